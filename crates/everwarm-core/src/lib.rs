@@ -1,6 +1,21 @@
 //! Everwarm's vocabulary and pure decisions.
 //!
 //! Nothing here does I/O, starts threads, reads a clock or draws random numbers: time and chance are arguments.
+//!
+//! A read asks [`judge`](judge::judge) what an entry is worth; a miss takes a [`seat`](flight::seat) and computes;
+//! [`settle`](settle::settle) says what becomes of the outcome. [`generation`] says whether an entry still counts.
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod draw;
+pub mod duration;
+pub mod error;
+pub mod flight;
+pub mod generation;
+pub mod judge;
+pub mod key;
+pub mod lifetime;
+pub mod policy;
+pub mod settle;
+pub mod template;
+pub mod waits;
