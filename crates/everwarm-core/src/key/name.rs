@@ -1,0 +1,239 @@
+//! Stored names: what a key is called beyond this process.
+//!
+//! A stored name is `namespace:function:schema:digest`, at most 243 bytes of printable ASCII, so that every
+//! store takes it as it is and a person can read what it belongs to.
+
+use std::fmt;
+
+use super::{Limit, Writer};
+
+/// The longest stored name.
+pub const MAX_NAME: usize = MAX_NAMESPACE + MAX_FUNCTION + MAX_SCHEMA + 2 * NAMED + 3;
+const MAX_NAMESPACE: usize = 64;
+const MAX_FUNCTION: usize = 96;
+const MAX_SCHEMA: usize = 40;
+/// Bytes of a digest that enter a name.
+const NAMED: usize = 20;
+/// Hexadecimal digits that stand for what was cut from a part.
+const CUT: usize = 32;
+
+/// What a key means, beside its arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'a> {
+    /// The function's full name, or the name it declares.
+    pub function: &'a str,
+    /// The version it declares; empty if none.
+    pub version: &'a str,
+    /// Its parameters, in order.
+    pub parameters: &'a [&'a str],
+}
+
+/// The digest of a header and the canonical arguments: 256 bits of BLAKE3.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `arguments`, a sealed encoding without its scope, under `header`.
+    ///
+    /// # Errors
+    ///
+    /// [`Limit::Size`] if the header alone is beyond what a key may be.
+    pub fn new(header: &Header<'_>, arguments: &[u8]) -> Result<Self, Limit> {
+        let mut writer = Writer::new();
+        writer.open_tuple(3)?;
+        writer.str(header.function);
+        writer.str(header.version);
+        writer.open_tuple(header.parameters.len())?;
+        for name in header.parameters {
+            writer.str(name);
+        }
+        writer.close();
+        writer.close();
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(writer.seal()?.as_bytes());
+        hasher.update(arguments);
+        Ok(Self(hasher.finalize().into()))
+    }
+
+    /// All 32 bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&hex(&self.0))
+    }
+}
+
+/// The stored name of a digest.
+///
+/// Letters, digits, `_`, `.` and `-` stand for themselves, every other byte as `%` and two hexadecimal digits. A part
+/// that is then too long keeps its beginning and ends in `~` and 128 bits of the BLAKE3 of the whole part.
+///
+/// ```
+/// use everwarm_core::key::{Digest, Header, stored_name};
+///
+/// let header = Header { function: "shop.price", version: "", parameters: &["sku"] };
+/// let name = stored_name("eu/shop", header.function, "", &Digest::new(&header, b"\x43sku")?);
+/// assert_eq!(name, "eu%2Fshop:shop.price::2b614232519498479020ec286ccfbefcaf559def");
+/// # Ok::<(), everwarm_core::key::Limit>(())
+/// ```
+#[must_use]
+pub fn stored_name(namespace: &str, function: &str, schema: &str, digest: &Digest) -> String {
+    let mut name = String::with_capacity(MAX_NAME);
+    for (part, bound) in [
+        (namespace, MAX_NAMESPACE),
+        (function, MAX_FUNCTION),
+        (schema, MAX_SCHEMA),
+    ] {
+        push_part(&mut name, part, bound);
+        name.push(':');
+    }
+    name.push_str(&hex(&digest.0[..NAMED]));
+    name
+}
+
+fn push_part(name: &mut String, part: &str, bound: usize) {
+    let start = name.len();
+    // The last place at which a cut leaves room for the digest and splits no escape.
+    let mut cut = start;
+    for byte in part.bytes() {
+        if name.len() - start <= bound - 1 - CUT {
+            cut = name.len();
+        }
+        if name.len() - start > bound {
+            break;
+        }
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' => name.push(byte.into()),
+            _ => name.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    if name.len() - start > bound {
+        name.truncate(cut);
+        name.push('~');
+        name.push_str(&hex(&blake3::hash(part.as_bytes()).as_bytes()[..CUT / 2]));
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Header<'_> = Header {
+        function: "m.f",
+        version: "",
+        parameters: &["a", "b"],
+    };
+
+    fn named(namespace: &str, function: &str, schema: &str) -> String {
+        stored_name(
+            namespace,
+            function,
+            schema,
+            &Digest::new(&HEADER, b"").unwrap(),
+        )
+    }
+
+    #[test]
+    fn a_name_is_bounded_printable_and_has_four_parts() {
+        let parts = [
+            "",
+            "shop",
+            "a:b",
+            "a b\n",
+            "é\u{1f600}",
+            "<locals>",
+            &"x".repeat(72),
+            &"x".repeat(1000),
+            &"%".repeat(80),
+        ];
+        for namespace in parts {
+            for function in parts {
+                let name = named(namespace, function, function);
+                assert!(name.len() <= MAX_NAME, "{} bytes: {name}", name.len());
+                assert!(name.bytes().all(|byte| byte.is_ascii_graphic()), "{name}");
+                assert_eq!(name.matches(':').count(), 3, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn different_parts_never_share_a_name() {
+        let long = "x".repeat(100);
+        let parts = [
+            "",
+            "a",
+            "a:",
+            ":a",
+            "a%3A",
+            "a~",
+            "A",
+            &long,
+            &format!("{long}y"),
+            &"x".repeat(73),
+            &"x".repeat(72),
+        ];
+        let names: std::collections::HashSet<_> = parts
+            .iter()
+            .flat_map(|a| parts.map(|b| named(a, b, "")))
+            .collect();
+        assert_eq!(names.len(), parts.len() * parts.len());
+    }
+
+    #[test]
+    fn every_part_of_the_header_counts() {
+        let digest = |header: Header<'_>, arguments: &[u8]| {
+            *Digest::new(&header, arguments).unwrap().as_bytes()
+        };
+        let base = digest(HEADER, b"\x11\x05");
+        assert_ne!(base, digest(HEADER, b"\x11\x06"));
+        assert_ne!(
+            base,
+            digest(
+                Header {
+                    function: "m.g",
+                    ..HEADER
+                },
+                b"\x11\x05"
+            )
+        );
+        assert_ne!(
+            base,
+            digest(
+                Header {
+                    version: "2",
+                    ..HEADER
+                },
+                b"\x11\x05"
+            )
+        );
+        assert_ne!(
+            base,
+            digest(
+                Header {
+                    parameters: &["a"],
+                    ..HEADER
+                },
+                b"\x11\x05"
+            )
+        );
+        assert_ne!(
+            base,
+            digest(
+                Header {
+                    parameters: &["ab", ""],
+                    ..HEADER
+                },
+                b"\x11\x05"
+            )
+        );
+    }
+}
