@@ -1,0 +1,283 @@
+//! The table as its users see it.
+
+use std::num::NonZeroUsize;
+
+use everwarm_core::clock::Instant;
+use hashbrown::Equivalent;
+use lock_api::RawMutex;
+
+use crate::departed::Departed;
+use crate::room::Room;
+use crate::shard::{Newcomer, Shard};
+use crate::shim::{Mutex, MutexGuard, Padded};
+
+/// The most shards a memory has.
+const MOST_SHARDS: usize = 16;
+/// Entries for which one shard is enough: a small shard chooses worse whom to evict, a shared one is waited for.
+const ENTRIES_PER_SHARD: usize = 1_024;
+
+type Locked<K, T, L> = Padded<Mutex<L, Shard<K, T>>>;
+
+/// The lock of a memory's shards, unless its owner has a better one.
+pub type DefaultLock = parking_lot::RawMutex;
+
+/// How much a memory may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Entries at most. More than 2³¹ are taken as 2³¹.
+    pub max_entries: NonZeroUsize,
+}
+
+/// The verdict of a reader on the entry it was shown, with the reader's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look<R> {
+    /// The entry stays as it is.
+    Keep(R),
+    /// The entry stays and counts as used.
+    Touch(R),
+    /// The entry leaves.
+    Drop(R),
+}
+
+/// A table of a bounded number of entries, for any number of threads.
+///
+/// Keys are `K`, entries hold a payload `T` and a deadline, [`Instant::NEVER`] if they have none. A key's hash is the
+/// caller's: the same for equal keys, seeded, with 64 good bits. Closures and comparisons run under a shard's lock: they
+/// must not wait, panic or call the same memory. Keys and payloads are never dropped under a lock: what leaves is returned.
+///
+/// `L` is the lock of its shards. An owner whose threads exclude each other anyway can bring one that costs nothing.
+pub struct Memory<K, T, L = DefaultLock> {
+    shards: Box<[Locked<K, T, L>]>,
+    room: Room,
+}
+
+/// An entry that was found, and the lock of its shard.
+pub struct Found<'a, K, T, L: RawMutex = DefaultLock> {
+    memory: &'a Memory<K, T, L>,
+    shard: MutexGuard<'a, L, Shard<K, T>>,
+    index: usize,
+    at: u32,
+}
+
+impl<K: Eq, T, L: RawMutex> Found<'_, K, T, L> {
+    /// The payload and the deadline.
+    #[inline(always)]
+    pub fn content(&mut self) -> (&mut T, Instant) {
+        self.shard.content(self.at)
+    }
+
+    /// Counts the entry as used.
+    pub fn touch(&mut self) {
+        self.shard.touch(self.at);
+    }
+
+    /// The payload and the deadline of an entry that from here on counts as used.
+    #[inline(always)]
+    pub fn touched(&mut self) -> (&mut T, Instant) {
+        self.shard.touched(self.at)
+    }
+
+    /// The index of its shard.
+    #[inline(always)]
+    #[must_use]
+    pub fn shard(&self) -> usize {
+        self.index
+    }
+
+    /// Takes the entry out.
+    #[must_use]
+    pub fn take(self) -> (K, T) {
+        self.memory.take(self.shard, self.at)
+    }
+}
+
+impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
+    /// An empty memory of as many shards as suit its bound.
+    #[must_use]
+    pub fn new(bounds: Bounds) -> Self {
+        Self::with_shards(bounds, bounds.max_entries.get() / ENTRIES_PER_SHARD)
+    }
+
+    /// An empty memory of about so many shards: the next lower power of two, from 1 to 16. One is best where threads exclude
+    /// each other anyway.
+    #[must_use]
+    pub fn with_shards(bounds: Bounds, shards: usize) -> Self {
+        let max = bounds.max_entries.get().min(1 << 31);
+        let shards = 1 << shards.clamp(1, MOST_SHARDS).ilog2();
+        Self {
+            shards: (0..shards)
+                .map(|_| Padded(Mutex::new(Shard::new())))
+                .collect(),
+            room: Room::new(max),
+        }
+    }
+
+    /// How many shards there are: a power of two.
+    #[must_use]
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The shard that keys of this hash belong to.
+    #[inline]
+    #[must_use]
+    pub fn shard_of(&self, hash: u64) -> usize {
+        // The low half is for the shard's index.
+        (hash >> 32) as usize & (self.shards.len() - 1)
+    }
+
+    #[inline]
+    fn lock(&self, shard: usize) -> MutexGuard<'_, L, Shard<K, T>> {
+        self.shards[shard].0.lock()
+    }
+
+    /// The entry of `key`, its shard locked while the answer lives. Whether its deadline has passed is for the reader to see.
+    #[inline(always)]
+    pub fn find<Q: Equivalent<K> + ?Sized>(
+        &self,
+        hash: u64,
+        key: &Q,
+    ) -> Option<Found<'_, K, T, L>> {
+        let index = self.shard_of(hash);
+        let shard = self.lock(index);
+        let at = shard.find(hash as u32, key)?;
+        Some(Found {
+            memory: self,
+            shard,
+            index,
+            at,
+        })
+    }
+
+    /// Shows the entry of `key` to `visit`, with its deadline and the index of its shard, and does as it says.
+    ///
+    /// Returns the answer, if there was an entry, and the entry, if the verdict was to drop it.
+    pub fn look<Q: Equivalent<K> + ?Sized, R>(
+        &self,
+        hash: u64,
+        key: &Q,
+        visit: impl FnOnce(&mut T, Instant, usize) -> Look<R>,
+    ) -> (Option<R>, Option<(K, T)>) {
+        let Some(mut found) = self.find(hash, key) else {
+            return (None, None);
+        };
+        let shard = found.shard();
+        let (payload, deadline) = found.content();
+        match visit(payload, deadline, shard) {
+            Look::Keep(answer) => (Some(answer), None),
+            Look::Touch(answer) => {
+                found.touch();
+                (Some(answer), None)
+            }
+            Look::Drop(answer) => (Some(answer), Some(found.take())),
+        }
+    }
+
+    /// Puts an entry in, in place of the one with an equal key or, if the memory is full, of the one whose turn it is.
+    ///
+    /// A full shard without any entry of its own refuses: then the newcomer itself is what comes back.
+    pub fn insert(&self, hash: u64, key: K, payload: T, deadline: Instant) -> Departed<K, T> {
+        // At the origin of time nothing has expired, but for what was never alive.
+        self.insert_at(hash, key, payload, deadline, Instant::ZERO)
+    }
+
+    /// As [`insert`](Self::insert), for a caller who knows the time: expired entries make room before live ones do.
+    pub fn insert_at(
+        &self,
+        hash: u64,
+        key: K,
+        payload: T,
+        deadline: Instant,
+        now: Instant,
+    ) -> Departed<K, T> {
+        let newcomer = Newcomer {
+            hash: hash as u32,
+            key,
+            payload,
+            deadline,
+        };
+        let mut shard = self.lock(self.shard_of(hash));
+        Departed(shard.insert(newcomer, &self.room, now))
+    }
+
+    /// Takes the entry of `key` out.
+    pub fn remove<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<(K, T)> {
+        let shard = self.lock(self.shard_of(hash));
+        let at = shard.find(hash as u32, key)?;
+        Some(self.take(shard, at))
+    }
+
+    /// Takes out what is in slot `at`: not part of `look`, so that a hit stays a handful of instructions.
+    #[inline(never)]
+    fn take(&self, mut shard: MutexGuard<'_, L, Shard<K, T>>, at: u32) -> (K, T) {
+        let entry = shard.take(at);
+        shard.tidy();
+        self.room.leave(1);
+        entry
+    }
+
+    /// Takes out and returns the entries that `keep` does not want, shard by shard.
+    pub fn retain(&self, mut keep: impl FnMut(&K, &T) -> bool) -> Vec<(K, T)> {
+        let mut gone = Vec::new();
+        for shard in 0..self.shards() {
+            self.lock(shard).retain(&mut keep, &self.room, &mut gone);
+        }
+        gone
+    }
+
+    /// Takes out and returns the entries whose deadline is `now` or earlier, without looking at the others.
+    pub fn sweep(&self, now: Instant) -> Vec<(K, T)> {
+        let mut gone = Vec::new();
+        for shard in 0..self.shards() {
+            while self.lock(shard).sweep(now, &self.room, &mut gone) {}
+        }
+        gone
+    }
+
+    /// Entries that have a deadline.
+    #[must_use]
+    pub fn timed(&self) -> usize {
+        (0..self.shards())
+            .map(|shard| self.lock(shard).timed())
+            .sum()
+    }
+
+    /// Entries held, expired ones that were not swept included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.room.taken()
+    }
+
+    /// Whether no entry is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Shows every entry to `visit`, shard by shard, without allocating: a garbage collector may be the visitor.
+    pub fn for_each(&self, mut visit: impl FnMut(&K, &T)) {
+        for shard in 0..self.shards() {
+            self.lock(shard).for_each(&mut visit);
+        }
+    }
+
+    /// Verifies every invariant; for tests, while no other thread uses the memory.
+    #[doc(hidden)]
+    pub fn check(&self) -> Result<(), String> {
+        let mut held = 0;
+        for shard in 0..self.shards() {
+            held += self
+                .lock(shard)
+                .check()
+                .map_err(|fault| format!("shard {shard}: {fault}"))?;
+        }
+        if held != self.len() || held > self.room.max() {
+            return Err(format!(
+                "{held} entries, {} counted, {} allowed",
+                self.len(),
+                self.room.max()
+            ));
+        }
+        Ok(())
+    }
+}

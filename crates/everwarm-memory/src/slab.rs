@@ -1,0 +1,212 @@
+//! Where entries live: slots in one growing array, vacant ones linked into a list.
+
+use everwarm_core::clock::Instant;
+
+use crate::eviction::{Seat, Seats};
+
+/// No slot: the end of a list.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// One entry with all that the table knows of it.
+pub(crate) struct Node<K, T> {
+    pub(crate) key: K,
+    pub(crate) payload: T,
+    pub(crate) deadline: Instant,
+    pub(crate) hash: u32,
+    pub(crate) seat: Seat,
+}
+
+enum Slot<K, T> {
+    Vacant { next: u32 },
+    Taken(Node<K, T>),
+}
+
+/// The slots of one shard.
+pub(crate) struct Slab<K, T> {
+    slots: Vec<Slot<K, T>>,
+    vacant: u32,
+    taken: usize,
+}
+
+impl<K, T> Slab<K, T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            vacant: NONE,
+            taken: 0,
+        }
+    }
+
+    /// Entries held.
+    pub(crate) fn len(&self) -> usize {
+        self.taken
+    }
+
+    /// Seats `node` in a slot and says in which.
+    pub(crate) fn put(&mut self, node: Node<K, T>) -> u32 {
+        self.taken += 1;
+        if let Some(Slot::Vacant { next }) = self.slots.get(self.vacant as usize) {
+            let at = std::mem::replace(&mut self.vacant, *next);
+            self.slots[at as usize] = Slot::Taken(node);
+            return at;
+        }
+        if self.slots.len() == self.slots.capacity() {
+            // By half: a full table that has just doubled would carry as much air as entries.
+            self.slots.reserve_exact((self.slots.len() / 2).max(8));
+        }
+        let at = u32::try_from(self.slots.len()).expect("the bound keeps slots within 32 bits");
+        self.slots.push(Slot::Taken(node));
+        at
+    }
+
+    /// Takes the entry out of slot `at`.
+    pub(crate) fn take(&mut self, at: u32) -> Node<K, T> {
+        match std::mem::replace(
+            &mut self.slots[at as usize],
+            Slot::Vacant { next: self.vacant },
+        ) {
+            Slot::Taken(node) => {
+                self.vacant = at;
+                self.taken -= 1;
+                node
+            }
+            Slot::Vacant { .. } => unreachable!("slot {at} is vacant"),
+        }
+    }
+
+    /// The entry in slot `at`, which is taken.
+    #[inline(always)]
+    pub(crate) fn node(&self, at: u32) -> &Node<K, T> {
+        match &self.slots[at as usize] {
+            Slot::Taken(node) => node,
+            Slot::Vacant { .. } => unreachable!("slot {at} is vacant"),
+        }
+    }
+
+    /// The entry in slot `at`, which is taken.
+    #[inline(always)]
+    pub(crate) fn node_mut(&mut self, at: u32) -> &mut Node<K, T> {
+        match &mut self.slots[at as usize] {
+            Slot::Taken(node) => node,
+            Slot::Vacant { .. } => unreachable!("slot {at} is vacant"),
+        }
+    }
+
+    /// The deadline of the entry in slot `at`, if there is an entry and it has one.
+    pub(crate) fn deadline(&self, at: u32) -> Option<Instant> {
+        match self.slots.get(at as usize) {
+            Some(Slot::Taken(node)) if node.deadline != Instant::NEVER => Some(node.deadline),
+            _ => None,
+        }
+    }
+
+    /// How many slots there are, taken or vacant.
+    pub(crate) fn slots(&self) -> u32 {
+        u32::try_from(self.slots.len()).expect("the bound keeps slots within 32 bits")
+    }
+
+    /// Every entry, with its slot.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Node<K, T>)> {
+        (0..).zip(&self.slots).filter_map(|(at, slot)| match slot {
+            Slot::Taken(node) => Some((at, node)),
+            Slot::Vacant { .. } => None,
+        })
+    }
+
+    /// The entry in slot `at`, if there is one.
+    pub(crate) fn get(&self, at: u32) -> Option<&Node<K, T>> {
+        match self.slots.get(at as usize)? {
+            Slot::Taken(node) => Some(node),
+            Slot::Vacant { .. } => None,
+        }
+    }
+
+    /// Whether the vacant slots, and only they, are on the list of vacant ones.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let taken = self.iter().count();
+        if taken != self.taken {
+            return Err(format!(
+                "{taken} slots are taken, {} are counted",
+                self.taken
+            ));
+        }
+        let (mut listed, mut at) = (0, self.vacant);
+        while at != NONE {
+            let Some(Slot::Vacant { next }) = self.slots.get(at as usize) else {
+                return Err(format!("slot {at} is listed as vacant and is not"));
+            };
+            listed += 1;
+            if listed > self.slots.len() {
+                return Err("the list of vacant slots is a circle".to_owned());
+            }
+            at = *next;
+        }
+        if listed + taken != self.slots.len() {
+            return Err(format!(
+                "{listed} vacant and {taken} taken of {} slots",
+                self.slots.len()
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl<K, T> Seats for Slab<K, T> {
+    #[inline]
+    fn seat(&self, at: u32) -> &Seat {
+        &self.node(at).seat
+    }
+
+    #[inline]
+    fn seat_mut(&mut self, at: u32) -> &mut Seat {
+        &mut self.node_mut(at).seat
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(key: u64) -> Node<u64, ()> {
+        Node {
+            key,
+            payload: (),
+            deadline: Instant::NEVER,
+            hash: 0,
+            seat: Seat::new(),
+        }
+    }
+
+    #[test]
+    fn a_node_of_a_24_byte_key_and_a_32_byte_payload_takes_80_bytes() {
+        assert_eq!(size_of::<Slot<[u64; 3], [u64; 4]>>(), 80);
+    }
+
+    #[test]
+    fn slots_are_used_again() {
+        let mut slab = Slab::new();
+        let slots: Vec<u32> = (0..10).map(|key| slab.put(node(key))).collect();
+        assert_eq!(slab.take(slots[3]).key, 3);
+        assert_eq!(slab.take(slots[7]).key, 7);
+        slab.check().unwrap();
+        assert_eq!(
+            (slab.put(node(10)), slab.put(node(11))),
+            (slots[7], slots[3])
+        );
+        assert_eq!((slab.len(), slab.slots()), (10, 10));
+        slab.check().unwrap();
+    }
+
+    #[test]
+    fn the_array_grows_by_half() {
+        let mut slab = Slab::new();
+        for key in 0..1_000 {
+            slab.put(node(key));
+            let (used, room) = (slab.slots.len(), slab.slots.capacity());
+            assert!(
+                room <= used + used / 2 + 8,
+                "{room} slots of room for {used}"
+            );
+        }
+    }
+}
