@@ -1,0 +1,122 @@
+//! The authority of a cache: it alone numbers invalidations (in-process generations).
+//!
+//! A computation takes a stamp, the number of the last invalidation, before it begins; an invalidation leaves its number on
+//! the markers it meets. What carries a marker above its own stamp is invalid. Clocks have no part in it.
+//!
+//! The order inside one invalidation matters: **first the markers, then the number**. A reader that finds an entry valid
+//! under number n may note "valid as of n" in the entry (one compare on later hits). Were n+1 published before the markers,
+//! a reader could look at the old markers, note n+1, and so hide the entry from the invalidation for good.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use everwarm_core::generation::{Marker, Stamp, valid};
+
+use crate::shim::{AtomicU64, Mutex};
+use crate::tags::{Cells, Mark, Tags, markers};
+
+/// Numbers the invalidations of one cache and keeps its tags.
+#[derive(Debug)]
+pub(crate) struct Authority {
+    number: AtomicU64,
+    /// Met by `clear()`.
+    cache: Mark,
+    /// Held alone, never with another lock: it is both outermost and leaf.
+    cells: Mutex<Cells>,
+    faults: Faults,
+}
+
+impl Authority {
+    pub(crate) fn new(faults: Faults) -> Self {
+        Self {
+            number: AtomicU64::new(0),
+            cache: Mark::new(Marker::default()),
+            cells: Mutex::new(Cells::new()),
+            faults,
+        }
+    }
+
+    /// The stamp of what begins at this moment.
+    #[inline]
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp::new(self.number.load(Ordering::Acquire))
+    }
+
+    /// The markers, at this moment, of what has these tags in this scope.
+    pub(crate) fn markers(&self, scope: &Mark, tags: &Tags) -> impl Iterator<Item = Marker> {
+        [self.cache.read(), scope.read()]
+            .into_iter()
+            .chain(markers(tags))
+    }
+
+    /// Whether what began at `stamp`, with these tags in this scope, met no invalidation since.
+    pub(crate) fn allows(&self, stamp: Stamp, scope: &Mark, tags: &Tags) -> bool {
+        valid(stamp, self.markers(scope, tags))
+    }
+
+    pub(crate) fn intern(&self, names: &[Arc<str>]) -> Tags {
+        if names.is_empty() {
+            None
+        } else {
+            Some(self.cells.lock().intern(names))
+        }
+    }
+
+    pub(crate) fn invalidate_tags(&self, names: &[Arc<str>]) {
+        self.step(|marker, cells, _| names.iter().for_each(|name| cells.strike(name, marker)));
+    }
+
+    pub(crate) fn invalidate_scope(&self, scope: &Mark) {
+        self.step(|marker, _, _| scope.strike(marker));
+    }
+
+    pub(crate) fn invalidate_all(&self) {
+        self.step(|marker, _, cache| cache.strike(marker));
+    }
+
+    fn step(&self, strike: impl FnOnce(Marker, &mut Cells, &Mark)) {
+        let mut cells = self.cells.lock();
+        let number = self.number.load(Ordering::Relaxed) + 1;
+        if self.faults.number_first() {
+            self.number.store(number, Ordering::Release);
+        }
+        strike(Marker::new(number), &mut cells, &self.cache);
+        self.number.store(number, Ordering::Release);
+    }
+}
+
+/// A fault that schedule exploration plants to show that it would find it.
+#[cfg(feature = "shuttle")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[doc(hidden)]
+pub enum Fault {
+    /// The engine as it is meant.
+    #[default]
+    None,
+    /// An invalidation publishes its number before its markers.
+    NumberFirst,
+    /// A lead stores its value although its key was invalidated meanwhile.
+    KeepDoomed,
+}
+
+/// The planted fault; outside exploration there is none and the checks vanish.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Faults(#[cfg(feature = "shuttle")] pub(crate) Fault);
+
+impl Faults {
+    #[inline]
+    pub(crate) fn number_first(self) -> bool {
+        #[cfg(feature = "shuttle")]
+        return self.0 == Fault::NumberFirst;
+        #[cfg(not(feature = "shuttle"))]
+        false
+    }
+
+    #[inline]
+    pub(crate) fn keep_doomed(self) -> bool {
+        #[cfg(feature = "shuttle")]
+        return self.0 == Fault::KeepDoomed;
+        #[cfg(not(feature = "shuttle"))]
+        false
+    }
+}

@@ -1,0 +1,178 @@
+//! The turn of a call that memory did not answer: a hit after all, the lead, a wait, or a computation alone.
+
+use std::sync::Arc;
+
+use everwarm_core::flight::{LeadId, Seat, State, seat};
+
+use crate::cache::Cache;
+use crate::entry::Key;
+use crate::flights::{Departure, Flight};
+use crate::hit::Left;
+use crate::lead::Lead;
+use crate::scope::Scope;
+use crate::ticket::Ticket;
+use crate::waits::{Caller, Wait};
+
+/// What a caller asks for.
+#[derive(Debug)]
+pub struct Ask<'a, K> {
+    /// The function, or the object API.
+    pub scope: &'a Arc<Scope>,
+    /// The key's hash.
+    pub hash: u64,
+    /// The key.
+    pub key: &'a K,
+    /// The tags that follow from the arguments.
+    pub tags: &'a [Arc<str>],
+    /// Who asks.
+    pub caller: Caller<'a>,
+    /// Whether this call asked before and was told to begin again: it is counted already.
+    pub again: bool,
+}
+
+impl<K> Clone for Ask<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Ask<'_, K> {}
+
+/// What a caller is to do.
+pub enum Turn<K: Key, V: Clone, E: Clone> {
+    /// Return this.
+    Hit(V),
+    /// Compute, for everybody who waits and for memory.
+    Lead(Lead<K, V, E>),
+    /// Wait for who computes.
+    Wait(Ticket<K, V, E>),
+    /// Compute for oneself, since waiting would close a circle; nobody waits for it and it is not stored.
+    Alone(Lead<K, V, E>),
+}
+
+/// The call asks for the key that its own computation is to give: it would wait for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SelfWait {
+    /// The lead of that computation, one of the caller's chain.
+    pub lead: LeadId,
+}
+
+impl std::fmt::Display for SelfWait {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the computation asks for its own key")
+    }
+}
+
+impl std::error::Error for SelfWait {}
+
+/// What a call found under its shard's lock.
+enum Found<K, V, F> {
+    Hit(V),
+    Itself(LeadId),
+    Circle(Departure<K>),
+    Ahead(F, Wait),
+    Seat(F, Option<F>),
+}
+
+type Running<K, V, E> = Arc<Flight<K, V, E>>;
+type Look<K, V, E> = (Found<K, V, Running<K, V, E>>, Option<Left<K, V>>);
+
+impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
+    /// The turn of a call for which [`hit`](Self::hit) had nothing.
+    ///
+    /// # Errors
+    /// [`SelfWait`] if the key is being computed by a lead of the caller's own chain.
+    pub fn begin(self: &Arc<Self>, ask: Ask<'_, K>) -> Result<Turn<K, V, E>, SelfWait> {
+        let departure = self.departure(&ask);
+        let stamp = departure.stamp;
+        let (found, left) = self.find_seat(&ask, departure);
+        self.let_go_of_found(ask.scope, left);
+        let counters = &ask.scope.counters;
+        if !ask.again && !matches!(found, Found::Hit(_)) {
+            counters.misses.bump();
+        }
+        Ok(match found {
+            Found::Hit(value) => Turn::Hit(value),
+            Found::Itself(lead) => return Err(SelfWait { lead }),
+            Found::Circle(departure) => {
+                counters.cycles.bump();
+                counters.computations.bump();
+                Turn::Alone(Lead::new(Arc::clone(self), departure.depart()))
+            }
+            Found::Ahead(flight, wait) => {
+                if !ask.again {
+                    counters.followers.bump();
+                }
+                Turn::Wait(Ticket::new(Arc::clone(self), flight, stamp, wait))
+            }
+            Found::Seat(flight, _superseded) => {
+                counters.computations.bump();
+                Turn::Lead(Lead::new(Arc::clone(self), flight))
+            }
+        })
+    }
+
+    /// The lead for a key whatever is there: a running flight gives its value to its own callers only, and an entry goes
+    /// on being served until the lead settles. Counted as a bypass.
+    pub fn refresh(self: &Arc<Self>, ask: Ask<'_, K>) -> Lead<K, V, E> {
+        let departure = self.departure(&ask);
+        let flight = departure.depart();
+        let superseded = self.seats(ask.hash).seat(Arc::clone(&flight));
+        drop(superseded);
+        if !ask.again {
+            ask.scope.counters.bypass.bump();
+        }
+        ask.scope.counters.computations.bump();
+        Lead::new(Arc::clone(self), flight)
+    }
+
+    /// The stamp is read before anything else, so that no invalidation from here on is overlooked.
+    fn departure(&self, ask: &Ask<'_, K>) -> Departure<K> {
+        let stamp = self.authority.stamp();
+        Departure {
+            hash: ask.hash,
+            key: ask.key.clone(),
+            scope: Arc::clone(ask.scope),
+            stamp,
+            tags: self.authority.intern(ask.tags),
+            thread: ask.caller.thread,
+        }
+    }
+
+    /// Memory, then the seat, as one step: who settles stores and leaves the seat under the same lock.
+    fn find_seat(&self, ask: &Ask<'_, K>, departure: Departure<K>) -> Look<K, V, E> {
+        let mut seats = self.seats(ask.hash);
+        let (hit, left) = self.look(ask.scope, ask.hash, ask.key, |entry, _, shard| {
+            if !ask.again {
+                ask.scope.counters.hit(shard);
+            }
+            entry.value.clone()
+        });
+        let found = match (hit, seats.find(ask.hash, ask.key)) {
+            (Some(value), _) => Found::Hit(value),
+            (None, Some(flight)) if self.may_be_joined(flight) => {
+                let lead = flight.lead;
+                if ask.caller.chain.contains(&lead) {
+                    Found::Itself(lead)
+                } else if let Some(wait) = Wait::begin(&ask.caller, lead) {
+                    Found::Ahead(Arc::clone(flight), wait)
+                } else {
+                    Found::Circle(departure)
+                }
+            }
+            (None, _) => {
+                let flight = departure.depart();
+                let superseded = seats.seat(Arc::clone(&flight));
+                Found::Seat(flight, superseded)
+            }
+        };
+        (found, left)
+    }
+
+    /// Whether a call that begins now may be given what `flight`, which sits, computes.
+    fn may_be_joined(&self, flight: &Flight<K, V, E>) -> bool {
+        let markers = self.authority.markers(&flight.scope.mark, &flight.tags);
+        let there = (!flight.process.is_parent()).then_some((State::Flying, flight.stamp));
+        seat(there, markers) == Seat::Follow
+    }
+}

@@ -1,0 +1,52 @@
+//! What the memory holds for a key, and what a caller may see of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everwarm_core::clock::Instant;
+use everwarm_core::generation::Stamp;
+use everwarm_memory::RawMutex;
+
+use crate::tags::Tags;
+
+/// A key of a cache: it knows its scope, so that an entry need not say it again.
+pub trait Key: Clone + Eq {
+    /// What locks a table of such keys: [`DefaultLock`](crate::DefaultLock), unless whoever uses them brings a better one.
+    type Lock: RawMutex;
+
+    /// The [`Scope`](crate::Scope) the key belongs to.
+    fn scope(&self) -> u32;
+}
+
+/// An entry's payload: four words when a value is one.
+#[derive(Debug)]
+pub(crate) struct Entry<V> {
+    pub(crate) value: V,
+    /// No invalidation up to this one met the entry: the stamp of its computation, or a later one it was checked against.
+    pub(crate) stamp: Stamp,
+    pub(crate) written: Instant,
+    pub(crate) tags: Tags,
+}
+
+/// A value with what is known about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen<V> {
+    /// The value.
+    pub value: V,
+    /// The time since it was written.
+    pub age: Duration,
+    /// The time it has left; `None` for ever.
+    pub ttl: Option<Duration>,
+    /// Its tags, from arguments and from the result.
+    pub tags: Vec<Arc<str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_four_words() {
+        assert_eq!(size_of::<Entry<&str>>() - size_of::<&str>(), 24);
+    }
+}

@@ -1,0 +1,232 @@
+//! Flights: the computations that run, and the seats from which they are led.
+//!
+//! A key has at most one seat, and a flight that **sits** will be kept: whatever makes its value not worth keeping (an
+//! invalidation, a put, a refresh, a take-over) takes it out of its seat and lets it fly on for its callers. So "is it
+//! still mine to store" is one look at the seat, under the lock that everybody who doubts it takes too. There is no
+//! vacant seat either: a leader that leaves removes its flight, all waiters wake, and the first to run begins anew.
+//!
+//! Order of locks: a shard of seats, then a shard of the memory. A flight's own lock and the waits-for graph are leaves
+//! and may be taken under the former; wakers are called and values dropped when no lock is held.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::Waker;
+
+use everwarm_core::flight::LeadId;
+use everwarm_core::generation::Stamp;
+use hashbrown::{Equivalent, HashTable};
+
+use crate::process::Process;
+use crate::scope::Scope;
+use crate::shim::{Mutex, MutexGuard};
+use crate::tags::Tags;
+use crate::waits;
+
+/// One computation for one key.
+pub(crate) struct Flight<K, V, E> {
+    pub(crate) lead: LeadId,
+    pub(crate) hash: u64,
+    pub(crate) key: K,
+    pub(crate) scope: Arc<Scope>,
+    /// Taken before the computation began.
+    pub(crate) stamp: Stamp,
+    /// The tags that follow from the arguments.
+    pub(crate) tags: Tags,
+    pub(crate) thread: u64,
+    pub(crate) process: Process,
+    progress: Mutex<Progress<V, E>>,
+}
+
+/// How a flight ended.
+pub(crate) enum Outcome<V, E> {
+    /// With a value, and the tags that follow from it.
+    Landed(V, Tags),
+    /// With an error that its followers share.
+    Failed(E),
+    /// Without any: whoever needs the value begins anew.
+    Gone,
+}
+
+enum Progress<V, E> {
+    Flying(Wakers),
+    Ended(Outcome<V, E>),
+}
+
+/// The wakers of those who wait, each at the place of its ticket.
+#[derive(Default)]
+struct Wakers {
+    places: Vec<Option<Waker>>,
+    free: Vec<usize>,
+}
+
+impl Wakers {
+    fn put(&mut self, place: &mut Option<usize>, waker: Waker) -> Option<Waker> {
+        let at = *place.get_or_insert_with(|| {
+            self.free.pop().unwrap_or_else(|| {
+                self.places.push(None);
+                self.places.len() - 1
+            })
+        });
+        self.places[at].replace(waker)
+    }
+
+    fn take(&mut self, place: usize) -> Option<Waker> {
+        self.free.push(place);
+        self.places[place].take()
+    }
+}
+
+impl<K, V, E> Flight<K, V, E> {
+    /// Ends the flight, once: all who wait are woken, after the lock is released.
+    pub(crate) fn end(&self, outcome: Outcome<V, E>) -> bool {
+        let mut progress = self.progress.lock();
+        if matches!(*progress, Progress::Ended(_)) {
+            drop(progress);
+            return false;
+        }
+        let before = mem::replace(&mut *progress, Progress::Ended(outcome));
+        drop(progress);
+        if let Progress::Flying(wakers) = before {
+            wakers.places.into_iter().flatten().for_each(Waker::wake);
+        }
+        true
+    }
+
+    /// What `read` makes of the outcome, if there is one; `read` runs under the flight's lock.
+    pub(crate) fn outcome<R>(&self, read: impl FnOnce(&Outcome<V, E>) -> R) -> Option<R> {
+        match &*self.progress.lock() {
+            Progress::Flying(_) => None,
+            Progress::Ended(outcome) => Some(read(outcome)),
+        }
+    }
+
+    /// Has `waker` called at the end, instead of the one in `place`; calls it at once if that has come.
+    pub(crate) fn register(&self, place: &mut Option<usize>, waker: Waker) {
+        let mut progress = self.progress.lock();
+        let Progress::Flying(wakers) = &mut *progress else {
+            drop(progress);
+            return waker.wake();
+        };
+        let before = wakers.put(place, waker);
+        drop(progress);
+        drop(before);
+    }
+
+    /// Forgets the waker in `place`.
+    pub(crate) fn deregister(&self, place: usize) {
+        let mut progress = self.progress.lock();
+        let Progress::Flying(wakers) = &mut *progress else {
+            return;
+        };
+        let before = wakers.take(place);
+        drop(progress);
+        drop(before);
+    }
+}
+
+/// What a flight begins with.
+pub(crate) struct Departure<K> {
+    pub(crate) hash: u64,
+    pub(crate) key: K,
+    pub(crate) scope: Arc<Scope>,
+    pub(crate) stamp: Stamp,
+    pub(crate) tags: Tags,
+    pub(crate) thread: u64,
+}
+
+impl<K> Departure<K> {
+    /// Begins the computation: it is in the waits-for graph until its lead ends.
+    pub(crate) fn depart<V, E>(self) -> Arc<Flight<K, V, E>> {
+        Arc::new(Flight {
+            lead: waits::begun(self.thread),
+            hash: self.hash,
+            key: self.key,
+            scope: self.scope,
+            stamp: self.stamp,
+            tags: self.tags,
+            thread: self.thread,
+            process: Process::current(),
+            progress: Mutex::new(Progress::Flying(Wakers::default())),
+        })
+    }
+}
+
+/// The seats of a cache, sharded as its memory is.
+pub(crate) struct Flights<K, V, E> {
+    shards: Box<[Mutex<Seats<K, V, E>>]>,
+}
+
+impl<K, V, E> Flights<K, V, E> {
+    pub(crate) fn new(shards: usize) -> Self {
+        Self {
+            shards: (0..shards)
+                .map(|_| Mutex::new(Seats(HashTable::new())))
+                .collect(),
+        }
+    }
+
+    pub(crate) fn lock(&self, shard: usize) -> MutexGuard<'_, Seats<K, V, E>> {
+        self.shards[shard].lock()
+    }
+}
+
+/// The seats of one shard. Flights that leave are returned, to be dropped when the lock is released.
+pub(crate) struct Seats<K, V, E>(HashTable<Arc<Flight<K, V, E>>>);
+
+impl<K: Eq, V, E> Seats<K, V, E> {
+    pub(crate) fn find(&self, hash: u64, key: &K) -> Option<&Arc<Flight<K, V, E>>> {
+        self.0.find(hash, |flight| flight.key == *key)
+    }
+
+    /// Gives the key's seat to `flight`; who sat there flies on without.
+    #[must_use]
+    pub(crate) fn seat(&mut self, flight: Arc<Flight<K, V, E>>) -> Option<Arc<Flight<K, V, E>>> {
+        let before = self.vacate(flight.hash, &flight.key);
+        self.0
+            .insert_unique(flight.hash, flight, |flight| flight.hash);
+        before
+    }
+
+    /// Takes `flight` out of its seat, if it still sits.
+    #[must_use]
+    pub(crate) fn unseat(&mut self, flight: &Arc<Flight<K, V, E>>) -> Option<Arc<Flight<K, V, E>>> {
+        let sits = self
+            .0
+            .find_entry(flight.hash, |other| Arc::ptr_eq(other, flight))
+            .ok()?;
+        Some(sits.remove().0)
+    }
+
+    /// Takes whoever sits for `key` out of the seat.
+    #[must_use]
+    pub(crate) fn vacate<Q: Equivalent<K> + ?Sized>(
+        &mut self,
+        hash: u64,
+        key: &Q,
+    ) -> Option<Arc<Flight<K, V, E>>> {
+        let sits = self
+            .0
+            .find_entry(hash, |flight| key.equivalent(&flight.key))
+            .ok()?;
+        Some(sits.remove().0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_used_again() {
+        let mut wakers = Wakers::default();
+        let mut stays = None;
+        assert!(wakers.put(&mut stays, Waker::noop().clone()).is_none());
+        for _ in 0..100 {
+            let mut place = None;
+            assert!(wakers.put(&mut place, Waker::noop().clone()).is_none());
+            assert_ne!(place, stays);
+            assert!(place.and_then(|place| wakers.take(place)).is_some());
+        }
+        assert_eq!(wakers.places.len(), 2);
+    }
+}

@@ -1,0 +1,174 @@
+//! Reads that memory answers: one shard's lock, one compare of the change number, a clock reading only if the entry ends.
+
+use everwarm_core::clock::{Clock, Instant};
+use everwarm_memory::{Found, Look};
+use hashbrown::Equivalent;
+
+use crate::cache::Cache;
+use crate::entry::{Entry, Key, Seen};
+use crate::scope::Scope;
+use crate::tags::Tags;
+
+/// What a reader finds an entry to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    Fresh,
+    Expired,
+    Invalid,
+}
+
+/// An entry that a reader found to be over.
+pub(crate) struct Left<K, V> {
+    expired: bool,
+    _entry: (K, Entry<V>),
+}
+
+impl<K: Key, V> Left<K, V> {
+    /// Takes the entry out, and lets the lock go.
+    #[cold]
+    fn new(found: Found<'_, K, Entry<V>, K::Lock>, finding: Finding) -> Self {
+        Self {
+            expired: finding == Finding::Expired,
+            _entry: found.take(),
+        }
+    }
+
+    #[cold]
+    fn go(self, scope: &Scope) {
+        scope.counters.entries.drop_one();
+        if self.expired {
+            scope.counters.expired.bump();
+        }
+    }
+}
+
+/// What a reader takes along from under the lock, to be turned into a [`Seen`] outside.
+struct Sight<V> {
+    value: V,
+    written: Instant,
+    deadline: Instant,
+    tags: Tags,
+}
+
+impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
+    /// The value for `key`, counted as a hit; an absence counts nothing, since [`begin`](Self::begin) will.
+    #[inline(always)]
+    pub fn hit<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) -> Option<V> {
+        let mut found = self.memory.find(hash, key)?;
+        let (entry, deadline) = found.touched();
+        let finding = self.judge(scope, entry, deadline);
+        if finding != Finding::Fresh {
+            Left::new(found, finding).go(scope);
+            return None;
+        }
+        let value = entry.value.clone();
+        scope.counters.hit(found.shard());
+        Some(value)
+    }
+
+    /// As [`hit`](Self::hit), with the entry's age, its remaining time and its tags.
+    pub fn hit_seen<Q: Equivalent<K> + ?Sized>(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: &Q,
+    ) -> Option<Seen<V>> {
+        let (sight, left) = self.look(scope, hash, key, |entry, deadline, shard| {
+            scope.counters.hit(shard);
+            Sight::of(entry, deadline)
+        });
+        self.let_go_of_found(scope, left);
+        Some(self.seen(sight?))
+    }
+
+    /// The value for `key` with its metadata; counts nothing and does not make the entry count as used.
+    pub fn peek<Q: Equivalent<K> + ?Sized>(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: &Q,
+    ) -> Option<Seen<V>> {
+        let (sight, _) = self.memory.look(hash, key, |entry, deadline, _| {
+            match self.judge(scope, entry, deadline) {
+                Finding::Fresh => Look::Keep(Some(Sight::of(entry, deadline))),
+                Finding::Expired | Finding::Invalid => Look::Keep(None),
+            }
+        });
+        Some(self.seen(sight??))
+    }
+
+    /// Whether there is a value for `key`; counts and touches nothing.
+    pub fn contains<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) -> bool {
+        let (fresh, _) = self.memory.look(hash, key, |entry, deadline, _| {
+            Look::Keep(self.judge(scope, entry, deadline) == Finding::Fresh)
+        });
+        fresh.unwrap_or(false)
+    }
+
+    /// Takes from a valid entry what `take` makes of it, marking it used. An entry found expired or invalid leaves: it is
+    /// returned, for [`let_go_of_found`](Self::let_go_of_found) when no lock is held.
+    pub(crate) fn look<Q: Equivalent<K> + ?Sized, R>(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: &Q,
+        take: impl FnOnce(&Entry<V>, Instant, usize) -> R,
+    ) -> (Option<R>, Option<Left<K, V>>) {
+        let Some(mut found) = self.memory.find(hash, key) else {
+            return (None, None);
+        };
+        let shard = found.shard();
+        let (entry, deadline) = found.content();
+        let finding = self.judge(scope, entry, deadline);
+        if finding != Finding::Fresh {
+            return (None, Some(Left::new(found, finding)));
+        }
+        let answer = take(entry, deadline, shard);
+        found.touch();
+        (Some(answer), None)
+    }
+
+    /// Counts an entry that a reader took out, and drops it.
+    #[inline]
+    pub(crate) fn let_go_of_found(&self, scope: &Scope, left: Option<Left<K, V>>) {
+        if let Some(left) = left {
+            left.go(scope);
+        }
+    }
+
+    #[inline(always)]
+    fn judge(&self, scope: &Scope, entry: &mut Entry<V>, deadline: Instant) -> Finding {
+        if deadline != Instant::NEVER && deadline <= self.ticker.now() {
+            return Finding::Expired;
+        }
+        let now = self.authority.stamp();
+        if entry.stamp < now {
+            if !self.authority.allows(entry.stamp, &scope.mark, &entry.tags) {
+                return Finding::Invalid;
+            }
+            entry.stamp = now;
+        }
+        Finding::Fresh
+    }
+
+    fn seen(&self, sight: Sight<V>) -> Seen<V> {
+        let now = self.ticker.now();
+        Seen {
+            value: sight.value,
+            age: now.since(sight.written),
+            ttl: (sight.deadline != Instant::NEVER).then(|| sight.deadline.since(now)),
+            tags: sight.tags.map(|tags| tags.names()).unwrap_or_default(),
+        }
+    }
+}
+
+impl<V: Clone> Sight<V> {
+    fn of(entry: &Entry<V>, deadline: Instant) -> Self {
+        Self {
+            value: entry.value.clone(),
+            written: entry.written,
+            deadline,
+            tags: entry.tags.clone(),
+        }
+    }
+}

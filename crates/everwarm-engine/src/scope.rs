@@ -1,0 +1,141 @@
+//! Scopes: a function, or the object API, within the table that a cache's functions share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use everwarm_core::generation::Marker;
+
+use crate::stats::Stats;
+use crate::tags::Mark;
+
+/// A function or the object API within a cache: its number, its marker and its counters.
+#[derive(Debug)]
+pub struct Scope {
+    id: u32,
+    pub(crate) mark: Mark,
+    pub(crate) counters: Counters,
+}
+
+impl Scope {
+    pub(crate) fn new(id: u32, shards: usize) -> Self {
+        Self {
+            id,
+            mark: Mark::new(Marker::default()),
+            counters: Counters::new(shards),
+        }
+    }
+
+    /// The number that the keys of this scope carry.
+    #[must_use]
+    pub const fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// A read found nothing, and nobody computes.
+    pub fn count_miss(&self) {
+        self.counters.misses.bump();
+    }
+
+    /// A call went past the cache.
+    pub fn count_bypass(&self) {
+        self.counters.bypass.bump();
+    }
+
+    /// A stale value was served.
+    pub fn count_stale(&self) {
+        self.counters.stale.bump();
+    }
+
+    /// A value was not stored because a policy refused it.
+    pub fn count_refused(&self) {
+        self.counters.refused.bump();
+    }
+
+    /// The cache itself failed, and the function answered nevertheless.
+    pub fn count_error(&self) {
+        self.counters.errors.bump();
+    }
+}
+
+/// A number that only grows, but for `entries`.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn bump(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn drop_one(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The hits of one shard, on a cache line of their own.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Stripe(AtomicU64);
+
+/// What happened in a scope.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    hits: Box<[Stripe]>,
+    pub(crate) misses: Counter,
+    pub(crate) stale: Counter,
+    pub(crate) bypass: Counter,
+    pub(crate) computations: Counter,
+    pub(crate) followers: Counter,
+    pub(crate) takeovers: Counter,
+    pub(crate) cycles: Counter,
+    pub(crate) evicted: Counter,
+    pub(crate) expired: Counter,
+    pub(crate) refused: Counter,
+    pub(crate) errors: Counter,
+    pub(crate) entries: Counter,
+}
+
+impl Counters {
+    fn new(shards: usize) -> Self {
+        Self {
+            hits: (0..shards).map(|_| Stripe::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether no entry of the scope is held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.read() == 0
+    }
+
+    /// Counts a hit. The caller holds the lock of `shard`, so nobody else writes this number: no locked instruction.
+    #[inline]
+    pub(crate) fn hit(&self, shard: usize) {
+        let hits = &self.hits[shard].0;
+        hits.store(hits.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Stats {
+        Stats {
+            hits: self
+                .hits
+                .iter()
+                .map(|stripe| stripe.0.load(Ordering::Relaxed))
+                .sum(),
+            misses: self.misses.read(),
+            stale: self.stale.read(),
+            bypass: self.bypass.read(),
+            computations: self.computations.read(),
+            followers: self.followers.read(),
+            takeovers: self.takeovers.read(),
+            cycles: self.cycles.read(),
+            evicted: self.evicted.read(),
+            expired: self.expired.read(),
+            refused: self.refused.read(),
+            errors: self.errors.read(),
+            entries: self.entries.read(),
+        }
+    }
+}

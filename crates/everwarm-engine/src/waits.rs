@@ -1,0 +1,193 @@
+//! Who waits for whom in this process, so that a wait which could never end is not begun.
+//!
+//! Nodes are leads whose computations run; an edge says that one cannot go on before another ends. A follower that starts
+//! to wait holds up every lead that its call is part of and, if it blocks its thread, every lead that this thread hosts.
+//! The check and the new edges are one step under one lock, so of two followers that would close a circle one sees the
+//! other. The lock is a leaf: nothing else is taken, called or dropped under it.
+//!
+//! The lock is not one of the shim's: what happens under it is one step for every scheduler.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use everwarm_core::flight::LeadId;
+use everwarm_core::waits::Waits;
+use parking_lot::Mutex;
+
+/// Who asks: the computations that a call is part of, and where it runs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caller<'a> {
+    /// The thread the call runs on; a computation it leads is hosted there.
+    pub thread: u64,
+    /// The leads whose computations this call is part of, outermost first.
+    pub chain: &'a [LeadId],
+    /// Whether a wait of this call stops everything else on its thread.
+    pub blocks_thread: bool,
+}
+
+static GRAPH: Mutex<Option<Graph>> = Mutex::new(None);
+
+/// The leads whose computations run, and their waits.
+#[derive(Debug, Default)]
+struct Graph {
+    /// The thread that hosts each.
+    leads: BTreeMap<LeadId, u64>,
+    waits: Waits,
+}
+
+impl Graph {
+    /// The leads that would wait if `caller` did; those that have ended hold nothing up.
+    fn held_up(&self, caller: &Caller<'_>) -> Vec<LeadId> {
+        let in_chain = caller
+            .chain
+            .iter()
+            .filter(|lead| self.leads.contains_key(lead))
+            .copied();
+        let mut held: Vec<LeadId> = in_chain.collect();
+        if caller.blocks_thread {
+            let hosted = self
+                .leads
+                .iter()
+                .filter(|(_, thread)| **thread == caller.thread);
+            held.extend(hosted.map(|(lead, _)| *lead));
+        }
+        held.sort_unstable();
+        held.dedup();
+        held
+    }
+}
+
+fn with_graph<R>(act: impl FnOnce(&mut Graph) -> R) -> R {
+    act(GRAPH.lock().get_or_insert_default())
+}
+
+/// A new lead's computation begins on `thread`.
+pub(crate) fn begun(thread: u64) -> LeadId {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let lead = LeadId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    with_graph(|graph| graph.leads.insert(lead, thread));
+    lead
+}
+
+/// A lead's computation is over: nothing that starts to wait from here on is held up with it.
+pub(crate) fn ended(lead: LeadId) {
+    with_graph(|graph| graph.leads.remove(&lead));
+}
+
+/// Whether a lead's computation is in the graph.
+#[cfg(test)]
+pub(crate) fn runs(lead: LeadId) -> bool {
+    with_graph(|graph| graph.leads.contains_key(&lead))
+}
+
+/// A wait in the graph; dropping it takes its edges out.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    waiting: Vec<LeadId>,
+    target: LeadId,
+}
+
+impl Wait {
+    /// Starts to wait for `target`, unless that would close a circle.
+    pub(crate) fn begin(caller: &Caller<'_>, target: LeadId) -> Option<Self> {
+        if caller.chain.is_empty() && !caller.blocks_thread {
+            return Some(Self {
+                waiting: Vec::new(),
+                target,
+            });
+        }
+        with_graph(|graph| {
+            let waiting = graph.held_up(caller);
+            if graph.waits.would_cycle(&waiting, target) {
+                return None;
+            }
+            graph.waits.add(&waiting, target);
+            Some(Self { waiting, target })
+        })
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        if !self.waiting.is_empty() {
+            with_graph(|graph| graph.waits.remove(&self.waiting, self.target));
+        }
+    }
+}
+
+/// Empties the graph: the threads of the parent do not wait in a forked child.
+pub(crate) fn forget() {
+    let graph = GRAPH.lock().take();
+    drop(graph);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(chain: &[LeadId]) -> Caller<'_> {
+        Caller {
+            thread: 0,
+            chain,
+            blocks_thread: false,
+        }
+    }
+
+    fn thread(thread: u64, chain: &[LeadId]) -> Caller<'_> {
+        Caller {
+            thread,
+            chain,
+            blocks_thread: true,
+        }
+    }
+
+    #[test]
+    fn circles_are_refused_however_long() {
+        let [a, b, c] = [begun(0), begun(0), begun(0)];
+        let first = Wait::begin(&task(&[a]), b).expect("nothing waits");
+        let second = Wait::begin(&task(&[b]), c).expect("a -> b -> c is no circle");
+        assert!(Wait::begin(&task(&[c]), a).is_none());
+        assert!(Wait::begin(&task(&[a]), a).is_none());
+        drop(second);
+        let third = Wait::begin(&task(&[c]), a).expect("c -> a -> b is no circle");
+        assert!(Wait::begin(&task(&[b]), c).is_none());
+        drop((first, third));
+        assert!(Wait::begin(&task(&[a]), c).is_some());
+        [a, b, c].into_iter().for_each(ended);
+    }
+
+    #[test]
+    fn a_blocking_wait_holds_up_all_that_its_thread_hosts() {
+        let [here, there] = [begun(901), begun(902)];
+        let waits = Wait::begin(&task(&[there]), here).expect("nothing waits");
+        assert!(
+            Wait::begin(&thread(901, &[]), there).is_none(),
+            "the lead here could never end"
+        );
+        assert!(Wait::begin(&task(&[]), there).is_some());
+        assert!(Wait::begin(&thread(903, &[]), there).is_some());
+        drop(waits);
+        assert!(Wait::begin(&thread(901, &[]), there).is_some());
+        [here, there].into_iter().for_each(ended);
+    }
+
+    #[test]
+    fn two_waits_of_one_computation_are_two_edges() {
+        let [a, b] = [begun(0), begun(0)];
+        let twins = (Wait::begin(&task(&[a]), b), Wait::begin(&task(&[a]), b));
+        drop(twins.0);
+        assert!(Wait::begin(&task(&[b]), a).is_none());
+        drop(twins.1);
+        assert!(Wait::begin(&task(&[b]), a).is_some());
+        [a, b].into_iter().for_each(ended);
+    }
+
+    #[test]
+    fn what_has_ended_is_not_held_up() {
+        let [a, b] = [begun(0), begun(0)];
+        ended(a);
+        let _wait = Wait::begin(&task(&[a]), b).expect("nothing waits");
+        assert!(Wait::begin(&task(&[b]), a).is_some());
+        ended(b);
+    }
+}
