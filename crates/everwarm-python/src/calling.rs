@@ -1,0 +1,91 @@
+//! Calling Python, such that a thread which never comes back does no harm.
+//!
+//! Up to CPython 3.13 a daemon thread that asks for the interpreter lock while the interpreter is taken down is ended by
+//! `pthread_exit`, which unwinds its stack. PyO3 declares what it calls as not unwinding, so that the unwinder, on meeting one
+//! of our frames below Python code, would abort the process and lose its exit code. Hence what may run Python code for long
+//! is called here, as something that may unwind; and where it does the thread is parked for good, as CPython 3.14 does it
+//! itself, so that no other frame of ours is ever met.
+
+use std::hint::black_box;
+use std::mem;
+
+use pyo3::Borrowed;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+type Vectorcall = unsafe extern "C-unwind" fn(
+    *mut ffi::PyObject,
+    *const *mut ffi::PyObject,
+    usize,
+    *mut ffi::PyObject,
+) -> *mut ffi::PyObject;
+type Release = unsafe extern "C-unwind" fn(*mut ffi::PyObject);
+
+/// Parks a thread that is being unwound.
+struct Parked;
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+/// `PyObject_Vectorcall`.
+///
+/// # Safety
+/// As the interpreter's: attached, and the arguments are those of one call.
+pub(crate) unsafe fn vectorcall(
+    function: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: usize,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    // SAFETY: the same function under an ABI that differs only in what the compiler assumes of unwinding. It must not see that
+    // it is the one that PyO3 declares, or the assumption is back.
+    let call = black_box(unsafe {
+        mem::transmute::<*const (), Vectorcall>(ffi::PyObject_Vectorcall as *const ())
+    });
+    let parked = Parked;
+    // SAFETY: by contract.
+    let result = unsafe { call(function, arguments, count, names) };
+    mem::forget(parked);
+    result
+}
+
+/// Lets go of a reference; the object's end may run Python code.
+///
+/// # Safety
+/// Attached; the reference is owned by the caller and gone afterwards.
+pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
+    // SAFETY: by contract; as for `vectorcall`.
+    unsafe {
+        if ffi::Py_REFCNT(object) > 1 {
+            return ffi::Py_DECREF(object);
+        }
+        let release = black_box(mem::transmute::<*const (), Release>(
+            ffi::Py_DecRef as *const (),
+        ));
+        let parked = Parked;
+        release(object);
+        mem::forget(parked);
+    }
+}
+
+/// Calls `function` with positional arguments.
+pub(crate) fn call<'py, const N: usize>(
+    function: &Bound<'py, PyAny>,
+    arguments: [Borrowed<'_, 'py, PyAny>; N],
+) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: `Borrowed` is a transparent pointer to a live object; attached by `function`.
+    unsafe {
+        let result = vectorcall(
+            function.as_ptr(),
+            arguments.as_ptr().cast(),
+            N,
+            std::ptr::null_mut(),
+        );
+        Bound::from_owned_ptr_or_err(function.py(), result)
+    }
+}

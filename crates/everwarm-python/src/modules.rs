@@ -1,0 +1,37 @@
+//! Modules that are loaded, whoever asks.
+//!
+//! An import looks up its `__import__` in the globals of the Python code that runs, which may have none. What is loaded is
+//! found without it.
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+
+static LOADED: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+
+/// Remembers where loaded modules are; called once, when the module is made.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let modules = py
+        .import("sys")?
+        .getattr("modules")?
+        .cast_into::<PyDict>()?;
+    let _ = LOADED.set(py, modules.unbind());
+    Ok(())
+}
+
+/// A module, if somebody has imported it.
+pub(crate) fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match LOADED.get(py) {
+        Some(modules) => modules.bind(py).get_item(name),
+        None => Ok(None),
+    }
+}
+
+/// A module of our own, imported if need be.
+pub(crate) fn own<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    match loaded(py, name)? {
+        Some(module) => Ok(module),
+        None => Ok(py.import(name)?.into_any()),
+    }
+}

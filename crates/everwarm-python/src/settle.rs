@@ -1,0 +1,161 @@
+//! Computing, and what becomes of the value: the policy's callables are asked, then the lead settles.
+
+use std::sync::Arc;
+
+use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::settle::{Attempt, Outcome, Settlement, settle};
+use everwarm_engine::{Chance, Settle};
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
+
+use crate::arguments::Arguments;
+use crate::calling;
+use crate::engine::Lead;
+use crate::function::{Function, report};
+use crate::home::{Home, Keyed};
+use crate::object::Object;
+use crate::table::Table;
+use crate::terms::texts;
+use crate::waiting::Computing;
+
+/// A lead with what is needed to settle it.
+pub(crate) struct Flight {
+    pub(crate) lead: Lead,
+    pub(crate) keyed: Keyed,
+    began: Instant,
+    /// Whether the value may be stored: not if its tags could not be made.
+    storable: bool,
+}
+
+/// How a value is kept.
+struct Kept {
+    deadline: Instant,
+    tags: Vec<Arc<str>>,
+}
+
+impl Flight {
+    pub(crate) fn new(home: &Home, lead: Lead, keyed: Keyed, storable: bool) -> Self {
+        Self {
+            lead,
+            keyed,
+            began: home.engine.ticker().now(),
+            storable,
+        }
+    }
+}
+
+impl Function {
+    /// Calls a sync function as the leader of its key.
+    pub(crate) fn compute(
+        &self,
+        call: &Arguments<'_, '_>,
+        home: &Home,
+        flight: Flight,
+    ) -> PyResult<Object> {
+        let py = call.py();
+        let computing = Computing::new(py, flight.lead.id())?;
+        let result = match call.call(self.wrapped(py)) {
+            Ok(value) => Ok(self.settle(py, home, flight, value.into())),
+            Err(error) => {
+                fail(py, flight.lead, &error);
+                Err(error)
+            }
+        };
+        // Only here, since the policy's callables are part of the computation: they may ask for its key.
+        drop(computing);
+        result
+    }
+
+    /// Ends a computation with its value, stored if the policy and the invalidations since allow it.
+    pub(crate) fn settle(
+        &self,
+        py: Python<'_>,
+        home: &Home,
+        flight: Flight,
+        value: Object,
+    ) -> Object {
+        let kept = match self.keep(py, home, &flight, &value) {
+            Ok(kept) => kept,
+            Err((what, error)) => {
+                home.scope.count_error();
+                report(py, what, &error);
+                None
+            }
+        };
+        let settle = match &kept {
+            Some(kept) => Settle {
+                deadline: kept.deadline,
+                tags: &kept.tags,
+                store: true,
+            },
+            None => Settle {
+                store: false,
+                ..Settle::default()
+            },
+        };
+        let timed = settle.deadline != Instant::NEVER;
+        if flight.lead.settle(value.clone(), settle).stored && timed {
+            Table::watch(home.table(py));
+        }
+        value
+    }
+
+    /// The deadline and the result's tags of a value that is to be kept; on failure, which keyword's callable it was.
+    fn keep(
+        &self,
+        py: Python<'_>,
+        home: &Home,
+        flight: &Flight,
+        value: &Object,
+    ) -> Result<Option<Kept>, (&'static str, PyErr)> {
+        if !flight.storable {
+            return Ok(None);
+        }
+        let terms = self.terms();
+        let value = value.bind(py);
+        let accepted = match &terms.when {
+            Some(when) => calling::call(when.bind(py), [value.as_borrowed()])
+                .and_then(|answer| answer.is_truthy())
+                .map_err(|e| ("when=", e))?,
+            None => true,
+        };
+        let outcome = match (accepted, value.is_none()) {
+            (false, _) => Outcome::Refused,
+            (true, true) => Outcome::Nothing,
+            (true, false) => Outcome::Value { ttl: None },
+        };
+        let now = home.engine.ticker().now();
+        let settlement = settle(
+            outcome,
+            &Attempt::first(flight.began),
+            &terms.policy,
+            now,
+            &Chance::new(),
+        );
+        let Settlement::Store(lifetime) = settlement else {
+            home.scope.count_refused();
+            return Ok(None);
+        };
+        let tags = match &terms.tags_from_result {
+            Some(function) => calling::call(function.bind(py), [value.as_borrowed()])
+                .and_then(|tags| texts(&tags)),
+            None => Ok(Vec::new()),
+        };
+        let tags = tags.map_err(|error| ("tags_from_result=", error))?;
+        home.note(py, &flight.keyed)
+            .map_err(|error| ("a weak reference", error))?;
+        Ok(Some(Kept {
+            deadline: lifetime.serve_until(),
+            tags,
+        }))
+    }
+}
+
+/// Ends a computation with its error: followers share an `Exception`; any other hands the work over.
+pub(crate) fn fail(py: Python<'_>, lead: Lead, error: &PyErr) {
+    if error.is_instance_of::<PyException>(py) {
+        lead.fail(error.value(py).clone().into_any().into());
+    } else {
+        drop(lead);
+    }
+}

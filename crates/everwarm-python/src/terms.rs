@@ -1,0 +1,324 @@
+//! A policy as the native side uses it: checked, in its own units, with its callables and templates.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everwarm_core::duration;
+use everwarm_core::policy::Policy;
+use everwarm_core::template::{Field, Piece, Step, Template};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+
+use crate::arguments::Arguments;
+use crate::errors;
+use crate::signature::{Signature, Unkeyed};
+
+/// The policy of a decorated function.
+#[pyclass(frozen, module = "everwarm._native")]
+pub(crate) struct Terms {
+    pub(crate) policy: Policy,
+    pub(crate) when: Option<Py<PyAny>>,
+    pub(crate) key: KeySource,
+    pub(crate) tags: TagSource,
+    pub(crate) tags_from_result: Option<Py<PyAny>>,
+    pub(crate) name: Option<String>,
+    pub(crate) version: String,
+}
+
+/// What the key is made of.
+pub(crate) enum KeySource {
+    /// The arguments, by the signature.
+    Arguments,
+    /// What the callable gives for the call's own arguments.
+    Callable(Py<PyAny>),
+    /// The fields of a template.
+    Template(Template),
+}
+
+/// What the tags are made of.
+pub(crate) enum TagSource {
+    /// Each a text or a template.
+    Templates(Vec<Template>),
+    /// What the callable gives for the call's own arguments.
+    Callable(Py<PyAny>),
+}
+
+#[pymethods]
+impl Terms {
+    #[new]
+    #[pyo3(signature = (*, ttl, jitter, cache_none, when, key, tags, tags_from_result, version, name))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the keywords of one policy, each under its own name"
+    )]
+    fn new(
+        ttl: &Bound<'_, PyAny>,
+        jitter: &Bound<'_, PyAny>,
+        cache_none: &Bound<'_, PyAny>,
+        when: Option<Bound<'_, PyAny>>,
+        key: Option<Bound<'_, PyAny>>,
+        tags: &Bound<'_, PyAny>,
+        tags_from_result: Option<Bound<'_, PyAny>>,
+        version: &Bound<'_, PyAny>,
+        name: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let callable = |object: Option<Bound<'_, PyAny>>, keyword: &str| match object {
+            Some(object) if !object.is_callable() => Err(errors::config(
+                object.py(),
+                &format!(
+                    "{keyword}= takes a callable, not {}",
+                    object.get_type().name()?
+                ),
+                &format!("write `{keyword}=lambda result: ...`"),
+            )),
+            object => Ok(object.map(Bound::unbind)),
+        };
+        let jitter = jitter.extract::<f64>().map_err(|_| {
+            wrong(
+                jitter,
+                "jitter is a number from 0 to below 1",
+                "write `jitter=0.1` to shorten each ttl by up to a tenth",
+            )
+        })?;
+        let cache_none = cache_none.extract::<bool>().map_err(|_| {
+            wrong(
+                cache_none,
+                "cache_none is True or False",
+                "write `cache_none=False` to compute each None anew",
+            )
+        })?;
+        let policy = Policy {
+            ttl: span_of(ttl)?,
+            jitter,
+            cache_none,
+            ..Policy::default()
+        };
+        policy
+            .validate()
+            .map_err(|error| errors::raise(ttl.py(), &error))?;
+        Ok(Self {
+            policy,
+            when: callable(when, "when")?,
+            key: KeySource::new(ttl.py(), key)?,
+            tags: TagSource::new(tags)?,
+            tags_from_result: callable(tags_from_result, "tags_from_result")?,
+            name: name.map(|name| name_of(&name)).transpose()?,
+            version: version
+                .extract()
+                .map_err(|_| wrong(version, "version is a text", "write `version=\"2\"`"))?,
+        })
+    }
+}
+
+/// A keyword of the wrong type.
+fn wrong(given: &Bound<'_, PyAny>, wanted: &str, hint: &str) -> PyErr {
+    match given.get_type().name() {
+        Ok(kind) => errors::config(given.py(), &format!("{wanted}, not {kind}"), hint),
+        Err(error) => error,
+    }
+}
+
+/// A function's declared name.
+fn name_of(given: &Bound<'_, PyAny>) -> PyResult<String> {
+    let hint = "write `name=\"shop.price\"`, or leave it out for the function's own name";
+    let name: String = given
+        .extract()
+        .map_err(|_| wrong(given, "name is a text", hint))?;
+    if name.is_empty() {
+        return Err(errors::config(given.py(), "name is empty", hint));
+    }
+    Ok(name)
+}
+
+impl KeySource {
+    fn new(py: Python<'_>, key: Option<Bound<'_, PyAny>>) -> PyResult<Self> {
+        let Some(key) = key else {
+            return Ok(Self::Arguments);
+        };
+        if let Ok(text) = key.cast::<PyString>() {
+            let template =
+                Template::parse(text.to_str()?).map_err(|error| errors::raise(py, &error))?;
+            if template.fields().next().is_none() {
+                return Err(errors::config(
+                    py,
+                    &format!(
+                        "key={:?} names no parameter, so all calls would share one entry",
+                        template.text()
+                    ),
+                    "name the parameters that tell calls apart: `key=\"user:{user.id}\"`",
+                ));
+            }
+            return Ok(Self::Template(template));
+        }
+        if key.is_callable() {
+            return Ok(Self::Callable(key.unbind()));
+        }
+        Err(errors::config(
+            py,
+            "key= takes a callable or a template",
+            "write `key=lambda user: user.id` or `key=\"{user.id}\"`",
+        ))
+    }
+
+    /// Refuses a template that names no parameter of the function.
+    pub(crate) fn check(&self, py: Python<'_>, signature: &Signature) -> PyResult<()> {
+        match self {
+            Self::Template(template) => check_fields(py, template, signature),
+            Self::Arguments | Self::Callable(_) => Ok(()),
+        }
+    }
+}
+
+impl TagSource {
+    fn new(tags: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = tags.py();
+        let hint =
+            "write `tags=[\"user:{user_id}\"]` or `tags=lambda user_id: [f\"user:{user_id}\"]`";
+        if tags.cast::<PyString>().is_ok() {
+            return Err(errors::config(
+                py,
+                "tags= takes a list of texts, not one text",
+                hint,
+            ));
+        }
+        if tags.is_callable() {
+            return Ok(Self::Callable(tags.clone().unbind()));
+        }
+        let mut templates = Vec::new();
+        for tag in tags
+            .try_iter()
+            .map_err(|_| errors::config(py, "tags= takes a list of texts or a callable", hint))?
+        {
+            let tag = tag?;
+            let text = tag
+                .cast::<PyString>()
+                .map_err(|_| errors::config(py, "each tag is a text", hint))?;
+            templates
+                .push(Template::parse(text.to_str()?).map_err(|error| errors::raise(py, &error))?);
+        }
+        Ok(Self::Templates(templates))
+    }
+
+    pub(crate) fn check(&self, py: Python<'_>, signature: &Signature) -> PyResult<()> {
+        match self {
+            Self::Templates(templates) => templates
+                .iter()
+                .try_for_each(|template| check_fields(py, template, signature)),
+            Self::Callable(_) => Ok(()),
+        }
+    }
+
+    /// The tags of a call.
+    pub(crate) fn of(
+        &self,
+        call: &Arguments<'_, '_>,
+        signature: &Signature,
+    ) -> Result<Vec<Arc<str>>, Unkeyed> {
+        match self {
+            Self::Templates(templates) => templates
+                .iter()
+                .map(|template| Ok(filled(template, call, signature)?.into()))
+                .collect(),
+            Self::Callable(function) => Ok(texts(&call.call(function.bind(call.py()))?)?),
+        }
+    }
+}
+
+/// The tags in an iterable of texts.
+pub(crate) fn texts(tags: &Bound<'_, PyAny>) -> PyResult<Vec<Arc<str>>> {
+    let py = tags.py();
+    let wrong = |_| {
+        let hint = "return a list of texts, such as `[\"user:3\"]`";
+        errors::config(py, "tags are an iterable of texts", hint)
+    };
+    if tags.cast::<PyString>().is_ok() {
+        return Err(wrong(PyTypeError::new_err("")));
+    }
+    let text = |tag: Bound<'_, PyAny>| tag.extract::<String>().map(Arc::from).map_err(wrong);
+    tags.try_iter()
+        .map_err(wrong)?
+        .map(|tag| text(tag?))
+        .collect()
+}
+
+fn check_fields(py: Python<'_>, template: &Template, signature: &Signature) -> PyResult<()> {
+    for field in template.fields() {
+        if signature.position(py, &field.parameter).is_none() {
+            let names: Vec<_> = signature.names(py).map(ToString::to_string).collect();
+            let message = format!(
+                "template {:?} names `{}`, which is no parameter of the function",
+                template.text(),
+                field.parameter
+            );
+            return Err(errors::config(
+                py,
+                &message,
+                &format!("its parameters are: {}", names.join(", ")),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A template as text, for tags.
+fn filled(
+    template: &Template,
+    call: &Arguments<'_, '_>,
+    signature: &Signature,
+) -> Result<String, Unkeyed> {
+    let mut text = String::new();
+    for piece in template.pieces() {
+        match piece {
+            Piece::Text(literal) => text.push_str(literal),
+            Piece::Field(field) => text.push_str(resolve(field, call, signature)?.str()?.to_str()?),
+        }
+    }
+    Ok(text)
+}
+
+/// The value that a field stands for.
+pub(crate) fn resolve<'py>(
+    field: &Field,
+    call: &Arguments<'_, 'py>,
+    signature: &Signature,
+) -> Result<Bound<'py, PyAny>, Unkeyed> {
+    let index = signature
+        .position(call.py(), &field.parameter)
+        .ok_or(Unkeyed::Misfit)?;
+    let mut value = signature.value(index, call)?;
+    for step in &field.path {
+        value = match step {
+            Step::Attribute(name) => value.getattr(name.as_str())?,
+            Step::Item(name) => value.get_item(name.as_str())?,
+            Step::Position(at) => value.get_item(*at)?,
+        };
+    }
+    Ok(value)
+}
+
+/// A duration as users write it: seconds, a `timedelta` or text; None for no expiry.
+pub(crate) fn span_of(given: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
+    let py = given.py();
+    if given.is_none() {
+        return Ok(None);
+    }
+    let parsed = if let Ok(text) = given.cast::<PyString>() {
+        duration::parse(text.to_str()?)
+    } else if given.is_instance_of::<PyFloat>()
+        || (given.is_instance_of::<PyInt>() && !given.is_instance_of::<PyBool>())
+    {
+        // An integer beyond a float's range is as good as infinite.
+        duration::from_seconds(given.extract::<f64>().unwrap_or(f64::INFINITY))
+    } else if let Ok(seconds) = given.call_method0(intern!(py, "total_seconds")) {
+        duration::from_seconds(seconds.extract()?)
+    } else {
+        return Err(errors::config(
+            py,
+            &format!("a duration cannot be of type {}", given.get_type().name()?),
+            "write seconds (`90`, `0.5`), text (`\"1h30m\"`), a `timedelta`, or None for no expiry",
+        ));
+    };
+    parsed.map(Some).map_err(|error| errors::raise(py, &error))
+}
