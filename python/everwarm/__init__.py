@@ -1,1 +1,56 @@
-"""One cache for Python and Rust."""
+"""One cache for Python and Rust.
+
+>>> from everwarm import cache
+>>> @cache(ttl="5m")
+... def area(radius: float) -> float:
+...     return 3 * radius * radius
+>>> area(2.0), area(2.0), area.stats().hits
+(12.0, 12.0, 1)
+"""
+
+from __future__ import annotations
+
+import os as _os
+
+from everwarm import _drive
+from everwarm._cache import Cache, cache
+from everwarm._errors import (
+    Closed,
+    ConfigError,
+    Error,
+    KeyRefused,
+    NotCached,
+    Recursion,
+    StoreError,
+    Timeout,
+    UnknownOption,
+    Unsupported,
+)
+from everwarm._function import Function
+from everwarm._keyed import Keyed, NotKeyed
+from everwarm._policy import Policy
+from everwarm._result import Result, Stats
+
+__all__ = [
+    "Cache",
+    "Closed",
+    "ConfigError",
+    "Error",
+    "Function",
+    "KeyRefused",
+    "Keyed",
+    "NotCached",
+    "NotKeyed",
+    "Policy",
+    "Recursion",
+    "Result",
+    "Stats",
+    "StoreError",
+    "Timeout",
+    "UnknownOption",
+    "Unsupported",
+    "cache",
+]
+
+if hasattr(_os, "register_at_fork"):
+    _os.register_at_fork(after_in_child=_drive._after_fork)

@@ -1,0 +1,41 @@
+"""One cache for Python and Rust."""
+
+from everwarm._cache import Cache as Cache
+from everwarm._cache import cache as cache
+from everwarm._errors import Closed as Closed
+from everwarm._errors import ConfigError as ConfigError
+from everwarm._errors import Error as Error
+from everwarm._errors import KeyRefused as KeyRefused
+from everwarm._errors import NotCached as NotCached
+from everwarm._errors import Recursion as Recursion
+from everwarm._errors import StoreError as StoreError
+from everwarm._errors import Timeout as Timeout
+from everwarm._errors import UnknownOption as UnknownOption
+from everwarm._errors import Unsupported as Unsupported
+from everwarm._function import Function as Function
+from everwarm._keyed import Keyed as Keyed
+from everwarm._keyed import NotKeyed as NotKeyed
+from everwarm._policy import Policy as Policy
+from everwarm._result import Result as Result
+from everwarm._result import Stats as Stats
+
+__all__ = [
+    "Cache",
+    "Closed",
+    "ConfigError",
+    "Error",
+    "Function",
+    "KeyRefused",
+    "Keyed",
+    "NotCached",
+    "NotKeyed",
+    "Policy",
+    "Recursion",
+    "Result",
+    "Stats",
+    "StoreError",
+    "Timeout",
+    "UnknownOption",
+    "Unsupported",
+    "cache",
+]

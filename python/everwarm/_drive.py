@@ -1,0 +1,231 @@
+"""What an awaited call does when it is no hit: lead, or wait for who leads."""
+
+from __future__ import annotations
+
+import sys
+from _collections import deque  # without the cost of importing `collections`
+from _functools import partial
+from _weakref import ref
+from contextvars import ContextVar
+from types import MemberDescriptorType
+
+from everwarm import _native
+
+# The leads that the current context computes for, so that no call waits for itself.
+_chain: ContextVar[tuple[int, ...]] = ContextVar("everwarm_chain", default=())
+
+# The loop that each running lead lives on. A leader whose loop has stopped never arrives.
+_hosts = {}
+
+# One inbox per loop, so that however many wait, a leader wakes a loop once.
+_inboxes = {}
+
+# Seconds after which a waiting task asks whether its leader can still arrive, and after which it takes over
+# in any case.
+_ASK, _WAIT = 0.5, 30.0
+
+
+async def drive(function, args, kwargs, refresh=False, described=False):
+    """The value of an awaited call; described, with how it was had."""
+    again = False
+    while True:
+        turn = _native.begin(function, args, kwargs, refresh, again)
+        lead = turn.lead
+        if lead is not None:
+            value = await _computed(function, args, kwargs, turn, lead)
+            break
+        if turn.leader is None or await _arrived(turn):
+            value = turn.value()
+            break
+        again = True
+    return (value, turn.status) if described else value
+
+
+async def _computed(function, args, kwargs, turn, lead):
+    before = _chain.get()
+    chain = (*before, lead)
+    _hosts[lead] = _running_loop()
+    _chain.set(chain)
+    try:
+        value = await function.__wrapped__(*args, **kwargs)
+    except BaseException as error:
+        turn.fail(error)
+        raise
+    else:
+        turn.settle(value)
+        return value
+    finally:
+        # A coroutine that is closed by the garbage collector may find itself in somebody else's context.
+        if _chain.get() is chain:
+            _chain.set(before)
+        _hosts.pop(lead, None)  # a fork may have emptied it
+
+
+async def _arrived(turn):
+    """Waits until the leader has ended; False if the call has to begin anew."""
+    loop = _running_loop()
+    if loop is None:
+        from everwarm._errors import Unsupported
+
+        raise Unsupported(
+            "waiting for another task's computation needs asyncio\n"
+            "hint: run the call on an asyncio event loop"
+        )
+    inbox = _inbox(loop)
+    waited = 0.0
+    while True:
+        future = loop.create_future()
+        # The task holds its future; whoever wakes it must not, or a task that is lost would never be
+        # collected.
+        waiter = ref(future)
+        turn.register(partial(inbox.post, waiter))
+        inbox.wait(waiter)
+        try:
+            await future
+        finally:
+            inbox.waiting.discard(waiter)
+        arrived = turn.arrived()
+        if arrived is not None:
+            return arrived
+        waited += _ASK
+        if waited >= _WAIT or leader_is_gone(turn.leader):
+            turn.take_over()
+            return False
+
+
+def leader_is_gone(lead):
+    """Whether the loop that a leader lives on has stopped, so that nobody will run it on."""
+    loop = _hosts.get(lead)
+    return loop is not None and (loop.is_closed() or not loop.is_running())
+
+
+def own_copy(error):
+    """A follower's own copy of its leader's error, so that no traceback is shared between threads or grows.
+
+    The copy has the same class, arguments, attributes and cause, and the leader's traceback. An exception
+    that cannot be copied faithfully is raised itself.
+    """
+    kind = type(error)
+    try:
+        # A class that takes its arguments as they are kept can be made from them; its own `__init__` is
+        # not run again.
+        copy = kind.__new__(kind, *error.args)
+        if kind.__init__ in _BUILTIN_INITS:
+            copy.__init__(*error.args)
+        copy.__dict__.update(error.__dict__)
+        if hasattr(error, "__notes__"):
+            copy.__notes__ = list(error.__notes__)
+        # What is kept in slots, such as the file name of an OSError, is in neither.
+        for place in _slots(kind):
+            if hasattr(error, place):
+                _carry(copy, place, getattr(error, place))
+        faithful = copy.args == error.args and str(copy) == str(error)
+    except Exception:
+        faithful = False
+    if not faithful:
+        return error
+    copy.__cause__ = error.__cause__
+    copy.__context__ = error.__context__
+    copy.__suppress_context__ = error.__suppress_context__
+    return copy.with_traceback(error.__traceback__)
+
+
+def _slots(kind):
+    """The names of what instances of a class keep in slots."""
+    return [
+        name
+        for base in kind.__mro__
+        for name, kept in vars(base).items()
+        if type(kept) is MemberDescriptorType
+    ]
+
+
+def _carry(copy, place, value):
+    try:
+        # Setting None where None is read may not be the same as leaving it out: an OSError shows the
+        # file names it was given.
+        if getattr(copy, place, _missing) is not value:
+            setattr(copy, place, value)
+    except AttributeError:
+        pass  # read-only: the class has made it of its arguments
+
+
+_missing = object()
+
+_BUILTIN_INITS = frozenset(
+    kind.__init__
+    for kind in vars(__import__("builtins")).values()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
+)
+
+
+class _Inbox:
+    """The futures that tasks of a loop wait for, held weakly: those to be woken by its next turn, and all.
+
+    One timer serves all who wait: now and then it has each of them ask whether its leader can still arrive.
+    """
+
+    __slots__ = ("futures", "loop", "posted", "timer", "waiting")
+
+    def __init__(self, loop):
+        self.loop = loop
+        self.futures = deque()
+        self.posted = False
+        self.waiting = set()
+        self.timer = None
+
+    def wait(self, future):
+        """Has a future woken by the timer, if nothing else does it."""
+        self.waiting.add(future)
+        if self.timer is None:
+            self.timer = self.loop.call_later(_ASK, self.ask)
+
+    def ask(self):
+        """Wakes all who wait; on the loop's own thread."""
+        self.timer = None
+        self.futures.extend(self.waiting)
+        self.open()
+
+    def post(self, future):
+        """Has a future woken, given by weak reference; from any thread."""
+        self.futures.append(future)
+        if not self.posted:
+            self.posted = True
+            try:
+                self.loop.call_soon_threadsafe(self.open)
+            except RuntimeError:  # the loop is closed, and so nobody waits on it any more
+                self.futures.clear()
+
+    def open(self):
+        """Wakes all that have been posted; on the loop's own thread."""
+        self.posted = False
+        while self.futures:
+            future = self.futures.popleft()()
+            if future is not None:
+                _land(future)
+
+
+def _land(future):
+    if not future.done():
+        future.set_result(None)
+
+
+def _inbox(loop):
+    inbox = _inboxes.get(id(loop))
+    if inbox is None or inbox.loop is not loop:
+        for key in [key for key, old in _inboxes.items() if old.loop.is_closed()]:
+            del _inboxes[key]
+        inbox = _inboxes[id(loop)] = _Inbox(loop)
+    return inbox
+
+
+def _running_loop():
+    asyncio = sys.modules.get("asyncio")
+    return None if asyncio is None else asyncio._get_running_loop()
+
+
+def _after_fork():
+    """In a forked child the parent's leaders and loops are not there."""
+    _hosts.clear()
+    _inboxes.clear()
+    _native.after_fork()

@@ -1,0 +1,51 @@
+"""The errors that Everwarm raises: one base, and kinds that are also the built-in they mean."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """Whatever Everwarm raises of its own."""
+
+
+class ConfigError(Error, ValueError):
+    """A cache, a policy or the environment says something that cannot be."""
+
+
+class UnknownOption(Error, TypeError):
+    """A keyword that no option has."""
+
+
+class KeyRefused(Error, TypeError):
+    """An argument that cannot be part of a key; the message says where it is and what to add."""
+
+
+class Unsupported(Error, NotImplementedError):
+    """A store was asked for what it cannot do."""
+
+
+class Recursion(Error, RecursionError):
+    """A call that waits for itself."""
+
+
+class Timeout(Error, TimeoutError):
+    """A wait that took longer than it was allowed to."""
+
+
+class NotCached(Error, LookupError):
+    """Only a cached value was asked for, and there is none."""
+
+
+class Closed(Error, RuntimeError):
+    """The cache is closed."""
+
+
+class StoreError(Error):
+    """A store failed.
+
+    `kind` is one of `transient`, `permanent`, `timeout`, `authentication`, `capacity`, `capability` and
+    `corruption`.
+    """
+
+    def __init__(self, message: str, *, kind: str = "permanent") -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -1,0 +1,230 @@
+"""The decorated function: callable as the function it wraps, with verbs over the same arguments."""
+
+from __future__ import annotations
+
+from types import MethodType
+
+from everwarm import _native
+from everwarm._drive import drive
+from everwarm._result import result, stats
+from everwarm._signature import is_coroutine_function, parameters
+
+
+def _forwarded(name):
+    """A property that the wrapped function answers: what ``inspect`` and frameworks look at."""
+    return property(lambda self: getattr(self.__wrapped__, name))
+
+
+class Function(_native.Call):
+    """A decorated function.
+
+    Calling it gives what the function gives. The verbs take the same arguments as a call. For coroutine
+    functions a call, ``refresh`` and ``call`` give awaitables; the other verbs act at once.
+
+    >>> from everwarm import Cache
+    >>> @Cache()
+    ... def area(radius: float) -> float:
+    ...     return 3 * radius * radius
+    >>> area(2.0), area(2.0), area.stats().hits
+    (12.0, 12.0, 1)
+    """
+
+    __slots__ = ()
+
+    __class_getitem__ = classmethod(type(list[int]))
+
+    __code__ = _forwarded("__code__")
+    __defaults__ = _forwarded("__defaults__")
+    __kwdefaults__ = _forwarded("__kwdefaults__")
+    __globals__ = _forwarded("__globals__")
+    __closure__ = _forwarded("__closure__")
+
+    @property
+    def uncached(self):
+        """The function itself."""
+        return self.__wrapped__
+
+    @property
+    def _namespace(self):
+        return self._cache.namespace
+
+    def key(self, /, *args, **kwargs):
+        """The stored name of a call's entry.
+
+        Raises ``KeyRefused`` for arguments that cannot be part of a key.
+        """
+        return _native.key(self, self._namespace, args, kwargs)
+
+    def peek(self, /, *args, **kwargs):
+        """The entry of a call as a ``Result``, or None.
+
+        Counts nothing, computes nothing, and is no use of the entry.
+
+        >>> from everwarm import Cache
+        >>> @Cache()
+        ... def double(x: int) -> int:
+        ...     return 2 * x
+        >>> double.peek(3) is None
+        True
+        >>> double(3), double.peek(3).value
+        (6, 6)
+        """
+        found = _native.peek(self, self._namespace, args, kwargs)
+        return None if found is None else result(*found)
+
+    def call(self, /, *args, **kwargs):
+        """The call's value as a ``Result``: was it a hit, how old is it, and so on.
+
+        For coroutine functions, awaitable.
+        """
+        if self._is_async:
+            return _called(self, args, kwargs)
+        return result(*_native.call_with_result(self, self._namespace, args, kwargs))
+
+    def refresh(self, /, *args, **kwargs):
+        """Computes the call anew, stores its value and gives it. For coroutine functions, awaitable."""
+        if self._is_async:
+            return drive(self, args, kwargs, True)
+        return _native.refresh(self, args, kwargs)
+
+    def prime(self, value, /, *args, **kwargs):
+        """Stores ``value`` as what the call gives.
+
+        >>> from everwarm import Cache
+        >>> @Cache()
+        ... def double(x: int) -> int:
+        ...     return 2 * x
+        >>> double.prime(7, 3)
+        >>> double(3)
+        7
+        """
+        _native.prime(self, value, args, kwargs)
+
+    def invalidate(self, /, *args, **kwargs):
+        """Lets the call's entry go.
+
+        No later call sees a value whose computation began before, also if one is running now.
+        """
+        _native.invalidate(self, args, kwargs)
+
+    def clear(self):
+        """Lets all entries of this function go, as ``invalidate`` does for one."""
+        _native.clear(self)
+
+    def stats(self):
+        """This function's counters as ``Stats``."""
+        return stats(_native.stats(self))
+
+    def cache_info(self):
+        """As ``functools.lru_cache`` has it: ``(hits, misses, maxsize, currsize)``."""
+        from everwarm._lru import CacheInfo
+
+        counters = self.stats()
+        return CacheInfo(counters.hits, counters.misses, self._cache.max_entries, counters.entries)
+
+    def cache_clear(self):
+        """As ``functools.lru_cache`` has it: ``clear``."""
+        self.clear()
+
+    def cache_parameters(self):
+        """As ``functools.lru_cache`` has it: ``{"maxsize": ..., "typed": True}``."""
+        return {"maxsize": self._cache.max_entries, "typed": True}
+
+    def __set_name__(self, owner, name):
+        _native.mark_method(self)
+
+    def __reduce__(self):
+        return self.__qualname__
+
+    def __repr__(self):
+        return f"<cached {self.__wrapped__!r}>"
+
+
+class Bound:
+    """A decorated method with its instance: called and asked without it."""
+
+    __slots__ = ("__func__", "__self__", "__weakref__")
+
+    # The verbs whose arguments are those of a call, so that the instance comes first.
+    _VERBS = frozenset({"key", "peek", "call", "refresh", "invalidate"})
+
+    def __init__(self, function, instance):
+        self.__func__ = function
+        self.__self__ = instance
+
+    def __call__(self, /, *args, **kwargs):
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def __get__(self, instance, owner=None):
+        # Bound already; that it is a descriptor tells `help` and `inspect` that it is a routine.
+        return self
+
+    def prime(self, value, /, *args, **kwargs):
+        """Stores ``value`` as what the call gives."""
+        self.__func__.prime(value, self.__self__, *args, **kwargs)
+
+    @property
+    def uncached(self):
+        """The method itself."""
+        return MethodType(self.__func__.__wrapped__, self.__self__)
+
+    __wrapped__ = uncached
+
+    def __getattr__(self, name):
+        found = getattr(self.__func__, name)
+        return MethodType(found, self.__self__) if name in self._VERBS else found
+
+    @property
+    def __doc__(self):
+        return self.__func__.__doc__
+
+    def __eq__(self, other):
+        if type(other) is not Bound:
+            return NotImplemented
+        return self.__func__ is other.__func__ and self.__self__ is other.__self__
+
+    def __hash__(self):
+        return hash((id(self.__func__), id(self.__self__)))
+
+    def __reduce__(self):
+        return getattr, (self.__self__, self.__func__.__name__)
+
+    def __repr__(self):
+        return f"<bound {self.__func__!r} of {object.__repr__(self.__self__)}>"
+
+
+class ClassFunction(classmethod):
+    """A decorated class method; ``classmethod`` alone loses the class for the verbs from CPython 3.13 on."""
+
+    def __get__(self, instance, owner=None):
+        return Bound(self.__func__, type(instance) if owner is None else owner)
+
+
+Function._bound_class = Bound
+_native.seal(Function)
+
+
+def decorate(cache, wrapped, policy):
+    """The decorated form of ``wrapped``, a function, a class method or a static method."""
+    if isinstance(wrapped, classmethod):
+        function = decorate(cache, wrapped.__func__, policy)
+        _native.mark_method(function)
+        return ClassFunction(function)
+    if isinstance(wrapped, staticmethod):
+        return staticmethod(decorate(cache, wrapped.__func__, policy))
+    is_async = is_coroutine_function(wrapped)
+    function = Function(wrapped, cache, drive if is_async else None, parameters(wrapped), policy._terms)
+    attributes = function.__dict__
+    attributes.update(getattr(wrapped, "__dict__", {}))
+    for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"):
+        if hasattr(wrapped, name):
+            attributes[name] = getattr(wrapped, name)
+    attributes.setdefault("__name__", type(wrapped).__name__)
+    attributes.setdefault("__qualname__", attributes["__name__"])
+    attributes.update(__wrapped__=wrapped, _cache=cache, _is_async=is_async, policy=policy)
+    return function
+
+
+async def _called(function, args, kwargs):
+    value, status = await drive(function, args, kwargs, described=True)
+    return result(*_native.described(function, function._namespace, args, kwargs, value, status))

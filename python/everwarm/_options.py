@@ -1,0 +1,27 @@
+"""Options that do not exist: the error names the nearest that does."""
+
+from __future__ import annotations
+
+from everwarm import _native
+from everwarm._errors import UnknownOption
+
+
+def known(initialize):
+    """Has an ``__init__`` raise ``UnknownOption`` for keywords that are not among its parameters.
+
+    What ``help`` and ``inspect`` show is ``initialize`` itself.
+    """
+    code = initialize.__code__
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+
+    def __init__(self, /, *args, **keywords):
+        unknown = keywords.keys() - names
+        if unknown:
+            raise UnknownOption(_native.unknown_option(min(unknown), names))
+        initialize(self, *args, **keywords)
+
+    __init__.__qualname__ = initialize.__qualname__
+    __init__.__module__ = initialize.__module__
+    __init__.__doc__ = initialize.__doc__
+    __init__.__wrapped__ = initialize
+    return __init__

@@ -1,0 +1,120 @@
+"""How a function keeps its entries: one frozen class, whose fields are the keywords of ``cache(...)``."""
+
+from __future__ import annotations
+
+from everwarm import _native, _options
+
+
+class Policy:
+    """How a decorated function keeps its entries; frozen.
+
+    * ``ttl``: how long an entry is fresh: seconds, ``"1h30m"``, a ``timedelta``, or None for no expiry.
+    * ``jitter``: the fraction of the ttl by up to which each entry's is shortened at random, so that entries
+      written together do not expire together.
+    * ``cache_none``: whether None is stored.
+    * ``when``: a function of the result; False: it is returned, not stored.
+    * ``key``: what tells calls apart, if not all arguments: a function of the call's arguments, or a template
+      such as ``"{user.id}"``.
+    * ``tags``: texts and templates such as ``"user:{user_id}"``, or a function of the call's arguments that
+      gives texts. ``cache.invalidate_tags("user:3")`` lets all entries with that tag go.
+    * ``tags_from_result``: a function of the result that gives further tags.
+    * ``version``: part of the stored name; change it when the meaning of the values changes.
+    * ``name``: the function's name in stored names; functions with the same name and version share their
+      entries.
+
+    Raises ``ConfigError`` for values that cannot be meant, ``UnknownOption`` for keywords that do not exist.
+
+    >>> from everwarm import Policy
+    >>> short = Policy(ttl="5m", jitter=0.1)
+    >>> short.replace(ttl=30)
+    Policy(ttl=30, jitter=0.1)
+    >>> short == Policy(ttl="5m", jitter=0.1)
+    True
+    """
+
+    __slots__ = (
+        "ttl",
+        "jitter",
+        "cache_none",
+        "when",
+        "key",
+        "tags",
+        "tags_from_result",
+        "version",
+        "name",
+        "_terms",
+    )
+
+    @_options.known
+    def __init__(
+        self,
+        *,
+        ttl=None,
+        jitter=0.0,
+        cache_none=True,
+        when=None,
+        key=None,
+        tags=(),
+        tags_from_result=None,
+        version="",
+        name=None,
+    ):
+        if not callable(tags) and not isinstance(tags, str):
+            tags = _as_tuple(tags)
+        fields = {
+            "ttl": ttl,
+            "jitter": jitter,
+            "cache_none": cache_none,
+            "when": when,
+            "key": key,
+            "tags": tags,
+            "tags_from_result": tags_from_result,
+            "version": version,
+            "name": name,
+        }
+        terms = _native.Terms(**fields)
+        for field, value in fields.items():
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "_terms", terms)
+
+    def replace(self, **keywords):
+        """The same policy but for ``keywords``."""
+        return Policy(**{**self._fields(), **keywords})
+
+    def _fields(self):
+        return {name: getattr(self, name) for name in _DEFAULTS}
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"a policy is frozen\nhint: write `policy.replace({name}=...)`")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"a policy is frozen\nhint: write `policy.replace({name}=...)`")
+
+    def __eq__(self, other):
+        if not isinstance(other, Policy):
+            return NotImplemented
+        return self._fields() == other._fields()
+
+    def __hash__(self):
+        return hash(tuple(self._fields().items()))
+
+    def __repr__(self):
+        said = (f"{name}={value!r}" for name, value in self._fields().items() if value != _DEFAULTS[name])
+        return f"Policy({', '.join(said)})"
+
+    def __reduce__(self):
+        return _rebuilt, (self._fields(),)
+
+
+_DEFAULTS = Policy.__init__.__wrapped__.__kwdefaults__
+
+
+def _rebuilt(fields):
+    return Policy(**fields)
+
+
+def _as_tuple(tags):
+    try:
+        return tuple(tags)
+    except TypeError:
+        return tags  # refused, with a hint, by what checks the tags

@@ -1,0 +1,129 @@
+"""What the verbs tell: a call's result with its circumstances, and counters."""
+
+from __future__ import annotations
+
+
+class _Frozen:
+    """Fields in ``__slots__``, set once."""
+
+    __slots__ = ()
+
+    def __init__(self, **fields):
+        for name in self.__slots__:
+            object.__setattr__(self, name, fields[name])
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def __delattr__(self, name):
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def _fields(self):
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __eq__(self, other):
+        return self._fields() == other._fields() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self):
+        return hash(tuple(self._fields().values()))
+
+    def __repr__(self):
+        said = (f"{name}={value!r}" for name, value in self._fields().items())
+        return f"{type(self).__name__}({', '.join(said)})"
+
+    def __reduce__(self):
+        return _rebuilt, (type(self), self._fields())
+
+
+def _rebuilt(kind, fields):
+    return kind(**fields)
+
+
+class Result(_Frozen):
+    """A call's value and how it was come by.
+
+    * ``value``: what the call gives.
+    * ``status``: ``"hit"``, ``"miss"`` (computed), ``"follower"`` (somebody else computed it),
+      ``"refreshed"`` or ``"bypass"``.
+    * ``tier``: where it was found, ``"memory"``, or None if it was computed.
+    * ``age``: seconds since it was written; 0.0 if it was computed.
+    * ``ttl``: seconds it has left; None if it does not expire or is not stored.
+    * ``tags``: the entry's tags.
+    * ``key``: the stored name.
+    * ``why``: one sentence.
+
+    >>> from everwarm import Cache
+    >>> @Cache()
+    ... def square(x: int) -> int:
+    ...     return x * x
+    >>> square.call(3).status, square.call(3).status
+    ('miss', 'hit')
+    """
+
+    __slots__ = ("value", "status", "tier", "age", "ttl", "tags", "key", "why")
+
+    __class_getitem__ = classmethod(type(list[int]))
+
+
+_WHY = {
+    "hit": "a fresh entry was there",
+    "miss": "no fresh entry was there, so the function was called",
+    "follower": "another call was computing the same key, and its value was shared",
+    "refreshed": "a new computation was asked for",
+    "bypass": "the arguments do not fit the function's parameters, so the call went past the cache",
+}
+
+
+def result(value, status, age, ttl, tags, key):
+    """A ``Result`` from what the native side says."""
+    return Result(
+        value=value,
+        status=status,
+        tier="memory" if status == "hit" else None,
+        age=age or 0.0,
+        ttl=ttl,
+        tags=tuple(tags),
+        key=key,
+        why=_WHY[status],
+    )
+
+
+class Stats(_Frozen):
+    """Counters of a function or of a cache, read at one moment.
+
+    * ``calls`` = ``hits`` + ``misses`` + ``bypass``.
+    * ``hits``, ``misses``: a fresh entry was there, or not. Followers are among the misses.
+    * ``bypass``: calls that went past the cache; forced refreshes are among them.
+    * ``computations``: times the function was called to fill an entry.
+    * ``followers``: calls that waited for somebody else's computation.
+    * ``takeovers``, ``cycles``: computations beside another's: because it did not end, or because
+      waiting for it would not have.
+    * ``evicted``, ``expired``: entries that left for lack of room, or because their time had come.
+    * ``refused``: results that the policy did not store.
+    * ``errors``: failures of the policy's own callables; the function's value was returned nevertheless.
+    * ``entries``: how many are held.
+    * ``hit_ratio``: ``hits / calls``; 0.0 before the first call.
+    """
+
+    __slots__ = (
+        "calls",
+        "hits",
+        "misses",
+        "bypass",
+        "computations",
+        "followers",
+        "takeovers",
+        "cycles",
+        "evicted",
+        "expired",
+        "refused",
+        "errors",
+        "entries",
+        "hit_ratio",
+    )
+
+
+def stats(counters):
+    """``Stats`` from the native counters."""
+    calls = counters["hits"] + counters["misses"] + counters["bypass"]
+    return Stats(calls=calls, hit_ratio=counters["hits"] / calls if calls else 0.0, **counters)
