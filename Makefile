@@ -1,0 +1,19 @@
+# The two commands of the project; PYTHON=/path/to/python chooses the interpreter.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test clean
+
+help:
+	@echo "make demo   set up a private environment, build, run examples/quickstart.py"
+	@echo "make test   set up and run every test, Rust and Python"
+	@echo "make clean  delete what the two commands have set up"
+	@echo "PYTHON=...  the interpreter to use (CPython 3.10 or later)"
+
+demo:
+	@scripts/demo.sh
+
+test:
+	@scripts/test.sh
+
+clean:
+	rm -rf .venv .venv-test .venv-test-3.* .cache/test

@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# Sets up what the tests need and runs all of them, Rust and Python; stops at the first step that fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v cargo >/dev/null; then
+  export PATH=$HOME/.cargo/bin:$PATH
+fi
+for tool in cargo cargo-fmt cargo-clippy; do
+  if ! command -v "$tool" >/dev/null; then
+    echo "$tool was not found: install Rust with rustfmt and clippy first (https://rustup.rs)" >&2
+    exit 1
+  fi
+done
+
+logs=.cache/test/logs
+wheels=.cache/test/wheels
+found=.cache/test/interpreters
+missing=.cache/test/missing-interpreters
+rm -rf "$logs"
+mkdir -p "$logs"
+
+# The release profile without its link-time optimization, with debug assertions: quick to build and quick to run.
+profile=ci
+
+# A test that hangs in native code sees no signal: a thread ends it, with every stack shown.
+hang_guard=(--timeout 300 --timeout-method thread)
+
+current="finding interpreters"
+conclude() {
+  local status=$?
+  if [[ $status -ne 0 ]]; then
+    echo "make test: FAILED in \"$current\" after ${SECONDS} s" >&2
+  fi
+}
+trap conclude EXIT
+
+# Runs one step, with its output shown and kept for the closing tally.
+step() {
+  current=$1
+  shift
+  printf '\n== %s (at %d s)\n' "$current" "$SECONDS"
+  "$@" 2>&1 | tee "$logs/${current// /-}.log"
+}
+
+version_of() {
+  "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'
+}
+
+# The virtual environment of one interpreter: the first has the full set of libraries, the others the core set.
+environment_of() {
+  if [[ $1 == "$python" ]]; then
+    echo .venv-test
+  else
+    echo ".venv-test-$(version_of "$1")"
+  fi
+}
+
+environments() {
+  scripts/environment.sh .venv-test "$python" tests/requirements-core.txt tests/requirements.txt
+  local other
+  for other in "${interpreters[@]:1}"; do
+    scripts/environment.sh "$(environment_of "$other")" "$other" tests/requirements-core.txt
+  done
+}
+
+rust_tests() {
+  if command -v cargo-nextest >/dev/null; then
+    cargo nextest run --locked --cargo-profile "$profile"
+  else
+    cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests
+  fi
+}
+
+schedules() {
+  local crate
+  for crate in everwarm-memory everwarm-engine; do
+    if [[ -f crates/$crate/tests/schedules.rs ]]; then
+      cargo test --locked --profile "$profile" -p "$crate" --features shuttle --test schedules
+    else
+      echo "SKIPPED: $crate has no tests/schedules.rs"
+    fi
+  done
+}
+
+# Builds and installs one wheel for each interpreter whose environment is out of date.
+install_everwarm() {
+  local digest interpreter environment
+  digest=$("$python" scripts/sources.py "$profile")
+  rm -rf "$wheels"
+  for interpreter in "${interpreters[@]}"; do
+    environment=$(environment_of "$interpreter")
+    if [[ -f $environment/.everwarm && $(<"$environment/.everwarm") == "$digest" ]]; then
+      echo "$environment: up to date"
+      continue
+    fi
+    .venv-test/bin/maturin build --quiet --locked --profile "$profile" --compatibility linux \
+      --interpreter "$interpreter" --out "$wheels/$environment"
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+      --no-deps --force-reinstall "$wheels/$environment"/*.whl
+    echo "$digest" >"$environment/.everwarm"
+    echo "$environment: installed at $SECONDS s"
+  done
+}
+
+core_python_tests() {
+  TESTS_CORE_ONLY=1 "$1/bin/python" -m pytest "${hang_guard[@]}" -p no:cacheprovider
+}
+
+python=$(scripts/interpreters.sh first)
+scripts/interpreters.sh list >"$found" 2>"$missing"
+interpreters=("$python")
+versions=$(version_of "$python")
+while read -r version path; do
+  if [[ $version != $(version_of "$python") ]]; then
+    interpreters+=("$path")
+    versions+=", $version"
+  fi
+done <"$found"
+echo "CPython $versions: ${interpreters[*]}"
+cat "$missing" >&2
+
+step "rust format" cargo fmt --check
+step "dependency rule and licences" "$python" scripts/check_dependencies.py
+step "python environments" environments
+step "python lint" .venv-test/bin/ruff check
+step "python format" .venv-test/bin/ruff format --check
+export PYO3_PYTHON=$PWD/.venv-test/bin/python
+step "rust lint" cargo clippy --locked --workspace --all-targets -- -D warnings
+step "rust tests" rust_tests
+step "rust documentation tests" cargo test --locked --profile "$profile" --doc
+step "rust schedules" schedules
+step "python build" install_everwarm
+
+# The tests that compare interpreters ask those of all environments.
+TESTS_PYTHONS=""
+for interpreter in "${interpreters[@]}"; do
+  TESTS_PYTHONS+=${TESTS_PYTHONS:+:}$PWD/$(environment_of "$interpreter")/bin/python
+done
+export TESTS_PYTHONS
+
+for interpreter in "${interpreters[@]:1}"; do
+  environment=$(environment_of "$interpreter")
+  step "python tests ${environment#.venv-test-}" core_python_tests "$environment"
+done
+step "python tests" .venv-test/bin/python -m pytest "${hang_guard[@]}"
+
+current="adding up"
+printf '\nmake test: every step passed in %d s on CPython %s\n' "$SECONDS" "$versions"
+cat "$missing" >&2
+"$python" scripts/tally.py "$logs"

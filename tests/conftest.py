@@ -1,0 +1,53 @@
+"""What every test of the project shares: markers, hypothesis profiles, skips that CI does not overlook."""
+
+import os
+import signal
+from typing import NoReturn
+
+import hypothesis
+import pytest
+
+IN_CI = bool(os.environ.get("CI"))
+
+# Set where only pytest and hypothesis are installed: on every interpreter but the first.
+CORE_ONLY = bool(os.environ.get("TESTS_CORE_ONLY"))
+
+MARKERS = {
+    "once": "says nothing about the interpreter: runs on the first one only",
+    "libraries": "needs third-party libraries: runs on the first interpreter only",
+}
+
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+hypothesis.settings.register_profile(
+    "ci",
+    max_examples=500,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("ci" if IN_CI else "dev")
+
+
+def loud_skip(reason: str) -> NoReturn:
+    """Skips the running test, or the module being imported; fails in CI, where nothing may be missing."""
+    __tracebackhide__ = True
+    if IN_CI and not CORE_ONLY:
+        pytest.fail(f"CI must run this: {reason}", pytrace=False)
+    pytest.skip(reason, allow_module_level=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs deaf to interrupts; the processes that tests start would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not CORE_ONLY:
+        return
+    elsewhere = [item for item in items if any(item.get_closest_marker(name) for name in MARKERS)]
+    if elsewhere:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in set(elsewhere)]
