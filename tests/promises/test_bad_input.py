@@ -1,0 +1,287 @@
+"""Bad input raises when a cache is built or a function decorated, not at call time, and says what to do."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+import everwarm
+import pytest
+from everwarm import Cache, ConfigError, Error, Keyed, Policy, UnknownOption, Unsupported
+from everwarm.testing import ManualClock
+
+HUNDRED_YEARS = 36_525 * 86_400
+
+
+def refused(kind, meant, *parts):
+    """An error of ``kind``, of the built-in class it means too, whose text has ``parts`` and a hint."""
+    assert issubclass(kind, Error) and issubclass(kind, meant)
+    return pytest.raises(kind, match="(?s)" + ".*".join(map(re.escape, (*parts, "\nhint: "))))
+
+
+def load(user):
+    raise AssertionError("nothing here is called")
+
+
+class Price:
+    def of(self):
+        return 1
+
+
+TTLS = {
+    "NaN": math.nan,
+    "negative": -1,
+    "zero": 0,
+    "zero point": 0.0,
+    "infinite": math.inf,
+    "negative infinite": -math.inf,
+    "beyond floats": 10**400,
+    "above a hundred years": HUNDRED_YEARS + 1,
+    "text": "soon",
+    "empty": "",
+    "no unit": "90",
+    "unknown unit": "3y",
+    "capital": "5M",
+    "space": "5 m",
+    "negative text": "-5m",
+    "zero text": "0s",
+    "foreign digits": "٣s",
+    "above a hundred years as text": "5300w",
+    "true": True,
+    "false": False,
+    "zero delta": timedelta(0),
+    "negative delta": timedelta(days=-1),
+    "long delta": timedelta(days=36_526),
+    "bytes": b"5m",
+    "list": [5],
+    "complex": 1j,
+    "class": float,
+}
+
+
+@pytest.mark.parametrize("ttl", TTLS)
+def test_a_ttl_that_cannot_be_meant(ttl):
+    given = TTLS[ttl]
+    for attempt in (
+        lambda: Policy(ttl=given),
+        lambda: Policy().replace(ttl=given),
+        lambda: Cache()(ttl=given),
+        lambda: Cache()(load, ttl=given),
+        lambda: Cache()(Policy(ttl=3), ttl=given),
+        lambda: Cache().set("a", 1, ttl=given),
+        lambda: ManualClock().advance(given),
+    ):
+        with refused(ConfigError, ValueError, "duration"):
+            attempt()
+
+
+POLICIES = {
+    "jitter below": ({"jitter": -0.1}, "jitter"),
+    "jitter of one": ({"jitter": 1.0}, "jitter"),
+    "jitter NaN": ({"jitter": math.nan}, "jitter"),
+    "jitter text": ({"jitter": "a tenth"}, "jitter", "str"),
+    "cache_none": ({"cache_none": "no"}, "cache_none", "str"),
+    "when": ({"when": True}, "when=", "bool"),
+    "key of no kind": ({"key": 3}, "key="),
+    "key without fields": ({"key": "user"}, "names no parameter"),
+    "key empty": ({"key": ""}, "names no parameter"),
+    "key open brace": ({"key": "{user"}, "{user"),
+    "key lone brace": ({"key": "user}"}, "user}"),
+    "key empty field": ({"key": "{}"}, "empty field"),
+    "key position": ({"key": "{0}"}, "`0`"),
+    "key conversion": ({"key": "{user!r}"}, "user!r"),
+    "key format": ({"key": "{user:>8}"}, "user:>8"),
+    "tags text": ({"tags": "user:{user}"}, "tags="),
+    "tags none": ({"tags": None}, "tags="),
+    "tags number": ({"tags": 3}, "tags="),
+    "tags of numbers": ({"tags": [3]}, "tag"),
+    "tags of bytes": ({"tags": b"user"}, "tag"),
+    "tags brace": ({"tags": ["{"]}, "{"),
+    "tags_from_result": ({"tags_from_result": ["a"]}, "tags_from_result=", "list"),
+    "version": ({"version": 2}, "version", "int"),
+    "version none": ({"version": None}, "version", "NoneType"),
+    "name": ({"name": 2}, "name", "int"),
+    "name empty": ({"name": ""}, "name", "empty"),
+}
+
+
+@pytest.mark.parametrize("case", POLICIES)
+def test_a_policy_that_cannot_be_meant(case):
+    keywords, *parts = POLICIES[case]
+    for attempt in (
+        lambda: Policy(**keywords),
+        lambda: Cache()(**keywords),
+        lambda: Cache()(Policy(), **keywords),
+    ):
+        with refused(ConfigError, ValueError, *parts):
+            attempt()
+
+
+@pytest.mark.parametrize(
+    "keywords", [{"key": "{usr}"}, {"key": "{usr.id}"}, {"tags": ["user:{usr.id}"]}, {"tags": ["a", "{usr}"]}]
+)
+def test_a_template_that_names_no_parameter(keywords):
+    with refused(ConfigError, ValueError, "`usr`"):
+        Cache()(**keywords)(load)
+    with pytest.raises(ConfigError, match="its parameters are: user"):
+        Cache()(**keywords)(load)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("tll", "ttl"),
+        ("TTL", "ttl"),
+        ("jiter", "jitter"),
+        ("cachenone", "cache_none"),
+        ("tag", "tags"),
+        ("verison", "version"),
+    ],
+)
+def test_an_unknown_keyword_of_a_policy_names_the_nearest(given, meant):
+    for attempt in (
+        lambda: Policy(**{given: 1}),
+        lambda: Cache()(**{given: 1}),
+        lambda: Policy().replace(**{given: 1}),
+    ):
+        with refused(UnknownOption, TypeError, f'"{given}"') as caught:
+            attempt()
+        assert f'did you mean "{meant}"' in str(caught.value)
+
+
+def test_an_unknown_keyword_that_is_near_to_none_names_all():
+    with pytest.raises(UnknownOption, match="hint: the options are ttl, jitter, .*name"):
+        Policy(colour=1)
+
+
+@pytest.mark.parametrize(
+    "given", [0, -1, "10", "", 1.5, 2.0, math.nan, True, None, 2**64, -(2**70), [10]], ids=repr
+)
+def test_a_bound_that_cannot_be_meant(given):
+    with refused(ConfigError, ValueError, "max_entries", repr(given)):
+        Cache(max_entries=given)
+
+
+@pytest.mark.parametrize("given", [1, 2**40, 2**64 - 1])
+def test_a_bound_takes_no_memory_before_it_is_used(given):
+    cache = Cache(max_entries=given)
+    cache.set("a", 1)
+    assert cache.get("a") == 1
+
+
+CACHES = {
+    "namespace": ({"namespace": 3}, "namespace", "int"),
+    "namespace none": ({"namespace": None}, "namespace", "NoneType"),
+    "policy": ({"policy": {"ttl": 3}}, "policy", "dict"),
+    "clock": ({"clock": 3}, "clock"),
+}
+
+
+@pytest.mark.parametrize("case", CACHES)
+def test_a_cache_that_cannot_be_meant(case):
+    keywords, *parts = CACHES[case]
+    with refused(ConfigError, ValueError, *parts):
+        Cache(**keywords)
+
+
+def test_an_unknown_keyword_of_a_cache_names_the_nearest():
+    with pytest.raises(UnknownOption, match='(?s)"max_entrys".*hint: did you mean "max_entries"'):
+        Cache(max_entrys=3)
+    with refused(UnknownOption, TypeError, '"maxsize"'):
+        Cache(maxsize=3)
+
+
+@pytest.mark.parametrize(
+    "stores", ["redis://user:secret@host/0", "disk:", ["redis://user:secret@host/0"], object()], ids=repr
+)
+def test_a_store_that_is_not_there_is_unsupported_and_keeps_its_secrets(stores):
+    with refused(Unsupported, NotImplementedError, "store") as caught:
+        Cache(stores)
+    assert "secret" not in str(caught.value)
+
+
+def generator(user):
+    yield user
+
+
+async def asynchronous_generator(user):
+    yield user
+
+
+@pytest.mark.parametrize(
+    "decorated", [generator, asynchronous_generator], ids=lambda function: function.__name__
+)
+def test_a_generator_function_is_unsupported(decorated):
+    with refused(Unsupported, NotImplementedError, decorated.__name__, "generator"):
+        Cache()(decorated)
+    with refused(Unsupported, NotImplementedError, decorated.__name__, "generator"):
+        Cache()(ttl=3)(decorated)
+
+
+@pytest.mark.parametrize(
+    "decorated", [3, "5m", [], object(), property(load), iter([])], ids=lambda thing: type(thing).__name__
+)
+def test_what_is_not_called_is_not_decorated(decorated):
+    with refused(ConfigError, ValueError, "decorates functions", type(decorated).__name__):
+        Cache()(decorated)
+    with refused(ConfigError, ValueError, "decorates functions", type(decorated).__name__):
+        Cache()(ttl=3)(decorated)
+
+
+@pytest.mark.parametrize("decorated", [Price, int, Policy])
+def test_a_class_is_not_decorated(decorated):
+    with refused(ConfigError, ValueError, "decorates functions", decorated.__name__):
+        Cache()(decorated)
+    with refused(ConfigError, ValueError, "decorates functions", decorated.__name__):
+        Cache()()(decorated)
+
+
+@pytest.mark.parametrize("tags", ["one text", 3, [3], None], ids=repr)
+def test_tags_of_an_object_are_a_list_of_texts(tags):
+    with refused(ConfigError, ValueError, "tags"):
+        Cache().set("a", 1, tags=tags)
+
+
+def test_tags_to_invalidate_are_texts():
+    for tags in ([3], ["a", 3], [[3]]):
+        with refused(ConfigError, ValueError, "tags"):
+            Cache().invalidate_tags(*tags)
+
+
+@pytest.mark.parametrize("by", ["", 3, None], ids=repr)
+def test_keyed_says_by_what(by):
+    with refused(ConfigError, ValueError, "Keyed"):
+        Keyed(by=by)
+
+
+def test_each_error_is_the_built_in_it_means():
+    meant = {
+        "ConfigError": ValueError,
+        "UnknownOption": TypeError,
+        "KeyRefused": TypeError,
+        "Unsupported": NotImplementedError,
+        "Recursion": RecursionError,
+        "Timeout": TimeoutError,
+        "NotCached": LookupError,
+        "Closed": RuntimeError,
+        "StoreError": Exception,
+    }
+    for name, builtin in meant.items():
+        assert issubclass(getattr(everwarm, name), Error) and issubclass(getattr(everwarm, name), builtin)
+
+
+def test_arguments_that_do_not_fit_raise_the_functions_own_error(world, cache):
+    @world.cached(cache)
+    def load(key):
+        raise AssertionError("never called")
+
+    for args, kwargs in (((), {}), ((1, 2), {}), ((1,), {"key": 1}), ((), {"kee": 1})):
+        for call in (load, load.call, load.refresh):
+            with pytest.raises(TypeError, match=r"load\(\) (missing|takes|got)"):
+                world.call(call, *args, **kwargs)
+        for verb in (load.key, load.peek, load.invalidate):
+            with pytest.raises(TypeError, match="do not fit(.|\n)*hint:"):
+                verb(*args, **kwargs)
+    stats = load.stats()
+    assert (stats.calls, stats.bypass, stats.computations) == (12, 12, 0)
