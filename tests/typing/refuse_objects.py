@@ -1,0 +1,30 @@
+"""Wrong uses of a cache as a table of objects, and of the clock of tests."""
+
+from everwarm import Cache
+from everwarm.testing import ManualClock, clock
+
+shop = Cache()
+
+Cache(5)  # E: arg-type / reportArgumentType
+Cache(None, "shop")  # E: call-arg / reportCallIssue
+Cache(max_entries="5")  # E: arg-type / reportArgumentType
+Cache(policy={"ttl": 5})  # E: arg-type / reportArgumentType
+Cache(clock=5)  # E: arg-type / reportArgumentType
+Cache(ttl=5)  # E: call-arg / reportCallIssue
+
+shop.get()  # E: call-overload / reportCallIssue
+shop.set("k")  # E: call-arg / reportCallIssue
+shop.set("k", 1, 5)  # E: call-arg / reportCallIssue
+shop.set("k", 1, ttl=b"5")  # E: arg-type / reportArgumentType
+shop.set("k", 1, tags="a")  # E: arg-type / reportArgumentType
+shop.set("k", 1, tags=[1])  # E: list-item / reportArgumentType
+kept: str = shop.delete("k")  # E: assignment / reportAssignmentType
+shop.invalidate_tags(1)  # E: call-overload / reportArgumentType, reportCallIssue
+shop.invalidate_tags(["a"], "b")  # E: call-overload / reportArgumentType
+shop["k"]  # E: index / reportIndexIssue
+swept: str = shop.sweep()  # E: assignment / reportAssignmentType
+
+ManualClock("now")  # E: arg-type / reportArgumentType
+ManualClock().advance(None)  # E: arg-type / reportArgumentType
+ManualClock().now = 5  # E: misc / reportAttributeAccessIssue
+clock(5)  # E: arg-type / reportArgumentType
