@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
 use everwarm_core::key::{Short, Writer};
-use everwarm_engine::{Ask, Caller};
+use everwarm_engine::Ask;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -183,18 +183,10 @@ impl Function {
         let chain = waiting::chain(py)?;
         let mut again = false;
         loop {
-            let caller = Caller {
-                thread: waiting::thread(),
-                chain: &chain,
-                blocks_thread: true,
-            };
+            let caller = waiting::caller(&chain, true);
             let ask = Ask {
-                scope: &home.scope,
-                hash: keyed.hash,
-                key: &keyed.key,
-                tags: tags.as_deref().unwrap_or(&[]),
-                caller,
                 again,
+                ..home.ask(&keyed, tags.as_deref(), caller)
             };
             match self.turn(py, home, ask, mode)? {
                 Turn::Hit(value) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everwarm_engine::Scope;
+use everwarm_engine::{Ask, Caller, Scope};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
@@ -49,6 +49,23 @@ impl Home {
 
     pub(crate) fn table<'py>(&self, py: Python<'py>) -> &Bound<'py, Table> {
         self.table.bind(py)
+    }
+
+    /// What the engine is asked for a call of this key.
+    pub(crate) fn ask<'a>(
+        &'a self,
+        keyed: &'a Keyed,
+        tags: Option<&'a [Arc<str>]>,
+        caller: Caller<'a>,
+    ) -> Ask<'a, Key> {
+        Ask {
+            scope: &self.scope,
+            hash: keyed.hash,
+            key: &keyed.key,
+            tags: tags.unwrap_or(&[]),
+            caller,
+            again: false,
+        }
     }
 
     /// The table, for the garbage collector.

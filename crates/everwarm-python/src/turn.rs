@@ -1,6 +1,6 @@
 //! The turn of an awaited call, held by the coroutine that drives it.
 
-use everwarm_engine::{Ask, Caller};
+use everwarm_engine::Ask;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -58,18 +58,10 @@ pub(crate) fn begin(
         })?;
         let tags = native.tags(home, call);
         let chain = waiting::chain(py)?;
-        let caller = Caller {
-            thread: waiting::thread(),
-            chain: &chain,
-            blocks_thread: false,
-        };
+        let caller = waiting::caller(&chain, false);
         let ask = Ask {
-            scope: &home.scope,
-            hash: keyed.hash,
-            key: &keyed.key,
-            tags: tags.as_deref().unwrap_or(&[]),
-            caller,
             again,
+            ..home.ask(&keyed, tags.as_deref(), caller)
         };
         let (status, state) = match native.turn(py, home, ask, mode)? {
             crate::engine::Turn::Hit(value) => (Status::Hit, State::Value(value)),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Wake;
 use std::time::Duration;
 
-use everwarm_engine::LeadId;
+use everwarm_engine::{Caller, LeadId};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -25,15 +25,20 @@ const SIGNALS: Duration = Duration::from_millis(50);
 const LEADER: Duration = Duration::from_millis(500);
 
 thread_local! {
+    /// A number for this thread that no other has.
     static THREAD: u64 = {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         NEXT.fetch_add(1, Ordering::Relaxed)
     };
 }
 
-/// A number for this thread that no other has.
-pub(crate) fn thread() -> u64 {
-    THREAD.with(|thread| *thread)
+/// Who asks, from this thread.
+pub(crate) fn caller(chain: &[LeadId], blocks_thread: bool) -> Caller<'_> {
+    Caller {
+        thread: THREAD.with(|thread| *thread),
+        chain,
+        blocks_thread,
+    }
 }
 
 /// The leads that the current context computes for, outermost first.
