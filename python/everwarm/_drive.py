@@ -34,7 +34,17 @@ async def drive(function, args, kwargs, refresh=False, described=False):
         if lead is not None:
             value = await _computed(function, args, kwargs, turn, lead)
             break
-        if turn.leader is None or await _arrived(turn):
+        if turn.leader is None:
+            value = turn.value()
+            break
+        waited = 0.0
+        while (arrived := turn.arrived()) is None:
+            if waited >= _WAIT or (waited and leader_is_gone(turn.leader)):
+                turn.take_over()
+                break
+            await _wake(turn)
+            waited += _ASK
+        if arrived:
             value = turn.value()
             break
         again = True
@@ -61,8 +71,8 @@ async def _computed(function, args, kwargs, turn, lead):
         _hosts.pop(lead, None)  # a fork may have emptied it
 
 
-async def _arrived(turn):
-    """Waits until the leader has ended; False if the call has to begin anew."""
+def _wake(turn):
+    """What a follower awaits: the end of the computation, or the time to ask whether it can still end."""
     loop = _running_loop()
     if loop is None:
         from everwarm._errors import Unsupported
@@ -72,25 +82,12 @@ async def _arrived(turn):
             "hint: run the call on an asyncio event loop"
         )
     inbox = _inbox(loop)
-    waited = 0.0
-    while True:
-        future = loop.create_future()
-        # The task holds its future; whoever wakes it must not, or a task that is lost would never be
-        # collected.
-        waiter = ref(future)
-        turn.register(partial(inbox.post, waiter))
-        inbox.wait(waiter)
-        try:
-            await future
-        finally:
-            inbox.waiting.discard(waiter)
-        arrived = turn.arrived()
-        if arrived is not None:
-            return arrived
-        waited += _ASK
-        if waited >= _WAIT or leader_is_gone(turn.leader):
-            turn.take_over()
-            return False
+    future = loop.create_future()
+    # The task holds its future; whoever wakes it must not, or a task that is lost would never be collected.
+    waiter = ref(future)
+    turn.register(partial(inbox.post, waiter))
+    inbox.wait(waiter)
+    return future
 
 
 def leader_is_gone(lead):
@@ -171,19 +168,20 @@ class _Inbox:
         self.loop = loop
         self.futures = deque()
         self.posted = False
-        self.waiting = set()
+        self.waiting = []
         self.timer = None
 
     def wait(self, future):
         """Has a future woken by the timer, if nothing else does it."""
-        self.waiting.add(future)
+        self.waiting.append(future)
         if self.timer is None:
             self.timer = self.loop.call_later(_ASK, self.ask)
 
     def ask(self):
         """Wakes all who wait; on the loop's own thread."""
         self.timer = None
-        self.futures.extend(self.waiting)
+        waiting, self.waiting = self.waiting, []
+        self.futures.extend(waiting)
         self.open()
 
     def post(self, future):
