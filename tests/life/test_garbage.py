@@ -409,7 +409,7 @@ def _invalidations(function):
 
 
 def _refreshes(function):
-    for _ in range(ROUNDS // 2):
+    for _ in range(ROUNDS):
         function.refresh(1)
         function.prime([1], 1)
         function.peek(1)
@@ -425,20 +425,20 @@ def _failures(function):
 
 
 def _functions(function):
-    for x in range(ROUNDS // 10):
+    for x in range(ROUNDS):
         made = function._cache(lambda x: [x])
         made(x)
 
 
 def _caches(function):
-    for x in range(ROUNDS // 10):
+    for x in range(ROUNDS):
         made = Cache(max_entries=8)
         made(lambda x: [x])(x)
         made.set("key", x, ttl=60, tags=["tag"])
 
 
 def _tags(function):
-    for x in range(ROUNDS // 10):
+    for x in range(ROUNDS):
         function._cache.set(x, x, tags=[f"tag:{x}"])
         function._cache.invalidate_tags(f"tag:{x}")
     function._cache.clear()
@@ -485,7 +485,7 @@ def test_awaited_calls_leave_nothing():
         return [x]
 
     async def work():
-        for x in range(ROUNDS // 5):
+        for x in range(ROUNDS):
             await function(1)
             await function(x)
             await asyncio.gather(function(-x), function(-x))

@@ -135,7 +135,7 @@ def test_an_alarm_whose_handler_raises_in_a_follower(alarm):
         raise Alarm
 
     alarm(raises)
-    for _ in range(20):
+    for _ in range(ROUNDS):
         held = Held()
         held.call()
         until(lambda held=held: held.begun)
@@ -151,7 +151,7 @@ def test_an_alarm_whose_handler_raises_in_the_leader(alarm):
         raise Alarm
 
     alarm(raises)
-    for _ in range(20):
+    for _ in range(ROUNDS):
         held = Held()
         signal.setitimer(signal.ITIMER_REAL, 0.005)
         with pytest.raises(Alarm):
@@ -162,7 +162,7 @@ def test_an_alarm_whose_handler_raises_in_the_leader(alarm):
 
 
 def test_a_handler_that_enters_the_cache_while_its_thread_waits(alarm):
-    for _ in range(20):
+    for _ in range(ROUNDS):
         held = Held()
         handled = []
         other = held.function._cache(lambda x: [x])
