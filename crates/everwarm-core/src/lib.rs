@@ -17,5 +17,7 @@ pub mod key;
 pub mod lifetime;
 pub mod policy;
 pub mod settle;
+pub mod size;
 pub mod template;
+pub mod using;
 pub mod waits;

@@ -1,5 +1,6 @@
 //! What a cache is asked to do with values and errors, and the lifetimes that follow from it.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use crate::clock::Instant;
@@ -40,6 +41,8 @@ pub struct Policy {
     pub negative: Option<Negative>,
     /// Whether None is kept.
     pub cache_none: bool,
+    /// A value that weighs more is not kept.
+    pub max_entry_bytes: Option<NonZeroU64>,
     /// How long a caller waits for a computation while there is an old value to serve.
     pub soft_limit: Option<Duration>,
     /// How long a caller waits for a computation at all.
@@ -103,6 +106,7 @@ impl Default for Policy {
             error_backoff: Duration::from_secs(10),
             negative: None,
             cache_none: true,
+            max_entry_bytes: None,
             soft_limit: None,
             hard_limit: None,
         }
@@ -110,6 +114,12 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Whether a value of this weight may be kept.
+    #[must_use]
+    pub fn admits(&self, weight: u64) -> bool {
+        self.max_entry_bytes.is_none_or(|most| weight <= most.get())
+    }
+
     /// The lifetime of a value written at `written` whose computation took `computed_in`.
     ///
     /// ```

@@ -31,6 +31,16 @@ impl Key {
         }
     }
 
+    /// The inline key of these words and this length.
+    #[inline(always)]
+    pub(super) fn from_words(words: [u64; 3], len: u8) -> Self {
+        let mut bytes = [0; INLINE];
+        bytes[..8].copy_from_slice(&words[0].to_le_bytes());
+        bytes[8..16].copy_from_slice(&words[1].to_le_bytes());
+        bytes[16..].copy_from_slice(&words[2].to_le_bytes()[..INLINE - 16]);
+        Self(Form::Inline { len, bytes })
+    }
+
     /// The canonical bytes.
     #[must_use]
     #[inline]

@@ -2,7 +2,7 @@
 //!
 //! A [`Writer`](super::Writer) can write anything, and pays for it: its bytes go through memory, are hashed by a loop and compared
 //! by another. A [`Short`] is at most 22 bytes in three words, to which each scalar is added by a shift. It is looked up
-//! as it is and is never stored: a miss writes the key again, with a writer.
+//! as it is; a miss of a function writes the key again, with a writer.
 
 use std::hash::{Hash, Hasher};
 
@@ -244,6 +244,15 @@ fn word(bytes: &[u8]) -> u64 {
             | shift((*last).into(), count - 1)
     } else {
         0
+    }
+}
+
+impl From<Short> for Key {
+    /// The key of a [`complete`](Short::complete) short one, to be stored.
+    #[inline(always)]
+    fn from(short: Short) -> Self {
+        debug_assert!(short.bits <= ROOM, "a key that was given up");
+        Self::from_words(short.words(), (short.bits / 8) as u8)
     }
 }
 
