@@ -1,14 +1,14 @@
 //! Everwarm's memory: the bounded, sharded table that every cache of a process stands on.
 //!
 //! It knows keys, payloads, deadlines and a bound, and nothing of what they mean. A [`Memory`] is a row of shards, each
-//! behind a lock of its own and chosen by the hash; a shared count keeps the bound for all of them exactly, and a shard
+//! behind a lock of its own and chosen by the hash; shared counts keep the bounds for all of them exactly, and a shard
 //! that takes an entry in when the memory is full lets one of its own go.
 //!
 //! - `shard`: one shard, which ties together the four below it
 //! - `slab`: slots in which entries live, addressed by 32 bits; a hash index points to them
-//! - `eviction`: the order in which entries leave for want of room; one file for each order, SIEVE at present
+//! - `eviction`: the order in which entries leave for want of room; one file for each order
 //! - `timer`: which entries expire when; expired ones leave without being touched
-//! - `room`: the shared count
+//! - `room`: the shared counts of entries and of what they weigh
 //! - `departed`: what left, and why; it is returned, since dropping it may run code that calls this memory again
 //! - `shim`: the locks, real or those of a schedule explorer
 //!
@@ -16,7 +16,7 @@
 //! use everwarm_core::clock::Instant;
 //! use everwarm_memory::{Bounds, Look, Memory};
 //!
-//! let memory: Memory<_, _> = Memory::new(Bounds { max_entries: 2.try_into()? });
+//! let memory: Memory<_, _> = Memory::new(Bounds::entries(2.try_into()?));
 //! let hash = |key: u64| key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
 //! for key in [1, 2] {
 //!     assert!(memory.insert(hash(key), key, "payload", Instant::NEVER).is_empty());
@@ -25,7 +25,7 @@
 //! for gone in memory.insert(hash(3), 3, "payload", Instant::from_nanos(60)) {
 //!     assert_eq!(gone.key, 2); // The other one was used.
 //! }
-//! assert_eq!(memory.sweep(Instant::from_nanos(60)), [(3, "payload")]);
+//! assert_eq!(memory.sweep(Instant::from_nanos(60))[0].key, 3);
 //! assert_eq!(memory.len(), 1);
 //! # Ok::<(), std::num::TryFromIntError>(())
 //! ```
@@ -40,7 +40,8 @@ mod shim;
 mod slab;
 mod timer;
 
-pub use departed::{Cause, Departed, Gone};
+pub use departed::{Cause, Departed, Gone, Taken};
+pub use eviction::Eviction;
 pub use hashbrown::Equivalent;
 pub use lock_api::RawMutex;
-pub use memory::{Bounds, DefaultLock, Found, Look, Memory};
+pub use memory::{Bounds, DefaultLock, Found, Look, Memory, Newcomer, Place};

@@ -1,15 +1,17 @@
 //! The table as its users see it.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 
 use everwarm_core::clock::Instant;
 use hashbrown::Equivalent;
 use lock_api::RawMutex;
 
-use crate::departed::Departed;
+use crate::departed::{Departed, Taken};
+use crate::eviction::Eviction;
 use crate::room::Room;
-use crate::shard::{Newcomer, Shard};
+use crate::shard::Shard;
 use crate::shim::{Mutex, MutexGuard, Padded};
+use crate::slab::Slab;
 
 /// The most shards a memory has.
 const MOST_SHARDS: usize = 16;
@@ -26,6 +28,37 @@ pub type DefaultLock = parking_lot::RawMutex;
 pub struct Bounds {
     /// Entries at most. More than 2³¹ are taken as 2³¹.
     pub max_entries: NonZeroUsize,
+    /// What the entries weigh together at most; without it nothing is weighed.
+    pub max_bytes: Option<NonZeroU64>,
+    /// Which entries leave when there is no room for all.
+    pub eviction: Eviction,
+}
+
+impl Bounds {
+    /// So many entries, and no other bound.
+    #[must_use]
+    pub fn entries(max_entries: NonZeroUsize) -> Self {
+        Self {
+            max_entries,
+            max_bytes: None,
+            eviction: Eviction::default(),
+        }
+    }
+}
+
+/// An entry that wants in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newcomer<K, T> {
+    /// The key's hash.
+    pub hash: u64,
+    /// The key.
+    pub key: K,
+    /// What the entry is to hold.
+    pub payload: T,
+    /// When it ends; [`Instant::NEVER`] if it does not.
+    pub deadline: Instant,
+    /// What it weighs, with its key and [`Memory::OVERHEAD`]; ignored in a memory that does not weigh.
+    pub weight: u64,
 }
 
 /// The verdict of a reader on the entry it was shown, with the reader's answer.
@@ -49,6 +82,13 @@ pub enum Look<R> {
 pub struct Memory<K, T, L = DefaultLock> {
     shards: Box<[Locked<K, T, L>]>,
     room: Room,
+}
+
+/// A place in a memory: where a walk through its entries has come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    shard: usize,
+    slot: u32,
 }
 
 /// An entry that was found, and the lock of its shard.
@@ -77,6 +117,12 @@ impl<K: Eq, T, L: RawMutex> Found<'_, K, T, L> {
         self.shard.touched(self.at)
     }
 
+    /// Gives the entry another deadline.
+    pub fn redate(&mut self, deadline: Instant) {
+        self.shard.redate(self.at, deadline);
+        self.shard.tidy();
+    }
+
     /// The index of its shard.
     #[inline(always)]
     #[must_use]
@@ -86,12 +132,15 @@ impl<K: Eq, T, L: RawMutex> Found<'_, K, T, L> {
 
     /// Takes the entry out.
     #[must_use]
-    pub fn take(self) -> (K, T) {
+    pub fn take(self) -> Taken<K, T> {
         self.memory.take(self.shard, self.at)
     }
 }
 
 impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
+    /// The bytes that an entry takes in the table itself, besides what its key and its payload point to.
+    pub const OVERHEAD: u64 = Slab::<K, T>::OVERHEAD;
+
     /// An empty memory of as many shards as suit its bound.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
@@ -106,9 +155,9 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
         let shards = 1 << shards.clamp(1, MOST_SHARDS).ilog2();
         Self {
             shards: (0..shards)
-                .map(|_| Padded(Mutex::new(Shard::new())))
+                .map(|_| Padded(Mutex::new(Shard::new(bounds.eviction))))
                 .collect(),
-            room: Room::new(max),
+            room: Room::new(max, bounds.max_bytes),
         }
     }
 
@@ -157,7 +206,7 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
         hash: u64,
         key: &Q,
         visit: impl FnOnce(&mut T, Instant, usize) -> Look<R>,
-    ) -> (Option<R>, Option<(K, T)>) {
+    ) -> (Option<R>, Option<Taken<K, T>>) {
         let Some(mut found) = self.find(hash, key) else {
             return (None, None);
         };
@@ -190,18 +239,68 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
         deadline: Instant,
         now: Instant,
     ) -> Departed<K, T> {
-        let newcomer = Newcomer {
-            hash: hash as u32,
-            key,
-            payload,
-            deadline,
-        };
-        let mut shard = self.lock(self.shard_of(hash));
-        Departed(shard.insert(newcomer, &self.room, now))
+        self.admit(
+            Newcomer {
+                hash,
+                key,
+                payload,
+                deadline,
+                weight: 0,
+            },
+            now,
+        )
+    }
+
+    /// Puts an entry in, as [`insert_at`](Self::insert_at) does, with its weight: as many as need be leave until the sum is
+    /// within its bound.
+    ///
+    /// A newcomer that does not [fit](Self::fits) comes back at once, and nobody leaves for it.
+    pub fn admit(&self, mut newcomer: Newcomer<K, T>, now: Instant) -> Departed<K, T> {
+        if !self.room.weighs() {
+            newcomer.weight = 0;
+        } else if !self.fits(newcomer.weight) {
+            let mut departed = Departed::none();
+            departed.add(newcomer.turned_away(now));
+            return departed;
+        }
+        let index = self.shard_of(newcomer.hash);
+        let mut departed = self.lock(index).insert(newcomer, &self.room, now);
+        if self.room.is_too_heavy() {
+            self.lighten(index, now, &mut departed);
+        }
+        departed
+    }
+
+    /// Lets entries of the other shards go, and of this one last, until all together are within the bound.
+    #[cold]
+    fn lighten(&self, index: usize, now: Instant, departed: &mut Departed<K, T>) {
+        for step in 1..=self.shards() {
+            let other = (index + step) & (self.shards() - 1);
+            self.lock(other).lighten(&self.room, now, departed);
+        }
+    }
+
+    /// Whether entries are weighed.
+    #[inline]
+    #[must_use]
+    pub fn weighs(&self) -> bool {
+        self.room.weighs()
+    }
+
+    /// Whether an entry of this weight has room, if need be alone.
+    #[must_use]
+    pub fn fits(&self, weight: u64) -> bool {
+        self.room.fits(weight)
+    }
+
+    /// What the entries weigh together; 0 in a memory that does not weigh.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.room.weight()
     }
 
     /// Takes the entry of `key` out.
-    pub fn remove<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<(K, T)> {
+    pub fn remove<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<Taken<K, T>> {
         let shard = self.lock(self.shard_of(hash));
         let at = shard.find(hash as u32, key)?;
         Some(self.take(shard, at))
@@ -209,15 +308,15 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
 
     /// Takes out what is in slot `at`: not part of `look`, so that a hit stays a handful of instructions.
     #[inline(never)]
-    fn take(&self, mut shard: MutexGuard<'_, L, Shard<K, T>>, at: u32) -> (K, T) {
-        let entry = shard.take(at);
+    fn take(&self, mut shard: MutexGuard<'_, L, Shard<K, T>>, at: u32) -> Taken<K, T> {
+        let taken = shard.take(at);
         shard.tidy();
-        self.room.leave(1);
-        entry
+        self.room.leave(1, taken.weight);
+        taken
     }
 
     /// Takes out and returns the entries that `keep` does not want, shard by shard.
-    pub fn retain(&self, mut keep: impl FnMut(&K, &T) -> bool) -> Vec<(K, T)> {
+    pub fn retain(&self, mut keep: impl FnMut(&K, &T) -> bool) -> Vec<Taken<K, T>> {
         let mut gone = Vec::new();
         for shard in 0..self.shards() {
             self.lock(shard).retain(&mut keep, &self.room, &mut gone);
@@ -226,7 +325,7 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
     }
 
     /// Takes out and returns the entries whose deadline is `now` or earlier, without looking at the others.
-    pub fn sweep(&self, now: Instant) -> Vec<(K, T)> {
+    pub fn sweep(&self, now: Instant) -> Vec<Taken<K, T>> {
         let mut gone = Vec::new();
         for shard in 0..self.shards() {
             while self.lock(shard).sweep(now, &self.room, &mut gone) {}
@@ -254,6 +353,27 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
         self.len() == 0
     }
 
+    /// Shows the next entries from `from` on to `visit`, with their deadlines, and says where to go on, unless that was the
+    /// end. One call looks at no more than `most` slots, so that nobody waits long for the lock.
+    ///
+    /// An entry keeps its slot as long as it stays: a walk from the beginning to the end shows it exactly once.
+    pub fn walk(
+        &self,
+        from: Place,
+        most: u32,
+        mut visit: impl FnMut(&K, &mut T, Instant),
+    ) -> Option<Place> {
+        let Place { shard, slot } = from;
+        let next = self.lock(shard).walk(slot, most, &mut visit);
+        match next {
+            Some(slot) => Some(Place { shard, slot }),
+            None => (shard + 1 < self.shards()).then_some(Place {
+                shard: shard + 1,
+                slot: 0,
+            }),
+        }
+    }
+
     /// Shows every entry to `visit`, shard by shard, without allocating: a garbage collector may be the visitor.
     pub fn for_each(&self, mut visit: impl FnMut(&K, &T)) {
         for shard in 0..self.shards() {
@@ -264,18 +384,24 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
     /// Verifies every invariant; for tests, while no other thread uses the memory.
     #[doc(hidden)]
     pub fn check(&self) -> Result<(), String> {
-        let mut held = 0;
+        let (mut held, mut weight) = (0, 0);
         for shard in 0..self.shards() {
-            held += self
-                .lock(shard)
-                .check()
-                .map_err(|fault| format!("shard {shard}: {fault}"))?;
+            let checked = self.lock(shard).check();
+            let (entries, bytes) = checked.map_err(|fault| format!("shard {shard}: {fault}"))?;
+            held += entries;
+            weight += bytes;
         }
         if held != self.len() || held > self.room.max() {
             return Err(format!(
                 "{held} entries, {} counted, {} allowed",
                 self.len(),
                 self.room.max()
+            ));
+        }
+        if weight != self.weight() || self.room.is_too_heavy() {
+            return Err(format!(
+                "the entries weigh {weight}, {} is counted",
+                self.weight()
             ));
         }
         Ok(())

@@ -4,8 +4,9 @@ use everwarm_core::clock::Instant;
 use hashbrown::hash_table::Entry;
 use hashbrown::{Equivalent, HashTable};
 
-use crate::departed::{Cause, Gone};
-use crate::eviction::{Eviction, Seat};
+use crate::departed::{Cause, Departed, Gone, Taken};
+use crate::eviction::{Eviction, Leaving, Seat};
+use crate::memory::Newcomer;
 use crate::room::Room;
 use crate::slab::{Node, Slab};
 use crate::timer::Timer;
@@ -14,46 +15,50 @@ use crate::timer::Timer;
 pub(crate) struct Shard<K, T> {
     index: HashTable<u32>,
     slab: Slab<K, T>,
-    eviction: Eviction,
+    eviction: Leaving,
     timer: Timer,
 }
 
-/// An entry that wants in.
-pub(crate) struct Newcomer<K, T> {
-    pub(crate) hash: u32,
-    pub(crate) key: K,
-    pub(crate) payload: T,
-    pub(crate) deadline: Instant,
-}
-
 impl<K, T> Newcomer<K, T> {
+    /// The newcomer as one that has to leave.
+    pub(crate) fn turned_away(self, now: Instant) -> Gone<K, T> {
+        let taken = Taken {
+            key: self.key,
+            payload: self.payload,
+            weight: self.weight,
+        };
+        gone(taken, self.deadline, now, Cause::Capacity)
+    }
+
     fn seated(self) -> Node<K, T> {
         let Self {
             hash,
             key,
             payload,
             deadline,
+            ..
         } = self;
         Node {
             key,
             payload,
             deadline,
-            hash,
+            hash: hash as u32,
             seat: Seat::new(),
         }
     }
 }
 
 /// An entry that leaves: one whose deadline has passed has expired, whatever else would have made it go.
-fn gone<K, T>(entry: (K, T), deadline: Instant, now: Instant, otherwise: Cause) -> Gone<K, T> {
+fn gone<K, T>(taken: Taken<K, T>, deadline: Instant, now: Instant, otherwise: Cause) -> Gone<K, T> {
     let cause = if deadline <= now {
         Cause::Expired
     } else {
         otherwise
     };
     Gone {
-        key: entry.0,
-        payload: entry.1,
+        key: taken.key,
+        payload: taken.payload,
+        weight: taken.weight,
         cause,
     }
 }
@@ -65,11 +70,11 @@ fn spread(hash: u32) -> u64 {
 }
 
 impl<K, T> Shard<K, T> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(eviction: Eviction) -> Self {
         Self {
             index: HashTable::new(),
             slab: Slab::new(),
-            eviction: Eviction::default(),
+            eviction: Leaving::new(eviction),
             timer: Timer::new(),
         }
     }
@@ -97,7 +102,7 @@ impl<K, T> Shard<K, T> {
     /// The same, counting the entry as used: a hit finds its slot once.
     #[inline(always)]
     pub(crate) fn touched(&mut self, at: u32) -> (&mut T, Instant) {
-        if !self.eviction.is_marked_only() {
+        if !self.eviction.is_marked_only() && !self.eviction.leaves_a_trail(at) {
             self.touch(at);
             return self.content(at);
         }
@@ -111,16 +116,18 @@ impl<K, T> Shard<K, T> {
         self.eviction.touched(&mut self.slab, at);
     }
 
-    /// Lets the newcomer in, in place of an entry with its key, or of another one if there is no room.
+    /// Lets the newcomer in, in place of an entry with its key, or of others if there is no room.
     pub(crate) fn insert(
         &mut self,
         newcomer: Newcomer<K, T>,
         room: &Room,
         now: Instant,
-    ) -> Option<Gone<K, T>>
+    ) -> Departed<K, T>
     where
         K: Eq,
     {
+        let mut departed = Departed::none();
+        let stood = room.weighs() && self.make_way(&newcomer, room, now, &mut departed);
         let Self {
             index,
             slab,
@@ -128,12 +135,12 @@ impl<K, T> Shard<K, T> {
             timer,
         } = self;
         let equal = |&at: &u32| slab.node(at).key == newcomer.key;
-        let gone = match index.entry(spread(newcomer.hash), equal, |&at| {
+        match index.entry(spread(newcomer.hash as u32), equal, |&at| {
             spread(slab.node(at).hash)
         }) {
             Entry::Occupied(entry) => {
                 let at = *entry.get();
-                Some(self.replace(at, newcomer, now))
+                departed.add(self.replace(at, newcomer, now));
             }
             Entry::Vacant(entry) => {
                 let mut victim = None;
@@ -141,46 +148,110 @@ impl<K, T> Shard<K, T> {
                     victim = timer.one_due(now, slab).or_else(|| eviction.victim(slab));
                     if victim.is_none() {
                         // All the room is taken by other shards.
-                        room.leave(1);
-                        let Newcomer {
-                            key,
-                            payload,
-                            deadline,
-                            ..
-                        } = newcomer;
-                        return Some(gone((key, payload), deadline, now, Cause::Capacity));
+                        room.leave(1, newcomer.weight);
+                        departed.add(newcomer.turned_away(now));
+                        return departed;
                     }
                 }
-                let deadline = newcomer.deadline;
+                let (deadline, weight) = (newcomer.deadline, newcomer.weight);
                 let at = slab.put(newcomer.seated());
                 entry.insert(at);
+                slab.weigh(at, weight);
                 eviction.admitted(slab, at);
                 timer.entered(at, deadline);
-                victim.map(|at| {
-                    let deadline = self.slab.node(at).deadline;
-                    let entry = self.take(at);
-                    room.leave(1);
-                    gone(entry, deadline, now, Cause::Capacity)
-                })
+                if stood {
+                    eviction.touched(slab, at);
+                }
+                if let Some(at) = victim {
+                    departed.add(self.evict(at, room, now));
+                }
             }
-        };
+        }
         self.tidy();
-        gone
+        departed
+    }
+
+    /// Puts the newcomer on the scales in place of the entry with its key, and lets entries go until the rest and the
+    /// newcomer are within the bound, or none is left. The entry with its key goes first if all is too heavy, since it must
+    /// not be the one that is chosen; whether it did.
+    fn make_way(
+        &mut self,
+        newcomer: &Newcomer<K, T>,
+        room: &Room,
+        now: Instant,
+        departed: &mut Departed<K, T>,
+    ) -> bool
+    where
+        K: Eq,
+    {
+        let there = self.find(newcomer.hash as u32, &newcomer.key);
+        let before = there.map_or(0, |at| self.slab.weight(at));
+        room.reweigh(before, newcomer.weight);
+        if !room.is_too_heavy() {
+            return false;
+        }
+        if let Some(at) = there {
+            // It is off the scales already.
+            self.slab.weigh(at, 0);
+            let deadline = self.slab.node(at).deadline;
+            let mut taken = self.take(at);
+            room.leave(1, 0);
+            taken.weight = before;
+            departed.add(gone(taken, deadline, now, Cause::Replaced));
+        }
+        self.lighten(room, now, departed);
+        there.is_some()
+    }
+
+    /// Lets entries go until what all shards hold is within its bound, or none is left here.
+    pub(crate) fn lighten(&mut self, room: &Room, now: Instant, departed: &mut Departed<K, T>) {
+        while room.is_too_heavy() {
+            let due = self.timer.one_due(now, &self.slab);
+            let Some(at) = due.or_else(|| self.eviction.victim(&mut self.slab)) else {
+                break;
+            };
+            departed.add(self.evict(at, room, now));
+        }
+        self.tidy();
+    }
+
+    /// Takes out the entry in slot `at`, whose turn it is.
+    fn evict(&mut self, at: u32, room: &Room, now: Instant) -> Gone<K, T> {
+        let deadline = self.slab.node(at).deadline;
+        let taken = self.take(at);
+        room.leave(1, taken.weight);
+        gone(taken, deadline, now, Cause::Capacity)
     }
 
     fn replace(&mut self, at: u32, newcomer: Newcomer<K, T>, now: Instant) -> Gone<K, T> {
+        let weight = self.slab.weight(at);
+        self.slab.weigh(at, newcomer.weight);
         let node = self.slab.node_mut(at);
         let payload = std::mem::replace(&mut node.payload, newcomer.payload);
-        let earlier = std::mem::replace(&mut node.deadline, newcomer.deadline);
-        self.timer.left(earlier);
-        self.timer.entered(at, newcomer.deadline);
+        let earlier = self.redate(at, newcomer.deadline);
         self.touch(at);
-        gone((newcomer.key, payload), earlier, now, Cause::Replaced)
+        let key = newcomer.key;
+        let taken = Taken {
+            key,
+            payload,
+            weight,
+        };
+        gone(taken, earlier, now, Cause::Replaced)
+    }
+
+    /// Gives the entry in slot `at` another deadline; the one it had.
+    pub(crate) fn redate(&mut self, at: u32, deadline: Instant) -> Instant {
+        let earlier = std::mem::replace(&mut self.slab.node_mut(at).deadline, deadline);
+        self.timer.left(earlier);
+        self.timer.entered(at, deadline);
+        self.eviction.rescheduled(&self.slab, at);
+        earlier
     }
 
     /// Takes out the entry in slot `at`. Call [`tidy`](Self::tidy) after the last of a row.
-    pub(crate) fn take(&mut self, at: u32) -> (K, T) {
+    pub(crate) fn take(&mut self, at: u32) -> Taken<K, T> {
         self.eviction.left(&mut self.slab, at);
+        let weight = self.slab.weight(at);
         let node = self.slab.take(at);
         self.timer.left(node.deadline);
         match self
@@ -190,7 +261,11 @@ impl<K, T> Shard<K, T> {
             Ok(entry) => drop(entry.remove()),
             Err(_) => unreachable!("slot {at} is not in the index"),
         }
-        (node.key, node.payload)
+        Taken {
+            key: node.key,
+            payload: node.payload,
+            weight,
+        }
     }
 
     /// Sees to it that what is kept for entries that left stays in proportion.
@@ -201,19 +276,20 @@ impl<K, T> Shard<K, T> {
     /// Gives its storage back if no entry is left.
     pub(crate) fn give_back(&mut self) {
         if self.slab.len() == 0 {
-            *self = Self::new();
+            *self = Self::new(self.eviction.eviction());
         }
     }
 
     /// Takes out entries whose deadline is `now` or earlier, and says whether there may be more: a part at a time, so
     /// that nobody waits long for the lock.
-    pub(crate) fn sweep(&mut self, now: Instant, room: &Room, gone: &mut Vec<(K, T)>) -> bool {
+    pub(crate) fn sweep(&mut self, now: Instant, room: &Room, gone: &mut Vec<Taken<K, T>>) -> bool {
         let mut due = Vec::new();
         let more = self.timer.due(now, &self.slab, &mut due);
         if !due.is_empty() {
-            let entries = due.len();
+            let (entries, before) = (due.len(), gone.len());
             gone.extend(due.into_iter().map(|at| self.take(at)));
-            room.leave(entries);
+            let weight = gone[before..].iter().map(|taken| taken.weight).sum();
+            room.leave(entries, weight);
             self.tidy();
             self.give_back();
         }
@@ -225,7 +301,7 @@ impl<K, T> Shard<K, T> {
         &mut self,
         keep: &mut impl FnMut(&K, &T) -> bool,
         room: &Room,
-        gone: &mut Vec<(K, T)>,
+        gone: &mut Vec<Taken<K, T>>,
     ) {
         for at in 0..self.slab.slots() {
             if self
@@ -233,12 +309,31 @@ impl<K, T> Shard<K, T> {
                 .get(at)
                 .is_some_and(|node| !keep(&node.key, &node.payload))
             {
-                gone.push(self.take(at));
-                room.leave(1);
+                let taken = self.take(at);
+                room.leave(1, taken.weight);
+                gone.push(taken);
             }
         }
         self.tidy();
         self.give_back();
+    }
+
+    /// Shows the entries of `most` slots from `from` on; the slot to go on from, unless that was the end.
+    pub(crate) fn walk(
+        &mut self,
+        from: u32,
+        most: u32,
+        visit: &mut impl FnMut(&K, &mut T, Instant),
+    ) -> Option<u32> {
+        let slots = self.slab.slots();
+        let end = from.saturating_add(most).min(slots);
+        for at in from..end {
+            if self.slab.get(at).is_some() {
+                let node = self.slab.node_mut(at);
+                visit(&node.key, &mut node.payload, node.deadline);
+            }
+        }
+        (end < slots).then_some(end)
     }
 
     /// Shows every entry.
@@ -248,8 +343,8 @@ impl<K, T> Shard<K, T> {
             .for_each(|(_, node)| visit(&node.key, &node.payload));
     }
 
-    /// Verifies every invariant and returns the number of entries.
-    pub(crate) fn check(&self) -> Result<usize, String>
+    /// Verifies every invariant and returns the number of entries and what they weigh.
+    pub(crate) fn check(&self) -> Result<(usize, u64), String>
     where
         K: Eq,
     {
@@ -269,7 +364,7 @@ impl<K, T> Shard<K, T> {
             .find(|(at, node)| self.find(node.hash, &node.key) != Some(*at))
         {
             Some((at, _)) => Err(format!("the entry in slot {at} is not found by its key")),
-            None => Ok(self.slab.len()),
+            None => Ok((self.slab.len(), self.slab.total_weight())),
         }
     }
 }
@@ -280,17 +375,18 @@ mod tests {
 
     #[test]
     fn an_emptied_shard_gives_its_storage_back() {
-        let room = Room::new(1_000);
+        let room = Room::new(1_000, None);
         for emptied_by_time in [false, true] {
-            let mut shard = Shard::new();
+            let mut shard = Shard::new(Eviction::default());
             for key in 0..100 {
                 let newcomer = Newcomer {
                     hash: key,
                     key,
                     payload: (),
                     deadline: Instant::from_nanos(1),
+                    weight: 0,
                 };
-                assert_eq!(shard.insert(newcomer, &room, Instant::ZERO), None);
+                assert!(shard.insert(newcomer, &room, Instant::ZERO).is_empty());
             }
             let mut gone = Vec::new();
             if emptied_by_time {

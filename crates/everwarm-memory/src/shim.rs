@@ -1,19 +1,19 @@
 //! The locks and counters this crate stands on: real ones, or those of a schedule explorer.
 
 #[cfg(feature = "shuttle")]
-pub(crate) use self::explored::{AtomicUsize, Mutex, MutexGuard};
+pub(crate) use self::explored::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
 #[cfg(not(feature = "shuttle"))]
-pub(crate) use self::real::{AtomicUsize, Mutex, MutexGuard};
+pub(crate) use self::real::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
 
 #[cfg(not(feature = "shuttle"))]
 mod real {
     pub(crate) use lock_api::{Mutex, MutexGuard};
-    pub(crate) use std::sync::atomic::AtomicUsize;
+    pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize};
 }
 
 #[cfg(feature = "shuttle")]
 mod explored {
-    pub(crate) use shuttle::sync::atomic::AtomicUsize;
+    pub(crate) use shuttle::sync::atomic::{AtomicU64, AtomicUsize};
     use std::marker::PhantomData;
     use std::ops::{Deref, DerefMut};
     use std::sync::PoisonError;

@@ -24,14 +24,21 @@ enum Slot<K, T> {
 /// The slots of one shard.
 pub(crate) struct Slab<K, T> {
     slots: Vec<Slot<K, T>>,
+    /// For each slot what its entry weighs, beside the slots so that nodes do not grow: empty as long as none weighs.
+    weights: Vec<u64>,
     vacant: u32,
     taken: usize,
 }
 
 impl<K, T> Slab<K, T> {
+    /// What an entry takes in the table besides what its key and its payload point to: the slot, and about 16 bytes for the
+    /// index, the weight and the deadline.
+    pub(crate) const OVERHEAD: u64 = size_of::<Slot<K, T>>() as u64 + 16;
+
     pub(crate) fn new() -> Self {
         Self {
             slots: Vec::new(),
+            weights: Vec::new(),
             vacant: NONE,
             taken: 0,
         }
@@ -72,6 +79,27 @@ impl<K, T> Slab<K, T> {
             }
             Slot::Vacant { .. } => unreachable!("slot {at} is vacant"),
         }
+    }
+
+    /// What the entry in slot `at` weighs.
+    pub(crate) fn weight(&self, at: u32) -> u64 {
+        self.weights.get(at as usize).copied().unwrap_or(0)
+    }
+
+    /// The entry in slot `at` weighs this much, until it leaves.
+    pub(crate) fn weigh(&mut self, at: u32, weight: u64) {
+        if self.weights.len() <= at as usize {
+            if weight == 0 {
+                return;
+            }
+            self.weights.resize(self.slots.len(), 0);
+        }
+        self.weights[at as usize] = weight;
+    }
+
+    /// What all entries weigh together.
+    pub(crate) fn total_weight(&self) -> u64 {
+        self.iter().map(|(at, _)| self.weight(at)).sum()
     }
 
     /// The entry in slot `at`, which is taken.
@@ -161,6 +189,14 @@ impl<K, T> Seats for Slab<K, T> {
     fn seat_mut(&mut self, at: u32) -> &mut Seat {
         &mut self.node_mut(at).seat
     }
+
+    fn hash(&self, at: u32) -> u32 {
+        self.node(at).hash
+    }
+
+    fn deadline(&self, at: u32) -> Instant {
+        self.node(at).deadline
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +231,17 @@ mod tests {
         );
         assert_eq!((slab.len(), slab.slots()), (10, 10));
         slab.check().unwrap();
+    }
+
+    #[test]
+    fn weights_take_no_room_unless_an_entry_has_one() {
+        let mut slab = Slab::new();
+        let slots: Vec<u32> = (0..10).map(|key| slab.put(node(key))).collect();
+        slab.weigh(slots[3], 0);
+        assert_eq!((slab.weights.capacity(), slab.weight(slots[3])), (0, 0));
+        slab.weigh(slots[3], 7);
+        slab.weigh(slots[9], 2);
+        assert_eq!((slab.weight(slots[3]), slab.total_weight()), (7, 9));
     }
 
     #[test]

@@ -2,12 +2,13 @@
 #![cfg(not(feature = "shuttle"))]
 
 use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::thread;
 
 use everwarm_core::clock::Instant;
-use everwarm_memory::{Bounds, Cause, Look, Memory};
+use everwarm_memory::{Bounds, Cause, Eviction, Look, Memory, Newcomer, Place};
 
 /// A mixer with 64 good bits (the last steps of MurmurHash3).
 fn hash(key: u64) -> u64 {
@@ -18,8 +19,14 @@ fn hash(key: u64) -> u64 {
 }
 
 fn memory<T>(max_entries: usize) -> Memory<u64, T> {
+    Memory::new(Bounds::entries(max_entries.try_into().unwrap()))
+}
+
+/// One whose order is simple enough to say who leaves.
+fn sieve<T>(max_entries: usize) -> Memory<u64, T> {
     Memory::new(Bounds {
-        max_entries: max_entries.try_into().unwrap(),
+        eviction: Eviction::Sieve,
+        ..Bounds::entries(max_entries.try_into().unwrap())
     })
 }
 
@@ -98,7 +105,7 @@ fn keys_of_one_hash_are_told_apart() {
     for key in 0..100 {
         assert!(memory.insert(7, key, key, Instant::NEVER).is_empty());
     }
-    assert_eq!(memory.remove(7, &50), Some((50, 50)));
+    assert_eq!(memory.remove(7, &50).map(|taken| taken.payload), Some(50));
     assert_eq!(
         memory.look(7, &51, |payload, _, _| Look::Keep(*payload)),
         (Some(51), None)
@@ -108,7 +115,7 @@ fn keys_of_one_hash_are_told_apart() {
 
 #[test]
 fn an_entry_that_was_touched_or_replaced_is_spared_and_one_that_was_only_read_is_not() {
-    let memory = memory(4);
+    let memory = sieve(4);
     let evicted = |key: u64| {
         memory
             .insert(hash(key), key, (), Instant::NEVER)
@@ -132,7 +139,7 @@ fn an_entry_that_was_touched_or_replaced_is_spared_and_one_that_was_only_read_is
 
 #[test]
 fn expired_entries_make_room_before_live_ones() {
-    let memory = memory(3);
+    let memory = sieve(3);
     let (soon, late) = (Instant::from_nanos(10), Instant::from_nanos(1 << 40));
     for (key, deadline) in [(1, late), (2, soon), (3, Instant::NEVER)] {
         assert!(memory.insert(hash(key), key, (), deadline).is_empty());
@@ -152,7 +159,7 @@ fn expired_entries_make_room_before_live_ones() {
 
 #[test]
 fn an_expired_entry_that_leaves_in_its_turn_has_expired() {
-    let memory = memory(2);
+    let memory = sieve(2);
     let at = Instant::from_nanos;
     // Filed in one bucket: the search looks at key 2 first, which is pending, and gives up before key 1.
     for (key, deadline) in [(1, 10), (2, 1_000)] {
@@ -217,7 +224,7 @@ fn a_sweep_takes_what_is_due_to_the_nanosecond_and_nothing_else() {
         let mut keys: Vec<u64> = memory
             .sweep(Instant::from_nanos(now))
             .into_iter()
-            .map(|(key, ())| key)
+            .map(|taken| taken.key)
             .collect();
         keys.sort_unstable();
         swept.push(keys);
@@ -246,10 +253,8 @@ fn a_deadline_that_keeps_moving_costs_no_memory_and_counts_as_it_stands() {
         memory.check().unwrap();
     }
     assert_eq!(memory.sweep(Instant::from_nanos(1_000 * second - 1)), []);
-    assert_eq!(
-        memory.sweep(Instant::from_nanos(1_000 * second)),
-        [(1, 1_000)]
-    );
+    let swept = memory.sweep(Instant::from_nanos(1_000 * second));
+    assert_eq!((swept.len(), swept[0].payload), (1, 1_000));
 }
 
 /// Calls the memory it was in when it is dropped, which would never end under one of its locks.
@@ -317,4 +322,170 @@ fn threads_share_one_bound() {
         }
     });
     memory.check().unwrap();
+}
+
+fn weighed(max_bytes: u64, shards: usize) -> Memory<u64, ()> {
+    let bounds = Bounds {
+        max_bytes: max_bytes.try_into().ok(),
+        eviction: Eviction::Sieve,
+        ..Bounds::entries(1_000_000.try_into().unwrap())
+    };
+    Memory::with_shards(bounds, shards)
+}
+
+/// The keys that leave for a newcomer, in order.
+fn admit(memory: &Memory<u64, ()>, key: u64, weight: u64) -> Vec<u64> {
+    let newcomer = Newcomer {
+        hash: hash(key),
+        key,
+        payload: (),
+        deadline: Instant::NEVER,
+        weight,
+    };
+    let departed = memory.admit(newcomer, Instant::ZERO).into_iter();
+    departed.map(|gone| gone.key).collect()
+}
+
+#[test]
+fn a_heavy_newcomer_pushes_out_as_many_as_it_needs_and_no_more() {
+    let memory = weighed(100, 1);
+    assert!((0..10).all(|key| admit(&memory, key, 10).is_empty()));
+    assert_eq!(admit(&memory, 10, 25), [0, 1, 2]);
+    assert_eq!((memory.len(), memory.weight()), (8, 95));
+    assert_eq!(admit(&memory, 11, 5), []);
+    assert_eq!(admit(&memory, 12, 100).len(), 9);
+    assert_eq!((memory.len(), memory.weight()), (1, 100));
+    memory.check().unwrap();
+}
+
+#[test]
+fn a_newcomer_that_is_too_heavy_pushes_out_nobody() {
+    let memory = weighed(100, 1);
+    assert!((0..10).all(|key| admit(&memory, key, 10).is_empty()));
+    assert!(memory.fits(100) && !memory.fits(101));
+    assert_eq!(admit(&memory, 10, 101), [10]);
+    assert_eq!((memory.len(), memory.weight()), (10, 100));
+}
+
+#[test]
+fn a_newcomer_makes_itself_room_in_every_shard() {
+    let memory = weighed(1_000, 16);
+    for key in 0..1_000 {
+        admit(&memory, key, 5);
+    }
+    assert!(memory.weight() > 900);
+    let gone = admit(&memory, 1_000, 800);
+    assert!(holds(&memory, 1_000) && !gone.contains(&1_000));
+    assert!((800..=1_000).contains(&memory.weight()));
+    memory.check().unwrap();
+}
+
+#[test]
+fn a_replaced_entry_is_weighed_anew_and_is_not_the_one_that_leaves() {
+    let memory = weighed(100, 1);
+    assert!((0..4).all(|key| admit(&memory, key, 20).is_empty()));
+    assert_eq!(admit(&memory, 0, 40), [0]);
+    assert_eq!(memory.weight(), 100);
+    // It is the oldest and too heavy now, yet others go for it.
+    assert_eq!(admit(&memory, 0, 70), [0, 1, 2]);
+    assert_eq!((memory.len(), memory.weight()), (2, 90));
+    assert_eq!(admit(&memory, 0, 1), [0]);
+    assert_eq!(memory.weight(), 21);
+    memory.check().unwrap();
+}
+
+#[test]
+fn what_leaves_says_what_it_weighed() {
+    let memory = weighed(100, 1);
+    let weigh = |key, weight| admit(&memory, key, weight);
+    assert!((0..4).all(|key| weigh(key, 10 + key).is_empty()));
+    assert_eq!(
+        memory.remove(hash(1), &1).map(|taken| taken.weight),
+        Some(11)
+    );
+    let (_, taken) = memory.look(hash(2), &2, |_, _, _| Look::Drop(()));
+    assert_eq!(taken.map(|taken| taken.weight), Some(12));
+    assert_eq!(memory.weight(), 23);
+    let weights: u64 = memory
+        .retain(|_, ()| false)
+        .iter()
+        .map(|taken| taken.weight)
+        .sum();
+    assert_eq!((weights, memory.weight()), (23, 0));
+}
+
+#[test]
+fn threads_share_one_bound_of_bytes() {
+    let memory = weighed(10_000, 8);
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let memory = &memory;
+            scope.spawn(move || {
+                for key in 0..10_000 {
+                    let key = key * 4 + thread;
+                    admit(memory, key % 5_000, key % 977);
+                    if key % 3 == 0 {
+                        memory.remove(hash(key / 2), &(key / 2));
+                    }
+                    assert!(memory.weight() <= 10_000 + 4 * 977);
+                }
+            });
+        }
+    });
+    memory.check().unwrap();
+}
+
+#[test]
+fn another_deadline_is_the_one_that_counts() {
+    let memory = Memory::<u64, u64>::new(Bounds::entries(NonZeroUsize::new(100).expect("a bound")));
+    let at = Instant::from_nanos;
+    for key in 0..4 {
+        drop(memory.insert(key, key, key, if key < 2 { at(5) } else { Instant::NEVER }));
+    }
+    let redate = |key: u64, deadline| {
+        memory
+            .find(key, &key)
+            .expect("it is there")
+            .redate(deadline)
+    };
+    redate(0, Instant::NEVER);
+    redate(1, at(9));
+    redate(2, at(5));
+    for nanos in 0..1_000 {
+        redate(3, at(2_000_000_000_000 - nanos * 1_000_000_000));
+    }
+    assert_eq!(memory.timed(), 3);
+    let swept = |now| -> Vec<u64> {
+        memory
+            .sweep(at(now))
+            .into_iter()
+            .map(|taken| taken.key)
+            .collect()
+    };
+    assert_eq!((swept(5), swept(9)), (vec![2], vec![1]));
+    assert_eq!(memory.len(), 2);
+    memory
+        .check()
+        .expect("filings that do not count any more are let go");
+}
+
+#[test]
+fn a_walk_comes_to_every_entry_once() {
+    let memory = Memory::<u64, u64>::with_shards(
+        Bounds::entries(NonZeroUsize::new(1_000).expect("a bound")),
+        4,
+    );
+    for key in 0..100_u64 {
+        let hash = key << 32;
+        drop(memory.insert(hash | key, key, key, Instant::NEVER));
+    }
+    let (mut shown, mut place) = (Vec::new(), Some(Place::default()));
+    while let Some(from) = place {
+        place = memory.walk(from, 3, |key, payload, deadline| {
+            assert_eq!((*key, deadline), (*payload, Instant::NEVER));
+            shown.push(*key);
+        });
+    }
+    shown.sort_unstable();
+    assert_eq!(shown, (0..100).collect::<Vec<_>>());
 }

@@ -2,9 +2,10 @@
 #![cfg(not(feature = "shuttle"))]
 
 use std::collections::HashMap;
+use std::num::NonZeroU64;
 
 use everwarm_core::clock::Instant;
-use everwarm_memory::{Bounds, Cause, Look, Memory};
+use everwarm_memory::{Bounds, Cause, Eviction, Gone, Look, Memory, Newcomer, Taken};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -16,8 +17,8 @@ enum Verdict {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// With a lifetime in quarters of a bucket; none is for ever.
-    Insert(u8, Option<u64>),
+    /// With a lifetime in quarters of a bucket, none is for ever, and a weight.
+    Insert(u8, Option<u64>, u64),
     Look(u8, Verdict),
     Remove(u8),
     /// Time goes on by so many quarters of a bucket, and expired entries are swept.
@@ -31,7 +32,8 @@ fn step() -> impl Strategy<Value = Step> {
     let verdict =
         prop_oneof![1 => Just(Verdict::Keep), 4 => Just(Verdict::Touch), 1 => Just(Verdict::Drop)];
     prop_oneof![
-        8 => (key.clone(), prop::option::of(0..40_u64)).prop_map(|(key, life)| Step::Insert(key, life)),
+        8 => (key.clone(), prop::option::of(0..40_u64), 0..60_u64)
+            .prop_map(|(key, life, weight)| Step::Insert(key, life, weight)),
         6 => (key.clone(), verdict).prop_map(|(key, verdict)| Step::Look(key, verdict)),
         2 => key.prop_map(Step::Remove),
         2 => (0..12_u64).prop_map(Step::Sweep),
@@ -39,11 +41,43 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The memory, and what it should hold: for each key the payload and the deadline.
+/// What an entry should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    payload: u32,
+    deadline: Instant,
+    weight: u64,
+}
+
+impl Held {
+    fn taken(self, key: u8) -> Taken<u8, u32> {
+        Taken {
+            key,
+            payload: self.payload,
+            weight: self.weight,
+        }
+    }
+
+    fn gone(self, key: u8, now: Instant, otherwise: Cause) -> Gone<u8, u32> {
+        let cause = if self.deadline <= now {
+            Cause::Expired
+        } else {
+            otherwise
+        };
+        Gone {
+            key,
+            payload: self.payload,
+            weight: self.weight,
+            cause,
+        }
+    }
+}
+
+/// The memory, and what it should hold.
 struct Pair {
     memory: Memory<u8, u32>,
-    model: HashMap<u8, (u32, Instant)>,
-    max: usize,
+    model: HashMap<u8, Held>,
+    bounds: Bounds,
     now: u64,
     payloads: u32,
     /// Few, so that keys share hashes.
@@ -53,18 +87,28 @@ struct Pair {
 impl Pair {
     const QUARTER: u64 = 1 << 28;
 
-    fn new(max: usize, hashes: u64) -> Self {
-        let memory = Memory::new(Bounds {
-            max_entries: max.try_into().unwrap(),
-        });
+    fn new(bounds: Bounds, hashes: u64) -> Self {
         Self {
-            memory,
+            memory: Memory::new(bounds),
             model: HashMap::new(),
-            max,
+            bounds,
             now: 0,
             payloads: 0,
             hashes,
         }
+    }
+
+    fn weight(&self) -> u64 {
+        self.model.values().map(|held| held.weight).sum()
+    }
+
+    /// Whether the model holds more than it may.
+    fn is_beyond(&self) -> bool {
+        self.model.len() > self.bounds.max_entries.get()
+            || self
+                .bounds
+                .max_bytes
+                .is_some_and(|max| self.weight() > max.get())
     }
 
     fn hash(&self, key: u8) -> u64 {
@@ -75,7 +119,7 @@ impl Pair {
         Instant::from_nanos(self.now)
     }
 
-    fn insert(&mut self, key: u8, life: Option<u64>, tells_time: bool) {
+    fn insert(&mut self, key: u8, life: Option<u64>, weight: u64, tells_time: bool) {
         let deadline = life.map_or(Instant::NEVER, |life| {
             Instant::from_nanos(self.now + life * Self::QUARTER)
         });
@@ -85,38 +129,34 @@ impl Pair {
             Instant::ZERO
         };
         self.payloads += 1;
-        let departed = self
-            .memory
-            .insert_at(self.hash(key), key, self.payloads, deadline, now);
-        let gone: Vec<_> = departed.into_iter().collect();
-        if let Some((payload, earlier)) = self.model.insert(key, (self.payloads, deadline)) {
-            let cause = if earlier <= now {
-                Cause::Expired
-            } else {
-                Cause::Replaced
-            };
-            let [gone] = &gone[..] else {
-                panic!("{gone:?} left for {key}, which was there")
-            };
-            assert_eq!((gone.key, gone.payload, gone.cause), (key, payload, cause));
-        } else if self.model.len() > self.max {
-            let [gone] = &gone[..] else {
-                panic!("{gone:?} left a full memory")
-            };
-            assert_ne!(gone.key, key, "the newcomer left");
-            let (payload, deadline) = self.model.remove(&gone.key).expect("who left was there");
-            assert_eq!(gone.payload, payload);
-            assert_eq!(
-                gone.cause,
-                if deadline <= now {
-                    Cause::Expired
-                } else {
-                    Cause::Capacity
-                }
-            );
-        } else {
-            assert_eq!(gone, []);
+        let newcomer = Newcomer {
+            hash: self.hash(key),
+            key,
+            payload: self.payloads,
+            deadline,
+            weight,
+        };
+        let held = Held {
+            payload: self.payloads,
+            deadline,
+            weight: if self.memory.weighs() { weight } else { 0 },
+        };
+        let mut gone: Vec<_> = self.memory.admit(newcomer, now).into_iter().collect();
+        if !self.memory.fits(weight) {
+            assert_eq!(gone, [held.gone(key, now, Cause::Capacity)]);
+            return;
         }
+        if let Some(before) = self.model.remove(&key) {
+            assert_eq!(gone.remove(0), before.gone(key, now, Cause::Replaced));
+        }
+        self.model.insert(key, held);
+        for gone in gone {
+            assert!(self.is_beyond(), "{gone:?} left without need");
+            assert_ne!(gone.key, key, "the newcomer left");
+            let before = self.model.remove(&gone.key).expect("who left was there");
+            assert_eq!(gone, before.gone(gone.key, now, Cause::Capacity));
+        }
+        assert!(!self.is_beyond());
     }
 
     fn look(&mut self, key: u8, verdict: Verdict) {
@@ -131,32 +171,33 @@ impl Pair {
                     Verdict::Drop => Look::Drop(seen),
                 }
             });
-        assert_eq!(seen, self.model.get(&key).copied());
+        let expected = self.model.get(&key);
+        assert_eq!(seen, expected.map(|held| (held.payload, held.deadline)));
         let expected = match verdict {
-            Verdict::Drop => self.model.remove(&key).map(|(payload, _)| (key, payload)),
+            Verdict::Drop => self.model.remove(&key).map(|held| held.taken(key)),
             Verdict::Keep | Verdict::Touch => None,
         };
         assert_eq!(gone, expected);
     }
 
     /// Takes what the model says should go out of it, and compares.
-    fn gone(&mut self, mut gone: Vec<(u8, u32)>, goes: impl Fn(u8, Instant) -> bool) {
+    fn gone(&mut self, mut gone: Vec<Taken<u8, u32>>, goes: impl Fn(u8, Instant) -> bool) {
         let mut expected: Vec<_> = self
             .model
-            .extract_if(|&key, &mut (_, deadline)| goes(key, deadline))
-            .map(|(key, (p, _))| (key, p))
+            .extract_if(|&key, held| goes(key, held.deadline))
+            .map(|(key, held)| held.taken(key))
             .collect();
-        gone.sort_unstable();
-        expected.sort_unstable();
+        gone.sort_unstable_by_key(|taken| taken.key);
+        expected.sort_unstable_by_key(|taken| taken.key);
         assert_eq!(gone, expected);
     }
 
     fn apply(&mut self, step: &Step, tells_time: bool) {
         match *step {
-            Step::Insert(key, life) => self.insert(key, life, tells_time),
+            Step::Insert(key, life, weight) => self.insert(key, life, weight, tells_time),
             Step::Look(key, verdict) => self.look(key, verdict),
             Step::Remove(key) => {
-                let expected = self.model.remove(&key).map(|(payload, _)| (key, payload));
+                let expected = self.model.remove(&key).map(|held| held.taken(key));
                 assert_eq!(self.memory.remove(self.hash(key), &key), expected);
             }
             Step::Sweep(quarters) => {
@@ -175,16 +216,17 @@ impl Pair {
     fn check(&self) {
         self.memory.check().unwrap();
         assert_eq!(self.memory.len(), self.model.len());
+        assert_eq!(self.memory.weight(), self.weight());
         assert_eq!(
             self.memory.timed(),
             self.model
                 .values()
-                .filter(|entry| entry.1 != Instant::NEVER)
+                .filter(|held| held.deadline != Instant::NEVER)
                 .count()
         );
         let mut seen = 0;
         self.memory.for_each(|key, payload| {
-            assert_eq!(self.model[key].0, *payload);
+            assert_eq!(self.model[key].payload, *payload);
             seen += 1;
         });
         assert_eq!(seen, self.model.len());
@@ -197,11 +239,14 @@ proptest! {
     #[test]
     fn a_memory_is_a_map_that_lets_go(
         max in prop_oneof![Just(1_usize), Just(2), Just(5), Just(24), Just(40)],
+        max_bytes in prop_oneof![2 => Just(None), 1 => Just(NonZeroU64::new(50)), 3 => Just(NonZeroU64::new(300))],
         hashes in prop_oneof![Just(3_u64), Just(64)],
+        which in 0..Eviction::ALL.len(),
         tells_time: bool,
         steps in prop::collection::vec(step(), 1..250),
     ) {
-        let mut pair = Pair::new(max, hashes);
+        let bounds = Bounds { max_bytes, eviction: Eviction::ALL[which], ..Bounds::entries(max.try_into().unwrap()) };
+        let mut pair = Pair::new(bounds, hashes);
         for step in &steps {
             pair.apply(step, tells_time);
             pair.check();

@@ -2,7 +2,7 @@
 #![cfg(feature = "shuttle")]
 
 use everwarm_core::clock::Instant;
-use everwarm_memory::{Bounds, Look, Memory};
+use everwarm_memory::{Bounds, Look, Memory, Newcomer};
 use shuttle::sync::Arc;
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::{check_random, thread};
@@ -34,9 +34,9 @@ impl Drop for Proof {
 type Table = Memory<u64, Proof>;
 
 fn table(max_entries: usize) -> Arc<Table> {
-    Arc::new(Memory::new(Bounds {
-        max_entries: max_entries.try_into().unwrap(),
-    }))
+    Arc::new(Memory::new(Bounds::entries(
+        max_entries.try_into().unwrap(),
+    )))
 }
 
 fn insert(table: &Table, key: u64, alive: &Arc<AtomicUsize>) {
@@ -50,7 +50,7 @@ fn look(table: &Table, key: u64, verdict: impl Fn(()) -> Look<()>) {
         assert_eq!((proof.key, deadline), (key, Instant::from_nanos(key)));
         verdict(())
     });
-    assert!(gone.is_none_or(|(gone, proof)| gone == key && proof.key == key));
+    assert!(gone.is_none_or(|gone| gone.key == key && gone.payload.key == key));
 }
 
 /// Runs the three parts at once, then verifies the table, and that exactly what it holds is alive.
@@ -102,8 +102,8 @@ fn sweeps_among_insertions() {
             |table, alive| (3..8).rev().for_each(|key| insert(table, key, alive)),
             |table, _| {
                 for now in [2, 4] {
-                    for (key, proof) in table.sweep(Instant::from_nanos(now)) {
-                        assert!(key <= now && proof.key == key);
+                    for swept in table.sweep(Instant::from_nanos(now)) {
+                        assert!(swept.key <= now && swept.payload.key == swept.key);
                     }
                 }
                 drop(table.retain(|key, _| key % 2 == 0));
@@ -150,5 +150,54 @@ fn two_shards_share_one_bound() {
             assert_eq!(alive.load(Ordering::SeqCst), table.len());
         },
         100,
+    );
+}
+
+#[test]
+fn two_shards_share_one_bound_of_bytes() {
+    const MAX: u64 = 100;
+    let in_other_shard = |key: u64| key | 1 << 32;
+    check_random(
+        move || {
+            let alive = Arc::new(AtomicUsize::new(0));
+            let table = Arc::new(Table::with_shards(
+                Bounds {
+                    max_bytes: MAX.try_into().ok(),
+                    ..Bounds::entries(1_000.try_into().unwrap())
+                },
+                2,
+            ));
+            assert_ne!(table.shard_of(1), table.shard_of(in_other_shard(1)));
+            let threads: [_; 3] = std::array::from_fn(|part| {
+                let (table, alive) = (Arc::clone(&table), Arc::clone(&alive));
+                thread::spawn(move || {
+                    for (step, weight) in [30, 100, 60, 45].into_iter().enumerate() {
+                        let key = (step + part) as u64 % 5;
+                        let key = if part == 0 { in_other_shard(key) } else { key };
+                        drop(table.admit(
+                            Newcomer {
+                                hash: key,
+                                key,
+                                payload: Proof::new(key, &alive),
+                                deadline: Instant::NEVER,
+                                weight,
+                            },
+                            Instant::ZERO,
+                        ));
+                        assert!(
+                            table.weight() <= MAX + 2 * 100,
+                            "more is over than is being inserted"
+                        );
+                    }
+                    drop(table.remove(part as u64, &(part as u64)));
+                })
+            });
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            table.check().unwrap();
+            assert_eq!(alive.load(Ordering::SeqCst), table.len());
+        },
+        SCHEDULES,
     );
 }

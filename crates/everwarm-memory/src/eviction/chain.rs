@@ -7,6 +7,7 @@ use crate::slab::NONE;
 pub(super) struct Chain {
     newest: u32,
     oldest: u32,
+    slots: usize,
 }
 
 impl Default for Chain {
@@ -14,6 +15,7 @@ impl Default for Chain {
         Self {
             newest: NONE,
             oldest: NONE,
+            slots: 0,
         }
     }
 }
@@ -24,6 +26,11 @@ impl Chain {
         (self.oldest != NONE).then_some(self.oldest)
     }
 
+    /// How many slots are queued.
+    pub(super) fn len(&self) -> usize {
+        self.slots
+    }
+
     /// The neighbour of slot `at` towards the new end.
     pub(super) fn newer(seats: &impl Seats, at: u32) -> Option<u32> {
         let newer = seats.seat(at).newer;
@@ -32,6 +39,7 @@ impl Chain {
 
     /// Queues slot `at` as the newest.
     pub(super) fn push(&mut self, seats: &mut impl Seats, at: u32) {
+        self.slots += 1;
         let older = std::mem::replace(&mut self.newest, at);
         let seat = seats.seat_mut(at);
         (seat.newer, seat.older) = (NONE, older);
@@ -44,6 +52,7 @@ impl Chain {
 
     /// Takes slot `at` out of the queue.
     pub(super) fn unlink(&mut self, seats: &mut impl Seats, at: u32) {
+        self.slots -= 1;
         let seat = seats.seat(at);
         let (newer, older) = (seat.newer, seat.older);
         if newer == NONE {
@@ -58,8 +67,22 @@ impl Chain {
         }
     }
 
+    /// Makes slot `at`, which is queued, the newest.
+    pub(super) fn renew(&mut self, seats: &mut impl Seats, at: u32) {
+        if self.newest != at {
+            self.unlink(seats, at);
+            self.push(seats, at);
+        }
+    }
+
     /// Whether `entries` slots are queued and the links agree in both directions.
     pub(super) fn check(&self, seats: &impl Seats, entries: usize) -> Result<(), String> {
+        if self.slots != entries {
+            return Err(format!(
+                "{} entries are queued, {entries} are held",
+                self.slots
+            ));
+        }
         let (mut queued, mut older, mut at) = (0, NONE, self.oldest);
         while at != NONE {
             let seat = seats.seat(at);

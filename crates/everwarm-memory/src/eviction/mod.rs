@@ -1,20 +1,38 @@
 //! In which order entries leave a full memory.
 //!
-//! An order is one file with a type that implements [`Order`], and one line of [`orders!`]. It sees slots and their
-//! [`Seat`]s only, never keys or payloads, so that it can be tested on a plain array of seats.
+//! One order, one file; `orders!` below names them all. An order sees [`Seats`] only, never keys or payloads, so that it
+//! can be tested on a plain array of seats. It is told of no capacity: it knows how many entries there are when it is
+//! asked for a victim, which is all that a memory bounded by weight could say.
 
+mod adaptive;
 mod chain;
+mod duel;
+mod fifo;
+mod lfu;
+mod lru;
+mod s3_fifo;
+mod segments;
+mod shadow;
 mod sieve;
+mod sketch;
+#[cfg(test)]
+mod textbook;
+mod ttl;
 
 use std::num::NonZeroU8;
+use std::str::FromStr;
+
+use everwarm_core::clock::Instant;
+use everwarm_core::error::{Error, nearest};
 
 use crate::slab::NONE;
 
-/// What an order keeps in each entry: neighbours in its queue, and a count of uses.
+/// What an order keeps in each entry: neighbours in its queue, in which of its queues, and a count of uses.
 pub(crate) struct Seat {
     newer: u32,
     older: u32,
     used: Used,
+    queue: u8,
 }
 
 impl Seat {
@@ -23,11 +41,10 @@ impl Seat {
             newer: NONE,
             older: NONE,
             used: Used::NEVER,
+            queue: 0,
         }
     }
-}
 
-impl Seat {
     /// Counts one use.
     #[inline(always)]
     pub(crate) fn mark(&mut self) {
@@ -48,12 +65,23 @@ impl Used {
     fn again(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    fn times(self) -> u8 {
+        self.0.get() - 1
+    }
+
+    /// So many times; at most 254.
+    fn exactly(times: u8) -> Self {
+        Self(NonZeroU8::MIN.saturating_add(times))
+    }
 }
 
-/// Where an order finds the seats of the entries.
+/// Where an order finds the seats of the entries, and what else it may know of them.
 pub(crate) trait Seats {
     fn seat(&self, at: u32) -> &Seat;
     fn seat_mut(&mut self, at: u32) -> &mut Seat;
+    fn hash(&self, at: u32) -> u32;
+    fn deadline(&self, at: u32) -> Instant;
 }
 
 /// An order of leaving.
@@ -70,6 +98,9 @@ trait Order: Default {
         seats.seat_mut(at).mark();
     }
 
+    /// The entry in slot `at` has another deadline from here on.
+    fn rescheduled(&mut self, _seats: &impl Seats, _at: u32) {}
+
     /// The entry in slot `at` is about to leave, for whatever reason.
     fn left(&mut self, seats: &mut impl Seats, at: u32);
 
@@ -80,15 +111,42 @@ trait Order: Default {
     fn check(&self, seats: &impl Seats, entries: usize) -> Result<(), String>;
 }
 
-/// Declares [`Eviction`]: one variant for each order.
+/// Declares [`Eviction`] and [`Leaving`]: one variant for each order.
 macro_rules! orders {
-    ($($name:ident($order:ty)),+ $(,)?) => {
-        /// The order a memory uses.
-        pub(crate) enum Eviction {
-            $($name($order)),+
+    ($($(#[$doc:meta])* $name:ident = $text:literal: $order:ty,)+) => {
+        /// In which order entries leave a full memory. Expired ones always go first.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+        pub enum Eviction {
+            $($(#[$doc])* $name),+
         }
 
         impl Eviction {
+            /// All of them, the default first.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+
+            /// The name in configurations.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text),+ }
+            }
+        }
+
+        /// The state of the order that a shard uses.
+        #[expect(clippy::large_enum_variant, reason = "there is one for each shard, and a hit reaches it at once")]
+        pub(crate) enum Leaving {
+            $($name($order)),+
+        }
+
+        impl Leaving {
+            pub(crate) fn new(eviction: Eviction) -> Self {
+                match eviction { $(Eviction::$name => Self::$name(<$order>::default())),+ }
+            }
+
+            /// The order whose state this is.
+            pub(crate) fn eviction(&self) -> Eviction {
+                match self { $(Self::$name(_) => Eviction::$name),+ }
+            }
+
             pub(crate) fn admitted(&mut self, seats: &mut impl Seats, at: u32) {
                 match self { $(Self::$name(order) => order.admitted(seats, at)),+ }
             }
@@ -101,6 +159,10 @@ macro_rules! orders {
             #[inline]
             pub(crate) fn touched(&mut self, seats: &mut impl Seats, at: u32) {
                 match self { $(Self::$name(order) => order.touched(seats, at)),+ }
+            }
+
+            pub(crate) fn rescheduled(&mut self, seats: &impl Seats, at: u32) {
+                match self { $(Self::$name(order) => order.rescheduled(seats, at)),+ }
             }
 
             pub(crate) fn left(&mut self, seats: &mut impl Seats, at: u32) {
@@ -119,11 +181,55 @@ macro_rules! orders {
 }
 
 orders! {
-    Sieve(sieve::Sieve),
+    /// LRU, W-TinyLFU or between them: as would have served best lately.
+    #[default]
+    Adaptive = "adaptive": adaptive::Adaptive,
+    /// SIEVE: the oldest first, but those that were used since a hand last came by are spared.
+    Sieve = "sieve": sieve::Sieve,
+    /// S3-FIFO: newcomers wait in a small queue, and only those used there stay longer.
+    S3Fifo = "s3_fifo": s3_fifo::S3Fifo,
+    /// The least recently used first.
+    Lru = "lru": lru::Lru,
+    /// The least often used first, of equals the least recently used.
+    Lfu = "lfu": lfu::Lfu,
+    /// The oldest first.
+    Fifo = "fifo": fifo::Fifo,
+    /// The one that would expire soonest first; those that never expire last, the oldest first.
+    Ttl = "ttl": ttl::Ttl,
 }
 
-impl Default for Eviction {
-    fn default() -> Self {
-        Self::Sieve(sieve::Sieve::default())
+impl Leaving {
+    /// Whether the order is the default one, which then knows of the use but for the mark.
+    #[inline(always)]
+    pub(crate) fn leaves_a_trail(&mut self, at: u32) -> bool {
+        let Self::Adaptive(order) = self else {
+            return false;
+        };
+        order.trail(at);
+        true
+    }
+}
+
+impl FromStr for Eviction {
+    type Err = Error;
+
+    /// The order of this name.
+    ///
+    /// ```
+    /// use everwarm_memory::Eviction;
+    ///
+    /// assert_eq!("lru".parse(), Ok(Eviction::Lru));
+    /// assert_eq!("siev".parse::<Eviction>().unwrap_err().hint(), "did you mean \"sieve\"?");
+    /// ```
+    fn from_str(name: &str) -> Result<Self, Error> {
+        if let Some(&eviction) = Self::ALL.iter().find(|known| known.name() == name) {
+            return Ok(eviction);
+        }
+        let names = || Self::ALL.iter().map(|known| known.name());
+        let hint = match nearest(name, names()) {
+            Some(candidate) => format!("did you mean {candidate:?}?"),
+            None => format!("the orders are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        Err(Error::config("eviction is no order that is known", hint))
     }
 }

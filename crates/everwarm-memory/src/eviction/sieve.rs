@@ -54,23 +54,13 @@ impl Order for Sieve {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Seat;
+    use super::super::textbook::Row;
     use super::*;
-
-    impl Seats for Vec<Seat> {
-        fn seat(&self, at: u32) -> &Seat {
-            &self[at as usize]
-        }
-
-        fn seat_mut(&mut self, at: u32) -> &mut Seat {
-            &mut self[at as usize]
-        }
-    }
 
     /// Letters stand for slots: `A` is slot 0.
     struct Table {
         sieve: Sieve,
-        seats: Vec<Seat>,
+        seats: Row,
         entries: usize,
     }
 
@@ -78,7 +68,7 @@ mod tests {
         fn new() -> Self {
             Self {
                 sieve: Sieve::default(),
-                seats: (0..26).map(|_| Seat::new()).collect(),
+                seats: Row::new(26),
                 entries: 0,
             }
         }

@@ -1,0 +1,210 @@
+//! A window in front of a segmented LRU: with a window of 1 % it is W-TinyLFU, with one of 100 % it is LRU.
+
+use std::collections::HashMap;
+
+use super::Seats;
+use super::chain::Chain;
+use super::sketch::Sketch;
+
+const WINDOW: u8 = 0;
+const PROBATION: u8 = 1;
+const PROTECTED: u8 = 2;
+const SURPLUS: u8 = 3;
+/// How many entries change over at a time when the window has become smaller.
+const STEP: usize = 16;
+
+/// How large a part of the entries the window holds, in hundredths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share(pub(super) usize);
+
+impl Share {
+    /// All are in the window, which is LRU.
+    pub(super) const WHOLE: Self = Self(100);
+
+    fn room(self, entries: usize) -> usize {
+        if self == Self::WHOLE {
+            entries
+        } else {
+            (entries * self.0 / 100).max(1)
+        }
+    }
+}
+
+/// The three queues, each in the order of last uses.
+#[derive(Default)]
+pub(super) struct Segments {
+    window: Chain,
+    probation: Chain,
+    protected: Chain,
+    /// What another share would no longer hold: it leaves first.
+    surplus: Chain,
+}
+
+impl Segments {
+    pub(super) fn len(&self) -> usize {
+        self.window.len() + self.probation.len() + self.protected.len() + self.surplus.len()
+    }
+
+    /// The slots, in about the order in which they were used.
+    pub(super) fn oldest_first(&self, seats: &impl Seats) -> Vec<u32> {
+        let mut slots = Vec::with_capacity(self.len());
+        for queue in [
+            &self.surplus,
+            &self.probation,
+            &self.protected,
+            &self.window,
+        ] {
+            let mut at = queue.oldest();
+            while let Some(slot) = at {
+                slots.push(slot);
+                at = Chain::newer(seats, slot);
+            }
+        }
+        slots
+    }
+
+    fn queue(&mut self, queue: u8) -> &mut Chain {
+        match queue {
+            WINDOW => &mut self.window,
+            PROBATION => &mut self.probation,
+            PROTECTED => &mut self.protected,
+            _ => &mut self.surplus,
+        }
+    }
+
+    fn push(&mut self, seats: &mut impl Seats, at: u32, queue: u8) {
+        seats.seat_mut(at).queue = queue;
+        self.queue(queue).push(seats, at);
+    }
+
+    pub(super) fn admitted(&mut self, seats: &mut impl Seats, at: u32) {
+        self.push(seats, at, WINDOW);
+    }
+
+    /// While there is room for all, who is too many for the window changes over.
+    pub(super) fn settle_in(&mut self, seats: &mut impl Seats, share: Share, room: usize) {
+        if share != Share::WHOLE && self.len() <= room {
+            while self.window.len() > share.room(room) {
+                self.change_over(seats);
+            }
+        }
+    }
+
+    pub(super) fn left(&mut self, seats: &mut impl Seats, at: u32) {
+        self.queue(seats.seat(at).queue).unlink(seats, at);
+    }
+
+    pub(super) fn used(&mut self, seats: &mut impl Seats, at: u32, share: Share) {
+        let from = seats.seat(at).queue;
+        let to = if matches!(from, WINDOW | SURPLUS) || share == Share::WHOLE {
+            WINDOW
+        } else {
+            PROTECTED
+        };
+        if from == to {
+            self.queue(to).renew(seats, at);
+            return;
+        }
+        self.queue(from).unlink(seats, at);
+        self.push(seats, at, to);
+        let entries = self.len();
+        let room = (entries - share.room(entries)) * 4 / 5;
+        if to == PROTECTED
+            && self.protected.len() > room
+            && let Some(demoted) = self.protected.oldest()
+        {
+            self.protected.unlink(seats, demoted);
+            self.push(seats, demoted, PROBATION);
+        }
+    }
+
+    /// Who should leave so that a newcomer has room.
+    pub(super) fn victim(
+        &mut self,
+        seats: &mut impl Seats,
+        share: Share,
+        sketch: &Sketch,
+    ) -> Option<u32> {
+        if let Some(at) = self.surplus.oldest() {
+            return Some(at);
+        }
+        let room = share.room(self.len());
+        for _ in 0..STEP {
+            if self.window.len() <= room {
+                break;
+            }
+            self.change_over(seats);
+        }
+        let main = self.probation.oldest().or(self.protected.oldest());
+        let candidate = if self.window.len() >= room {
+            self.window.oldest()
+        } else {
+            None
+        };
+        match (candidate, main) {
+            (Some(candidate), Some(main)) => {
+                if sketch.count(seats.hash(candidate)) > sketch.count(seats.hash(main)) {
+                    self.change_over(seats);
+                    Some(main)
+                } else {
+                    Some(candidate)
+                }
+            }
+            (one, None) => one.or(self.window.oldest()),
+            (None, main) => main,
+        }
+    }
+
+    /// Takes the order of a model with the same keys, known by their hashes; entries that the model lacks become surplus.
+    pub(super) fn adopt(&mut self, seats: &mut impl Seats, model: &Self, models: &impl Seats) {
+        let slots = self.oldest_first(seats);
+        let mut places: HashMap<u32, u32> = slots.iter().map(|&at| (seats.hash(at), at)).collect();
+        *self = Self::default();
+        for &at in &slots {
+            seats.seat_mut(at).queue = SURPLUS;
+        }
+        for place in model.oldest_first(models) {
+            if let Some(at) = places.remove(&models.hash(place)) {
+                self.push(seats, at, models.seat(place).queue);
+            }
+        }
+        for at in slots {
+            if seats.seat(at).queue == SURPLUS {
+                self.push(seats, at, SURPLUS);
+            }
+        }
+    }
+
+    /// The oldest of the window goes on to probation.
+    fn change_over(&mut self, seats: &mut impl Seats) {
+        if let Some(at) = self.window.oldest() {
+            self.window.unlink(seats, at);
+            self.push(seats, at, PROBATION);
+        }
+    }
+
+    pub(super) fn check(&self, seats: &impl Seats, entries: usize) -> Result<(), String> {
+        if self.len() != entries {
+            return Err(format!(
+                "{} entries are queued, {entries} are held",
+                self.len()
+            ));
+        }
+        for (queue, number) in [
+            (&self.window, WINDOW),
+            (&self.probation, PROBATION),
+            (&self.protected, PROTECTED),
+            (&self.surplus, SURPLUS),
+        ] {
+            queue.check(seats, queue.len())?;
+            let mut at = queue.oldest();
+            while let Some(slot) = at {
+                if seats.seat(slot).queue != number {
+                    return Err(format!("slot {slot} is in a queue that is not its own"));
+                }
+                at = Chain::newer(seats, slot);
+            }
+        }
+        Ok(())
+    }
+}
