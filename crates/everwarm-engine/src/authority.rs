@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 
 use everwarm_core::generation::{Marker, Stamp, valid};
 
+use crate::departures::Reason;
 use crate::shim::{AtomicU64, Mutex};
 use crate::tags::{Cells, Mark, Tags, markers};
 
@@ -52,6 +53,15 @@ impl Authority {
     /// Whether what began at `stamp`, with these tags in this scope, met no invalidation since.
     pub(crate) fn allows(&self, stamp: Stamp, scope: &Mark, tags: &Tags) -> bool {
         valid(stamp, self.markers(scope, tags))
+    }
+
+    /// Which invalidation met what began at `stamp`, with these tags in this scope, if one did.
+    pub(crate) fn overtaken(&self, stamp: Stamp, scope: &Mark, tags: &Tags) -> Option<Reason> {
+        if !valid(stamp, [self.cache.read(), scope.read()]) {
+            return Some(Reason::Cleared);
+        }
+        let tag = tags.as_ref()?.overtaking(stamp)?;
+        Some(Reason::Invalidated(tag))
     }
 
     pub(crate) fn intern(&self, names: &[Arc<str>]) -> Tags {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use everwarm_core::clock::Instant;
 use everwarm_core::flight::{LeadId, Seat, State, seat};
 
 use crate::cache::Cache;
@@ -46,7 +47,8 @@ pub enum Turn<K: Key, V: Clone, E: Clone> {
     Lead(Lead<K, V, E>),
     /// Wait for who computes.
     Wait(Ticket<K, V, E>),
-    /// Compute for oneself, since waiting would close a circle; nobody waits for it and it is not stored.
+    /// Compute for oneself, since waiting would close a circle or the cache is closed; nobody waits for it and it is not
+    /// stored.
     Alone(Lead<K, V, E>),
 }
 
@@ -83,10 +85,29 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// # Errors
     /// [`SelfWait`] if the key is being computed by a lead of the caller's own chain.
     pub fn begin(self: &Arc<Self>, ask: Ask<'_, K>) -> Result<Turn<K, V, E>, SelfWait> {
+        self.begin_since(ask, Instant::ZERO)
+    }
+
+    /// As [`begin`](Self::begin), for a call that takes no entry written before `since`: such an entry counts as absent,
+    /// and is served to others until the lead settles.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub fn begin_since(
+        self: &Arc<Self>,
+        ask: Ask<'_, K>,
+        since: Instant,
+    ) -> Result<Turn<K, V, E>, SelfWait> {
         let departure = self.departure(&ask);
+        if self.is_closed() {
+            return Ok(Turn::Alone(self.bypass(&ask, departure)));
+        }
         let stamp = departure.stamp;
-        let (found, left) = self.find_seat(&ask, departure);
+        let (found, left) = self.find_seat(&ask, departure, since);
         self.let_go_of_found(ask.scope, left);
+        if !ask.again && self.sample.holds(ask.hash) {
+            self.sampled(ask.scope, ask.hash, None);
+        }
         let counters = &ask.scope.counters;
         if !ask.again && !matches!(found, Found::Hit(_)) {
             counters.misses.bump();
@@ -126,6 +147,24 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         Lead::new(Arc::clone(self), flight)
     }
 
+    /// A computation of a cache that is closed.
+    #[cold]
+    fn bypass(self: &Arc<Self>, ask: &Ask<'_, K>, departure: Departure<K>) -> Lead<K, V, E> {
+        if !ask.again {
+            ask.scope.counters.bypass.bump();
+        }
+        ask.scope.counters.computations.bump();
+        Lead::new(Arc::clone(self), departure.depart())
+    }
+
+    /// The lead of a computation beside the one that sits, for a call that [`begin`](Self::begin) refused and that may compute
+    /// nevertheless: it is part of a computation that is paused, and that will go on only after this call.
+    pub fn alone(self: &Arc<Self>, ask: Ask<'_, K>) -> Lead<K, V, E> {
+        ask.scope.counters.cycles.bump();
+        ask.scope.counters.computations.bump();
+        Lead::new(Arc::clone(self), self.departure(&ask).depart())
+    }
+
     /// The stamp is read before anything else, so that no invalidation from here on is overlooked.
     fn departure(&self, ask: &Ask<'_, K>) -> Departure<K> {
         let stamp = self.authority.stamp();
@@ -140,15 +179,23 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     }
 
     /// Memory, then the seat, as one step: who settles stores and leaves the seat under the same lock.
-    fn find_seat(&self, ask: &Ask<'_, K>, departure: Departure<K>) -> Look<K, V, E> {
+    fn find_seat(
+        &self,
+        ask: &Ask<'_, K>,
+        departure: Departure<K>,
+        since: Instant,
+    ) -> Look<K, V, E> {
         let mut seats = self.seats(ask.hash);
         let (hit, left) = self.look(ask.scope, ask.hash, ask.key, |entry, _, shard| {
+            if entry.written < since {
+                return None;
+            }
             if !ask.again {
                 ask.scope.counters.hit(shard);
             }
-            entry.value.clone()
+            Some(entry.value.clone())
         });
-        let found = match (hit, seats.find(ask.hash, ask.key)) {
+        let found = match (hit.flatten(), seats.find(ask.hash, ask.key)) {
             (Some(value), _) => Found::Hit(value),
             (None, Some(flight)) if self.may_be_joined(flight) => {
                 let lead = flight.lead;
@@ -170,7 +217,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     }
 
     /// Whether a call that begins now may be given what `flight`, which sits, computes.
-    fn may_be_joined(&self, flight: &Flight<K, V, E>) -> bool {
+    pub(crate) fn may_be_joined(&self, flight: &Flight<K, V, E>) -> bool {
         let markers = self.authority.markers(&flight.scope.mark, &flight.tags);
         let there = (!flight.process.is_parent()).then_some((State::Flying, flight.stamp));
         seat(there, markers) == Seat::Follow

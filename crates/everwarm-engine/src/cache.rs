@@ -4,16 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use everwarm_core::clock::{Clock, Instant};
-use everwarm_memory::{Bounds, Cause, Departed, Memory};
+use everwarm_memory::{Bounds, Memory};
 use hashbrown::Equivalent;
 
 use crate::authority::{Authority, Faults};
+use crate::departures::{Departures, Reason};
 use crate::entry::{Entry, Key};
 use crate::flights::{Flights, Seats};
+use crate::listener::{Cause, Incoming, Listener};
+use crate::objects::Amendment;
 use crate::scope::Scope;
-use crate::shim::{Mutex, MutexGuard};
+use crate::shim::{AtomicU64, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::ticker::Ticker;
+use crate::what_if::Sample;
 
 /// A cache for values `V` under keys `K`, whose computations fail with `E`.
 ///
@@ -23,8 +27,13 @@ pub struct Cache<K: Key, V, E> {
     pub(crate) memory: Memory<K, Entry<V>, K::Lock>,
     pub(crate) flights: Flights<K, V, E>,
     pub(crate) authority: Authority,
+    pub(crate) departures: Departures,
     pub(crate) ticker: Ticker,
+    pub(crate) listener: Option<Box<dyn Listener<K, V>>>,
+    pub(crate) sample: Sample<K::Lock>,
     scopes: Mutex<Scopes>,
+    /// Not 0 from the end of the cache on.
+    pub(crate) closed: AtomicU64,
     faults: Faults,
 }
 
@@ -51,23 +60,41 @@ pub struct Put<'a, K, V> {
     pub deadline: Instant,
     /// The entry's tags.
     pub tags: &'a [Arc<str>],
+    /// What the value weighs, in bytes; ignored in a cache that has no bound of bytes.
+    pub weight: u64,
 }
 
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// An empty cache.
     #[must_use]
     pub fn new(bounds: Bounds, ticker: Ticker) -> Arc<Self> {
-        Arc::new(Self::build(Memory::new(bounds), ticker, Faults::default()))
+        Arc::new(Self::build(Memory::new(bounds), bounds, ticker))
+    }
+
+    /// An empty cache that tells `listener` of every entry that leaves.
+    #[must_use]
+    pub fn with_listener(
+        bounds: Bounds,
+        ticker: Ticker,
+        listener: Box<dyn Listener<K, V>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            listener: Some(listener),
+            ..Self::build(Memory::new(bounds), bounds, ticker)
+        })
     }
 
     /// An empty cache of one shard, for threads that exclude each other anyway.
     #[must_use]
-    pub fn unsharded(bounds: Bounds, ticker: Ticker) -> Arc<Self> {
-        Arc::new(Self::build(
-            Memory::with_shards(bounds, 1),
-            ticker,
-            Faults::default(),
-        ))
+    pub fn unsharded(
+        bounds: Bounds,
+        ticker: Ticker,
+        listener: Option<Box<dyn Listener<K, V>>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            listener,
+            ..Self::build(Memory::with_shards(bounds, 1), bounds, ticker)
+        })
     }
 
     /// A cache with a planted fault, to show that schedule exploration finds it.
@@ -75,16 +102,26 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     #[doc(hidden)]
     #[must_use]
     pub fn with_fault(bounds: Bounds, ticker: Ticker, fault: crate::authority::Fault) -> Arc<Self> {
-        Arc::new(Self::build(Memory::new(bounds), ticker, Faults(fault)))
+        let faults = Faults(fault);
+        Arc::new(Self {
+            authority: Authority::new(faults),
+            faults,
+            ..Self::build(Memory::new(bounds), bounds, ticker)
+        })
     }
 
-    fn build(memory: Memory<K, Entry<V>, K::Lock>, ticker: Ticker, faults: Faults) -> Self {
+    fn build(memory: Memory<K, Entry<V>, K::Lock>, bounds: Bounds, ticker: Ticker) -> Self {
+        let faults = Faults::default();
         Self {
             flights: Flights::new(memory.shards()),
             memory,
             authority: Authority::new(faults),
+            departures: Departures::new(),
             ticker,
+            listener: None,
+            sample: Sample::new(bounds),
             scopes: Mutex::new(Scopes::default()),
+            closed: AtomicU64::new(0),
             faults,
         }
     }
@@ -106,6 +143,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         if removed.is_some() {
             scopes.before += Stats {
                 entries: 0,
+                bytes: 0,
                 ..scope.counters.read()
             };
         }
@@ -117,32 +155,102 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     pub fn put(&self, put: Put<'_, K, V>) {
         let stamp = self.authority.stamp();
         let tags = self.authority.intern(put.tags);
+        let now = self.ticker.now();
+        let mut seats = self.seats(put.hash);
+        if self.is_closed() {
+            drop(seats);
+            return;
+        }
         let entry = Entry {
             value: put.value,
             stamp,
-            written: self.ticker.now(),
+            written: seats.versions.next(now),
             tags,
         };
-        let mut seats = self.seats(put.hash);
         let doomed = seats.vacate(put.hash, &put.key);
-        let departed = self.store(put.scope, put.hash, put.key, (entry, put.deadline));
-        drop(seats);
-        drop(doomed);
-        self.let_go(put.scope, departed);
+        let incoming = Incoming {
+            entry,
+            deadline: put.deadline,
+            weight: put.weight,
+            now,
+        };
+        match self.replace(put.hash, &put.key, incoming) {
+            Ok(earlier) => {
+                drop(seats);
+                drop(doomed);
+                self.let_go_of_replaced(put.scope, put.key, earlier);
+            }
+            Err(incoming) => {
+                let stored = self.store(put.scope, put.hash, put.key, incoming);
+                drop(seats);
+                drop(doomed);
+                self.let_go(put.scope, stored);
+            }
+        }
     }
 
     /// Makes one key gone, also for who computes it: callers who come later do not get that value, and it is not stored.
     /// Says whether an entry was there.
     pub fn delete<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) -> bool {
+        self.delete_because(scope, hash, key, Cause::Deleted)
+    }
+
+    /// As [`delete`](Self::delete), for another cause that the listener is to hear.
+    pub fn delete_because<Q: Equivalent<K> + ?Sized>(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: &Q,
+        cause: Cause,
+    ) -> bool {
+        self.remove(scope, (hash, key), cause, Some(Reason::Deleted))
+    }
+
+    /// Clears a key whose meaning ends with it: nothing is remembered of why it left.
+    pub fn forget<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) -> bool {
+        self.remove(scope, (hash, key), Cause::Cleared, None)
+    }
+
+    /// Demotes the entry of one key. Without a window in which stale values are served it has expired; what is being computed
+    /// for the key is stored all the same. Says whether a fresh entry was there.
+    pub fn mark_stale<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) -> bool {
+        self.amend(scope, hash, key, Amendment::Stale)
+    }
+
+    fn remove<Q: Equivalent<K> + ?Sized>(
+        &self,
+        scope: &Scope,
+        (hash, key): (u64, &Q),
+        cause: Cause,
+        reason: Option<Reason>,
+    ) -> bool {
         let mut seats = self.seats(hash);
         let doomed = seats.vacate(hash, key);
         let removed = self.memory.remove(hash, key);
         drop(seats);
-        drop(doomed);
-        if removed.is_some() {
-            scope.counters.entries.drop_one();
+        let there = removed.as_ref().map(|taken| &taken.key);
+        if let Some(key) = there.or(doomed.as_ref().map(|flight| &flight.key)) {
+            match reason {
+                Some(reason) => self.departures.note(key, reason),
+                None => self.departures.hush(key),
+            }
         }
-        removed.is_some()
+        drop(doomed);
+        if self.sample.holds(hash) {
+            self.sample.removed(hash);
+        }
+        let Some(taken) = removed else {
+            return false;
+        };
+        scope.counters.leave(taken.weight);
+        self.tell(&taken.key, &taken.payload.value, cause);
+        true
+    }
+
+    /// Refuses a value that was to be put: it is not stored, and the one it was to replace goes.
+    pub fn refuse<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) {
+        scope.counters.refused.bump();
+        self.delete_because(scope, hash, key, Cause::Replaced);
     }
 
     /// Makes what was computed, and is being computed, under these tags gone: one store for each tag.
@@ -155,6 +263,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Makes everything of a scope gone, also what is being computed. Says how many entries left.
     pub fn clear_scope(&self, scope: &Scope) -> usize {
         self.authority.invalidate_scope(&scope.mark);
+        self.sample.cleared(Some(scope.id()));
         if scope.counters.is_empty() {
             return 0;
         }
@@ -164,24 +273,33 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Makes everything gone, also what is being computed. Says how many entries left.
     pub fn clear(&self) -> usize {
         self.authority.invalidate_all();
+        self.sample.cleared(None);
         self.release(|_| true)
     }
 
     /// Lets expired entries go, without touching the others. Says how many left.
     pub fn sweep(&self) -> usize {
         let swept = self.memory.sweep(self.ticker.now());
-        for (key, _) in &swept {
-            self.with_scope(key.scope(), |scope| {
-                scope.counters.entries.drop_one();
-                scope.counters.expired.bump();
-            });
-        }
-        swept.len()
+        self.let_go_of_all(swept, Cause::Expired)
     }
 
     /// How many entries have a deadline, so that a sweeper knows whether there is work ahead.
     pub fn timed(&self) -> usize {
         self.memory.timed()
+    }
+
+    /// Counts a read that found nothing where nobody computes.
+    pub fn missed(&self, scope: &Scope, hash: u64) {
+        scope.count_miss();
+        if self.sample.holds(hash) {
+            self.sampled(scope, hash, None);
+        }
+    }
+
+    /// Whether values are to be weighed: there is a bound of bytes.
+    #[must_use]
+    pub fn weighs(&self) -> bool {
+        self.memory.weighs()
     }
 
     /// The clock.
@@ -219,6 +337,11 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         self.memory.for_each(|_, entry| visit(&entry.value));
     }
 
+    /// Shows every key to `visit`, as [`for_each_value`](Self::for_each_value) does the values.
+    pub fn for_each_key(&self, mut visit: impl FnMut(&K)) {
+        self.memory.for_each(|key, _| visit(key));
+    }
+
     /// Verifies what must hold between memory and counters while no thread is at work.
     ///
     /// # Panics
@@ -226,50 +349,16 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     #[doc(hidden)]
     pub fn check(&self) {
         self.memory.check().expect("the memory's invariants");
+        let totals = self.totals();
         assert_eq!(
-            self.totals().entries,
-            self.memory.len() as u64,
-            "entries counted and held"
+            (totals.entries, totals.bytes),
+            (self.memory.len() as u64, self.memory.weight()),
+            "entries counted and held, and their weight"
         );
     }
 
     pub(crate) fn seats(&self, hash: u64) -> MutexGuard<'_, Seats<K, V, E>> {
         self.flights.lock(self.memory.shard_of(hash))
-    }
-
-    /// Stores an entry; what leaves is returned, for [`let_go`](Self::let_go) when no lock is held.
-    pub(crate) fn store(
-        &self,
-        scope: &Scope,
-        hash: u64,
-        key: K,
-        entry: (Entry<V>, Instant),
-    ) -> Departed<K, Entry<V>> {
-        // Counted before it is there, so that nobody can count it out before it was counted in.
-        scope.counters.entries.bump();
-        let (entry, deadline) = entry;
-        let now = entry.written;
-        self.memory.insert_at(hash, key, entry, deadline, now)
-    }
-
-    /// Counts the entries that an insertion let go, and drops them.
-    pub(crate) fn let_go(&self, inserted_by: &Scope, departed: Departed<K, Entry<V>>) {
-        for gone in departed {
-            let count = |scope: &Scope| {
-                scope.counters.entries.drop_one();
-                match gone.cause {
-                    Cause::Capacity => scope.counters.evicted.bump(),
-                    Cause::Expired => scope.counters.expired.bump(),
-                    Cause::Replaced => {}
-                }
-            };
-            let id = gone.key.scope();
-            if id == inserted_by.id() {
-                count(inserted_by)
-            } else {
-                self.with_scope(id, count)
-            }
-        }
     }
 
     pub(crate) fn keeps_doomed(&self) -> bool {
@@ -278,16 +367,11 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
 
     fn release(&self, leaves: impl Fn(&K) -> bool) -> usize {
         let released = self.memory.retain(|key, _| !leaves(key));
-        for (key, _) in &released {
-            self.with_scope(key.scope(), |scope| scope.counters.entries.drop_one());
-        }
-        released.len()
+        self.let_go_of_all(released, Cause::Cleared)
     }
 
-    fn with_scope(&self, id: u32, count: impl FnOnce(&Scope)) {
-        if let Some(scope) = self.scopes.lock().by_id.get(&id) {
-            count(scope);
-        }
+    pub(crate) fn with_scope<R>(&self, id: u32, read: impl FnOnce(&Scope) -> R) -> Option<R> {
+        self.scopes.lock().by_id.get(&id).map(|scope| read(scope))
     }
 }
 

@@ -7,7 +7,8 @@ use everwarm_core::clock::Instant;
 use everwarm_core::generation::Stamp;
 use everwarm_memory::RawMutex;
 
-use crate::tags::Tags;
+use crate::departures::Reason;
+use crate::tags::{self, Tags};
 
 /// A key of a cache: it knows its scope, so that an entry need not say it again.
 pub trait Key: Clone + Eq {
@@ -16,6 +17,16 @@ pub trait Key: Clone + Eq {
 
     /// The [`Scope`](crate::Scope) the key belongs to.
     fn scope(&self) -> u32;
+
+    /// The bytes that it takes beyond its own size.
+    fn weight(&self) -> u64 {
+        0
+    }
+
+    /// A hash of the key that lasts as long as the process, by which its departure is remembered; `None`: it is not.
+    fn fingerprint(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// An entry's payload: four words when a value is one.
@@ -24,8 +35,20 @@ pub(crate) struct Entry<V> {
     pub(crate) value: V,
     /// No invalidation up to this one met the entry: the stamp of its computation, or a later one it was checked against.
     pub(crate) stamp: Stamp,
+    /// When it was written; dated so that no other write of its shard has the same, it is its version too.
     pub(crate) written: Instant,
     pub(crate) tags: Tags,
+}
+
+impl<V> Entry<V> {
+    /// Why it is fresh no longer, if its deadline has passed.
+    pub(crate) fn ended(&self) -> Reason {
+        if tags::is_stale(&self.tags) {
+            Reason::MarkedStale
+        } else {
+            Reason::Expired
+        }
+    }
 }
 
 /// A value with what is known about it.
@@ -39,6 +62,8 @@ pub struct Seen<V> {
     pub ttl: Option<Duration>,
     /// Its tags, from arguments and from the result.
     pub tags: Vec<Arc<str>>,
+    /// The number of the write: above those of all earlier ones under the same key.
+    pub version: u64,
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 //! still mine to store" is one look at the seat, under the lock that everybody who doubts it takes too. There is no
 //! vacant seat either: a leader that leaves removes its flight, all waiters wake, and the first to run begins anew.
 //!
-//! Order of locks: a shard of seats, then a shard of the memory. A flight's own lock and the waits-for graph are leaves
-//! and may be taken under the former; wakers are called and values dropped when no lock is held.
+//! Order of locks: a shard of seats, then a shard of the memory. A flight's own lock, the record of departures and
+//! the waits-for graph are leaves and may be taken under the former; wakers are called and values dropped when no lock is held.
 
 use std::mem;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::process::Process;
 use crate::scope::Scope;
 use crate::shim::{Mutex, MutexGuard};
 use crate::tags::Tags;
+use crate::version::Versions;
 use crate::waits;
 
 /// One computation for one key.
@@ -159,9 +160,7 @@ pub(crate) struct Flights<K, V, E> {
 impl<K, V, E> Flights<K, V, E> {
     pub(crate) fn new(shards: usize) -> Self {
         Self {
-            shards: (0..shards)
-                .map(|_| Mutex::new(Seats(HashTable::new())))
-                .collect(),
+            shards: (0..shards).map(|_| Mutex::new(Seats::new())).collect(),
         }
     }
 
@@ -171,18 +170,31 @@ impl<K, V, E> Flights<K, V, E> {
 }
 
 /// The seats of one shard. Flights that leave are returned, to be dropped when the lock is released.
-pub(crate) struct Seats<K, V, E>(HashTable<Arc<Flight<K, V, E>>>);
+pub(crate) struct Seats<K, V, E> {
+    taken: HashTable<Arc<Flight<K, V, E>>>,
+    /// The numbers of the shard's writes: whoever writes holds this lock.
+    pub(crate) versions: Versions,
+}
+
+impl<K, V, E> Seats<K, V, E> {
+    fn new() -> Self {
+        Self {
+            taken: HashTable::new(),
+            versions: Versions::default(),
+        }
+    }
+}
 
 impl<K: Eq, V, E> Seats<K, V, E> {
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<&Arc<Flight<K, V, E>>> {
-        self.0.find(hash, |flight| flight.key == *key)
+        self.taken.find(hash, |flight| flight.key == *key)
     }
 
     /// Gives the key's seat to `flight`; who sat there flies on without.
     #[must_use]
     pub(crate) fn seat(&mut self, flight: Arc<Flight<K, V, E>>) -> Option<Arc<Flight<K, V, E>>> {
         let before = self.vacate(flight.hash, &flight.key);
-        self.0
+        self.taken
             .insert_unique(flight.hash, flight, |flight| flight.hash);
         before
     }
@@ -191,7 +203,7 @@ impl<K: Eq, V, E> Seats<K, V, E> {
     #[must_use]
     pub(crate) fn unseat(&mut self, flight: &Arc<Flight<K, V, E>>) -> Option<Arc<Flight<K, V, E>>> {
         let sits = self
-            .0
+            .taken
             .find_entry(flight.hash, |other| Arc::ptr_eq(other, flight))
             .ok()?;
         Some(sits.remove().0)
@@ -205,7 +217,7 @@ impl<K: Eq, V, E> Seats<K, V, E> {
         key: &Q,
     ) -> Option<Arc<Flight<K, V, E>>> {
         let sits = self
-            .0
+            .taken
             .find_entry(hash, |flight| key.equivalent(&flight.key))
             .ok()?;
         Some(sits.remove().0)

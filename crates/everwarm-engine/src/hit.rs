@@ -1,17 +1,18 @@
 //! Reads that memory answers: one shard's lock, one compare of the change number, a clock reading only if the entry ends.
 
 use everwarm_core::clock::{Clock, Instant};
-use everwarm_memory::{Found, Look};
+use everwarm_memory::{Found, Look, Taken};
 use hashbrown::Equivalent;
 
 use crate::cache::Cache;
 use crate::entry::{Entry, Key, Seen};
+use crate::listener::Cause;
 use crate::scope::Scope;
 use crate::tags::Tags;
 
 /// What a reader finds an entry to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Finding {
+pub(crate) enum Finding {
     Fresh,
     Expired,
     Invalid,
@@ -19,25 +20,20 @@ enum Finding {
 
 /// An entry that a reader found to be over.
 pub(crate) struct Left<K, V> {
-    expired: bool,
-    _entry: (K, Entry<V>),
+    cause: Cause,
+    taken: Taken<K, Entry<V>>,
 }
 
 impl<K: Key, V> Left<K, V> {
     /// Takes the entry out, and lets the lock go.
     #[cold]
-    fn new(found: Found<'_, K, Entry<V>, K::Lock>, finding: Finding) -> Self {
+    pub(crate) fn new(found: Found<'_, K, Entry<V>, K::Lock>, finding: Finding) -> Self {
         Self {
-            expired: finding == Finding::Expired,
-            _entry: found.take(),
-        }
-    }
-
-    #[cold]
-    fn go(self, scope: &Scope) {
-        scope.counters.entries.drop_one();
-        if self.expired {
-            scope.counters.expired.bump();
+            cause: match finding {
+                Finding::Expired => Cause::Expired,
+                Finding::Fresh | Finding::Invalid => Cause::Invalidated,
+            },
+            taken: found.take(),
         }
     }
 }
@@ -58,12 +54,43 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let (entry, deadline) = found.touched();
         let finding = self.judge(scope, entry, deadline);
         if finding != Finding::Fresh {
-            Left::new(found, finding).go(scope);
+            self.let_go_of(scope, Left::new(found, finding));
             return None;
         }
         let value = entry.value.clone();
         scope.counters.hit(found.shard());
+        if self.sample.holds(hash) {
+            self.sampled_hit(scope, hash, found);
+        }
         Some(value)
+    }
+
+    /// A hit of a key of the sample; the table's lock is let go.
+    #[cold]
+    #[inline(never)]
+    fn sampled_hit(&self, scope: &Scope, hash: u64, mut found: Found<'_, K, Entry<V>, K::Lock>) {
+        let (entry, deadline) = found.content();
+        let tags = entry.tags.clone();
+        drop(found);
+        self.sampled(scope, hash, Some((tags, deadline)));
+    }
+
+    /// As [`hit`](Self::hit), for a call that takes no entry written before `since`.
+    pub fn hit_since<Q: Equivalent<K> + ?Sized>(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: &Q,
+        since: Instant,
+    ) -> Option<V> {
+        let (value, left) = self.look(scope, hash, key, |entry, _, shard| {
+            (entry.written >= since).then(|| {
+                scope.counters.hit(shard);
+                entry.value.clone()
+            })
+        });
+        self.let_go_of_found(scope, left);
+        value?
     }
 
     /// As [`hit`](Self::hit), with the entry's age, its remaining time and its tags.
@@ -78,7 +105,11 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             Sight::of(entry, deadline)
         });
         self.let_go_of_found(scope, left);
-        Some(self.seen(sight?))
+        let sight = sight?;
+        if self.sample.holds(hash) {
+            self.sampled(scope, hash, Some((sight.tags.clone(), sight.deadline)));
+        }
+        Some(self.seen(hash, sight))
     }
 
     /// The value for `key` with its metadata; counts nothing and does not make the entry count as used.
@@ -94,7 +125,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
                 Finding::Expired | Finding::Invalid => Look::Keep(None),
             }
         });
-        Some(self.seen(sight??))
+        Some(self.seen(hash, sight??))
     }
 
     /// Whether there is a value for `key`; counts and touches nothing.
@@ -128,16 +159,34 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         (Some(answer), None)
     }
 
-    /// Counts an entry that a reader took out, and drops it.
+    /// Counts and tells of an entry that a reader took out, and drops it.
     #[inline]
     pub(crate) fn let_go_of_found(&self, scope: &Scope, left: Option<Left<K, V>>) {
         if let Some(left) = left {
-            left.go(scope);
+            self.let_go_of(scope, left);
         }
     }
 
+    #[cold]
+    fn let_go_of(&self, scope: &Scope, left: Left<K, V>) {
+        let Left { cause, taken } = left;
+        scope.counters.leave(taken.weight);
+        let entry = &taken.payload;
+        let reason = if cause == Cause::Expired {
+            scope.counters.expired.bump();
+            Some(entry.ended())
+        } else {
+            self.authority
+                .overtaken(entry.stamp, &scope.mark, &entry.tags)
+        };
+        if let Some(reason) = reason {
+            self.departures.note(&taken.key, reason);
+        }
+        self.tell(&taken.key, &taken.payload.value, cause);
+    }
+
     #[inline(always)]
-    fn judge(&self, scope: &Scope, entry: &mut Entry<V>, deadline: Instant) -> Finding {
+    pub(crate) fn judge(&self, scope: &Scope, entry: &mut Entry<V>, deadline: Instant) -> Finding {
         if deadline != Instant::NEVER && deadline <= self.ticker.now() {
             return Finding::Expired;
         }
@@ -151,11 +200,12 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         Finding::Fresh
     }
 
-    fn seen(&self, sight: Sight<V>) -> Seen<V> {
+    fn seen(&self, hash: u64, sight: Sight<V>) -> Seen<V> {
         let now = self.ticker.now();
         Seen {
             value: sight.value,
-            age: now.since(sight.written),
+            age: self.seats(hash).versions.since(sight.written, now),
+            version: sight.written.as_nanos(),
             ttl: (sight.deadline != Instant::NEVER).then(|| sight.deadline.since(now)),
             tags: sight.tags.map(|tags| tags.names()).unwrap_or_default(),
         }

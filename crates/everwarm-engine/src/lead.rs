@@ -6,8 +6,10 @@ use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::flight::LeadId;
 
 use crate::cache::Cache;
+use crate::departures::Reason;
 use crate::entry::{Entry, Key};
 use crate::flights::{Flight, Outcome};
+use crate::listener::Incoming;
 use crate::tags::{self, Tags};
 use crate::waits;
 
@@ -28,6 +30,8 @@ pub struct Settle<'a> {
     pub deadline: Instant,
     /// The tags that follow from the result.
     pub tags: &'a [Arc<str>],
+    /// What the value weighs, in bytes; ignored in a cache that has no bound of bytes.
+    pub weight: u64,
     /// Whether the value may be stored at all.
     pub store: bool,
 }
@@ -37,6 +41,7 @@ impl Default for Settle<'_> {
         Self {
             deadline: Instant::NEVER,
             tags: &[],
+            weight: 0,
             store: true,
         }
     }
@@ -67,16 +72,18 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
     /// Ends the computation with its value: those who wait get it, and memory if its key, scope and tags met no
     /// invalidation since it began and nobody took the seat.
     pub fn settle(mut self, value: V, settle: Settle<'_>) -> Settled {
-        self.ended = true;
         if self.flight.process.is_parent() {
             return Settled { stored: false };
         }
+        if !settle.store {
+            self.cache
+                .departures
+                .note(&self.flight.key, Reason::NotStored);
+        }
         let from_result = self.cache.authority.intern(settle.tags);
-        let stored = self.leave_seat(settle.store.then_some((
-            &value,
-            settle.deadline,
-            &from_result,
-        )));
+        let stored = self.leave_seat(settle.store.then_some((&value, settle, &from_result)));
+        // Only here: where cloning the value panicked, dropping the lead hands over.
+        self.ended = true;
         self.flight.end(Outcome::Landed(value, from_result));
         waits::ended(self.flight.lead);
         Settled { stored }
@@ -98,39 +105,45 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
     }
 
     /// Leaves the seat, if it is still this flight's, and stores the value in the same step if it is still valid.
-    fn leave_seat(&self, value: Option<(&V, Instant, &Tags)>) -> bool {
+    fn leave_seat(&self, value: Option<(&V, Settle<'_>, &Tags)>) -> bool {
         let (flight, cache) = (&self.flight, &*self.cache);
         let mut seats = cache.seats(flight.hash);
         let seat = seats.unseat(flight);
-        let sits = seat.is_some() || cache.keeps_doomed();
-        let entry = value.filter(|_| sits).and_then(|value| self.entry(value));
+        let sits = (seat.is_some() || cache.keeps_doomed()) && !cache.is_closed();
+        let now = cache.ticker.now();
+        let entry = value
+            .filter(|_| sits)
+            .and_then(|value| self.entry(value, (seats.versions.next(now), now)));
         let key = flight.key.clone();
-        let departed = entry.map(|entry| cache.store(&flight.scope, flight.hash, key, entry));
+        let stored = entry.map(|entry| cache.store(&flight.scope, flight.hash, key, entry));
         drop(seats);
-        let stored = departed.is_some();
-        if let Some(departed) = departed {
-            cache.let_go(&flight.scope, departed);
-        }
-        stored
+        stored.is_some_and(|stored| cache.let_go(&flight.scope, stored))
     }
 
     /// The value as an entry with its deadline, unless an invalidation met it since the computation began.
-    fn entry(&self, value: (&V, Instant, &Tags)) -> Option<(Entry<V>, Instant)> {
-        let (value, deadline, from_result) = value;
+    fn entry(
+        &self,
+        value: (&V, Settle<'_>, &Tags),
+        (written, now): (Instant, Instant),
+    ) -> Option<Incoming<V>> {
+        let (value, settle, from_result) = value;
         let (stamp, scope) = (self.flight.stamp, &self.flight.scope);
         let tags = tags::union(&self.flight.tags, from_result);
-        let valid = self.cache.authority.allows(stamp, &scope.mark, &tags);
-        valid.then(|| {
-            let (value, written) = (value.clone(), self.cache.ticker.now());
-            (
-                Entry {
-                    value,
-                    stamp,
-                    written,
-                    tags,
-                },
-                deadline,
-            )
+        if let Some(reason) = self.cache.authority.overtaken(stamp, &scope.mark, &tags) {
+            self.cache.departures.note(&self.flight.key, reason);
+            return None;
+        }
+        let entry = Entry {
+            value: value.clone(),
+            stamp,
+            written,
+            tags,
+        };
+        Some(Incoming {
+            entry,
+            deadline: settle.deadline,
+            weight: settle.weight,
+            now,
         })
     }
 }
@@ -177,7 +190,7 @@ mod tests {
     #[test]
     fn every_end_takes_the_lead_out_of_the_graph() {
         let max_entries = NonZeroUsize::MIN;
-        let cache = Cache::<Only, u8, ()>::new(Bounds { max_entries }, Ticker::system());
+        let cache = Cache::<Only, u8, ()>::new(Bounds::entries(max_entries), Ticker::system());
         let scope = cache.scope();
         let key = Only(scope.id());
         let begin = || {

@@ -3,10 +3,11 @@
 //! A [`Cache`] is a bounded memory with single flight, invalidation that wins, and statistics. It never calls user code:
 //! it says whose [`Turn`] it is, and the caller computes, waits or returns.
 //!
-//! The rooms: `cache` the verbs that need no turn · `hit` the path of a hit · `begin` whose turn it is · `flights` the
+//! The rooms: `cache` and `objects` the verbs that need no turn · `hit` the path of a hit · `begin` whose turn it is · `flights` the
 //! computations that run and their seats · `lead` and `ticket` what a caller holds · `waits` who waits for whom ·
-//! `authority` and `tags` validity without clocks · `scope` and `stats` what was counted · `ticker` time and chance ·
-//! `process` forks · `parker` how a thread waits.
+//! `authority` and `tags` validity without clocks · `version` the numbers of writes · `scope` and `stats` what was counted ·
+//! `what_if` what would have been at other sizes · `listener` who is told of entries that left · `departures` and `trace` why a
+//! key has no entry · `ticker` time and chance · `process` forks · `parker` how a thread waits.
 //!
 //! ```
 //! use std::num::NonZeroUsize;
@@ -19,7 +20,7 @@
 //!     fn scope(&self) -> u32 { self.0 }
 //! }
 //!
-//! let bounds = Bounds { max_entries: NonZeroUsize::MIN };
+//! let bounds = Bounds::entries(NonZeroUsize::MIN);
 //! let cache = Cache::<Name, u64, ()>::new(bounds, Ticker::system());
 //! let scope = cache.scope();
 //! let key = Name(scope.id(), "answer");
@@ -39,10 +40,13 @@
 mod authority;
 mod begin;
 mod cache;
+mod departures;
 mod entry;
 mod flights;
 mod hit;
 mod lead;
+mod listener;
+mod objects;
 mod parker;
 mod process;
 mod scope;
@@ -51,21 +55,29 @@ mod stats;
 mod tags;
 mod ticker;
 mod ticket;
+mod trace;
+mod version;
 mod waits;
+mod what_if;
 
 #[cfg(feature = "shuttle")]
 #[doc(hidden)]
 pub use authority::Fault;
 pub use begin::{Ask, SelfWait, Turn};
 pub use cache::{Cache, Put};
+pub use departures::Reason;
 pub use entry::{Key, Seen};
 pub use everwarm_core::flight::LeadId;
-pub use everwarm_memory::{Bounds, DefaultLock, RawMutex};
+pub use everwarm_memory::{Bounds, DefaultLock, Eviction, Place, RawMutex};
 pub use lead::{Lead, Settle, Settled};
+pub use listener::{Cause, Listener};
+pub use objects::{Amendment, Condition};
 pub use parker::Parker;
 pub use process::after_fork;
 pub use scope::Scope;
 pub use stats::Stats;
 pub use ticker::{Chance, ManualHand, Ticker};
 pub use ticket::{Arrival, Ticket};
+pub use trace::Trace;
 pub use waits::Caller;
+pub use what_if::WhatIf;

@@ -56,7 +56,7 @@ impl Scope {
     }
 }
 
-/// A number that only grows, but for `entries`.
+/// A number that only grows, but for `entries` and `bytes`.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -65,8 +65,12 @@ impl Counter {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn drop_one(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn sub(&self, count: u64) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
     }
 
     fn read(&self) -> u64 {
@@ -94,7 +98,8 @@ pub(crate) struct Counters {
     pub(crate) expired: Counter,
     pub(crate) refused: Counter,
     pub(crate) errors: Counter,
-    pub(crate) entries: Counter,
+    entries: Counter,
+    bytes: Counter,
 }
 
 impl Counters {
@@ -108,6 +113,22 @@ impl Counters {
     /// Whether no entry of the scope is held.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.read() == 0
+    }
+
+    /// Counts an entry in.
+    pub(crate) fn enter(&self, weight: u64) {
+        self.entries.bump();
+        if weight > 0 {
+            self.bytes.add(weight);
+        }
+    }
+
+    /// Counts an entry out.
+    pub(crate) fn leave(&self, weight: u64) {
+        self.entries.sub(1);
+        if weight > 0 {
+            self.bytes.sub(weight);
+        }
     }
 
     /// Counts a hit. The caller holds the lock of `shard`, so nobody else writes this number: no locked instruction.
@@ -136,6 +157,7 @@ impl Counters {
             refused: self.refused.read(),
             errors: self.errors.read(),
             entries: self.entries.read(),
+            bytes: self.bytes.read(),
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Stats {
     pub errors: u64,
     /// Entries that are there.
     pub entries: u64,
+    /// What they weigh; 0 in a cache that has no bound of bytes.
+    pub bytes: u64,
 }
 
 impl Stats {
@@ -62,5 +64,6 @@ impl AddAssign for Stats {
         self.refused += other.refused;
         self.errors += other.errors;
         self.entries += other.entries;
+        self.bytes += other.bytes;
     }
 }

@@ -8,8 +8,9 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use everwarm_core::generation::Marker;
+use everwarm_core::generation::{Marker, Stamp};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
@@ -47,29 +48,94 @@ pub(crate) struct Tag {
 /// The tags of an entry or a flight; `None` where there are none, so that an entry pays one word.
 pub(crate) type Tags = Option<Arc<TagSet>>;
 
-/// Some tags, at least one.
-#[derive(Debug)]
-pub(crate) struct TagSet(Box<[Arc<Tag>]>);
+/// What only some entries have beside their value.
+#[derive(Debug, Default)]
+pub(crate) struct TagSet {
+    tags: Box<[Arc<Tag>]>,
+    /// The ttl that the entry was last given, where it is not the time from its writing to its deadline.
+    ttl: Option<Duration>,
+    /// Whether the entry was demoted.
+    stale: bool,
+}
 
 impl TagSet {
-    pub(crate) fn names(&self) -> Vec<Arc<str>> {
-        self.0.iter().map(|tag| Arc::clone(&tag.name)).collect()
+    fn new(tags: Box<[Arc<Tag>]>) -> Self {
+        Self {
+            tags,
+            ..Self::default()
+        }
     }
+
+    /// The first tag that was invalidated since `stamp`.
+    pub(crate) fn overtaking(&self, stamp: Stamp) -> Option<Arc<str>> {
+        let outdated = |tag: &&Arc<Tag>| tag.mark.read().outdates(stamp);
+        self.tags
+            .iter()
+            .find(outdated)
+            .map(|tag| Arc::clone(&tag.name))
+    }
+
+    pub(crate) fn names(&self) -> Vec<Arc<str>> {
+        self.tags.iter().map(|tag| Arc::clone(&tag.name)).collect()
+    }
+}
+
+/// The ttl that an entry with these tags was last given, if it was noted.
+pub(crate) fn ttl(tags: &Tags) -> Option<Duration> {
+    tags.as_ref()?.ttl
+}
+
+/// The same tags, with the ttl noted that their entry was last given.
+pub(crate) fn with_ttl(tags: &Tags, ttl: Duration) -> Tags {
+    match tags {
+        Some(set) if set.ttl == Some(ttl) => tags.clone(),
+        _ => Some(Arc::new(TagSet {
+            tags: tags
+                .as_ref()
+                .map(|set| set.tags.clone())
+                .unwrap_or_default(),
+            ttl: Some(ttl),
+            stale: false,
+        })),
+    }
+}
+
+/// Whether an entry with these tags was demoted.
+pub(crate) fn is_stale(tags: &Tags) -> bool {
+    tags.as_ref().is_some_and(|set| set.stale)
+}
+
+/// The same tags, for an entry that is demoted.
+pub(crate) fn stale(tags: &Tags) -> Tags {
+    let set = tags.as_deref();
+    Some(Arc::new(TagSet {
+        tags: set.map(|set| set.tags.clone()).unwrap_or_default(),
+        ttl: set.and_then(|set| set.ttl),
+        stale: true,
+    }))
 }
 
 /// The markers that the tags have at this moment.
 pub(crate) fn markers(tags: &Tags) -> impl Iterator<Item = Marker> {
     tags.iter()
-        .flat_map(|set| set.0.iter())
+        .flat_map(|set| set.tags.iter())
         .map(|tag| tag.mark.read())
 }
 
-/// The tags of both.
+/// The tags of both, each once, and the ttl that is noted with the first.
 pub(crate) fn union(left: &Tags, right: &Tags) -> Tags {
     match (left, right) {
-        (Some(left), Some(right)) => Some(Arc::new(TagSet(
-            left.0.iter().chain(&*right.0).cloned().collect(),
-        ))),
+        (Some(left), Some(right)) => {
+            let further = right
+                .tags
+                .iter()
+                .filter(|tag| !left.tags.iter().any(|known| Arc::ptr_eq(known, tag)));
+            Some(Arc::new(TagSet {
+                tags: left.tags.iter().chain(further).cloned().collect(),
+                ttl: left.ttl,
+                stale: left.stale,
+            }))
+        }
         (tags, None) | (None, tags) => tags.clone(),
     }
 }
@@ -94,7 +160,7 @@ impl Cells {
     }
 
     pub(crate) fn intern(&mut self, names: &[Arc<str>]) -> Arc<TagSet> {
-        Arc::new(TagSet(
+        Arc::new(TagSet::new(
             names
                 .iter()
                 .map(|name| Arc::clone(self.cell(name)))
@@ -150,7 +216,7 @@ impl Cells {
 
 #[cfg(test)]
 mod tests {
-    use everwarm_core::generation::{Stamp, valid};
+    use everwarm_core::generation::valid;
 
     use super::*;
 

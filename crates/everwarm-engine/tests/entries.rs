@@ -70,6 +70,7 @@ fn entries_end_with_their_time() {
         age: second,
         ttl: Some(second),
         tags: names(&["tag"]),
+        version: 2,
     };
     assert_eq!(
         world.cache.peek(&world.scope, key.hash(), &key),
@@ -98,7 +99,10 @@ fn entries_end_with_their_time() {
 
 #[test]
 fn what_capacity_evicts_is_counted_where_it_belongs() {
-    let world = World::with(2, everwarm_engine::Cache::new);
+    let world = World::with(2, |bounds, ticker| {
+        let eviction = everwarm_engine::Eviction::Fifo;
+        everwarm_engine::Cache::new(everwarm_engine::Bounds { eviction, ..bounds }, ticker)
+    });
     let other = World {
         cache: Arc::clone(&world.cache),
         scope: world.cache.scope(),

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::flight::{Event, State, next};
-use everwarm_engine::{Arrival, Ask, Caller, Lead, Put, Scope, Settle, Stats, Turn};
+use everwarm_engine::{
+    Amendment, Arrival, Ask, Caller, Condition, Lead, Put, Scope, Settle, Stats, Turn,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use support::{Error, Name, World};
@@ -35,12 +37,30 @@ enum Step {
         tags: Vec<usize>,
         ttl: Option<u64>,
     },
+    PutIf(Key, Option<u64>, bool),
+    Amend(Key, Change),
     Delete(Key),
     InvalidateTags(Vec<usize>),
     ClearScope(usize),
     Clear,
     Advance(u64),
     Sweep,
+}
+
+/// A change in place.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    Expire(Option<u64>),
+    Stale,
+    Tag(usize),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        prop::option::of(1..20_u64).prop_map(Change::Expire),
+        Just(Change::Stale),
+        (0..TAGS.len()).prop_map(Change::Tag),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -56,6 +76,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<usize>().prop_map(Step::Fail),
         1 => any::<usize>().prop_map(Step::Leave),
         2 => (key(), tags(), ttl()).prop_map(|(key, tags, ttl)| Step::Put { key, tags, ttl }),
+        2 => (key(), ttl(), any::<bool>()).prop_map(|(key, ttl, there)| Step::PutIf(key, ttl, there)),
+        2 => (key(), change()).prop_map(|(key, change)| Step::Amend(key, change)),
         1 => key().prop_map(Step::Delete),
         2 => tags().prop_map(Step::InvalidateTags),
         1 => (0..2_usize).prop_map(Step::ClearScope),
@@ -224,6 +246,7 @@ impl Pair {
             deadline: instant(deadline),
             tags: &words(tags),
             store,
+            ..Settle::default()
         };
         assert_eq!(lead.settle(value, settle).stored, kept);
         if kept {
@@ -257,6 +280,61 @@ impl Pair {
         }
     }
 
+    fn put_if(&mut self, key: Key, ttl: Option<u64>, there: bool) {
+        let (scope, name, hash) = self.name(key);
+        let (value, deadline) = (self.value(), ttl.map(|ttl| self.now + ttl));
+        let condition = if there {
+            Condition::Present
+        } else {
+            Condition::Absent
+        };
+        let put = Put {
+            scope: &scope,
+            hash,
+            key: name,
+            value,
+            deadline: instant(deadline),
+            tags: &[],
+            weight: 0,
+        };
+        let done = there == self.expected(key).is_some();
+        assert_eq!(self.world.cache.put_if(put, condition), done);
+        if done {
+            self.vacate(key);
+            let known = Known {
+                value,
+                deadline,
+                tags: HashSet::new(),
+            };
+            self.known.insert(key, known);
+        }
+    }
+
+    fn amend(&mut self, key: Key, change: Change) {
+        let (scope, name, hash) = self.name(key);
+        let there = self.expected(key).is_some();
+        let tags = match change {
+            Change::Tag(tag) => words(&[tag]),
+            Change::Expire(_) | Change::Stale => Vec::new(),
+        };
+        let amendment = match change {
+            Change::Expire(ttl) => Amendment::Expire(ttl.map(Duration::from_nanos)),
+            Change::Stale => Amendment::Stale,
+            Change::Tag(_) => Amendment::Tag(&tags),
+        };
+        let done = self.world.cache.amend(&scope, hash, &name, amendment);
+        assert_eq!(done, there);
+        let now = self.now;
+        let Some(known) = self.known.get_mut(&key).filter(|_| there) else {
+            return;
+        };
+        match change {
+            Change::Expire(ttl) => known.deadline = ttl.map(|ttl| now + ttl),
+            Change::Stale => known.deadline = Some(now),
+            Change::Tag(tag) => known.tags.extend([tag]),
+        }
+    }
+
     fn run(&mut self, step: Step) {
         let cache = Arc::clone(&self.world.cache);
         match step {
@@ -281,6 +359,7 @@ impl Pair {
                     value,
                     deadline: instant(deadline),
                     tags: &words(&tags),
+                    weight: 0,
                 };
                 cache.put(put);
                 self.vacate(key);
@@ -293,6 +372,8 @@ impl Pair {
                     },
                 );
             }
+            Step::PutIf(key, ttl, there) => self.put_if(key, ttl, there),
+            Step::Amend(key, change) => self.amend(key, change),
             Step::Delete(key) => {
                 let (scope, name, hash) = self.name(key);
                 let there = cache.delete(&scope, hash, &name);

@@ -19,6 +19,10 @@ impl Key for Name {
     fn scope(&self) -> u32 {
         self.0
     }
+
+    fn fingerprint(&self) -> Option<u64> {
+        Some(self.hash())
+    }
 }
 
 impl Name {
@@ -49,7 +53,7 @@ impl<V: Clone> World<V> {
     ) -> Self {
         let hand = ManualHand::new(Instant::ZERO);
         let max_entries = NonZeroUsize::new(max_entries).expect("a bound");
-        let cache = build(Bounds { max_entries }, Ticker::frozen_by(&hand));
+        let cache = build(Bounds::entries(max_entries), Ticker::frozen_by(&hand));
         let scope = cache.scope();
         Self { cache, scope, hand }
     }
@@ -77,6 +81,7 @@ impl<V: Clone> World<V> {
             value,
             deadline,
             tags: &tags,
+            weight: 0,
         });
     }
 

@@ -1,0 +1,293 @@
+//! Who is told of entries that left, and why they did.
+
+use std::mem;
+
+use everwarm_core::clock::{Clock, Instant};
+use everwarm_memory::{Cause as Need, Departed, Gone, Taken};
+
+use crate::cache::Cache;
+use crate::departures::Reason;
+use crate::entry::{Entry, Key};
+use crate::scope::Scope;
+use crate::what_if::Known;
+
+/// Why an entry left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Another entry needed the room.
+    Capacity,
+    /// Its time was over.
+    Expired,
+    /// A later value took its place, or was to take it and was too heavy to be kept.
+    Replaced,
+    /// Its key was deleted.
+    Deleted,
+    /// Its key or one of its tags was invalidated.
+    Invalidated,
+    /// Its function or the whole cache was cleared, or the function is gone.
+    Cleared,
+}
+
+impl Cause {
+    /// The cause in one word.
+    ///
+    /// ```
+    /// assert_eq!(everwarm_engine::Cause::Capacity.name(), "capacity");
+    /// ```
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Capacity => "capacity",
+            Self::Expired => "expired",
+            Self::Replaced => "replaced",
+            Self::Deleted => "deleted",
+            Self::Invalidated => "invalidated",
+            Self::Cleared => "cleared",
+        }
+    }
+}
+
+impl From<Need> for Cause {
+    fn from(need: Need) -> Self {
+        match need {
+            Need::Capacity => Self::Capacity,
+            Need::Expired => Self::Expired,
+            Need::Replaced => Self::Replaced,
+        }
+    }
+}
+
+/// Is told of every entry that leaves a cache, once.
+///
+/// It is called by the thread that made the entry leave, when that has taken effect and no lock is held, so it may use the
+/// cache. Entries that are there when the cache itself is dropped are not told of. It must not panic: what else left with
+/// the entry would not be told of.
+pub trait Listener<K, V>: Send + Sync {
+    /// The entry of `key` is gone.
+    fn on_remove(&self, key: &K, value: &V, cause: Cause);
+}
+
+/// What came of storing an entry: it is there, and maybe of the sample, or it had no room whatever would leave, and what was there went.
+pub(crate) enum Stored<K, V> {
+    Kept(Departed<K, Entry<V>>, Option<(u64, Known)>),
+    TooHeavy(Entry<V>, Option<Taken<K, Entry<V>>>),
+}
+
+/// An entry on its way in.
+pub(crate) struct Incoming<V> {
+    pub(crate) entry: Entry<V>,
+    pub(crate) deadline: Instant,
+    /// What the value weighs.
+    pub(crate) weight: u64,
+    /// The clock's reading, which `written` may be some nanoseconds ahead of.
+    pub(crate) now: Instant,
+}
+
+/// An entry that another has taken the place of.
+pub(crate) struct Earlier<V> {
+    entry: Entry<V>,
+    expired: bool,
+}
+
+impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
+    /// Stores an entry; what leaves is returned, for [`let_go`](Self::let_go) when no lock is held.
+    pub(crate) fn store(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: K,
+        incoming: Incoming<V>,
+    ) -> Stored<K, V> {
+        let Incoming {
+            entry,
+            deadline,
+            weight,
+            now,
+        } = incoming;
+        let weight = self.weight_of(&key, weight);
+        if !self.memory.fits(weight) {
+            self.sample.removed(hash);
+            return Stored::TooHeavy(entry, self.memory.remove(hash, &key));
+        }
+        // Counted before it is there, so that nobody can count it out before it was counted in.
+        scope.counters.enter(weight);
+        let sampled = self.sample.holds(hash).then(|| {
+            let known = Known {
+                scope: scope.id(),
+                stamp: entry.stamp,
+                tags: entry.tags.clone(),
+                deadline,
+                weight,
+            };
+            (hash, known)
+        });
+        let newcomer = everwarm_memory::Newcomer {
+            hash,
+            key,
+            payload: entry,
+            deadline,
+            weight,
+        };
+        Stored::Kept(self.memory.admit(newcomer, now), sampled)
+    }
+
+    /// Puts an entry in the place of the one with its key, which is the short way of [`store`](Self::store): nothing has to be
+    /// counted, and nobody else can have to leave. Gives it back if there is none, or if scales or samples have to know.
+    #[inline]
+    pub(crate) fn replace(
+        &self,
+        hash: u64,
+        key: &K,
+        incoming: Incoming<V>,
+    ) -> Result<Earlier<V>, Incoming<V>> {
+        if self.memory.weighs() || self.sample.holds(hash) {
+            return Err(incoming);
+        }
+        let Some(mut found) = self.memory.find(hash, key) else {
+            return Err(incoming);
+        };
+        let (payload, deadline) = found.touched();
+        let entry = mem::replace(payload, incoming.entry);
+        if deadline != incoming.deadline {
+            found.redate(incoming.deadline);
+        }
+        Ok(Earlier {
+            entry,
+            expired: deadline <= incoming.now,
+        })
+    }
+
+    /// Counts and tells of an entry that was replaced, and drops it.
+    #[inline]
+    pub(crate) fn let_go_of_replaced(&self, scope: &Scope, key: K, earlier: Earlier<V>) {
+        if !earlier.expired && self.listener.is_none() {
+            return;
+        }
+        let cause = if earlier.expired {
+            scope.counters.expired.bump();
+            self.remember(&key, &earlier.entry, Cause::Expired);
+            Need::Expired
+        } else {
+            Need::Replaced
+        };
+        let gone = Gone {
+            key,
+            payload: earlier.entry,
+            weight: 0,
+            cause,
+        };
+        self.tell_of_gone(scope, &gone);
+    }
+
+    /// What an entry weighs: its value, its key and its place in the table; nothing where nothing is weighed.
+    fn weight_of(&self, key: &K, value: u64) -> u64 {
+        if !self.memory.weighs() {
+            return 0;
+        }
+        value
+            .saturating_add(key.weight())
+            .saturating_add(everwarm_memory::Memory::<K, Entry<V>, K::Lock>::OVERHEAD)
+    }
+
+    /// Counts and tells of the entries that one stored in `scope` let go, and drops them. Whether it was kept.
+    pub(crate) fn let_go(&self, scope: &Scope, stored: Stored<K, V>) -> bool {
+        match stored {
+            Stored::Kept(departed, sampled) => {
+                if let Some((hash, known)) = sampled {
+                    self.sample.stored(hash, known, self.ticker.now());
+                }
+                self.count_departed(scope, &departed);
+                for gone in departed {
+                    self.tell_of_gone(scope, &gone);
+                }
+                true
+            }
+            Stored::TooHeavy(_refused, taken) => {
+                scope.counters.refused.bump();
+                if let Some(taken) = taken {
+                    scope.counters.leave(taken.weight);
+                    self.tell(&taken.key, &taken.payload.value, Cause::Replaced);
+                }
+                false
+            }
+        }
+    }
+
+    fn count_departed(&self, inserted_by: &Scope, departed: &Departed<K, Entry<V>>) {
+        for gone in departed.iter() {
+            self.in_scope(gone.key.scope(), inserted_by, |scope| {
+                scope.counters.leave(gone.weight);
+                match gone.cause {
+                    Need::Capacity => scope.counters.evicted.bump(),
+                    Need::Expired => scope.counters.expired.bump(),
+                    Need::Replaced => {}
+                }
+            });
+            self.remember(&gone.key, &gone.payload, gone.cause.into());
+        }
+    }
+
+    /// An entry that was invalid when its turn came to leave has left because of that.
+    fn tell_of_gone(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
+        if self.listener.is_none() {
+            return;
+        }
+        let entry = &gone.payload;
+        let valid = self.in_scope(gone.key.scope(), inserted_by, |scope| {
+            self.authority.allows(entry.stamp, &scope.mark, &entry.tags)
+        });
+        let cause = match (gone.cause, valid) {
+            (Need::Capacity | Need::Replaced, Some(false)) => Cause::Invalidated,
+            (need, _) => need.into(),
+        };
+        self.tell(&gone.key, &entry.value, cause);
+    }
+
+    /// Counts and tells of entries that were taken out, and drops them. How many they were.
+    pub(crate) fn let_go_of_all(&self, taken: Vec<Taken<K, Entry<V>>>, cause: Cause) -> usize {
+        let count = taken.len();
+        for taken in &taken {
+            self.remember(&taken.key, &taken.payload, cause);
+            self.with_scope(taken.key.scope(), |scope| {
+                scope.counters.leave(taken.weight);
+                if cause == Cause::Expired {
+                    scope.counters.expired.bump();
+                }
+            });
+        }
+        if self.listener.is_some() {
+            for taken in taken {
+                self.tell(&taken.key, &taken.payload.value, cause);
+            }
+        }
+        count
+    }
+
+    /// Notes why the entry of a key is not there any more.
+    fn remember(&self, key: &K, entry: &Entry<V>, cause: Cause) {
+        let reason = match cause {
+            Cause::Capacity => Reason::Evicted,
+            Cause::Expired => entry.ended(),
+            Cause::Deleted | Cause::Invalidated => Reason::Deleted,
+            Cause::Cleared => Reason::Cleared,
+            Cause::Replaced => return,
+        };
+        self.departures.note(key, reason);
+    }
+
+    #[inline]
+    pub(crate) fn tell(&self, key: &K, value: &V, cause: Cause) {
+        if let Some(listener) = &self.listener {
+            listener.on_remove(key, value, cause);
+        }
+    }
+
+    /// What `read` makes of the scope of that number, if there still is one; `near` is looked at first.
+    fn in_scope<R>(&self, id: u32, near: &Scope, read: impl FnOnce(&Scope) -> R) -> Option<R> {
+        if id == near.id() {
+            Some(read(near))
+        } else {
+            self.with_scope(id, read)
+        }
+    }
+}

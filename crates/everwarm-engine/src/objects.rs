@@ -1,0 +1,222 @@
+//! The verbs that object APIs need beside `put` and `delete`: writes under a condition, changes in place, a walk, an end.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use everwarm_core::clock::{Clock, Instant};
+use everwarm_memory::Place;
+use hashbrown::Equivalent;
+
+use crate::cache::{Cache, Put};
+use crate::entry::{Entry, Key};
+use crate::hit::{Finding, Left};
+use crate::listener::Incoming;
+use crate::scope::Scope;
+use crate::tags::{self, Tags};
+use crate::version::Versions;
+
+/// The shortest ttl that is noted: as fine as the time since a write is known.
+const SHORTEST: Duration = Duration::from_micros(1);
+
+/// What must hold of the key for a put to take effect. An entry that is expired or invalid is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// No entry is there.
+    Absent,
+    /// An entry is there.
+    Present,
+    /// The entry of this write is there.
+    Version(u64),
+}
+
+/// A change of an entry in place: its value, its version and its age stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amendment<'a> {
+    /// It has this ttl from now on; `None`: it stays.
+    Expire(Option<Duration>),
+    /// The ttl that it was last given begins anew.
+    Renew,
+    /// It is fresh no longer. Computations of it that run are not affected.
+    Stale,
+    /// It carries these tags too.
+    Tag(&'a [Arc<str>]),
+}
+
+/// What a conditional write knows of the entry that is there.
+struct Known {
+    version: u64,
+    deadline: Instant,
+    tags: Tags,
+}
+
+impl Known {
+    fn new<V>(entry: &Entry<V>, deadline: Instant) -> Self {
+        Self {
+            version: entry.written.as_nanos(),
+            deadline,
+            tags: entry.tags.clone(),
+        }
+    }
+
+    fn meets(this: Option<&Self>, condition: Condition) -> bool {
+        match (this, condition) {
+            (None, Condition::Absent) | (Some(_), Condition::Present) => true,
+            (Some(known), Condition::Version(version)) => known.version == version,
+            (None, _) | (Some(_), Condition::Absent) => false,
+        }
+    }
+}
+
+/// The tags of an entry that is to be written or dated anew, with the ttl noted that it was last given.
+fn with_given_ttl(versions: &Versions, written: Instant, deadline: Instant, tags: &Tags) -> Tags {
+    if deadline == Instant::NEVER {
+        return tags.clone();
+    }
+    let given = tags::ttl(tags).unwrap_or_else(|| versions.since(written, deadline));
+    tags::with_ttl(tags, given.max(SHORTEST))
+}
+
+impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
+    /// Puts a value if the condition holds, as one step; says whether it did. A put that takes effect ends the computation of
+    /// its key as [`put`](Self::put) does; one that does not leaves it alone.
+    pub fn put_if(&self, put: Put<'_, K, V>, condition: Condition) -> bool {
+        let tags = self.authority.intern(put.tags);
+        let deadline = put.deadline;
+        self.write(put, |known, _| {
+            Known::meets(known.as_ref(), condition).then_some((deadline, tags))
+        })
+    }
+
+    /// Puts `put.value` in the place of the value of the write `version`, if that is there; says whether it was. The entry
+    /// keeps its deadline and its tags, whatever `put` says of them.
+    pub fn exchange(&self, put: Put<'_, K, V>, version: u64) -> bool {
+        self.write(put, |known, versions| {
+            let known = known.filter(|known| known.version == version)?;
+            let written = Instant::from_nanos(version);
+            let tags = with_given_ttl(versions, written, known.deadline, &known.tags);
+            Some((known.deadline, tags))
+        })
+    }
+
+    /// Writes with the deadline and the tags that `decide` gives for what is there, if it gives any.
+    fn write(
+        &self,
+        put: Put<'_, K, V>,
+        decide: impl FnOnce(Option<Known>, &Versions) -> Option<(Instant, Tags)>,
+    ) -> bool {
+        let Put {
+            scope, hash, key, ..
+        } = put;
+        let stamp = self.authority.stamp();
+        let now = self.ticker.now();
+        let mut seats = self.seats(hash);
+        let (known, left) = self.look(scope, hash, &key, |entry, deadline, _| {
+            Known::new(entry, deadline)
+        });
+        let decided = decide(known, &seats.versions).filter(|_| !self.is_closed());
+        let Some((deadline, tags)) = decided else {
+            drop(seats);
+            self.let_go_of_found(scope, left);
+            return false;
+        };
+        let entry = Entry {
+            value: put.value,
+            stamp,
+            written: seats.versions.next(now),
+            tags,
+        };
+        let doomed = seats.vacate(hash, &key);
+        let incoming = Incoming {
+            entry,
+            deadline,
+            weight: put.weight,
+            now,
+        };
+        let stored = self.store(scope, hash, key, incoming);
+        drop(seats);
+        drop(doomed);
+        self.let_go_of_found(scope, left);
+        self.let_go(scope, stored);
+        true
+    }
+
+    /// Changes an entry in place; says whether it was there.
+    pub fn amend<Q: Equivalent<K> + ?Sized>(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: &Q,
+        amendment: Amendment<'_>,
+    ) -> bool {
+        // Before the entry is judged: a tag met by an invalidation before that is none of its concern.
+        let added = match amendment {
+            Amendment::Tag(names) => self.authority.intern(names),
+            _ => None,
+        };
+        let now = self.ticker.now();
+        let seats = self.seats(hash);
+        let Some(mut found) = self.memory.find(hash, key) else {
+            return false;
+        };
+        let (entry, deadline) = found.content();
+        let finding = self.judge(scope, entry, deadline);
+        if finding != Finding::Fresh {
+            let left = Left::new(found, finding);
+            drop(seats);
+            self.let_go_of_found(scope, Some(left));
+            return false;
+        }
+        let (tags, redated) = match amendment {
+            Amendment::Tag(_) => (tags::union(&entry.tags, &added), deadline),
+            Amendment::Stale => (tags::stale(&entry.tags), now),
+            Amendment::Expire(Some(ttl)) => (tags::with_ttl(&entry.tags, ttl), now.after(ttl)),
+            Amendment::Expire(None) => (entry.tags.clone(), Instant::NEVER),
+            Amendment::Renew => {
+                let tags = with_given_ttl(&seats.versions, entry.written, deadline, &entry.tags);
+                let ttl = tags::ttl(&tags).filter(|_| deadline != Instant::NEVER);
+                (tags, ttl.map_or(Instant::NEVER, |ttl| now.after(ttl)))
+            }
+        };
+        let before = mem::replace(&mut entry.tags, tags);
+        if redated != deadline {
+            found.redate(redated);
+        }
+        drop(found);
+        drop(seats);
+        drop(before);
+        true
+    }
+
+    /// The keys of a scope whose entries are fresh, from a part of the memory of at most `most` entries, and where to go on
+    /// from, unless that was the end. A key that stays from the first call to the last is given exactly once.
+    pub fn scan(&self, scope: &Scope, from: Place, most: u32) -> (Vec<K>, Option<Place>) {
+        let mut keys = Vec::new();
+        let next = self.memory.walk(from, most, |key, entry, deadline| {
+            if key.scope() == scope.id() && self.judge(scope, entry, deadline) == Finding::Fresh {
+                keys.push(key.clone());
+            }
+        });
+        (keys, next)
+    }
+
+    /// Ends the cache: all entries leave, and none is stored from here on. Calls still compute, each for itself, as bypasses.
+    pub fn close(&self) {
+        self.closed.store(1, Ordering::Release);
+        // Whoever found the cache open and is about to store does so under such a lock.
+        for shard in 0..self.memory.shards() {
+            drop(self.flights.lock(shard));
+        }
+        self.clear();
+    }
+}
+
+impl<K: Key, V, E> Cache<K, V, E> {
+    /// Whether the cache was closed.
+    #[inline]
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire) != 0
+    }
+}

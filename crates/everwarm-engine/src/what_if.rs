@@ -1,0 +1,282 @@
+//! What the hit ratio would be at other sizes, estimated while the cache runs.
+//!
+//! Three small memories stand for the cache at half, the same and twice its bounds. They see the keys whose hash falls into
+//! one part of all hashes, and their bounds are that part of the cache's; they hold no values, evict in the cache's own
+//! order, and judge deadlines and invalidations as the cache does. That keys are sampled by their hash keeps each one's whole
+//! history or nothing of it, which is why a part tells of the whole: Waldspurger and others, "Cache modeling and optimization
+//! using miniature simulations", USENIX ATC 2017. A few keys that are asked for very often distort it, in all three alike. So
+//! only what the three differ by is taken from them, and added to the true hit ratio.
+//!
+//! Until somebody asks, no hash is in the sample, and a hit pays for one test of its hash.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::generation::Stamp;
+use everwarm_memory::{Bounds, Look, Memory, Newcomer, RawMutex};
+
+use crate::cache::Cache;
+use crate::entry::Key;
+use crate::scope::Scope;
+use crate::tags::Tags;
+
+/// The fewest entries that a memory of the same size holds, if the cache itself has as many.
+const FEWEST: u64 = 128;
+/// The smallest part of all keys, as a power of one half.
+const SMALLEST_PART: u32 = 8;
+/// As many misses as the size of the part counts for.
+const FEW: f64 = 16.0;
+/// What an entry is taken to weigh while none is known.
+const USUAL_WEIGHT: u64 = 1_024;
+
+/// Hit ratios that the lookups since the first question would have had; None while there were none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WhatIf {
+    /// At half the bounds.
+    pub half: Option<f64>,
+    /// At the same bounds: this one is no estimate.
+    pub same: Option<f64>,
+    /// At twice the bounds.
+    pub twice: Option<f64>,
+    /// Lookups since the first question.
+    pub lookups: u64,
+    /// How many of them the estimates are made from.
+    pub sampled: u64,
+}
+
+/// The sample of one cache.
+pub(crate) struct Sample<L: RawMutex> {
+    /// A hash is in the sample if it has none of these bits: the highest ones, which nothing else looks at.
+    mask: AtomicU64,
+    bounds: Bounds,
+    trials: OnceLock<Trials<L>>,
+}
+
+struct Trials<L: RawMutex> {
+    half: Trial<L>,
+    same: Trial<L>,
+    twice: Trial<L>,
+    part: u32,
+    lookups: AtomicU64,
+    before: Lookups,
+}
+
+/// What the cache itself has met with.
+#[derive(Clone, Copy)]
+struct Lookups {
+    hits: u64,
+    all: u64,
+}
+
+/// A memory of another size.
+struct Trial<L: RawMutex> {
+    memory: Memory<u64, Known, L>,
+    hits: AtomicU64,
+}
+
+/// What a trial knows of an entry: all that decides whether it is valid.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) scope: u32,
+    pub(crate) stamp: Stamp,
+    pub(crate) tags: Tags,
+    pub(crate) deadline: Instant,
+    pub(crate) weight: u64,
+}
+
+impl<L: RawMutex> Sample<L> {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            mask: AtomicU64::new(u64::MAX),
+            bounds,
+            trials: OnceLock::new(),
+        }
+    }
+
+    /// Whether the sample may hold keys of this hash.
+    #[inline(always)]
+    pub(crate) fn holds(&self, hash: u64) -> bool {
+        hash & self.mask.load(Relaxed) == 0
+    }
+
+    /// An entry was stored.
+    pub(crate) fn stored(&self, hash: u64, known: Known, now: Instant) {
+        if let Some(trials) = self.trials.get() {
+            trials.each(|trial| trial.admit(hash, known.clone(), now));
+        }
+    }
+
+    /// The entry of a key was taken out.
+    pub(crate) fn removed(&self, hash: u64) {
+        if let Some(trials) = self.trials.get() {
+            trials.each(|trial| drop(trial.memory.remove(hash, &hash)));
+        }
+    }
+
+    /// The entries of a scope, or all, were taken out.
+    pub(crate) fn cleared(&self, scope: Option<u32>) {
+        if let Some(trials) = self.trials.get() {
+            let stays = |known: &Known| scope.is_some_and(|scope| scope != known.scope);
+            trials.each(|trial| drop(trial.memory.retain(|_, known| stays(known))));
+        }
+    }
+
+    fn begin(&self, usual_weight: u64, before: Lookups) -> &Trials<L> {
+        let trials = self
+            .trials
+            .get_or_init(|| Trials::new(self.bounds, usual_weight, before));
+        let mask = u64::MAX.checked_shl(u64::BITS - trials.part).unwrap_or(0);
+        self.mask.store(mask, Relaxed);
+        trials
+    }
+}
+
+impl<L: RawMutex> Trials<L> {
+    fn new(bounds: Bounds, usual_weight: u64, before: Lookups) -> Self {
+        let by_weight = |max: NonZeroU64| max.get() / usual_weight.max(1);
+        let entries = (bounds.max_entries.get() as u64)
+            .min(bounds.max_bytes.map_or(u64::MAX, by_weight))
+            .max(1);
+        let part = (entries / FEWEST).max(1).ilog2().min(SMALLEST_PART);
+        let trial = |halves: u64| Trial::new(bounds, halves, part + 1);
+        Self {
+            half: trial(1),
+            same: trial(2),
+            twice: trial(4),
+            part,
+            lookups: AtomicU64::new(0),
+            before,
+        }
+    }
+
+    /// Has `act` done to each, the largest first.
+    fn each(&self, mut act: impl FnMut(&Trial<L>)) {
+        [&self.twice, &self.same, &self.half]
+            .into_iter()
+            .for_each(&mut act);
+    }
+
+    fn what_if(&self, now: Lookups) -> WhatIf {
+        let lookups = now.all.saturating_sub(self.before.all);
+        if lookups == 0 {
+            return WhatIf::default();
+        }
+        let hits = now.hits.saturating_sub(self.before.hits);
+        let sampled = self.lookups.load(Relaxed);
+        let trial_hits = |trial: &Trial<L>| trial.hits.load(Relaxed) as f64;
+        let here = trial_hits(&self.same);
+        // How many lookups one of the sample stands for: the cache's own misses beside those of the trial tell, and the
+        // size of the part does as long as there are few.
+        let (misses, trial_misses) = ((lookups - hits) as f64, sampled as f64 - here);
+        let due = (1_u64 << self.part) as f64;
+        let stands_for = (misses + FEW * due) / (trial_misses.max(0.0) + FEW);
+        let other = |trial| {
+            let hits = hits as f64 + (trial_hits(trial) - here) * stands_for;
+            (hits / lookups as f64).clamp(0.0, 1.0)
+        };
+        WhatIf {
+            half: Some(other(&self.half)),
+            same: Some(hits as f64 / lookups as f64),
+            twice: Some(other(&self.twice)),
+            lookups,
+            sampled,
+        }
+    }
+}
+
+impl<L: RawMutex> Trial<L> {
+    /// A memory of so many halves of the bounds, and of that only one of two to the power of `part`.
+    fn new(bounds: Bounds, halves: u64, part: u32) -> Self {
+        let scaled = |bound: u64| {
+            let bound = (u128::from(bound) * u128::from(halves)) >> part;
+            NonZeroU64::new(u64::try_from(bound).unwrap_or(u64::MAX)).unwrap_or(NonZeroU64::MIN)
+        };
+        // All else is the cache's own, its order of eviction above all.
+        let mut own = bounds;
+        own.max_entries = NonZeroUsize::try_from(scaled(bounds.max_entries.get() as u64))
+            .unwrap_or(NonZeroUsize::MAX);
+        own.max_bytes = bounds.max_bytes.map(|max| scaled(max.get()));
+        Self {
+            memory: Memory::with_shards(own, 1),
+            hits: AtomicU64::new(0),
+        }
+    }
+
+    fn admit(&self, hash: u64, known: Known, now: Instant) {
+        let newcomer = Newcomer {
+            hash,
+            key: hash,
+            deadline: known.deadline,
+            weight: known.weight,
+            payload: known,
+        };
+        drop(self.memory.admit(newcomer, now));
+    }
+
+    /// What the entry weighs, if a valid one is there; one that is not valid leaves.
+    fn find(&self, hash: u64, is_valid: &impl Fn(&Known) -> bool) -> Option<u64> {
+        let (found, _) = self.memory.look(hash, &hash, |known, _, _| {
+            if is_valid(known) {
+                Look::Touch(Some(known.weight))
+            } else {
+                Look::Drop(None)
+            }
+        });
+        found.flatten()
+    }
+}
+
+impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
+    /// What the hit ratio would have been at half, the same and twice the bounds, since this was asked for the first time:
+    /// from then on a part of all keys is watched.
+    pub fn what_if(&self) -> WhatIf {
+        let totals = self.totals();
+        let usual = match self.memory.len() as u64 {
+            0 => USUAL_WEIGHT,
+            entries => self.memory.weight() / entries,
+        };
+        let lookups = Lookups {
+            hits: totals.hits,
+            all: totals.hits + totals.misses,
+        };
+        self.sample.begin(usual, lookups).what_if(lookups)
+    }
+
+    /// A key of the sample was looked up. What was found there is put into the trials that do not have it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn sampled(&self, scope: &Scope, hash: u64, found: Option<(Tags, Instant)>) {
+        let Some(trials) = self.sample.trials.get() else {
+            return;
+        };
+        let (now, stamp) = (self.ticker.now(), self.authority.stamp());
+        let is_valid = |known: &Known| {
+            known.deadline > now && self.authority.allows(known.stamp, &scope.mark, &known.tags)
+        };
+        trials.lookups.fetch_add(1, Relaxed);
+        let mut found = found.map(|(tags, deadline)| Known {
+            scope: scope.id(),
+            stamp,
+            tags,
+            deadline,
+            weight: self.usual_weight(),
+        });
+        trials.each(|trial| {
+            match (trial.find(hash, &is_valid), &mut found) {
+                (Some(weight), known) => {
+                    trial.hits.fetch_add(1, Relaxed);
+                    // The smaller ones are told the true weight by the larger ones.
+                    known.iter_mut().for_each(|known| known.weight = weight);
+                }
+                (None, Some(known)) => trial.admit(hash, known.clone(), now),
+                (None, None) => {}
+            }
+        });
+    }
+
+    fn usual_weight(&self) -> u64 {
+        self.memory.weight() / (self.memory.len() as u64).max(1)
+    }
+}
