@@ -1,0 +1,206 @@
+//! A typed cache, described.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+
+use everwarm_core::error::Error;
+use everwarm_core::policy::Policy;
+use everwarm_engine::{Bounds, Cause, Eviction, Listener, Ticker};
+
+use crate::cache::{Cache, Tagging, texts};
+use crate::form::Typed;
+use crate::home::{Engine, Home, Weigher};
+use crate::testing::ManualClock;
+
+/// Entries that a cache holds unless it is told otherwise.
+pub(crate) const MAX_ENTRIES: usize = 10_000;
+
+/// What a cache is to be: what [`Cache::builder`] gives.
+#[must_use = "it is no cache before `build`"]
+pub struct Builder<K, V> {
+    name: String,
+    max_entries: usize,
+    max_bytes: Option<u64>,
+    eviction: Eviction,
+    weigher: Option<Weigher<Typed<K>, V>>,
+    listener: Option<Box<dyn Listener<Typed<K>, V>>>,
+    policy: Policy,
+    tagging: Option<Tagging<K>>,
+    clock: Option<ManualClock>,
+}
+
+/// A function as a listener.
+struct Told<F>(F);
+
+impl<K, V, F: Fn(&K, &V, Cause) + Send + Sync> Listener<Typed<K>, V> for Told<F> {
+    fn on_remove(&self, key: &Typed<K>, value: &V, cause: Cause) {
+        (self.0)(&key.0, value, cause);
+    }
+}
+
+impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            max_entries: MAX_ENTRIES,
+            max_bytes: None,
+            eviction: Eviction::default(),
+            weigher: None,
+            listener: None,
+            policy: Policy::default(),
+            tagging: None,
+            clock: None,
+        }
+    }
+
+    /// How many entries there may be; 10,000 unless said otherwise.
+    pub fn max_entries(mut self, max_entries: usize) -> Self {
+        self.max_entries = max_entries;
+        self
+    }
+
+    /// Which entry leaves a full cache; [`Eviction::Adaptive`] unless said otherwise.
+    ///
+    /// ```
+    /// use everwarm::{Cache, Eviction};
+    ///
+    /// let pages = Cache::builder("pages").max_entries(2).eviction(Eviction::Lru).build()?;
+    /// pages.set("a", 1);
+    /// pages.set("b", 2);
+    /// pages.get("a");
+    /// pages.set("c", 3);
+    /// assert!(pages.exists("a") && !pages.exists("b"));
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.eviction = eviction;
+        self
+    }
+
+    /// What all entries may weigh together, and what says how much one of them does, in bytes. The table's own share of an
+    /// entry is added. An entry beyond the bound is returned and not kept.
+    ///
+    /// ```
+    /// let pages = everwarm::Cache::builder("pages")
+    ///     .max_bytes(1 << 20, |_: &u32, page: &String| page.len() as u64)
+    ///     .build()?;
+    /// pages.set(1, "x".repeat(2 << 20));
+    /// assert!(!pages.exists(&1));
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn max_bytes(
+        mut self,
+        max_bytes: u64,
+        weigher: impl Fn(&K, &V) -> u64 + Send + Sync + 'static,
+    ) -> Self {
+        self.max_bytes = Some(max_bytes);
+        self.weigher = Some(Box::new(move |Typed(key), value| weigher(key, value)));
+        self
+    }
+
+    /// What is told of each entry that leaves, and why. It is called when that has taken effect and no lock is held, by the
+    /// thread that made the entry leave; entries that are there when the cache is dropped are not told of. It must not
+    /// panic: what else left at that moment would not be told of.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// let told = Arc::new(Mutex::new(Vec::new()));
+    /// let notes = Arc::clone(&told);
+    /// let cache = everwarm::Cache::builder("names")
+    ///     .on_remove(move |key, _, cause| notes.lock().unwrap().push(format!("{key} {}", cause.name())))
+    ///     .build()?;
+    /// cache.set(7, "Ada");
+    /// cache.set(7, "Bob");
+    /// cache.delete(&7);
+    /// assert_eq!(*told.lock().unwrap(), ["7 replaced", "7 deleted"]);
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn on_remove(mut self, told: impl Fn(&K, &V, Cause) + Send + Sync + 'static) -> Self
+    where
+        K: 'static,
+        V: 'static,
+    {
+        self.listener = Some(Box::new(Told(told)));
+        self
+    }
+
+    /// How long an entry is fresh; for ever unless said otherwise.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.policy.ttl = Some(ttl);
+        self
+    }
+
+    /// By up to which fraction each ttl is shortened at random, so that entries written together do not expire together.
+    pub fn jitter(mut self, jitter: f64) -> Self {
+        self.policy.jitter = jitter;
+        self
+    }
+
+    /// The tags of an entry, made of its key.
+    pub fn tags<I>(mut self, tags: impl Fn(&K) -> I + Send + Sync + 'static) -> Self
+    where
+        I: IntoIterator<Item: Into<Arc<str>>>,
+    {
+        self.tagging = Some(Arc::new(move |key| texts(tags(key))));
+        self
+    }
+
+    /// A clock that only its owner moves, for tests.
+    pub fn clock(mut self, clock: &ManualClock) -> Self {
+        self.clock = Some(clock.clone());
+        self
+    }
+
+    /// The cache.
+    ///
+    /// ```
+    /// let error = everwarm::Cache::<u8, u8>::builder("users").max_entries(0).build().unwrap_err();
+    /// assert_eq!(error.hint(), "write how many entries it may hold, or leave it out for 10000");
+    /// ```
+    ///
+    /// # Errors
+    /// A `Config` error that names the option and says what to write instead.
+    pub fn build(self) -> Result<Cache<K, V>, Error> {
+        self.policy.validate()?;
+        let bounds = Bounds {
+            max_bytes: self.max_bytes.map(bytes).transpose()?,
+            eviction: self.eviction,
+            ..entries(self.max_entries)?
+        };
+        let ticker = match &self.clock {
+            Some(ManualClock(hand)) => Ticker::frozen_by(hand),
+            None => Ticker::system(),
+        };
+        let engine = match self.listener {
+            Some(listener) => Engine::with_listener(bounds, ticker, listener),
+            None => Engine::new(bounds, ticker),
+        };
+        let home = Home::new(self.name.into(), self.policy, engine, self.weigher);
+        Ok(Cache {
+            home: Arc::new(home),
+            tagging: self.tagging,
+        })
+    }
+}
+
+/// The bound of so many entries.
+pub(crate) fn entries(max_entries: usize) -> Result<Bounds, Error> {
+    let max_entries = NonZeroUsize::new(max_entries).ok_or_else(|| {
+        Error::config(
+            "max_entries=0 leaves no room for any entry",
+            format!("write how many entries it may hold, or leave it out for {MAX_ENTRIES}"),
+        )
+    })?;
+    Ok(Bounds::entries(max_entries))
+}
+
+fn bytes(max_bytes: u64) -> Result<NonZeroU64, Error> {
+    NonZeroU64::new(max_bytes).ok_or_else(|| {
+        Error::config(
+            "max_bytes=0 leaves no room for any entry",
+            "write how many bytes the entries may weigh together, or leave it out",
+        )
+    })
+}

@@ -1,0 +1,321 @@
+//! The typed cache: keys and values of your own types, for threads and tasks alike.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+
+use everwarm_core::settle::Outcome;
+use everwarm_engine::{Seen, Stats};
+
+use crate::builder::Builder;
+use crate::form::{Lent, Typed};
+use crate::home::Home;
+use crate::using::Using;
+
+/// The tags that follow from a key.
+pub(crate) type Tagging<K> = Arc<dyn Fn(&K) -> Vec<Arc<str>> + Send + Sync>;
+
+/// A bounded cache in memory, with one computation per key and invalidation that wins.
+///
+/// Clones are handles to the same entries. Threads and tasks share it, also for one key: a task waits for what a thread
+/// computes, and the other way round, with any runtime or none.
+///
+/// - **Values** are cloned to every reader under a lock, so cloning must be cheap: keep what is large in an `Arc`.
+/// - **Keys** are compared under a lock and hashed before it. What `Clone` and `Eq` do must not use the cache.
+/// - Entries whose time is over leave when they are asked for, when room is needed, and on [`sweep`](Self::sweep).
+///
+/// ```
+/// use everwarm::{Cache, duration::mins};
+///
+/// let users: Cache<u64, String> = Cache::builder("users").max_entries(10_000).ttl(mins(5)).build()?;
+/// let name = users.get_or_compute(&7, || "Ada".to_owned());
+/// assert_eq!((name.as_str(), users.get(&7).as_deref()), ("Ada", Some("Ada")));
+/// assert_eq!((users.stats().hits, users.stats().misses), (1, 1));
+/// # Ok::<(), everwarm::Error>(())
+/// ```
+pub struct Cache<K: Clone + Eq, V> {
+    pub(crate) home: Arc<Home<Typed<K>, V>>,
+    pub(crate) tagging: Option<Tagging<K>>,
+}
+
+impl<K: Clone + Eq, V> Clone for Cache<K, V> {
+    fn clone(&self) -> Self {
+        Self {
+            home: Arc::clone(&self.home),
+            tagging: self.tagging.clone(),
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
+    /// A cache of 10,000 entries that do not expire.
+    ///
+    /// ```
+    /// let squares = everwarm::Cache::new("squares");
+    /// assert_eq!(squares.get_or_compute(&12, || 144), 144);
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self::builder(name)
+            .build()
+            .expect("the defaults of a cache are valid")
+    }
+
+    /// A cache to be described; `name` is what messages call it.
+    pub fn builder(name: impl Into<String>) -> Builder<K, V> {
+        Builder::new(name.into())
+    }
+
+    /// What messages call this cache.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.home.name
+    }
+
+    /// The value for `key`; counted as a hit or a miss.
+    ///
+    /// ```
+    /// let cache = everwarm::Cache::new("names");
+    /// cache.set("a".to_owned(), 1);
+    /// assert_eq!((cache.get("a"), cache.get("b")), (Some(1), None));
+    /// ```
+    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let Home { engine, scope, .. } = &*self.home;
+        let hash = self.hash(key);
+        let found = engine.hit(scope, hash, &Lent(key));
+        if found.is_none() {
+            engine.missed(scope, hash);
+        }
+        found
+    }
+
+    /// The value for `key` with its age, its remaining time and its tags; counted as a hit or a miss.
+    pub fn get_with_meta<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Seen<V>>
+    where
+        K: Borrow<Q>,
+    {
+        let Home { engine, scope, .. } = &*self.home;
+        let hash = self.hash(key);
+        let found = engine.hit_seen(scope, hash, &Lent(key));
+        if found.is_none() {
+            engine.missed(scope, hash);
+        }
+        found
+    }
+
+    /// As [`get_with_meta`](Self::get_with_meta), but it counts nothing, and the entry is no likelier to stay for it.
+    ///
+    /// ```
+    /// use everwarm::{Cache, duration::secs};
+    ///
+    /// let cache = Cache::new("names");
+    /// cache.using().ttl(secs(9)).tags(["list"]).set(1, "Ada");
+    /// let seen = cache.peek(&1).unwrap();
+    /// assert_eq!((seen.value, &*seen.tags[0], seen.ttl <= Some(secs(9))), ("Ada", "list", true));
+    /// assert_eq!(cache.stats().calls(), 0);
+    /// ```
+    pub fn peek<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Seen<V>>
+    where
+        K: Borrow<Q>,
+    {
+        let Home { engine, scope, .. } = &*self.home;
+        engine.peek(scope, self.hash(key), &Lent(key))
+    }
+
+    /// Whether there is a value for `key`; counts nothing.
+    #[doc(alias = "contains_key")]
+    pub fn exists<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        let Home { engine, scope, .. } = &*self.home;
+        engine.contains(scope, self.hash(key), &Lent(key))
+    }
+
+    /// Stores a value. What is being computed for the key goes to those who wait for it, not into the cache.
+    #[doc(alias = "insert")]
+    pub fn set(&self, key: K, value: V) {
+        self.using().set(key, value);
+    }
+
+    /// Makes one key gone, also for who computes it now. Whether it was there.
+    ///
+    /// ```
+    /// let cache = everwarm::Cache::new("names");
+    /// cache.set(1, "Ada");
+    /// assert_eq!((cache.delete(&1), cache.delete(&1)), (true, false));
+    /// ```
+    #[doc(alias = "remove")]
+    #[doc(alias = "invalidate")]
+    pub fn delete<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        let Home { engine, scope, .. } = &*self.home;
+        engine.delete(scope, self.hash(key), &Lent(key))
+    }
+
+    /// The value for `key`, computed by this thread if it is missing and nobody else computes it.
+    ///
+    /// # Panics
+    /// If `compute` asks for this very key, in this thread or in a future that it polls. A panic of `compute` goes to its
+    /// caller only: one of those who wait computes anew.
+    #[doc(alias = "get_with")]
+    #[doc(alias = "get_or_insert_with")]
+    pub fn get_or_compute<Q>(&self, key: &Q, compute: impl FnOnce() -> V) -> V
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.using().get_or_compute(key, compute)
+    }
+
+    /// As [`get_or_compute`](Self::get_or_compute), where computing may fail: everyone who waits is given the same error,
+    /// and nothing is stored. Who waits for an error of another type computes for itself.
+    ///
+    /// ```
+    /// let cache = everwarm::Cache::new("numbers");
+    /// let number = |text: &str| cache.try_get_or_compute(text, || text.parse::<u8>());
+    /// assert_eq!(number("7"), Ok(7));
+    /// assert!(number("seven").is_err() && !cache.exists("seven"));
+    /// ```
+    ///
+    /// # Errors
+    /// What `compute` gave, shared.
+    ///
+    /// # Panics
+    /// As [`get_or_compute`](Self::get_or_compute).
+    #[doc(alias = "try_get_with")]
+    pub fn try_get_or_compute<Q, E>(
+        &self,
+        key: &Q,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, Arc<E>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        E: Send + Sync + 'static,
+    {
+        self.using().try_get_or_compute(key, compute)
+    }
+
+    /// The value for `key`, computed by this task if it is missing and nobody else computes it. If the future is dropped
+    /// while it computes, one of those who wait takes over.
+    ///
+    /// ```
+    /// # pollster::block_on(async {
+    /// let cache = everwarm::Cache::new("squares");
+    /// assert_eq!(cache.get_or_compute_async(&12, async || 144).await, 144);
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    /// As [`get_or_compute`](Self::get_or_compute). A task that `compute` spawns and waits for is not known to be a part
+    /// of it: if that asks for this key, both wait for ever.
+    pub async fn get_or_compute_async<Q, F>(&self, key: &Q, compute: impl FnOnce() -> F) -> V
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        F: Future<Output = V>,
+    {
+        self.using().get_or_compute_async(key, compute).await
+    }
+
+    /// As [`get_or_compute_async`](Self::get_or_compute_async), where computing may fail.
+    ///
+    /// # Errors
+    /// What `compute` gave, shared as [`try_get_or_compute`](Self::try_get_or_compute) shares it.
+    ///
+    /// # Panics
+    /// As [`get_or_compute_async`](Self::get_or_compute_async).
+    pub async fn try_get_or_compute_async<Q, E, F>(
+        &self,
+        key: &Q,
+        compute: impl FnOnce() -> F,
+    ) -> Result<V, Arc<E>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        E: Send + Sync + 'static,
+        F: Future<Output = Result<V, E>>,
+    {
+        self.using().try_get_or_compute_async(key, compute).await
+    }
+
+    /// The cache for one call, with a ttl or tags of its own.
+    #[must_use = "it does nothing until one of its verbs is called"]
+    pub fn using(&self) -> Using<'_, K, V> {
+        Using::new(self)
+    }
+
+    /// Makes every entry with one of these tags gone, and what is being computed under them: no later caller gets it. It
+    /// costs the same for one entry and for a million.
+    ///
+    /// ```
+    /// let cache = everwarm::Cache::builder("users").tags(|id: &u64| [format!("user:{id}")]).build()?;
+    /// cache.set(7, "Ada");
+    /// cache.invalidate_tags(["user:7"]);
+    /// assert_eq!(cache.get(&7), None);
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn invalidate_tags<T: Into<Arc<str>>>(&self, tags: impl IntoIterator<Item = T>) {
+        self.home.engine.invalidate_tags(&texts(tags));
+    }
+
+    /// Makes everything gone, also what is being computed.
+    #[doc(alias = "invalidate_all")]
+    pub fn clear(&self) {
+        self.home.engine.clear();
+    }
+
+    /// Lets entries go whose time is over; how many left. It locks one shard at a time.
+    #[doc(alias = "run_pending_tasks")]
+    pub fn sweep(&self) -> usize {
+        self.home.engine.sweep()
+    }
+
+    /// What happened in this cache.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.home.engine.totals()
+    }
+
+    /// How many entries there are, those among them that are over and have not left yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        usize::try_from(self.stats().entries).unwrap_or(usize::MAX)
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        self.home.seed.hash_one(key)
+    }
+}
+
+impl<K: Clone + Eq, V> fmt::Debug for Cache<K, V> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Cache")
+            .field("name", &self.home.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every value of a typed cache is worth: all it is given is kept.
+pub(crate) fn kept<V>(_: &V) -> Outcome {
+    Outcome::Value { ttl: None }
+}
+
+/// Tags as the engine takes them.
+pub(crate) fn texts<T: Into<Arc<str>>>(tags: impl IntoIterator<Item = T>) -> Vec<Arc<str>> {
+    tags.into_iter().map(Into::into).collect()
+}

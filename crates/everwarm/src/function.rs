@@ -1,0 +1,314 @@
+//! Functions that `#[cached]` decorates: where their entries live, and their verbs over canonical keys.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::future::Future;
+use std::hash::BuildHasher;
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+use everwarm_core::error::{Error, ErrorKind};
+use everwarm_core::key::{self, Digest, Header, KeyRef, Limit, Writer};
+use everwarm_core::policy::Policy;
+use everwarm_core::settle::Outcome;
+use everwarm_engine::{Seen, Stats, Ticker};
+use parking_lot::Mutex;
+
+use crate::builder::entries;
+use crate::cache::texts;
+use crate::call::Call;
+use crate::form::{Canonical, Written};
+use crate::home::{Engine, Home, ONLY_SCOPE};
+
+/// What a decorated function returns: given to all who wait, from whatever thread, and kept for later callers.
+#[diagnostic::on_unimplemented(
+    message = "what a cached function returns is shared by its callers, which `{Self}` cannot be",
+    note = "hint: put what is large or cannot be cloned in an `Arc`, as in `Arc<Page>` or `Result<Page, Arc<Error>>`"
+)]
+pub trait Shared: Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> Shared for T {}
+
+/// What `#[cached]` says about a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Declaration {
+    /// Its full name, or the one it was given.
+    pub name: &'static str,
+    /// The namespace of its stored names.
+    pub namespace: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// The names of its parameters, in order.
+    pub parameters: &'static [&'static str],
+    /// How many entries it may have.
+    pub max_entries: usize,
+    /// How long an entry is fresh, in nanoseconds.
+    pub ttl: Option<u64>,
+    /// By up to which fraction a ttl is shortened.
+    pub jitter: f64,
+    /// Whether None is kept.
+    pub cache_none: bool,
+}
+
+/// A decorated function's entries, made at the first call.
+pub struct Function<R: Shared> {
+    declared: Declaration,
+    home: OnceLock<Home<Canonical, R>>,
+}
+
+/// A call that memory did not answer.
+pub struct Missing<R: Shared> {
+    home: &'static Home<Canonical, R>,
+    /// None for arguments that are beyond what a key may be: they are computed every time.
+    key: Option<(u64, Canonical)>,
+    refresh: bool,
+}
+
+/// What writes the key of a call.
+type Writing<'a> = &'a dyn Fn(&mut Writer) -> Result<(), Limit>;
+
+impl<R: Shared> Function<R> {
+    /// A function that was not called yet.
+    #[must_use]
+    pub const fn new(declared: Declaration) -> Self {
+        Self {
+            declared,
+            home: OnceLock::new(),
+        }
+    }
+
+    fn home(&'static self) -> &'static Home<Canonical, R> {
+        self.home.get_or_init(|| {
+            // Enrolled before there is any entry, so that no invalidation overlooks one.
+            FUNCTIONS.lock().push(self);
+            let policy = Policy {
+                ttl: self.declared.ttl.map(Duration::from_nanos),
+                jitter: self.declared.jitter,
+                cache_none: self.declared.cache_none,
+                ..Policy::default()
+            };
+            let bounds = entries(self.declared.max_entries).expect("the attribute checked it");
+            let name = Cow::Borrowed(self.declared.name);
+            let engine = Engine::new(bounds, ticker().clone());
+            Home::new(name, policy, engine, None)
+        })
+    }
+
+    /// The value of a call, if it is there.
+    ///
+    /// # Errors
+    /// What it takes to compute it.
+    #[inline]
+    pub fn ask(&'static self, write: Writing<'_>) -> Result<R, Missing<R>> {
+        let home = self.home();
+        let mut writer = Writer::for_scope(ONLY_SCOPE);
+        let key = match sealed(&mut writer, write) {
+            Ok(key) => key,
+            Err(_) => return Err(Missing::unkeyed(home)),
+        };
+        let hash = home.seed.hash_one(key);
+        match home.engine.hit(&home.scope, hash, &Written(key)) {
+            Some(value) => Ok(value),
+            None => Err(Missing {
+                home,
+                key: Some((hash, Canonical(key.into()))),
+                refresh: false,
+            }),
+        }
+    }
+
+    /// What it takes to compute a call anew, whatever is there.
+    pub fn refresh(&'static self, write: Writing<'_>) -> Missing<R> {
+        let home = self.home();
+        match self.keyed(write) {
+            Ok(key) => Missing {
+                home,
+                key: Some(key),
+                refresh: true,
+            },
+            Err(_) => Missing::unkeyed(home),
+        }
+    }
+
+    /// Makes the entry of a call gone, also for who computes it now.
+    pub fn invalidate(&'static self, write: Writing<'_>) {
+        if let Ok((hash, key)) = self.keyed(write) {
+            let home = self.home();
+            home.engine.delete(&home.scope, hash, &key);
+        }
+    }
+
+    /// The entry of a call, if there is one; counts nothing.
+    pub fn peek(&'static self, write: Writing<'_>) -> Option<Seen<R>> {
+        let (hash, key) = self.keyed(write).ok()?;
+        let home = self.home();
+        home.engine.peek(&home.scope, hash, &key)
+    }
+
+    /// Stores a value as if the call had given it, unless the policy would not have kept it.
+    pub fn prime<T: Into<Arc<str>>>(
+        &'static self,
+        write: Writing<'_>,
+        tags: impl IntoIterator<Item = T>,
+        value: R,
+        judge: impl FnOnce(&R) -> Outcome,
+    ) {
+        if let Ok(key) = self.keyed(write) {
+            let (home, outcome, tags) = (self.home(), judge(&value), texts(tags));
+            home.put(key, value, outcome, (&home.policy, &tags));
+        }
+    }
+
+    /// The stored name of a call: what it is known by beyond this process, in Rust and in Python.
+    ///
+    /// # Errors
+    /// A `KeyRefused` error for arguments beyond what a key may be.
+    pub fn key(&'static self, write: Writing<'_>) -> Result<String, Error> {
+        let declared = &self.declared;
+        let header = Header {
+            function: declared.name,
+            version: declared.version,
+            parameters: declared.parameters,
+        };
+        let digest = self
+            .keyed(write)
+            .and_then(|(_, key)| Digest::new(&header, key.0.arguments()))
+            .map_err(|limit| {
+                Error::new(
+                    ErrorKind::KeyRefused,
+                    format!("an argument of {} is {limit}", declared.name),
+                    "name what tells calls apart, as in `key = \"{page.id}\"`",
+                )
+            })?;
+        let (namespace, version) = (declared.namespace, declared.version);
+        Ok(key::stored_name(namespace, declared.name, version, &digest))
+    }
+
+    /// Makes all entries of the function gone, also what is being computed.
+    pub fn clear(&'static self) {
+        let home = self.home();
+        home.engine.clear_scope(&home.scope);
+    }
+
+    /// What happened in the function.
+    pub fn stats(&'static self) -> Stats {
+        self.home().engine.totals()
+    }
+
+    fn keyed(&'static self, write: Writing<'_>) -> Result<(u64, Canonical), Limit> {
+        let mut writer = Writer::for_scope(ONLY_SCOPE);
+        let key = sealed(&mut writer, write)?;
+        Ok((self.home().seed.hash_one(key), Canonical(key.into())))
+    }
+}
+
+/// The clock of all decorated functions.
+pub(crate) fn ticker() -> &'static Ticker {
+    static TICKER: LazyLock<Ticker> = LazyLock::new(Ticker::system);
+    &TICKER
+}
+
+fn sealed<'a>(writer: &'a mut Writer, write: Writing<'_>) -> Result<KeyRef<'a>, Limit> {
+    write(writer)?;
+    writer.seal()
+}
+
+impl<R: Shared> Missing<R> {
+    fn unkeyed(home: &'static Home<Canonical, R>) -> Self {
+        Self {
+            home,
+            key: None,
+            refresh: false,
+        }
+    }
+
+    /// Computes the call on this thread, or waits for who does.
+    ///
+    /// # Panics
+    /// If the computation asks for its own key.
+    pub fn compute(
+        self,
+        tags: &[Arc<str>],
+        compute: impl FnOnce() -> R,
+        judge: impl FnOnce(&R) -> Outcome,
+    ) -> R {
+        let Some(call) = self.call(tags) else {
+            return compute();
+        };
+        let Ok(value) = call.run(|| Ok::<_, Infallible>(compute()), judge);
+        value
+    }
+
+    /// Computes the call in this task, or waits for who does.
+    ///
+    /// # Panics
+    /// If the computation asks for its own key.
+    pub async fn compute_async<F: Future<Output = R>>(
+        self,
+        tags: &[Arc<str>],
+        compute: impl FnOnce() -> F,
+        judge: impl FnOnce(&R) -> Outcome,
+    ) -> R {
+        let Some(call) = self.call(tags) else {
+            return compute().await;
+        };
+        let Ok(value) = call
+            .run_async(async || Ok::<_, Infallible>(compute().await), judge)
+            .await;
+        value
+    }
+
+    /// The call; None, and counted, where it goes past the cache.
+    fn call<'a>(&'a self, tags: &'a [Arc<str>]) -> Option<Call<'a, Canonical, R>> {
+        let Some((hash, key)) = &self.key else {
+            self.home.scope.count_bypass();
+            self.home.scope.count_error();
+            return None;
+        };
+        Some(Call {
+            home: self.home,
+            policy: self.home.policy,
+            hash: *hash,
+            key,
+            tags,
+            refresh: self.refresh,
+        })
+    }
+}
+
+/// The decorated functions of the process that were called.
+static FUNCTIONS: Mutex<Vec<&'static (dyn Tagged + Sync)>> = Mutex::new(Vec::new());
+
+/// A function whose entries have tags.
+trait Tagged {
+    fn invalidate_tags(&self, tags: &[Arc<str>]);
+}
+
+impl<R: Shared> Tagged for Function<R> {
+    fn invalidate_tags(&self, tags: &[Arc<str>]) {
+        if let Some(home) = self.home.get() {
+            home.engine.invalidate_tags(tags);
+        }
+    }
+}
+
+/// Makes every entry with one of these tags gone, of whatever decorated function of the process.
+///
+/// What is being computed under them goes to those who wait for it already, and to nobody later.
+///
+/// ```
+/// #[everwarm::cached(tags = ["user:{id}"])]
+/// fn name(id: u64) -> String { format!("user {id}") }
+///
+/// name(7);
+/// everwarm::invalidate_tags(["user:7"]);
+/// assert!(name::peek(7).is_none());
+/// ```
+pub fn invalidate_tags<T: Into<Arc<str>>>(tags: impl IntoIterator<Item = T>) {
+    let tags = texts(tags);
+    let functions = FUNCTIONS.lock().clone();
+    functions
+        .iter()
+        .for_each(|function| function.invalidate_tags(&tags));
+}

@@ -1,0 +1,142 @@
+//! A cache in the process: one computation per key, invalidation that wins, for threads and tasks alike.
+//!
+//! A [`Cache`] has keys and values of your own types:
+//!
+//! ```
+//! use everwarm::{Cache, duration::mins};
+//!
+//! let users = Cache::builder("users").max_entries(10_000).ttl(mins(5)).build()?;
+//! assert_eq!(users.get_or_compute(&7_u64, || "Ada"), "Ada"); // computed
+//! assert_eq!(users.get_or_compute(&7_u64, || "Bob"), "Ada"); // from memory
+//! # Ok::<(), everwarm::Error>(())
+//! ```
+//!
+//! [`cached`](macro@cached) makes a function remember what it gave:
+//!
+//! ```
+//! #[everwarm::cached(ttl = "5m", tags = ["user:{id}"])]
+//! fn profile(id: u64) -> Result<String, std::num::ParseIntError> {
+//!     Ok(format!("profile of {id}"))
+//! }
+//!
+//! assert_eq!(profile(7)?, profile(7)?);
+//! assert_eq!(profile::stats().computations, 1);
+//! profile::invalidate(7);
+//! # Ok::<(), std::num::ParseIntError>(())
+//! ```
+//!
+//! Both work in threads and in tasks of any runtime, together: everyone who asks for a missing value waits for the one
+//! computation of it. None of it starts a thread or a runtime.
+#![forbid(unsafe_code)]
+
+mod builder;
+mod cache;
+mod call;
+mod chain;
+pub mod duration;
+mod form;
+mod function;
+mod home;
+pub mod key;
+mod objects;
+mod share;
+pub mod testing;
+mod using;
+mod verdict;
+
+pub use builder::Builder;
+pub use cache::Cache;
+pub use everwarm_core::error::{Error, ErrorKind};
+pub use everwarm_engine::{Cause, Eviction, Seen, Stats};
+/// Makes a struct or an enum part of keys, by its content.
+///
+/// A struct is written as the record of its fields, as Python's dataclasses are; an enum's value without fields as a member
+/// of an enumeration. `#[key(class = "shop.models.Point")]` on the type names the Python class that it stands for: module
+/// and name. Without it the class is the module and the name of the type itself.
+///
+/// ```
+/// use everwarm::{ToKey, key::Writer};
+///
+/// #[derive(ToKey)]
+/// #[key(class = "shop.Point")]
+/// struct Point { x: i32, y: i32 }
+///
+/// let mut writer = Writer::new();
+/// Point { x: 1, y: 2 }.write(&mut writer)?;
+/// assert_eq!(writer.as_bytes(), b"\xe1\x44shop\x45Point\x02\x41x\x11\x01\x41y\x11\x02");
+/// # Ok::<(), everwarm::key::Limit>(())
+/// ```
+pub use everwarm_macros::ToKey;
+/// Makes a function remember what it gave for the same arguments.
+///
+/// Of calls with the same arguments one computes, in whatever thread or task, and all get what it gave. The function may
+/// be `async`, with any runtime or none. What it returns is cloned for each caller. A `Result`, under whatever name, is
+/// kept if it is `Ok`; an error goes to all who wait, and the next call computes anew.
+///
+/// | option | meaning |
+/// |---|---|
+/// | `ttl = "5m"` | how long an entry is fresh; for ever unless said otherwise |
+/// | `jitter = 0.1` | by up to which fraction each ttl is shortened at random |
+/// | `max_entries = 1000` | how many entries there may be; 10,000 unless said otherwise |
+/// | `tags = ["user:{id}"]` | names to invalidate entries by, with [`invalidate_tags`] |
+/// | `key = "{user.id}"` | what tells calls apart; all arguments unless said otherwise |
+/// | `cache_none = false` | a None, or `Ok(None)`, is returned and not kept |
+/// | `name = "shop.price"` | what the function is called in stored names; its path unless said otherwise |
+/// | `version = "2"`, `namespace = "shop"` | further parts of stored names |
+///
+/// The places of a template are parameters, with `.field` and `[index]` behind them. Every argument that is part of the
+/// key has a type that is [`ToKey`](trait@ToKey); a template of tags shows its own with `Display`.
+///
+/// Beside a function `price` there is a type `price` with its verbs. They take the function's arguments.
+///
+/// | verb | what it does |
+/// |---|---|
+/// | `price::invalidate(sku)` | makes the entry gone, also for who computes it now |
+/// | `price::peek(sku)` | the entry with its age, remaining time and tags, if it is there; counts nothing |
+/// | `price::prime(value, sku)` | stores a value as if the call had given it |
+/// | `price::refresh(sku)` | computes anew, whatever is there |
+/// | `price::uncached(sku)` | the function itself |
+/// | `price::key(sku)` | the stored name of the call |
+/// | `price::clear()`, `price::stats()` | all entries gone; what happened |
+///
+/// A method has them beside it, with its name before theirs: `shop.price_invalidate(sku)`, `Shop::price_stats()`. It needs
+/// `key =`, which says whether instances share entries (`"{sku}"`) or not (`"{self.id}{sku}"`). All instances of a type
+/// have one bound.
+///
+/// ```
+/// #[everwarm::cached(ttl = "1h", max_entries = 1_000)]
+/// fn price(sku: &str) -> Option<u32> {
+///     (sku == "lamp").then_some(30)
+/// }
+///
+/// assert_eq!((price("lamp"), price("lamp")), (Some(30), Some(30)));
+/// assert_eq!((price::stats().hits, price::stats().computations), (1, 1));
+/// price::prime(Some(25), "lamp");
+/// assert_eq!(price("lamp"), Some(25));
+/// ```
+///
+/// # Panics
+/// The function panics if its computation asks for its own key.
+///
+/// # Errors
+/// An argument larger than 16 MiB once encoded, or nested deeper than 128 levels, is part of no key: such a call computes
+/// every time, and is counted as an error and a bypass.
+pub use everwarm_macros::cached;
+pub use function::{Shared, invalidate_tags};
+pub use key::ToKey;
+pub use using::Using;
+
+/// What the attribute's code is made of. It changes without notice.
+#[doc(hidden)]
+pub mod expansion {
+    pub use crate::function::{Declaration, Function, Missing};
+    pub use crate::key::{Limit, Writer};
+    pub use crate::verdict::{Nothing, Plain, Verdict};
+    pub use everwarm_core::settle::Outcome;
+}
+
+/// The guide and the README, whose Rust is run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/rust.md")]
+#[doc = include_str!("../../../README.md")]
+mod documents {}

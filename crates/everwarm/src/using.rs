@@ -1,0 +1,223 @@
+//! One call of a typed cache, with what counts for this call alone.
+
+use std::borrow::Borrow;
+use std::convert::Infallible;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+use everwarm_core::policy::Policy;
+
+use crate::cache::{Cache, kept, texts};
+use crate::call::Call;
+use crate::form::{Lent, Typed};
+use crate::share::Share;
+
+/// A cache for one call: what [`Cache::using`] gives.
+///
+/// ```
+/// use everwarm::{Cache, duration::secs};
+///
+/// let cache = Cache::new("quotes");
+/// let quote = cache.using().ttl(secs(10)).tags(["list:7"]).get_or_compute("ada", || 42);
+/// assert_eq!(quote, 42);
+/// cache.invalidate_tags(["list:7"]);
+/// assert!(!cache.exists("ada"));
+/// ```
+#[must_use = "it does nothing until one of its verbs is called"]
+pub struct Using<'a, K: Clone + Eq, V> {
+    cache: &'a Cache<K, V>,
+    ttl: Option<Duration>,
+    tags: Vec<Arc<str>>,
+    refresh: bool,
+}
+
+impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
+    pub(crate) fn new(cache: &'a Cache<K, V>) -> Self {
+        Self {
+            cache,
+            ttl: cache.home.policy.ttl,
+            tags: Vec::new(),
+            refresh: false,
+        }
+    }
+
+    /// How long the entry is fresh, if this call stores one; a span of nothing keeps nothing. The jitter of the cache counts
+    /// for it too.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// The entry does not expire, if this call stores one.
+    pub fn no_ttl(mut self) -> Self {
+        self.ttl = None;
+        self
+    }
+
+    /// Tags of the entry, if this call stores one, beside those that the cache makes of its key.
+    pub fn tags<T: Into<Arc<str>>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.tags.extend(texts(tags));
+        self
+    }
+
+    /// The value is computed whatever is there; until then other callers are given the old one.
+    ///
+    /// ```
+    /// let cache = everwarm::Cache::new("quotes");
+    /// cache.set(7, 1);
+    /// assert_eq!(cache.using().refresh().get_or_compute(&7, || 2), 2);
+    /// assert_eq!(cache.get(&7), Some(2));
+    /// ```
+    pub fn refresh(mut self) -> Self {
+        self.refresh = true;
+        self
+    }
+
+    /// As [`Cache::set`].
+    pub fn set(mut self, key: K, value: V) {
+        self.add_tags_of(&key);
+        let (policy, home) = (self.policy(), &self.cache.home);
+        let (hash, outcome) = (self.cache.hash(&key), kept(&value));
+        home.put((hash, Typed(key)), value, outcome, (&policy, &self.tags));
+    }
+
+    /// As [`Cache::get_or_compute`].
+    ///
+    /// # Panics
+    /// As [`Cache::get_or_compute`].
+    pub fn get_or_compute<Q>(self, key: &Q, compute: impl FnOnce() -> V) -> V
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let Ok(value) = self.run(key, || Ok::<_, Infallible>(compute()));
+        value
+    }
+
+    /// As [`Cache::try_get_or_compute`].
+    ///
+    /// # Errors
+    /// What `compute` gave, shared.
+    ///
+    /// # Panics
+    /// As [`Cache::get_or_compute`].
+    pub fn try_get_or_compute<Q, E>(
+        self,
+        key: &Q,
+        compute: impl FnOnce() -> Result<V, E>,
+    ) -> Result<V, Arc<E>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        E: Send + Sync + 'static,
+    {
+        self.run(key, || compute().map_err(Arc::new))
+    }
+
+    /// As [`Cache::get_or_compute_async`].
+    ///
+    /// # Panics
+    /// As [`Cache::get_or_compute_async`].
+    pub async fn get_or_compute_async<Q, F>(self, key: &Q, compute: impl FnOnce() -> F) -> V
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        F: Future<Output = V>,
+    {
+        let Ok(value) = self
+            .run_async(key, async || Ok::<_, Infallible>(compute().await))
+            .await;
+        value
+    }
+
+    /// As [`Cache::try_get_or_compute_async`].
+    ///
+    /// # Errors
+    /// What `compute` gave, shared.
+    ///
+    /// # Panics
+    /// As [`Cache::get_or_compute_async`].
+    pub async fn try_get_or_compute_async<Q, E, F>(
+        self,
+        key: &Q,
+        compute: impl FnOnce() -> F,
+    ) -> Result<V, Arc<E>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        E: Send + Sync + 'static,
+        F: Future<Output = Result<V, E>>,
+    {
+        self.run_async(key, async || compute().await.map_err(Arc::new))
+            .await
+    }
+
+    fn run<Q, X: Share>(mut self, key: &Q, compute: impl FnOnce() -> Result<V, X>) -> Result<V, X>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.look(key) {
+            Ok(value) => Ok(value),
+            Err((hash, key)) => self.call(hash, &key).run(compute, kept),
+        }
+    }
+
+    async fn run_async<Q, X: Share, F: Future<Output = Result<V, X>>>(
+        mut self,
+        key: &Q,
+        compute: impl FnOnce() -> F,
+    ) -> Result<V, X>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.look(key) {
+            Ok(value) => Ok(value),
+            Err((hash, key)) => self.call(hash, &key).run_async(compute, kept).await,
+        }
+    }
+
+    /// The value that is there, or what it takes to ask for it.
+    fn look<Q>(&mut self, key: &Q) -> Result<V, (u64, Typed<K>)>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let (hash, home) = (self.cache.hash(key), &self.cache.home);
+        if !self.refresh
+            && let Some(value) = home.engine.hit(&home.scope, hash, &Lent(key))
+        {
+            return Ok(value);
+        }
+        let key = key.to_owned();
+        self.add_tags_of(&key);
+        Err((hash, Typed(key)))
+    }
+
+    fn call<'b>(&'b self, hash: u64, key: &'b Typed<K>) -> Call<'b, Typed<K>, V> {
+        Call {
+            home: &self.cache.home,
+            policy: self.policy(),
+            hash,
+            key,
+            tags: &self.tags,
+            refresh: self.refresh,
+        }
+    }
+
+    fn policy(&self) -> Policy {
+        Policy {
+            ttl: self.ttl,
+            ..self.cache.home.policy
+        }
+    }
+
+    fn add_tags_of(&mut self, key: &K) {
+        if let Some(tagging) = &self.cache.tagging {
+            self.tags.extend(tagging(key));
+        }
+    }
+}
