@@ -1,5 +1,7 @@
 //! The value of a call, and how it was had.
 
+use everwarm_core::using::Plan;
+
 use crate::object::Object;
 
 /// How a call got its value.
@@ -22,27 +24,19 @@ impl Status {
             Self::Bypass => "bypass",
         }
     }
+
+    /// The status of a call that computed.
+    pub(crate) fn computed(plan: Plan) -> Self {
+        match plan {
+            Plan::Skip => Self::Bypass,
+            Plan::Refresh => Self::Refreshed,
+            Plan::Only(_) | Plan::Compute { .. } => Self::Miss,
+        }
+    }
 }
 
 /// The value of a call and how it was had.
 pub(crate) struct Answer {
     pub(crate) value: Object,
     pub(crate) status: Status,
-}
-
-/// Whether a call may be answered from the table.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Read,
-    Refresh,
-}
-
-impl Mode {
-    /// The status of a call that computed.
-    pub(crate) fn computed(self) -> Status {
-        match self {
-            Self::Read => Status::Miss,
-            Self::Refresh => Status::Refreshed,
-        }
-    }
 }

@@ -59,7 +59,7 @@ fn collected() -> PyErr {
 }
 
 /// Runs `work` and gives its result to the interpreter; a panic becomes an exception.
-fn guarded(work: impl FnOnce() -> PyResult<*mut ffi::PyObject>) -> *mut ffi::PyObject {
+pub(crate) fn guarded(work: impl FnOnce() -> PyResult<*mut ffi::PyObject>) -> *mut ffi::PyObject {
     known_to_pyo3(|py| {
         let error = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(object)) => return object,

@@ -6,6 +6,7 @@
 //! is called here, as something that may unwind; and where it does the thread is parked for good, as CPython 3.14 does it
 //! itself, so that no other frame of ours is ever met.
 
+use std::ffi::c_int;
 use std::hint::black_box;
 use std::mem;
 
@@ -19,6 +20,8 @@ type Vectorcall = unsafe extern "C-unwind" fn(
     usize,
     *mut ffi::PyObject,
 ) -> *mut ffi::PyObject;
+type Hash = unsafe extern "C-unwind" fn(*mut ffi::PyObject) -> ffi::Py_hash_t;
+type Compare = unsafe extern "C-unwind" fn(*mut ffi::PyObject, *mut ffi::PyObject, c_int) -> c_int;
 type Release = unsafe extern "C-unwind" fn(*mut ffi::PyObject);
 
 /// Parks a thread that is being unwound.
@@ -52,6 +55,42 @@ pub(crate) unsafe fn vectorcall(
     let result = unsafe { call(function, arguments, count, names) };
     mem::forget(parked);
     result
+}
+
+/// `PyObject_Hash`.
+pub(crate) fn hash(object: &Bound<'_, PyAny>) -> PyResult<ffi::Py_hash_t> {
+    // SAFETY: attached, with a live object; as for `vectorcall`.
+    let hash = unsafe {
+        let hash = black_box(mem::transmute::<*const (), Hash>(
+            ffi::PyObject_Hash as *const (),
+        ));
+        let parked = Parked;
+        let result = hash(object.as_ptr());
+        mem::forget(parked);
+        result
+    };
+    match hash {
+        -1 => Err(PyErr::fetch(object.py())),
+        hash => Ok(hash),
+    }
+}
+
+/// `PyObject_RichCompareBool` for `==`: what is the same object is equal.
+pub(crate) fn equal(one: &Bound<'_, PyAny>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+    // SAFETY: attached, with live objects; as for `vectorcall`.
+    let equal = unsafe {
+        let compare = black_box(mem::transmute::<*const (), Compare>(
+            ffi::PyObject_RichCompareBool as *const (),
+        ));
+        let parked = Parked;
+        let result = compare(one.as_ptr(), other.as_ptr(), ffi::Py_EQ);
+        mem::forget(parked);
+        result
+    };
+    match equal {
+        -1 => Err(PyErr::fetch(one.py())),
+        equal => Ok(equal == 1),
+    }
 }
 
 /// Lets go of a reference; the object's end may run Python code.

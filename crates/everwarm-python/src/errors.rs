@@ -32,6 +32,34 @@ pub(crate) fn recursion(py: Python<'_>, name: &str) -> PyErr {
     )
 }
 
+/// A `NotCached`: a call that was to be served from the cache alone.
+pub(crate) fn not_cached(py: Python<'_>, name: &str) -> PyErr {
+    let hint = "leave `only_if_cached` out to compute it, or catch `NotCached`";
+    raise(
+        py,
+        &Error::new(
+            ErrorKind::NotCached,
+            format!("{name} has no entry that this call may be served"),
+            hint,
+        ),
+    )
+}
+
+/// An `Unsupported`: a value that `isolate` cannot copy.
+pub(crate) fn not_copied(py: Python<'_>, name: &str, cause: PyErr) -> PyErr {
+    let hint = "give its class a `__deepcopy__`, or leave `isolate` out";
+    let error = raise(
+        py,
+        &Error::new(
+            ErrorKind::Unsupported,
+            format!("a value of {name} cannot be copied, which isolate=True asks for"),
+            hint,
+        ),
+    );
+    error.set_cause(py, Some(cause));
+    error
+}
+
 fn make(py: Python<'_>, class: &str, text: &str) -> PyErr {
     let made = modules::own(py, "everwarm._errors")
         .and_then(|module| module.getattr(class))

@@ -4,23 +4,27 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
 use everwarm_core::key::{Short, Writer};
-use everwarm_engine::Ask;
+use everwarm_core::using::{Plan, Read};
+use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use pyo3::{ffi, intern};
 
-use crate::answer::{Answer, Mode, Status};
+use crate::answer::{Answer, Status};
 use crate::arguments::Arguments;
-use crate::engine::{Arrival, Key, Turn};
-use crate::home::{Home, Keyed};
+use crate::ask::Source;
+use crate::engine::Key;
+use crate::home::{Found, Home, Keyed};
+use crate::listener::Title;
 use crate::object::Object;
+use crate::own::Own;
 use crate::parameter::{Parameter, is_instance_name};
 use crate::settle::Flight;
 use crate::signature::{Signature, Unkeyed};
 use crate::table::Table;
 use crate::terms::{KeySource, Terms, resolve};
-use crate::{calling, errors, keys, modules, waiting};
+use crate::{ask, calling, errors, keys, modules};
 
 /// What a `Call` holds.
 pub(crate) struct Function {
@@ -31,9 +35,11 @@ pub(crate) struct Function {
     driver: Option<Py<PyAny>>,
     signature: Signature,
     terms: Py<Terms>,
-    /// Whether the key is made of the arguments by the signature alone.
-    by_arguments: bool,
+    /// Whether a hit may be given at once: its key is made by the signature alone, and its value goes out as it is.
+    at_once: bool,
     home: OnceLock<Home>,
+    /// Where it lives since its cache was taken back.
+    later: Mutex<Option<Arc<Home>>>,
 }
 
 impl Function {
@@ -59,13 +65,14 @@ impl Function {
         checked.key.check(py, &signature)?;
         checked.tags.check(py, &signature)?;
         Ok(Self {
-            by_arguments: matches!(checked.key, KeySource::Arguments),
+            at_once: matches!(checked.key, KeySource::Arguments) && checked.isolate.is_none(),
             wrapped: wrapped.unbind(),
             cache: cache.unbind(),
             driver: driver.map(Bound::unbind),
             signature,
             terms: terms.unbind(),
             home: OnceLock::new(),
+            later: Mutex::new(None),
         })
     }
 
@@ -89,7 +96,7 @@ impl Function {
     #[inline(always)]
     pub(crate) fn hit(&self, call: &Arguments<'_, '_>) -> Option<Object> {
         let home = self.home.get()?;
-        if !self.by_arguments {
+        if !home.gate.is_open() {
             return None;
         }
         match self
@@ -124,7 +131,7 @@ impl Function {
 
     /// The value of any call of a sync function.
     pub(crate) fn answer<'py>(&self, call: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(self.ask(call, Mode::Read)?.value.into_bound(call.py()))
+        Ok(self.ask(call, Plan::ORDINARY)?.value.into_bound(call.py()))
     }
 
     /// The awaitable of a call of a coroutine function that was no hit at first sight.
@@ -134,14 +141,20 @@ impl Function {
         call: &Arguments<'_, '_>,
     ) -> PyResult<*mut ffi::PyObject> {
         let py = call.py();
-        let home = self.home(py)?;
+        let found = self.home(py)?;
+        let home = &*found;
+        if home.is_disabled(py)? {
+            return Ok(self.bypass(home, call)?.value.into_bound(py).into_ptr());
+        }
         match self.keyed(home, call) {
             Err(Unkeyed::Misfit) => {
                 return Ok(self.bypass(home, call)?.value.into_bound(py).into_ptr());
             }
             Err(Unkeyed::Refused(error)) => return Err(error),
             Ok(keyed) => {
-                if let Some(value) = home.engine.hit(&home.scope, keyed.hash, &keyed.key) {
+                if self.terms().isolate.is_none()
+                    && let Some(value) = home.engine.hit(&home.scope, keyed.hash, &keyed.key)
+                {
                     return crate::ready::ready(py, value);
                 }
             }
@@ -163,77 +176,61 @@ impl Function {
     }
 
     /// Answers a call of a sync function, and says how.
-    pub(crate) fn ask(&self, call: &Arguments<'_, '_>, mode: Mode) -> PyResult<Answer> {
+    pub(crate) fn ask(&self, call: &Arguments<'_, '_>, plan: Plan) -> PyResult<Answer> {
         let py = call.py();
-        let home = self.home(py)?;
+        let found = self.home(py)?;
+        let home = &*found;
+        if plan == Plan::Skip || home.is_disabled(py)? {
+            return self.bypass(home, call);
+        }
         let keyed = match self.keyed(home, call) {
             Ok(keyed) => keyed,
             Err(Unkeyed::Misfit) => return self.bypass(home, call),
             Err(Unkeyed::Refused(error)) => return Err(error),
         };
-        if mode == Mode::Read
-            && let Some(value) = home.engine.hit(&home.scope, keyed.hash, &keyed.key)
-        {
-            return Ok(Answer {
-                value,
-                status: Status::Hit,
+        if let Some(value) = self.found(py, home, &keyed, plan)? {
+            return Ok(match self.try_copied(py, home, &value) {
+                Some(value) => Answer {
+                    value,
+                    status: Status::Hit,
+                },
+                None => Answer {
+                    value: call.call(self.wrapped(py))?.into(),
+                    status: Status::Bypass,
+                },
             });
         }
         let tags = self.tags(home, call);
-        let chain = waiting::chain(py)?;
-        let mut again = false;
-        loop {
-            let caller = waiting::caller(&chain, true);
-            let ask = Ask {
-                again,
-                ..home.ask(&keyed, tags.as_deref(), caller)
-            };
-            match self.turn(py, home, ask, mode)? {
-                Turn::Hit(value) => {
-                    return Ok(Answer {
-                        value,
-                        status: Status::Hit,
-                    });
-                }
-                Turn::Lead(lead) | Turn::Alone(lead) => {
-                    let flight = Flight::new(home, lead, keyed, tags.is_some());
-                    return Ok(Answer {
-                        value: self.compute(call, home, flight)?,
-                        status: mode.computed(),
-                    });
-                }
-                Turn::Wait(ticket) => match waiting::wait(py, ticket)? {
-                    Arrival::Value(value) => {
-                        return Ok(Answer {
-                            value,
-                            status: Status::Follower,
-                        });
-                    }
-                    Arrival::Failed(error) => return Err(waiting::own_copy(py, error)),
-                    Arrival::Again => again = true,
-                },
-            }
-        }
+        let source = Called {
+            function: self,
+            home,
+            call,
+        };
+        ask::answer(py, &source, keyed, tags.as_deref(), plan)
     }
 
-    /// The engine's turn for a call that is no hit.
-    pub(crate) fn turn(
+    /// The value of an entry that the plan takes. A call that is to be served from the cache alone fails without.
+    pub(crate) fn found(
         &self,
         py: Python<'_>,
         home: &Home,
-        ask: Ask<'_, Key>,
-        mode: Mode,
-    ) -> PyResult<Turn> {
-        match mode {
-            Mode::Read => home
-                .engine
-                .begin(ask)
-                .map_err(|_| errors::recursion(py, &self.title(py))),
-            Mode::Refresh => Ok(Turn::Lead(home.engine.refresh(ask))),
+        keyed: &Keyed,
+        plan: Plan,
+    ) -> PyResult<Option<Object>> {
+        let (engine, scope) = (&home.engine, &home.scope);
+        let found = match plan.read() {
+            Read::Any => engine.hit(scope, keyed.hash, &keyed.key),
+            Read::Nothing => None,
+            read => engine.hit_since(scope, keyed.hash, &keyed.key, read.since(engine.now())),
+        };
+        if found.is_none() && matches!(plan, Plan::Only(_)) {
+            scope.count_miss();
+            return Err(errors::not_cached(py, &self.title(py)));
         }
+        Ok(found)
     }
 
-    /// Calls the function past the cache, for arguments that it will not take.
+    /// Calls the function past the cache: for arguments that it will not take, and where it is disabled.
     pub(crate) fn bypass(&self, home: &Home, call: &Arguments<'_, '_>) -> PyResult<Answer> {
         home.scope.count_bypass();
         let value = call.call(self.wrapped(call.py()))?.into();
@@ -246,16 +243,48 @@ impl Function {
 
 impl Function {
     /// The table and scope of this function; found at the first use, when the cache is resolved.
-    pub(crate) fn home(&self, py: Python<'_>) -> PyResult<&Home> {
-        if let Some(home) = self.home.get() {
-            return Ok(home);
+    pub(crate) fn home(&self, py: Python<'_>) -> PyResult<Found<'_>> {
+        if let Some(home) = self.home.get().filter(|home| !home.is_left()) {
+            return Ok(Found::First(home));
+        }
+        let later = self.later.lock().clone();
+        if let Some(home) = later.filter(|home| !home.is_left()) {
+            return Ok(Found::Later(home));
         }
         let table = calling::call(&self.cache.bind(py).getattr(intern!(py, "_resolve"))?, [])?
             .cast_into::<Table>()?;
-        let terms = self.terms();
-        Ok(self
-            .home
-            .get_or_init(|| Home::new(table, terms.name.as_deref(), &terms.version)))
+        let listener = table.get().listener.clone();
+        let introduced = listener.map(|listener| (listener, self.listed(py)));
+        let make = || {
+            let home = Home::new(table.clone(), self.terms(), self.at_once);
+            if let Some((listener, title)) = &introduced {
+                listener.introduce(&home.scope, Some(Arc::clone(title)));
+            }
+            home
+        };
+        // Of several threads that come here at once the first decides.
+        let first = self.home.get_or_init(&make);
+        Ok(if first.is_left() {
+            Found::Later(self.find_later(make))
+        } else {
+            Found::First(first)
+        })
+    }
+
+    /// The home after the first was left; here too the first decides.
+    #[cold]
+    fn find_later(&self, make: impl FnOnce() -> Home) -> Arc<Home> {
+        let made = Arc::new(make());
+        let mut later = self.later.lock();
+        if let Some(home) = &*later
+            && !home.is_left()
+        {
+            return Arc::clone(home);
+        }
+        let left = later.replace(Arc::clone(&made));
+        drop(later);
+        drop(left);
+        made
     }
 
     /// The key of a call.
@@ -271,6 +300,7 @@ impl Function {
                 let made = call.call(function.bind(call.py()))?;
                 keys::encode_argument(&made, &mut key, "key=")?;
             }
+            KeySource::Own(own) => return self.numbered(home, call, *own),
             KeySource::Template(template) => {
                 for field in template.fields() {
                     let value = resolve(field, call, &self.signature)?;
@@ -283,6 +313,19 @@ impl Function {
             hash: home.seed.hash_one(sealed),
             key: sealed.into(),
             instance,
+        })
+    }
+
+    /// The key of a call whose arguments are told apart by their own `==`.
+    fn numbered(&self, home: &Home, call: &Arguments<'_, '_>, own: Own) -> Result<Keyed, Unkeyed> {
+        if !own.keeps {
+            return Err(Unkeyed::Misfit);
+        }
+        let key = Key::Own(home.numbers.number(call, own.typed)?);
+        Ok(Keyed {
+            hash: home.seed.hash_one(&key),
+            key,
+            instance: None,
         })
     }
 
@@ -320,6 +363,15 @@ impl Function {
         }
     }
 
+    /// What the stored names of its entries are made of.
+    fn listed(&self, py: Python<'_>) -> Arc<Title> {
+        Arc::new(Title {
+            function: self.title(py),
+            version: self.terms().version.clone(),
+            parameters: self.signature.names(py).map(ToString::to_string).collect(),
+        })
+    }
+
     /// Shows the Python objects held here to the garbage collector.
     pub(crate) fn visit(&self, each: &mut impl FnMut(*mut ffi::PyObject)) {
         each(self.wrapped.as_ptr());
@@ -331,6 +383,9 @@ impl Function {
         if let Some(home) = self.home.get() {
             each(home.table_ptr());
         }
+        if let Some(home) = self.later.lock().as_ref() {
+            each(home.table_ptr());
+        }
         self.signature.visit(each);
     }
 }
@@ -338,18 +393,55 @@ impl Function {
 impl Drop for Function {
     /// The entries go with their function, unless others share them under a declared name.
     fn drop(&mut self) {
-        if let Some(home) = self.home.get()
-            && self.terms.get().name.is_none()
-        {
-            home.engine.drop_scope(&home.scope);
+        if self.terms.get().name.is_some() {
+            return;
         }
+        let later = self.later.lock().take();
+        for home in self.home.get().into_iter().chain(later.as_deref()) {
+            home.engine.drop_scope(&home.scope);
+            home.forget();
+        }
+    }
+}
+
+/// One call of a function, as what a value is asked of.
+pub(crate) struct Called<'a, 'c, 'py> {
+    pub(crate) function: &'a Function,
+    pub(crate) home: &'a Home,
+    pub(crate) call: &'a Arguments<'c, 'py>,
+}
+
+impl Source for Called<'_, '_, '_> {
+    fn home(&self) -> &Home {
+        self.home
+    }
+
+    fn title(&self, py: Python<'_>) -> String {
+        self.function.title(py)
+    }
+
+    fn compute(&self, py: Python<'_>) -> PyResult<Object> {
+        Ok(self.call.call(self.function.wrapped(py))?.into())
+    }
+
+    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> Object {
+        self.function.settle(py, self.home, flight, value)
+    }
+
+    fn own(&self, py: Python<'_>, value: &Object) -> Option<Object> {
+        self.function.try_copied(py, self.home, value)
     }
 }
 
 /// Says once, in the log, that a callable of the policy has failed.
 pub(crate) fn report(py: Python<'_>, what: &str, error: &PyErr) {
+    report_so(py, what, error, "so the value was returned but not stored");
+}
+
+/// Says once, in the log, that a callable has failed, and what follows from it.
+pub(crate) fn report_so(py: Python<'_>, what: &str, error: &PyErr, so: &str) {
     let said = modules::own(py, "everwarm._report")
-        .and_then(|module| module.call_method1(intern!(py, "failed"), (what, error.value(py))));
+        .and_then(|module| module.call_method1(intern!(py, "failed"), (what, error.value(py), so)));
     if let Err(failure) = said {
         failure.write_unraisable(py, None);
     }

@@ -91,7 +91,8 @@ impl Instances {
         let left = self.living.lock().remove(&address);
         if let Some(left) = left {
             for (hash, key) in &left.keys {
-                self.engine.delete(&self.scope, *hash, key);
+                // Another instance may come to have its address, and with it these keys.
+                self.engine.forget(&self.scope, *hash, key);
             }
         }
     }

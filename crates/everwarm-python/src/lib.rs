@@ -1,36 +1,51 @@
 //! Everwarm's Python border: the only crate that names pyo3.
 //!
-//! `call` and `ready` are the two types made by hand for the hit path; `function` is what they do, in safe code; `signature`
-//! binds arguments and `keys` encodes them; `settle` and `waiting` finish what is no hit; `turn` is the same for coroutines;
-//! `verbs` and `table` are what Python calls for everything else.
+//! `call`, `ready` and `methods` are made by hand for the hit path; `function` and `objects` are what they do, in safe code;
+//! `signature` binds arguments and `keys` encodes them; `ask`, `settle` and `waiting` finish what is no hit; `turn` is the same
+//! for coroutines; `verbs` and `table` are what Python calls for everything else.
 
 use pyo3::prelude::*;
 
 mod answer;
 mod arguments;
+mod ask;
+mod bounds;
 mod call;
 mod calling;
 mod clock;
 mod engine;
 mod errors;
+mod explain;
 mod function;
+mod gate;
+mod given;
 mod home;
 mod instances;
+mod invalidates;
+mod isolate;
 mod keys;
+mod listener;
 mod lock;
+mod methods;
 mod modules;
 mod object;
+mod objects;
+mod own;
 mod parameter;
 mod ready;
+mod scan;
 mod settle;
 mod shape;
 mod signature;
 mod table;
 mod terms;
 mod turn;
+mod using;
 mod verbs;
 mod waiting;
 mod waking;
+mod wanted;
+mod weigher;
 
 /// What `fork` leaves in the child: no flights of the parent's.
 #[pyfunction]
@@ -43,6 +58,12 @@ fn after_fork() {
 #[pyfunction]
 fn seconds(duration: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
     Ok(terms::span_of(duration)?.map(|span| span.as_secs_f64()))
+}
+
+/// Checks a size as users write it; bytes, or None for no bound.
+#[pyfunction]
+fn size(keyword: &str, size: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    Ok(bounds::size_of(keyword, size)?.map(std::num::NonZeroU64::get))
 }
 
 /// What to say of a keyword that does not exist.
@@ -60,23 +81,38 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ready::register(module)?;
     call::register(module)?;
     module.add_class::<clock::Hand>()?;
+    module.add_class::<objects::Objects>()?;
+    methods::register(module)?;
+    module.add_class::<scan::Scan>()?;
+    module.add_class::<own::Own>()?;
     module.add_class::<table::Table>()?;
     module.add_class::<terms::Terms>()?;
     module.add_class::<turn::Turn>()?;
+    module.add_class::<wanted::Wanted>()?;
+    module.add_class::<using::Plan>()?;
+    module.add_class::<invalidates::Texts>()?;
     for function in [
         wrap_pyfunction!(after_fork, module)?,
         wrap_pyfunction!(seconds, module)?,
+        wrap_pyfunction!(bounds::check_bounds, module)?,
+        wrap_pyfunction!(size, module)?,
         wrap_pyfunction!(unknown_option, module)?,
+        wrap_pyfunction!(listener::end_listeners, module)?,
+        wrap_pyfunction!(weigher::estimate, module)?,
+        wrap_pyfunction!(gate::open_gates, module)?,
+        wrap_pyfunction!(gate::shut_gates, module)?,
         wrap_pyfunction!(turn::begin, module)?,
+        wrap_pyfunction!(explain::explain, module)?,
+        wrap_pyfunction!(verbs::ask, module)?,
         wrap_pyfunction!(verbs::call_with_result, module)?,
         wrap_pyfunction!(verbs::clear, module)?,
         wrap_pyfunction!(verbs::described, module)?,
         wrap_pyfunction!(verbs::invalidate, module)?,
         wrap_pyfunction!(verbs::key_of, module)?,
         wrap_pyfunction!(verbs::mark_method, module)?,
+        wrap_pyfunction!(verbs::mark_stale, module)?,
         wrap_pyfunction!(verbs::peek, module)?,
         wrap_pyfunction!(verbs::prime, module)?,
-        wrap_pyfunction!(verbs::refresh, module)?,
         wrap_pyfunction!(verbs::stats, module)?,
         wrap_pyfunction!(verbs::wrapped, module)?,
     ] {

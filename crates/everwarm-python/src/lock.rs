@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use everwarm_engine::{Bounds, Ticker};
+use everwarm_engine::{Bounds, Listener, Ticker};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Key};
+use crate::object::Object;
 
 #[cfg(Py_GIL_DISABLED)]
 pub(crate) type TableLock = everwarm_engine::DefaultLock;
@@ -16,11 +17,17 @@ pub(crate) type TableLock = everwarm_engine::DefaultLock;
 pub(crate) use attached::Attached as TableLock;
 
 /// An engine with as many shards as there are locks: one, if that is the interpreter's.
-pub(crate) fn new_engine(bounds: Bounds, ticker: Ticker) -> Arc<Engine> {
-    if cfg!(Py_GIL_DISABLED) {
-        Engine::new(bounds, ticker)
-    } else {
-        Engine::unsharded(bounds, ticker)
+pub(crate) fn new_engine(
+    bounds: Bounds,
+    ticker: Ticker,
+    listener: Option<Box<dyn Listener<Key, Object>>>,
+) -> Arc<Engine> {
+    if cfg!(not(Py_GIL_DISABLED)) {
+        return Engine::unsharded(bounds, ticker, listener);
+    }
+    match listener {
+        Some(listener) => Engine::with_listener(bounds, ticker, listener),
+        None => Engine::new(bounds, ticker),
     }
 }
 

@@ -3,6 +3,7 @@
 //! An import looks up its `__import__` in the globals of the Python code that runs, which may have none. What is loaded is
 //! found without it.
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -28,10 +29,13 @@ pub(crate) fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<
     }
 }
 
-/// A module of our own, imported if need be.
+/// A module of our own, imported if need be: by a function of ours, whose globals have all that an import asks for.
 pub(crate) fn own<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    match loaded(py, name)? {
-        Some(module) => Ok(module),
+    if let Some(module) = loaded(py, name)? {
+        return Ok(module);
+    }
+    match loaded(py, "everwarm._load")? {
+        Some(loader) => loader.call_method1(intern!(py, "load"), (name,)),
         None => Ok(py.import(name)?.into_any()),
     }
 }

@@ -1,4 +1,4 @@
-//! Computing, and what becomes of the value: the policy's callables are asked, then the lead settles.
+//! What becomes of a computed value: the policy's callables are asked, then the lead settles.
 
 use std::sync::Arc;
 
@@ -8,7 +8,6 @@ use everwarm_engine::{Chance, Settle};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-use crate::arguments::Arguments;
 use crate::calling;
 use crate::engine::Lead;
 use crate::function::{Function, report};
@@ -16,7 +15,6 @@ use crate::home::{Home, Keyed};
 use crate::object::Object;
 use crate::table::Table;
 use crate::terms::texts;
-use crate::waiting::Computing;
 
 /// A lead with what is needed to settle it.
 pub(crate) struct Flight {
@@ -31,6 +29,7 @@ pub(crate) struct Flight {
 struct Kept {
     deadline: Instant,
     tags: Vec<Arc<str>>,
+    weight: u64,
 }
 
 impl Flight {
@@ -45,27 +44,6 @@ impl Flight {
 }
 
 impl Function {
-    /// Calls a sync function as the leader of its key.
-    pub(crate) fn compute(
-        &self,
-        call: &Arguments<'_, '_>,
-        home: &Home,
-        flight: Flight,
-    ) -> PyResult<Object> {
-        let py = call.py();
-        let computing = Computing::new(py, flight.lead.id())?;
-        let result = match call.call(self.wrapped(py)) {
-            Ok(value) => Ok(self.settle(py, home, flight, value.into())),
-            Err(error) => {
-                fail(py, flight.lead, &error);
-                Err(error)
-            }
-        };
-        // Only here, since the policy's callables are part of the computation: they may ask for its key.
-        drop(computing);
-        result
-    }
-
     /// Ends a computation with its value, stored if the policy and the invalidations since allow it.
     pub(crate) fn settle(
         &self,
@@ -74,6 +52,10 @@ impl Function {
         flight: Flight,
         value: Object,
     ) -> Object {
+        // Without a copy of their own those who wait begin anew.
+        let Some(shared) = self.try_copied(py, home, &value) else {
+            return value;
+        };
         let kept = match self.keep(py, home, &flight, &value) {
             Ok(kept) => kept,
             Err((what, error)) => {
@@ -86,6 +68,7 @@ impl Function {
             Some(kept) => Settle {
                 deadline: kept.deadline,
                 tags: &kept.tags,
+                weight: kept.weight,
                 store: true,
             },
             None => Settle {
@@ -94,7 +77,7 @@ impl Function {
             },
         };
         let timed = settle.deadline != Instant::NEVER;
-        if flight.lead.settle(value.clone(), settle).stored && timed {
+        if flight.lead.settle(shared, settle).stored && timed {
             Table::watch(home.table(py));
         }
         value
@@ -128,11 +111,15 @@ impl Function {
         let settlement = settle(
             outcome,
             &Attempt::first(flight.began),
-            &terms.policy,
+            &home.policy,
             now,
             &Chance::new(),
         );
         let Settlement::Store(lifetime) = settlement else {
+            home.scope.count_refused();
+            return Ok(None);
+        };
+        let Some(weight) = weight_of(home, value) else {
             home.scope.count_refused();
             return Ok(None);
         };
@@ -147,8 +134,19 @@ impl Function {
         Ok(Some(Kept {
             deadline: lifetime.serve_until(),
             tags,
+            weight,
         }))
     }
+}
+
+/// What a value weighs, where that counts; None if it is heavier than the policy lets one be.
+pub(crate) fn weight_of(home: &Home, value: &Bound<'_, PyAny>) -> Option<u64> {
+    let most = home.policy.max_entry_bytes;
+    if most.is_none() && !home.engine.weighs() {
+        return Some(0);
+    }
+    let weight = home.weigh(value);
+    home.policy.admits(weight).then_some(weight)
 }
 
 /// Ends a computation with its error: followers share an `Exception`; any other hands the work over.

@@ -79,6 +79,15 @@ impl Signature {
             .map(move |parameter| parameter.name.bind(py))
     }
 
+    /// The names of the parameters that are part of the key.
+    pub(crate) fn keyed_names(&self, py: Python<'_>) -> Vec<String> {
+        let keyed = |parameter: &&Parameter| !matches!(parameter.treatment, Treatment::Left);
+        let parameters = self.parameters.iter().filter(keyed);
+        parameters
+            .map(|parameter| parameter.name.bind(py).to_string())
+            .collect()
+    }
+
     /// Whether a parameter has this name.
     pub(crate) fn position(&self, py: Python<'_>, name: &str) -> Option<usize> {
         self.names(py)

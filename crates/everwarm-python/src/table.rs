@@ -1,27 +1,26 @@
-//! A cache's table as Python holds it: the object verbs, and the values for the garbage collector.
+//! A cache's table as Python holds it: what the sweeper asks of it, and the values for the garbage collector.
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
-use std::num::NonZeroUsize;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use everwarm_core::clock::Clock;
-use everwarm_core::key::Writer;
-use everwarm_core::policy::Policy;
-use everwarm_engine::{Bounds, Chance, Put, Scope, Ticker};
+use everwarm_engine::{Scope, Ticker};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyBool;
 
+use crate::bounds::{bounds_of, size_of};
 use crate::clock::Hand;
 use crate::engine::{Engine, Key, Seed};
+use crate::gate::Gate;
+use crate::listener::{Ear, Listener};
 use crate::lock::new_engine;
 use crate::object::Object;
-use crate::{calling, errors, keys, modules, terms, verbs};
+use crate::weigher::Weigher;
+use crate::{calling, modules, terms, verbs};
 
 /// The memory of one `Cache`.
 #[pyclass(frozen, weakref, module = "everwarm._native")]
@@ -29,11 +28,24 @@ pub(crate) struct Table {
     pub(crate) engine: Arc<Engine>,
     pub(crate) seed: Seed,
     /// The entries of the cache's own verbs.
-    objects: Arc<Scope>,
+    pub(crate) objects: Arc<Scope>,
     /// The scopes of functions that are told apart by a declared name.
     named: Mutex<HashMap<(String, String), Arc<Scope>>>,
     /// Whether the sweeper looks after this table.
     watched: AtomicBool,
+    pub(crate) weigher: Weigher,
+    /// The most that one entry of its own verbs may weigh.
+    max_entry_bytes: Option<NonZeroU64>,
+    /// Who is told of entries that left.
+    pub(crate) listener: Option<Arc<Listener>>,
+    /// What a policy that says no ttl takes.
+    pub(crate) ttl: Option<Duration>,
+    /// Whether all calls go past it.
+    pub(crate) disabled: bool,
+    /// What hits ask.
+    pub(crate) gate: Arc<Gate>,
+    /// Whether its cache has been taken back, so that functions find another table.
+    left: AtomicBool,
 }
 
 impl Table {
@@ -61,116 +73,83 @@ impl Table {
         }
     }
 
-    fn key(&self, object: &Bound<'_, PyAny>) -> PyResult<(u64, Key)> {
-        let mut key = Writer::for_scope(self.objects.id());
-        keys::encode_argument(object, &mut key, "key")?;
-        let sealed = key
-            .seal()
-            .map_err(|limit| keys::beyond(object.py(), limit))?;
-        Ok((self.seed.hash_one(sealed), sealed.into()))
+    /// Whether it counts what the values of its own verbs weigh.
+    pub(crate) fn weighs(&self) -> bool {
+        self.engine.weighs() || self.max_entry_bytes.is_some()
+    }
+
+    /// What the value of an own verb weighs, where that counts; None if it is heavier than the cache's policy lets one be.
+    pub(crate) fn weight_of(&self, value: &Bound<'_, PyAny>) -> Option<u64> {
+        let weight = if self.weighs() {
+            self.weigher.weigh(value, &self.objects)
+        } else {
+            0
+        };
+        self.max_entry_bytes
+            .is_none_or(|most| weight <= most.get())
+            .then_some(weight)
+    }
+
+    /// Whether functions have to find another table.
+    pub(crate) fn is_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
     }
 }
 
 #[pymethods]
 impl Table {
+    /// `max_entries` and `max_bytes` are bounds or None; the clock is the system's, unless a hand is given.
     #[new]
-    fn new(max_entries: &Bound<'_, PyAny>, hand: Option<&Bound<'_, Hand>>) -> PyResult<Self> {
-        let py = max_entries.py();
-        let given = if max_entries.is_instance_of::<PyBool>() {
-            None
-        } else {
-            max_entries.extract::<usize>().ok()
-        };
-        let Some(bound) = given.and_then(NonZeroUsize::new) else {
-            let shown = max_entries
-                .repr()
-                .map_or_else(|_| "that".into(), |text| text.to_string());
-            return Err(errors::config(
-                py,
-                &format!(
-                    "max_entries must be a whole number of at least 1 and below 2**64, not {shown}"
-                ),
-                "to keep nothing, do not decorate; to keep little, write `max_entries=1`",
-            ));
-        };
+    #[pyo3(signature = (max_entries, max_bytes, hand, *, weigher, on_remove, namespace, max_entry_bytes, eviction, ttl, disabled))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the keywords of one cache, each under its own name"
+    )]
+    fn new(
+        max_entries: &Bound<'_, PyAny>,
+        max_bytes: &Bound<'_, PyAny>,
+        hand: Option<&Bound<'_, Hand>>,
+        weigher: Option<Bound<'_, PyAny>>,
+        on_remove: Option<Bound<'_, PyAny>>,
+        namespace: String,
+        max_entry_bytes: &Bound<'_, PyAny>,
+        eviction: &Bound<'_, PyAny>,
+        ttl: Option<&Bound<'_, PyAny>>,
+        disabled: bool,
+    ) -> PyResult<Self> {
+        let bounds = bounds_of(max_entries, max_bytes, eviction)?;
+        let weigher = terms::callable(weigher, "weigher", "lambda value: len(value)")?;
+        let on_remove = terms::callable(on_remove, "on_remove", "lambda key, value, cause: ...")?;
         let ticker = hand.map_or_else(Ticker::system, |hand| Ticker::frozen_by(&hand.get().hand));
-        let engine = new_engine(Bounds { max_entries: bound }, ticker);
+        let listener = on_remove.map(|callable| Listener::new(callable, namespace));
+        let ear = listener.as_ref().map(|listener| {
+            let ear: Box<dyn everwarm_engine::Listener<Key, Object>> =
+                Box::new(Ear(Arc::clone(listener)));
+            ear
+        });
+        let engine = new_engine(bounds, ticker, ear);
         let objects = engine.scope();
+        if let Some(listener) = &listener {
+            listener.introduce(&objects, None);
+        }
+        let gate = Gate::new();
+        if disabled {
+            gate.shut();
+        }
         Ok(Self {
             engine,
             seed: Seed::default(),
             objects,
             named: Mutex::default(),
             watched: AtomicBool::new(false),
+            weigher: Weigher::new(weigher),
+            max_entry_bytes: size_of("max_entry_bytes", max_entry_bytes)?,
+            listener,
+            ttl: ttl.map_or(Ok(None), terms::span_of)?,
+            disabled,
+            gate,
+            left: AtomicBool::new(false),
         })
-    }
-
-    /// The value under a key, else the default.
-    #[pyo3(signature = (key, default=None))]
-    fn get<'py>(
-        &self,
-        py: Python<'py>,
-        key: &Bound<'py, PyAny>,
-        default: Option<Bound<'py, PyAny>>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (hash, key) = self.key(key)?;
-        let found = self.engine.hit(&self.objects, hash, &key);
-        if found.is_none() {
-            self.objects.count_miss();
-        }
-        Ok(found.map(|value| value.into_bound(py)).or(default))
-    }
-
-    /// Stores a value under a key.
-    fn set(
-        slf: &Bound<'_, Self>,
-        key: &Bound<'_, PyAny>,
-        value: Bound<'_, PyAny>,
-        ttl: &Bound<'_, PyAny>,
-        jitter: f64,
-        tags: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let this = slf.get();
-        let (hash, key) = this.key(key)?;
-        let policy = Policy {
-            ttl: terms::span_of(ttl)?,
-            jitter,
-            ..Policy::default()
-        };
-        let lifetime = policy.lifetime(this.engine.ticker().now(), Duration::ZERO, &Chance::new());
-        let tags = terms::texts(tags)?;
-        this.engine.put(Put {
-            scope: &this.objects,
-            hash,
-            key,
-            value: Object::from(value),
-            deadline: lifetime.serve_until(),
-            tags: &tags,
-        });
-        if policy.ttl.is_some() {
-            Self::watch(slf);
-        }
-        Ok(())
-    }
-
-    /// Lets the entry of a key go; whether it was there.
-    fn delete(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let (hash, key) = self.key(key)?;
-        Ok(self.engine.delete(&self.objects, hash, &key))
-    }
-
-    fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let (hash, key) = self.key(key)?;
-        Ok(self.engine.contains(&self.objects, hash, &key))
-    }
-
-    fn invalidate_tags(&self, tags: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.engine.invalidate_tags(&terms::texts(tags)?);
-        Ok(())
-    }
-
-    fn clear(&self) {
-        self.engine.clear();
     }
 
     /// Lets expired entries go; how many.
@@ -183,6 +162,13 @@ impl Table {
         self.engine.timed()
     }
 
+    /// Lets all entries go, and has the functions find another table at their next call.
+    fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+        self.gate.shut();
+        self.engine.clear();
+    }
+
     /// The sweeper looks after this table no longer.
     fn unwatch(&self) {
         self.watched.store(false, Ordering::Release);
@@ -192,17 +178,41 @@ impl Table {
         verbs::stats_of(py, &self.engine.totals())
     }
 
+    /// `(half, same, twice, lookups, sampled)`
+    fn what_if(&self) -> (Option<f64>, Option<f64>, Option<f64>, u64, u64) {
+        let estimates = self.engine.what_if();
+        (
+            estimates.half,
+            estimates.same,
+            estimates.twice,
+            estimates.lookups,
+            estimates.sampled,
+        )
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.weigher.visit(&visit)?;
+        if let Some(listener) = &self.listener {
+            listener.visit(&visit)?;
+        }
         let mut seen = Ok(());
         self.engine.for_each_value(|value| {
             if seen.is_ok() {
                 seen = value.visit(&visit);
             }
         });
+        self.engine.for_each_key(|key| {
+            if seen.is_ok() {
+                seen = key.visit(&visit);
+            }
+        });
         seen
     }
 
     fn __clear__(&self) {
+        if let Some(listener) = &self.listener {
+            listener.silence();
+        }
         self.engine.clear();
     }
 }

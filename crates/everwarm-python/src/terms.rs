@@ -12,19 +12,25 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
 
 use crate::arguments::Arguments;
+use crate::bounds::size_of;
 use crate::errors;
+use crate::own::Own;
 use crate::signature::{Signature, Unkeyed};
 
 /// The policy of a decorated function.
 #[pyclass(frozen, module = "everwarm._native")]
 pub(crate) struct Terms {
-    pub(crate) policy: Policy,
+    /// Its ttl is None also where `leaves_ttl` says that the cache has it.
+    policy: Policy,
+    leaves_ttl: bool,
     pub(crate) when: Option<Py<PyAny>>,
     pub(crate) key: KeySource,
     pub(crate) tags: TagSource,
     pub(crate) tags_from_result: Option<Py<PyAny>>,
     pub(crate) name: Option<String>,
     pub(crate) version: String,
+    /// What copies values on their way in and out, if they are isolated: `copy.deepcopy`.
+    pub(crate) isolate: Option<Py<PyAny>>,
 }
 
 /// What the key is made of.
@@ -35,6 +41,8 @@ pub(crate) enum KeySource {
     Callable(Py<PyAny>),
     /// The fields of a template.
     Template(Template),
+    /// The arguments, by their own `__hash__` and `==`.
+    Own(Own),
 }
 
 /// What the tags are made of.
@@ -48,7 +56,7 @@ pub(crate) enum TagSource {
 #[pymethods]
 impl Terms {
     #[new]
-    #[pyo3(signature = (*, ttl, jitter, cache_none, when, key, tags, tags_from_result, version, name))]
+    #[pyo3(signature = (*, ttl, jitter, cache_none, when, key, tags, tags_from_result, version, name, max_entry_bytes, isolate))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the keywords of one policy, each under its own name"
@@ -63,18 +71,9 @@ impl Terms {
         tags_from_result: Option<Bound<'_, PyAny>>,
         version: &Bound<'_, PyAny>,
         name: Option<Bound<'_, PyAny>>,
+        max_entry_bytes: &Bound<'_, PyAny>,
+        isolate: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
-        let callable = |object: Option<Bound<'_, PyAny>>, keyword: &str| match object {
-            Some(object) if !object.is_callable() => Err(errors::config(
-                object.py(),
-                &format!(
-                    "{keyword}= takes a callable, not {}",
-                    object.get_type().name()?
-                ),
-                &format!("write `{keyword}=lambda result: ...`"),
-            )),
-            object => Ok(object.map(Bound::unbind)),
-        };
         let jitter = jitter.extract::<f64>().map_err(|_| {
             wrong(
                 jitter,
@@ -89,10 +88,12 @@ impl Terms {
                 "write `cache_none=False` to compute each None anew",
             )
         })?;
+        let leaves_ttl = ttl.is(ttl.py().Ellipsis());
         let policy = Policy {
-            ttl: span_of(ttl)?,
+            ttl: if leaves_ttl { None } else { span_of(ttl)? },
             jitter,
             cache_none,
+            max_entry_bytes: size_of("max_entry_bytes", max_entry_bytes)?,
             ..Policy::default()
         };
         policy
@@ -100,15 +101,47 @@ impl Terms {
             .map_err(|error| errors::raise(ttl.py(), &error))?;
         Ok(Self {
             policy,
-            when: callable(when, "when")?,
+            leaves_ttl,
+            when: callable(when, "when", "lambda result: ...")?,
             key: KeySource::new(ttl.py(), key)?,
             tags: TagSource::new(tags)?,
-            tags_from_result: callable(tags_from_result, "tags_from_result")?,
+            tags_from_result: callable(tags_from_result, "tags_from_result", "lambda result: ...")?,
             name: name.map(|name| name_of(&name)).transpose()?,
+            isolate: copier(isolate)?,
             version: version
                 .extract()
                 .map_err(|_| wrong(version, "version is a text", "write `version=\"2\"`"))?,
         })
+    }
+}
+
+impl Terms {
+    /// The policy of a function of a cache, which has the ttl if the policy does not say one.
+    pub(crate) fn policy_within(&self, ttl: Option<Duration>) -> Policy {
+        Policy {
+            ttl: if self.leaves_ttl {
+                ttl
+            } else {
+                self.policy.ttl
+            },
+            ..self.policy
+        }
+    }
+}
+
+/// A keyword that takes a callable, written in this `form`, or None.
+pub(crate) fn callable(
+    given: Option<Bound<'_, PyAny>>,
+    keyword: &str,
+    form: &str,
+) -> PyResult<Option<Py<PyAny>>> {
+    match given {
+        Some(object) if !object.is_callable() => Err(wrong(
+            &object,
+            &format!("{keyword}= takes a callable"),
+            &format!("write `{keyword}={form}`"),
+        )),
+        object => Ok(object.map(Bound::unbind)),
     }
 }
 
@@ -118,6 +151,23 @@ fn wrong(given: &Bound<'_, PyAny>, wanted: &str, hint: &str) -> PyErr {
         Ok(kind) => errors::config(given.py(), &format!("{wanted}, not {kind}"), hint),
         Err(error) => error,
     }
+}
+
+/// What copies values, if they are to be isolated.
+fn copier(isolate: &Bound<'_, PyAny>) -> PyResult<Option<Py<PyAny>>> {
+    let isolated = isolate.extract::<bool>().map_err(|_| {
+        wrong(
+            isolate,
+            "isolate is True or False",
+            "write `isolate=True` to give each caller a copy of its own",
+        )
+    })?;
+    if !isolated {
+        return Ok(None);
+    }
+    Ok(Some(
+        isolate.py().import("copy")?.getattr("deepcopy")?.unbind(),
+    ))
 }
 
 /// A function's declared name.
@@ -152,6 +202,9 @@ impl KeySource {
             }
             return Ok(Self::Template(template));
         }
+        if let Ok(own) = key.cast::<Own>() {
+            return Ok(Self::Own(*own.get()));
+        }
         if key.is_callable() {
             return Ok(Self::Callable(key.unbind()));
         }
@@ -166,13 +219,13 @@ impl KeySource {
     pub(crate) fn check(&self, py: Python<'_>, signature: &Signature) -> PyResult<()> {
         match self {
             Self::Template(template) => check_fields(py, template, signature),
-            Self::Arguments | Self::Callable(_) => Ok(()),
+            Self::Arguments | Self::Callable(_) | Self::Own(_) => Ok(()),
         }
     }
 }
 
 impl TagSource {
-    fn new(tags: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(crate) fn new(tags: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = tags.py();
         let hint =
             "write `tags=[\"user:{user_id}\"]` or `tags=lambda user_id: [f\"user:{user_id}\"]`";

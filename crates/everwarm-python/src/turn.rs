@@ -1,6 +1,7 @@
 //! The turn of an awaited call, held by the coroutine that drives it.
 
-use everwarm_engine::Ask;
+use everwarm_core::using;
+use everwarm_engine::{Ask, Settle};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
@@ -9,19 +10,24 @@ use pyo3::types::{PyDict, PyTuple};
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::answer::{Mode, Status};
+use crate::answer::Status;
 use crate::arguments::Spread;
-use crate::call;
+use crate::ask::Source;
 use crate::engine::{Arrival, Ticket};
+use crate::function::Called;
+use crate::home::Keyed;
 use crate::object::Object;
 use crate::settle::{self, Flight};
 use crate::signature::Unkeyed;
-use crate::waiting;
+use crate::using::Plan;
+use crate::wanted::Wanted;
+use crate::{ask, call, engine, waiting};
 
 /// One turn: a value, a lead or a wait.
 #[pyclass(frozen, module = "everwarm._native")]
 pub(crate) struct Turn {
-    function: Py<PyAny>,
+    /// The decorated function, or the object that is wanted.
+    asked: Py<PyAny>,
     /// How the call got, or gets, its value.
     status: Status,
     state: Mutex<State>,
@@ -29,54 +35,102 @@ pub(crate) struct Turn {
 
 enum State {
     Value(Object),
+    /// The function is called past the cache.
+    Past,
     Lead(Box<Flight>),
     Wait(Ticket),
     Spent,
 }
 
-/// The turn of an awaited call.
+/// The turn of a call that is awaited, or of one that blocks its thread where it has to wait.
 #[pyfunction]
+#[pyo3(signature = (function, arguments, keywords, plan, again, blocks=false))]
 pub(crate) fn begin(
     function: &Bound<'_, PyAny>,
     arguments: &Bound<'_, PyTuple>,
     keywords: &Bound<'_, PyDict>,
-    refresh: bool,
+    plan: &Bound<'_, Plan>,
     again: bool,
+    blocks: bool,
 ) -> PyResult<Turn> {
     let py = function.py();
+    let plan = plan.get().0;
+    if let Ok(wanted) = function.cast::<Wanted>() {
+        let wanted = wanted.get();
+        if wanted.home().is_disabled(py)? {
+            wanted.home().scope.count_bypass();
+            return Ok(Turn::going_past(function));
+        }
+        let keyed = wanted.keyed(py)?;
+        return Turn::new(
+            function,
+            wanted,
+            (keyed, Some(&wanted.tags)),
+            (plan, again, blocks),
+        );
+    }
     let native = call::function(function)?;
     let home = native.home(py)?;
-    let mode = if refresh { Mode::Refresh } else { Mode::Read };
+    if plan == using::Plan::Skip || home.is_disabled(py)? {
+        home.scope.count_bypass();
+        return Ok(Turn::going_past(function));
+    }
     Spread::new(arguments, keywords)?.with(py, |call| {
-        let keyed = native.keyed(home, call).map_err(|unkeyed| match unkeyed {
+        let keyed = native.keyed(&home, call).map_err(|unkeyed| match unkeyed {
             // The function itself says best what does not fit.
-            Unkeyed::Misfit => match native.bypass(home, call) {
+            Unkeyed::Misfit => match native.bypass(&home, call) {
                 Err(error) => error,
                 Ok(_) => PyTypeError::new_err("the arguments do not fit the function\nhint: pass what the function itself takes"),
             },
             Unkeyed::Refused(error) => error,
         })?;
-        let tags = native.tags(home, call);
+        let source = Called {
+            function: native,
+            home: &home,
+            call,
+        };
+        if plan != using::Plan::ORDINARY
+            && !again
+            && let Some(value) = native.found(py, &home, &keyed, plan)?
+        {
+            return Ok(Turn::handed(function, &source, &value));
+        }
+        let tags = native.tags(&home, call);
+        Turn::new(function, &source, (keyed, tags.as_deref()), (plan, again, blocks))
+    })
+}
+
+impl Turn {
+    /// The turn that the engine gives, for a key and its tags, to a call that may have asked before.
+    fn new(
+        asked: &Bound<'_, PyAny>,
+        source: &impl Source,
+        entry: (Keyed, Option<&[Arc<str>]>),
+        (plan, again, blocks): (using::Plan, bool, bool),
+    ) -> PyResult<Self> {
+        let py = asked.py();
+        let (keyed, tags) = entry;
+        let home = source.home();
         let chain = waiting::chain(py)?;
-        let caller = waiting::caller(&chain, false);
         let ask = Ask {
             again,
-            ..home.ask(&keyed, tags.as_deref(), caller)
+            ..home.ask(&keyed, tags, waiting::caller(&chain, blocks))
         };
-        let (status, state) = match native.turn(py, home, ask, mode)? {
-            crate::engine::Turn::Hit(value) => (Status::Hit, State::Value(value)),
-            crate::engine::Turn::Wait(ticket) => (Status::Follower, State::Wait(ticket)),
-            crate::engine::Turn::Lead(lead) | crate::engine::Turn::Alone(lead) => (
-                mode.computed(),
-                State::Lead(Box::new(Flight::new(home, lead, keyed, tags.is_some()))),
-            ),
+        let (status, state) = match ask::turn(py, source, ask, plan)? {
+            engine::Turn::Hit(value) => return Ok(Self::handed(asked, source, &value)),
+            engine::Turn::Wait(ticket) => (Status::Follower, State::Wait(ticket)),
+            engine::Turn::Lead(lead) | engine::Turn::Alone(lead) => {
+                let storable = tags.is_some() && plan.stores();
+                let flight = Flight::new(home, lead, keyed, storable);
+                (ask::computed(home, plan), State::Lead(Box::new(flight)))
+            }
         };
-        Ok(Turn {
-            function: function.clone().unbind(),
+        Ok(Self {
+            asked: asked.clone().unbind(),
             status,
             state: Mutex::new(state),
         })
-    })
+    }
 }
 
 #[pymethods]
@@ -104,9 +158,15 @@ impl Turn {
         }
     }
 
-    /// Has `wake` called, from whichever thread, once the leader has ended.
-    fn register(&self, wake: Py<PyAny>) {
-        let waker = Waker::from(Arc::new(waiting::Call(wake)));
+    /// Whether the function is to be called past the cache.
+    #[getter]
+    fn past(&self) -> bool {
+        matches!(&*self.state.lock(), State::Past)
+    }
+
+    /// Has `post(waiter)` called, from whichever thread, once the leader has ended.
+    fn register(&self, post: Py<PyAny>, waiter: Py<PyAny>) {
+        let waker = Waker::from(Arc::new(waiting::Call { post, waiter }));
         // Registering may wake at once, which runs Python code: the ticket is taken out meanwhile.
         let taken = self.take();
         if let State::Wait(mut ticket) = taken {
@@ -120,14 +180,24 @@ impl Turn {
         let State::Wait(mut ticket) = self.take() else {
             return Ok(Some(true));
         };
-        let (state, answer) = match ticket.try_arrive() {
-            None => (State::Wait(ticket), Ok(None)),
-            Some(Arrival::Value(value)) => (State::Value(value), Ok(Some(true))),
-            Some(Arrival::Again) => (State::Spent, Ok(Some(false))),
-            Some(Arrival::Failed(error)) => (State::Spent, Err(waiting::own_copy(py, error))),
-        };
-        *self.state.lock() = state;
-        answer
+        match ticket.try_arrive() {
+            Some(arrival) => self.arrive(py, arrival).map(Some),
+            None => {
+                *self.state.lock() = State::Wait(ticket);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Waits as a thread: False if the call has to begin anew. A leader's error is raised.
+    fn wait(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.take() {
+            State::Wait(ticket) => self.arrive(py, waiting::wait(py, ticket)?),
+            state => {
+                *self.state.lock() = state;
+                Ok(true)
+            }
+        }
     }
 
     /// Gives up on the leader; the call has to begin anew.
@@ -149,18 +219,38 @@ impl Turn {
     fn settle(&self, value: Bound<'_, PyAny>) -> PyResult<()> {
         let py = value.py();
         if let State::Lead(flight) = self.take() {
-            let native = call::function(self.function.bind(py))?;
-            native.settle(py, native.home(py)?, *flight, value.into());
+            let asked = self.asked.bind(py);
+            if let Ok(wanted) = asked.cast::<Wanted>() {
+                wanted.get().settle(py, *flight, value.into());
+                return Ok(());
+            }
+            let native = call::function(asked)?;
+            native.settle(py, &*native.home(py)?, *flight, value.into());
+        }
+        Ok(())
+    }
+
+    /// Ends the computation with what those who wait are given, and stores nothing.
+    fn refuse(&self, value: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = value.py();
+        if let State::Lead(flight) = self.take() {
+            let settle = Settle {
+                store: false,
+                ..Settle::default()
+            };
+            let native = call::function(self.asked.bind(py))?;
+            native.home(py)?.scope.count_refused();
+            flight.lead.settle(value.into(), settle);
         }
         Ok(())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.function)?;
+        visit.call(&self.asked)?;
         match &*self.state.lock() {
             State::Value(value) => value.visit(&visit),
             State::Lead(flight) => flight.keyed.visit(&visit),
-            State::Wait(_) | State::Spent => Ok(()),
+            State::Wait(_) | State::Past | State::Spent => Ok(()),
         }
     }
 
@@ -178,6 +268,51 @@ impl Turn {
 }
 
 impl Turn {
+    /// The turn of a call that goes past the cache: its status says so, and whoever drives it calls the function.
+    fn going_past(function: &Bound<'_, PyAny>) -> Self {
+        Self {
+            asked: function.clone().unbind(),
+            status: Status::Bypass,
+            state: Mutex::new(State::Past),
+        }
+    }
+
+    /// The turn of a call that found a value; a call past the cache if it can be given nothing of it.
+    fn handed(asked: &Bound<'_, PyAny>, source: &impl Source, value: &Object) -> Self {
+        match source.own(asked.py(), value) {
+            Some(own) => Self {
+                asked: asked.clone().unbind(),
+                status: Status::Hit,
+                state: Mutex::new(State::Value(own)),
+            },
+            None => Self::going_past(asked),
+        }
+    }
+
+    /// What a follower is given of its leader's value.
+    fn arrived_with(&self, py: Python<'_>, value: &Object) -> PyResult<State> {
+        let asked = self.asked.bind(py);
+        if asked.is_instance_of::<Wanted>() {
+            return Ok(State::Value(value.clone()));
+        }
+        let native = call::function(asked)?;
+        let own = native.try_copied(py, &*native.home(py)?, value);
+        Ok(own.map_or(State::Past, State::Value))
+    }
+
+    /// Ends the wait: whether with a value.
+    fn arrive(&self, py: Python<'_>, arrival: Arrival) -> PyResult<bool> {
+        match arrival {
+            Arrival::Value(value) => {
+                let state = self.arrived_with(py, &value)?;
+                *self.state.lock() = state;
+                Ok(true)
+            }
+            Arrival::Again => Ok(false),
+            Arrival::Failed(error) => Err(waiting::own_copy(py, error)),
+        }
+    }
+
     /// Takes the state out, so that nothing of Python's runs or is dropped under the lock.
     fn take(&self) -> State {
         std::mem::replace(&mut *self.state.lock(), State::Spent)

@@ -4,32 +4,34 @@ use std::time::Duration;
 
 use everwarm_core::clock::Clock;
 use everwarm_core::key::{self, Digest, Header};
-use everwarm_engine::{Chance, Put, Seen, Stats};
+use everwarm_engine::{Cause, Chance, Put, Seen, Stats};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use crate::answer::Mode;
 use crate::arguments::{Arguments, Spread};
 use crate::function::Function;
 use crate::home::{Home, Keyed};
 use crate::object::Object;
+use crate::settle::weight_of;
 use crate::signature::Unkeyed;
 use crate::table::Table;
+use crate::using::Plan;
 use crate::{call, calling, keys};
 
-/// `(value, status, age, ttl, tags, key)`
-type Found<'py> = (
+/// `(value, status, age, ttl, tags, key, version)`
+pub(crate) type Found<'py> = (
     Bound<'py, PyAny>,
     &'static str,
     Option<f64>,
     Option<f64>,
     Vec<String>,
     String,
+    u64,
 );
 
 /// Runs `work` with a function and the key of a call.
-fn keyed<'py, R>(
+pub(crate) fn keyed<'py, R>(
     function: &Bound<'py, PyAny>,
     arguments: &Bound<'py, PyTuple>,
     keywords: &Bound<'py, PyDict>,
@@ -38,8 +40,8 @@ fn keyed<'py, R>(
     let py = function.py();
     let native = call::function(function)?;
     let home = native.home(py)?;
-    Spread::new(arguments, keywords)?.with(py, |call| match native.keyed(home, call) {
-        Ok(keyed) => work(native, home, call, keyed),
+    Spread::new(arguments, keywords)?.with(py, |call| match native.keyed(&home, call) {
+        Ok(keyed) => work(native, &home, call, keyed),
         Err(Unkeyed::Refused(error)) => Err(error),
         Err(Unkeyed::Misfit) => Err(PyTypeError::new_err(format!(
             "these arguments do not fit {}\nhint: pass what the function itself takes",
@@ -62,7 +64,7 @@ pub(crate) fn key_of(
     })
 }
 
-fn stored_name(
+pub(crate) fn stored_name(
     native: &Function,
     namespace: &str,
     py: Python<'_>,
@@ -98,14 +100,20 @@ pub(crate) fn peek<'py>(
         arguments,
         keywords,
         |native, home, call, keyed| {
+            if home.is_disabled(call.py())? {
+                return Ok(None);
+            }
             let name = stored_name(native, namespace, call.py(), &keyed)?;
-            let seen = home.engine.peek(&home.scope, keyed.hash, &keyed.key);
-            Ok(seen.map(|seen| found(call.py(), seen, "hit", name)))
+            let Some(mut seen) = home.engine.peek(&home.scope, keyed.hash, &keyed.key) else {
+                return Ok(None);
+            };
+            seen.value = native.copied_or_refused(call.py(), &seen.value)?;
+            Ok(Some(found(call.py(), seen, "hit", name)))
         },
     )
 }
 
-fn found<'py>(
+pub(crate) fn found<'py>(
     py: Python<'py>,
     seen: Seen<Object>,
     status: &'static str,
@@ -120,6 +128,7 @@ fn found<'py>(
         seen.ttl.map(seconds),
         tags,
         name,
+        seen.version,
     )
 }
 
@@ -127,13 +136,15 @@ fn found<'py>(
 #[pyfunction]
 pub(crate) fn call_with_result<'py>(
     function: &Bound<'py, PyAny>,
+    plan: &Bound<'py, Plan>,
     namespace: &str,
     arguments: &Bound<'py, PyTuple>,
     keywords: &Bound<'py, PyDict>,
 ) -> PyResult<Found<'py>> {
     let py = function.py();
     let native = call::function(function)?;
-    let answer = Spread::new(arguments, keywords)?.with(py, |call| native.ask(call, Mode::Read))?;
+    let answer =
+        Spread::new(arguments, keywords)?.with(py, |call| native.ask(call, plan.get().0))?;
     described(
         function,
         namespace,
@@ -158,6 +169,11 @@ pub(crate) fn described<'py>(
         .into_iter()
         .find(|known| *known == status)
         .unwrap_or("bypass");
+    if status == "bypass" {
+        // What went past the cache has no entry, and perhaps no key.
+        let name = key_of(function, namespace, arguments, keywords).unwrap_or_default();
+        return Ok((value, status, None, None, Vec::new(), name, 0));
+    }
     keyed(
         function,
         arguments,
@@ -165,25 +181,30 @@ pub(crate) fn described<'py>(
         |native, home, call, keyed| {
             let name = stored_name(native, namespace, call.py(), &keyed)?;
             let seen = home.engine.peek(&home.scope, keyed.hash, &keyed.key);
-            match seen.filter(|seen| seen.value.bind(call.py()).is(&value)) {
-                Some(seen) => Ok(found(call.py(), seen, status, name)),
-                None => Ok((value, status, None, None, Vec::new(), name)),
+            let isolated = native.terms().isolate.is_some();
+            match seen.filter(|seen| isolated || seen.value.bind(call.py()).is(&value)) {
+                Some(mut seen) => {
+                    seen.value = value.into();
+                    Ok(found(call.py(), seen, status, name))
+                }
+                None => Ok((value, status, None, None, Vec::new(), name, 0)),
             }
         },
     )
 }
 
-/// Computes a sync call anew and stores the value.
+/// The value of a sync call that follows a plan.
 #[pyfunction]
-pub(crate) fn refresh<'py>(
+pub(crate) fn ask<'py>(
     function: &Bound<'py, PyAny>,
+    plan: &Bound<'py, Plan>,
     arguments: &Bound<'py, PyTuple>,
     keywords: &Bound<'py, PyDict>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = function.py();
     let native = call::function(function)?;
     let answer =
-        Spread::new(arguments, keywords)?.with(py, |call| native.ask(call, Mode::Refresh))?;
+        Spread::new(arguments, keywords)?.with(py, |call| native.ask(call, plan.get().0))?;
     Ok(answer.value.into_bound(py))
 }
 
@@ -201,6 +222,9 @@ pub(crate) fn prime<'py>(
         keywords,
         |native, home, call, keyed| {
             let py = call.py();
+            if home.is_disabled(py)? {
+                return Ok(());
+            }
             let terms = native.terms();
             let mut tags = match terms.tags.of(call, native.signature()) {
                 Ok(tags) => tags,
@@ -213,18 +237,24 @@ pub(crate) fn prime<'py>(
                     [value.as_borrowed()],
                 )?)?);
             }
+            let Some(weight) = weight_of(home, &value) else {
+                home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+                return Ok(());
+            };
+            let value = native.copied_or_refused(py, &value.into())?;
             home.note(py, &keyed)?;
             let now = home.engine.ticker().now();
-            let lifetime = terms.policy.lifetime(now, Duration::ZERO, &Chance::new());
+            let lifetime = home.policy.lifetime(now, Duration::ZERO, &Chance::new());
             home.engine.put(Put {
                 scope: &home.scope,
                 hash: keyed.hash,
                 key: keyed.key,
-                value: Object::from(value),
+                value,
                 deadline: lifetime.serve_until(),
                 tags: &tags,
+                weight,
             });
-            if terms.policy.ttl.is_some() {
+            if home.policy.ttl.is_some() {
                 Table::watch(home.table(py));
             }
             Ok(())
@@ -240,7 +270,21 @@ pub(crate) fn invalidate(
     keywords: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
     keyed(function, arguments, keywords, |_, home, _, keyed| {
-        home.engine.delete(&home.scope, keyed.hash, &keyed.key);
+        home.engine
+            .delete_because(&home.scope, keyed.hash, &keyed.key, Cause::Invalidated);
+        Ok(())
+    })
+}
+
+/// Demotes the entry of a call; a computation of it that is running is stored all the same.
+#[pyfunction]
+pub(crate) fn mark_stale(
+    function: &Bound<'_, PyAny>,
+    arguments: &Bound<'_, PyTuple>,
+    keywords: &Bound<'_, PyDict>,
+) -> PyResult<()> {
+    keyed(function, arguments, keywords, |_, home, _, keyed| {
+        home.engine.mark_stale(&home.scope, keyed.hash, &keyed.key);
         Ok(())
     })
 }
@@ -277,6 +321,7 @@ pub(crate) fn stats_of<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'p
         ("refused", stats.refused),
         ("errors", stats.errors),
         ("entries", stats.entries),
+        ("bytes", stats.bytes),
     ] {
         counters.set_item(name, count)?;
     }

@@ -41,19 +41,42 @@ pub(crate) fn caller(chain: &[LeadId], blocks_thread: bool) -> Caller<'_> {
     }
 }
 
+/// The leads that cannot go on before a call of the current context does: those that it computes for, outermost first, and
+/// the paused ones that it holds.
+pub(crate) fn chain(py: Python<'_>) -> PyResult<Vec<LeadId>> {
+    let mut leads = inside(py)?;
+    leads.extend(leads_of(held(py)?)?);
+    Ok(leads)
+}
+
 /// The leads that the current context computes for, outermost first.
 ///
 /// They travel with the context, so that a computation is known to wait for itself also through `asyncio.to_thread`.
-pub(crate) fn chain(py: Python<'_>) -> PyResult<Vec<LeadId>> {
-    let leads: Vec<u64> = variable(py)?.call_method0(intern!(py, "get"))?.extract()?;
+pub(crate) fn inside(py: Python<'_>) -> PyResult<Vec<LeadId>> {
+    leads_of(variable(py)?)
+}
+
+fn leads_of(variable: &Bound<'_, PyAny>) -> PyResult<Vec<LeadId>> {
+    let leads: Vec<u64> = variable
+        .call_method0(intern!(variable.py(), "get"))?
+        .extract()?;
     Ok(leads.into_iter().map(LeadId).collect())
 }
 
-/// The context variable that holds the chain, as the Python half has it.
+/// The context variable that holds the leads that it computes for, as the Python half has it.
 fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let variable = VARIABLE.get_or_try_init(py, || {
         Ok::<_, PyErr>(drive(py)?.getattr(intern!(py, "_chain"))?.unbind())
+    })?;
+    Ok(variable.bind(py))
+}
+
+/// The context variable that holds the leads of paused generators, which go on when the context asks them to.
+fn held(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let variable = VARIABLE.get_or_try_init(py, || {
+        Ok::<_, PyErr>(drive(py)?.getattr(intern!(py, "_held"))?.unbind())
     })?;
     Ok(variable.bind(py))
 }
@@ -66,7 +89,7 @@ pub(crate) struct Computing<'py> {
 
 impl<'py> Computing<'py> {
     pub(crate) fn new(py: Python<'py>, lead: LeadId) -> PyResult<Self> {
-        let mut leads: Vec<u64> = chain(py)?.into_iter().map(|lead| lead.0).collect();
+        let mut leads: Vec<u64> = inside(py)?.into_iter().map(|lead| lead.0).collect();
         leads.push(lead.0);
         let variable = variable(py)?;
         let token = variable.call_method1(intern!(py, "set"), (PyTuple::new(py, leads)?,))?;
@@ -151,14 +174,18 @@ pub(crate) fn own_copy(py: Python<'_>, error: Object) -> PyErr {
     }
 }
 
-/// Wakes a task: calls a Python callable, from whichever attached thread the leader settles on.
-pub(crate) struct Call(pub(crate) Py<PyAny>);
+/// Wakes a task: calls `post(waiter)`, from whichever attached thread the leader settles on.
+pub(crate) struct Call {
+    pub(crate) post: Py<PyAny>,
+    pub(crate) waiter: Py<PyAny>,
+}
 
 impl Wake for Call {
     fn wake(self: Arc<Self>) {
         Python::attach(|py| {
-            if let Err(error) = calling::call(self.0.bind(py), []) {
-                error.write_unraisable(py, Some(self.0.bind(py)));
+            let post = self.post.bind(py);
+            if let Err(error) = calling::call(post, [self.waiter.bind(py).as_borrowed()]) {
+                error.write_unraisable(py, Some(post));
             }
         });
     }

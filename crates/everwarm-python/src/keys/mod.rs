@@ -5,6 +5,7 @@
 //! says of itself may run user code; whatever is being read is held meanwhile.
 
 mod classes;
+mod decoded;
 pub(crate) mod exact;
 mod known;
 mod model;
@@ -27,6 +28,7 @@ use crate::errors;
 use refusal::{CHOOSE, Stop};
 use walk::encode;
 
+pub(crate) use decoded::decoded;
 pub(crate) use exact::try_exact_bound as try_exact;
 pub(crate) use short::{add_common, add_exact, common_part};
 

@@ -1,0 +1,179 @@
+//! `get` and `set` as the interpreter calls them: methods that take their arguments as they lie on its stack.
+//!
+//! What PyO3 makes of a method sorts its arguments by a general plan, which costs more than finding the value. These two look
+//! at the commonest call first, plain arguments and a key of an ASCII text or a small int, and give any other to `_get` and
+//! `_set`, which PyO3 has made.
+
+use std::ffi::{CStr, c_char};
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+use pyo3::{Borrowed, intern};
+
+use crate::call::guarded;
+use crate::calling;
+use crate::given::Ttl;
+use crate::objects::Objects;
+
+const GET: &CStr = c"get($self, key, default=None)
+--
+
+The value under `key`, else `default`; a stored None is no absence.
+
+Raises `KeyRefused` for keys that have no canonical form, `Closed` after `close()`.";
+
+const SET: &CStr = c"set($self, key, value, *, ttl=..., tags=())
+--
+
+Stores `value` under `key`, for `ttl` (else that of the cache's policy), with `tags`.
+
+The jitter of the cache's policy shortens either. A computation of the key that is running is not stored.";
+
+/// # Safety
+/// `object` is an instance of [`Objects`] that outlives `'a`, and the thread is attached.
+#[inline(always)]
+unsafe fn objects<'a>(object: *mut ffi::PyObject) -> &'a Objects {
+    // SAFETY: by contract; the class is frozen, so nobody has it mutably.
+    unsafe {
+        let objects =
+            Borrowed::from_ptr(Python::assume_attached(), object).cast_unchecked::<Objects>();
+        &*std::ptr::from_ref(objects.get())
+    }
+}
+
+/// The arguments of a call as they lie on the interpreter's stack.
+#[derive(Clone, Copy)]
+struct Given {
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+}
+
+impl Given {
+    /// Whether these are so many plain arguments.
+    #[inline(always)]
+    fn plain(self, count: ffi::Py_ssize_t) -> bool {
+        self.names.is_null() && self.count == count
+    }
+
+    /// # Safety
+    /// The call has a plain argument at `index`, and outlives `'a`.
+    #[inline(always)]
+    unsafe fn at<'a, 'py>(self, index: usize) -> Borrowed<'a, 'py, PyAny> {
+        // SAFETY: by contract.
+        unsafe { Borrowed::from_ptr(Python::assume_attached(), *self.arguments.add(index)) }
+    }
+
+    /// The ttl of a call of `set` without tags, given or not; None for any other call.
+    ///
+    /// # Safety
+    /// The call is not over, and the thread is attached.
+    #[inline(always)]
+    unsafe fn ttl(self) -> Option<PyResult<Ttl>> {
+        if self.plain(2) {
+            return Some(Ok(Ttl::Unsaid));
+        }
+        // SAFETY: by contract; the names of a call are a tuple of interned texts.
+        unsafe {
+            if self.count != 2 || self.names.is_null() || ffi::PyTuple_GET_SIZE(self.names) != 1 {
+                return None;
+            }
+            let name = ffi::PyTuple_GET_ITEM(self.names, 0);
+            let py = Python::assume_attached();
+            (name == intern!(py, "ttl").as_ptr()).then(|| self.at(2).extract())
+        }
+    }
+
+    /// Calls the method of this name, which takes all arguments.
+    ///
+    /// # Safety
+    /// The call is not over, and the thread is attached.
+    unsafe fn pass_on(
+        self,
+        object: *mut ffi::PyObject,
+        name: &str,
+    ) -> PyResult<*mut ffi::PyObject> {
+        // SAFETY: by contract.
+        unsafe {
+            let py = Python::assume_attached();
+            let method = Borrowed::from_ptr(py, object).getattr(name)?;
+            let count = self.count.cast_unsigned();
+            let result = calling::vectorcall(method.as_ptr(), self.arguments, count, self.names);
+            Bound::from_owned_ptr_or_err(py, result).map(Bound::into_ptr)
+        }
+    }
+}
+
+unsafe extern "C" fn get(
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let given = Given {
+        arguments,
+        count,
+        names,
+    };
+    // SAFETY: a method descriptor calls this attached, with an instance of its class and as many arguments as it says.
+    unsafe {
+        if (given.plain(1) || given.plain(2))
+            && let Some(value) = objects(object).hit_common(given.at(0))
+        {
+            return value.into_ptr();
+        }
+        guarded(|| given.pass_on(object, "_get"))
+    }
+}
+
+unsafe extern "C" fn set(
+    object: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    let given = Given {
+        arguments,
+        count,
+        names,
+    };
+    // SAFETY: as for `get`.
+    guarded(|| unsafe {
+        if let Some(ttl) = given.ttl()
+            && objects(object).set_common(given.at(0), given.at(1), ttl?)
+        {
+            return Ok(Python::assume_attached().None().into_ptr());
+        }
+        given.pass_on(object, "_set")
+    })
+}
+
+/// Gives the class its two methods; called once, when the module is made.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let class = module.py().get_type::<Objects>();
+    add(&class, c"get", GET, get)?;
+    add(&class, c"set", SET, set)
+}
+
+fn add(
+    class: &Bound<'_, PyType>,
+    name: &'static CStr,
+    text: &'static CStr,
+    method: ffi::PyCFunctionFastWithKeywords,
+) -> PyResult<()> {
+    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+        ml_name: name.as_ptr().cast::<c_char>(),
+        ml_meth: ffi::PyMethodDefPointer {
+            PyCFunctionFastWithKeywords: method,
+        },
+        ml_flags: ffi::METH_FASTCALL | ffi::METH_KEYWORDS,
+        ml_doc: text.as_ptr().cast::<c_char>(),
+    }));
+    // SAFETY: the definition lives for ever, and its function is of the kind that its flags say.
+    let descriptor = unsafe {
+        let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
+        Bound::from_owned_ptr_or_err(class.py(), descriptor)?
+    };
+    class.setattr(name.to_string_lossy(), descriptor)
+}

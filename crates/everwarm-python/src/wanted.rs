@@ -1,0 +1,133 @@
+//! What `get_or_compute` asks for: an object, what computes it, and how it is kept.
+
+use std::sync::Arc;
+
+use everwarm_core::clock::Instant;
+use everwarm_engine::Settle;
+use pyo3::exceptions::PyTypeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::ask::Source;
+use crate::calling;
+use crate::given::{Tags, Ttl};
+use crate::home::{Home, Keyed};
+use crate::object::Object;
+use crate::objects::{self, Objects};
+use crate::settle::Flight;
+use crate::table::Table;
+
+/// An object that is wanted; for awaited calls it stands where a decorated function does.
+#[pyclass(frozen, module = "everwarm._native")]
+pub(crate) struct Wanted {
+    objects: Py<Objects>,
+    home: Arc<Home>,
+    key: Py<PyAny>,
+    compute: Py<PyAny>,
+    ttl: Ttl,
+    pub(crate) tags: Vec<Arc<str>>,
+}
+
+#[pymethods]
+impl Wanted {
+    #[new]
+    pub(crate) fn new(
+        objects: &Bound<'_, Objects>,
+        key: Bound<'_, PyAny>,
+        compute: Bound<'_, PyAny>,
+        ttl: Ttl,
+        tags: Tags,
+    ) -> PyResult<Self> {
+        check(&compute)?;
+        let home = Objects::open_for(objects)?;
+        Ok(Self {
+            objects: objects.clone().unbind(),
+            home,
+            key: key.unbind(),
+            compute: compute.unbind(),
+            ttl,
+            tags: tags.0,
+        })
+    }
+
+    /// What computes it.
+    #[getter]
+    fn __wrapped__(&self, py: Python<'_>) -> Py<PyAny> {
+        self.compute.clone_ref(py)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.objects)?;
+        visit.call(&self.key)?;
+        visit.call(&self.compute)
+    }
+}
+
+/// Refuses what cannot compute.
+pub(crate) fn check(compute: &Bound<'_, PyAny>) -> PyResult<()> {
+    if compute.is_callable() {
+        return Ok(());
+    }
+    Err(PyTypeError::new_err(format!(
+        "compute is a callable without arguments, not {}\nhint: write `lambda: load(key)`",
+        compute.get_type().name()?
+    )))
+}
+
+impl Wanted {
+    /// Its key.
+    pub(crate) fn keyed(&self, py: Python<'_>) -> PyResult<Keyed> {
+        let (hash, key) = objects::keyed(self.home(), self.key.bind(py))?;
+        Ok(Keyed {
+            hash,
+            key,
+            instance: None,
+        })
+    }
+}
+
+impl Source for Wanted {
+    fn home(&self) -> &Home {
+        &self.home
+    }
+
+    fn title(&self, _: Python<'_>) -> String {
+        "get_or_compute".to_owned()
+    }
+
+    fn compute(&self, py: Python<'_>) -> PyResult<Object> {
+        let value = calling::call(self.compute.bind(py), [])?;
+        let class = value.get_type();
+        if class.hasattr(intern!(py, "__await__"))? && class.hasattr(intern!(py, "send"))? {
+            value.call_method0(intern!(py, "close"))?;
+            return Err(PyTypeError::new_err(
+                "compute gave a coroutine, which can be awaited only once\n\
+                 hint: write `await cache.aget_or_compute(key, compute)`",
+            ));
+        }
+        Ok(value.into())
+    }
+
+    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> Object {
+        let deadline = self.objects.get().deadline(&self.home, self.ttl);
+        let weight = self.home().weight_of(value.bind(py));
+        if weight.is_none() {
+            self.home().scope.count_refused();
+        }
+        let settle = Settle {
+            deadline,
+            weight: weight.unwrap_or(0),
+            store: weight.is_some(),
+            ..Settle::default()
+        };
+        if flight.lead.settle(value.clone(), settle).stored && deadline != Instant::NEVER {
+            Table::watch(self.home().table(py));
+        }
+        value
+    }
+
+    fn own(&self, _: Python<'_>, value: &Object) -> Option<Object> {
+        Some(value.clone())
+    }
+}
