@@ -12,8 +12,11 @@ from __future__ import annotations
 
 import os as _os
 
+import everwarm._load  # noqa: F401 - the native side wants it loaded
 from everwarm import _drive
 from everwarm._cache import Cache, cache
+from everwarm._config import configure
+from everwarm._disabled import disabled
 from everwarm._errors import (
     Closed,
     ConfigError,
@@ -26,16 +29,19 @@ from everwarm._errors import (
     UnknownOption,
     Unsupported,
 )
+from everwarm._explain import Explanation
 from everwarm._function import Function
 from everwarm._keyed import Keyed, NotKeyed
+from everwarm._lru import lru_cache
 from everwarm._policy import Policy
-from everwarm._result import Result, Stats
+from everwarm._result import Result, Stats, WhatIf
 
 __all__ = [
     "Cache",
     "Closed",
     "ConfigError",
     "Error",
+    "Explanation",
     "Function",
     "KeyRefused",
     "Keyed",
@@ -49,7 +55,11 @@ __all__ = [
     "Timeout",
     "UnknownOption",
     "Unsupported",
+    "WhatIf",
     "cache",
+    "configure",
+    "disabled",
+    "lru_cache",
 ]
 
 if hasattr(_os, "register_at_fork"):

@@ -2,6 +2,8 @@
 
 from everwarm._cache import Cache as Cache
 from everwarm._cache import cache as cache
+from everwarm._config import configure as configure
+from everwarm._disabled import disabled as disabled
 from everwarm._errors import Closed as Closed
 from everwarm._errors import ConfigError as ConfigError
 from everwarm._errors import Error as Error
@@ -12,18 +14,22 @@ from everwarm._errors import StoreError as StoreError
 from everwarm._errors import Timeout as Timeout
 from everwarm._errors import UnknownOption as UnknownOption
 from everwarm._errors import Unsupported as Unsupported
+from everwarm._explain import Explanation as Explanation
 from everwarm._function import Function as Function
 from everwarm._keyed import Keyed as Keyed
 from everwarm._keyed import NotKeyed as NotKeyed
+from everwarm._lru import lru_cache as lru_cache
 from everwarm._policy import Policy as Policy
 from everwarm._result import Result as Result
 from everwarm._result import Stats as Stats
+from everwarm._result import WhatIf as WhatIf
 
 __all__ = [
     "Cache",
     "Closed",
     "ConfigError",
     "Error",
+    "Explanation",
     "Function",
     "KeyRefused",
     "Keyed",
@@ -37,5 +43,9 @@ __all__ = [
     "Timeout",
     "UnknownOption",
     "Unsupported",
+    "WhatIf",
     "cache",
+    "configure",
+    "disabled",
+    "lru_cache",
 ]

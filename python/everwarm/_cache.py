@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from everwarm import _native, _options
-from everwarm._errors import ConfigError, Unsupported
+import atexit
+import sys
+
+from everwarm import _config, _native, _options
+from everwarm._errors import ConfigError
 from everwarm._function import decorate
+from everwarm._objects import Objects
 from everwarm._policy import Policy
-from everwarm._result import stats
+from everwarm._presets import Preset
+from everwarm._result import WhatIf, stats
 
 
-class Cache:
-    """A bounded cache in this process's memory; call it to decorate functions.
+class Cache(Objects):
+    """A bounded cache in this process's memory: it decorates functions, and has entries of its own.
 
-    * ``stores``: None, for memory alone.
+    * ``stores``: a URL, ``"memory://"`` or with options ``"memory://?max_entries=100"``.
     * ``namespace``: the first part of stored names.
-    * ``max_entries``: how many entries its functions and its own verbs may hold together, at least 1.
+    * ``max_entries``: how many entries its functions and its own verbs may hold together, at least 1; None
+      for no such bound, where there is one of bytes.
+    * ``max_bytes``: how much these may weigh together: bytes, ``"256MB"``, ``"1GiB"``, or None for no such
+      bound.
+    * ``weigher``: a function of a value that gives its weight in bytes; None: an estimate of the memory
+      that it takes.
+    * ``on_remove``: a function of key, value and cause, called after each entry that has left.
+    * ``eviction``: which entries leave for want of room: ``"adaptive"``, ``"sieve"``, ``"s3_fifo"``,
+      ``"lru"``, ``"lfu"``, ``"fifo"`` or ``"ttl"``.
     * ``policy``: the default ``Policy`` of its functions and of ``set``.
     * ``clock``: an ``everwarm.testing.ManualClock`` that it reads instead of the system's.
+
+    What is left out is taken from ``everwarm.configure``, the environment or ``pyproject.toml`` when the
+    cache is used for the first time; ``describe()`` shows it.
 
     Raises ``ConfigError`` for values that cannot be meant, ``Unsupported`` for stores that are not there.
 
@@ -33,90 +49,251 @@ class Cache:
     """
 
     @_options.known
-    def __init__(self, stores=None, *, namespace="", max_entries=10_000, policy=None, clock=None):
-        if stores is not None and stores != "memory://":
-            raise Unsupported(
-                f"no store for {_masked(stores)} is built in\nhint: leave `stores` out for memory alone"
-            )
-        if not isinstance(namespace, str):
-            raise ConfigError(
-                f'namespace is a text, not {type(namespace).__name__}\nhint: write `namespace="shop"`'
-            )
+    def __init__(
+        self,
+        stores=None,
+        *,
+        namespace="",
+        max_entries=10_000,
+        max_bytes=None,
+        eviction="adaptive",
+        weigher=None,
+        policy=None,
+        on_remove=None,
+        clock=None,
+    ):
+        _config.check()
+        settings = {
+            "stores": stores,
+            "namespace": namespace,
+            "max_entries": max_entries,
+            "max_bytes": max_bytes,
+            "eviction": eviction,
+        }
+        said = {name: value for name, value in settings.items() if name in self._said}
         if policy is not None and not isinstance(policy, Policy):
             raise ConfigError(
                 f"policy is a Policy, not {type(policy).__name__}\nhint: write `policy=Policy(ttl=60)`"
             )
         if clock is not None and not isinstance(clock, _native.Hand):
             raise ConfigError("clock is an everwarm.testing.ManualClock\nhint: write `clock=ManualClock()`")
-        self._table = _native.Table(max_entries, clock)
-        self.namespace = namespace
-        self.max_entries = max_entries
-        self.policy = Policy() if policy is None else policy
+        for name, told in ("weigher", weigher), ("on_remove", on_remove):
+            if told is not None and not callable(told):
+                kind, form = type(told).__name__, _FORMS[name]
+                raise ConfigError(f"{name}= takes a callable, not {kind}\nhint: write `{name}={form}`")
+        own = _config.layer(said, "argument")
+        if max_entries is None:
+            _native.check_bounds(None, _config.fill(own)["max_bytes"].value, "adaptive")
+        self._begin(own, policy, clock, weigher, on_remove)
+
+    def _begin(self, own, policy=None, clock=None, weigher=None, on_remove=None):
+        self._own = own
+        self._policy = self.policy = Policy() if policy is None else policy
+        self._clock, self._weigher, self._on_remove = clock, weigher, on_remove
+        # Clocks that tests hold it with.
+        self._hands = []
+
+    @classmethod
+    def _of(cls, own, policy=None):
+        made = cls.__new__(cls)
+        made._begin(own, policy)
+        return made
+
+    @classmethod
+    def from_env(cls, prefix="EVERWARM_"):
+        """A cache as the environment's variables ``{prefix}URL``, ``{prefix}TTL`` and so on say.
+
+        Raises ``ConfigError`` for a variable with that prefix that is no setting.
+        """
+        _config.check()
+        return cls._of(_config.environment(prefix))
+
+    @classmethod
+    def from_dict(cls, mapping):
+        """A cache as a mapping says: settings by name, and a policy's fields under ``policy``.
+
+        Raises ``UnknownOption`` for a key that is neither.
+
+        >>> from everwarm import Cache
+        >>> shop = Cache.from_dict({"namespace": "shop", "policy": {"ttl": "5m"}})
+        >>> shop.namespace, shop.policy
+        ('shop', Policy(ttl='5m'))
+        """
+        _config.check()
+        settings = _mapping(mapping, "what is given")
+        policy = settings.pop("policy", {})
+        _options.refuse_unknown(settings, (*_config.SETTINGS, "policy"))
+        if not isinstance(policy, Policy):
+            policy = Policy(**_mapping(policy, "policy"))
+        return cls._of(_config.layer(settings, "from_dict"), policy)
 
     def __call__(self, function=None, /, **keywords):
         """Decorates a function, or gives the decorator for a policy.
 
         ``@cache``, ``@cache(ttl=60)`` and ``@cache(policy, ttl=3)`` are its three forms.
         """
+        _config.check()
         if function is None or isinstance(function, Policy):
-            policy = function or self.policy
+            policy = self._policy if function is None else self._policy.replace(**function._sayings())
             policy = policy.replace(**keywords) if keywords else policy
             return lambda wrapped: decorate(self, _decoratable(wrapped), policy)
         wrapped = _decoratable(function)
-        return decorate(self, wrapped, self.policy.replace(**keywords) if keywords else self.policy)
+        return decorate(self, wrapped, self._policy.replace(**keywords) if keywords else self._policy)
+
+    @property
+    def minimal(self):
+        """Decorates with the defaults, whatever the cache's policy and configuration say."""
+        return Preset(self, "minimal")
+
+    @property
+    def production(self):
+        """Decorates for services: entries expire, and not all at once."""
+        return Preset(self, "production")
+
+    @property
+    def dev(self):
+        """Decorates for work on the code: what changes is soon seen."""
+        return Preset(self, "dev")
+
+    @property
+    def test(self):
+        """Decorates for tests: nothing is left to chance."""
+        return Preset(self, "test")
+
+    @property
+    def local(self):
+        """Decorates for values that hold as long as the process does."""
+        return Preset(self, "local")
+
+    def describe(self):
+        """Each field, its value and where that was taken from, as a ``Description``; its text is a table.
+
+        Asking does not count as a use: until the first one it says what would be taken now.
+        """
+        settings = self._first[1] if "_first" in self.__dict__ else self._filled()
+        given = _config.Taken(value=self._policy, source="argument" if self._policy._said else "default")
+        clock = self._clock or (self._hands[-1] if self._hands else None)
+        shown = {
+            **settings,
+            "stores": _config.masked(settings["stores"]),
+            "policy": given,
+            "clock": _config.Taken(
+                value="system" if clock is None else type(clock).__name__,
+                source="default" if clock is None else "argument" if clock is self._clock else "testing",
+            ),
+        }
+        return _config.Description(fields=shown)
+
+    def _filled(self):
+        own = self._own
+        if "ttl" in self._policy._said:
+            own = {**own, "ttl": _config.Taken(value=self._policy.ttl, source="argument policy")}
+        return _config.fill(own)
 
     def _resolve(self):
-        return self._table
+        """The table; made at the first use, from what is configured by then."""
+        table = self.__dict__.get("_table")
+        if table is not None:
+            return table
+        _config.check()
+        taken = self._filled()
+        table = _native.Table(
+            taken["max_entries"].value,
+            taken["max_bytes"].value,
+            self._clock,
+            eviction=taken["eviction"].value,
+            weigher=self._weigher,
+            on_remove=self._on_remove,
+            namespace=taken["namespace"].value,
+            max_entry_bytes=self._policy.max_entry_bytes,
+            ttl=taken["ttl"].value,
+            disabled=taken["disabled"].value,
+        )
+        # Of several threads that come here at once the first decides.
+        table, taken, place = self.__dict__.setdefault("_first", (table, taken, _place_of_use()))
+        if taken["ttl"].source != "default":
+            self.policy = self._policy.replace(ttl=taken["ttl"].value)
+        self.namespace = taken["namespace"].value
+        self.max_entries = taken["max_entries"].value
+        self.max_bytes = _native.size("max_bytes", taken["max_bytes"].value)
+        self.eviction = taken["eviction"].value
+        for hand in self._hands:
+            hand.attach(table)
+        self._table = table
+        return table
 
-    def get(self, key, default=None):
-        """The value under ``key``, else ``default``.
+    def __getattr__(self, name):
+        # What configuration may say is there from the first use on, and asking for it is one.
+        if name in ("_table", "namespace", "max_entries", "max_bytes", "eviction"):
+            self._resolve()
+            return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-        Raises ``KeyRefused`` for keys that have no canonical form.
+    def _hold(self, hand):
+        """Has it read a test's clock, whether it is used already or not."""
+        self._hands.append(hand)
+        if "_table" in self.__dict__:
+            hand.attach(self._table)
+
+    def _let_go(self, hand):
+        self._hands.remove(hand)
+        if "_table" in self.__dict__:
+            hand.detach(self._table)
+
+    def _leave(self):
+        """Forgets entries, counters and configuration, as if it had never been used; its functions follow."""
+        first = self.__dict__.pop("_first", None)
+        for name in ("_table", "namespace", "max_entries", "max_bytes", "eviction"):
+            self.__dict__.pop(name, None)
+        self.policy = self._policy
+        if first is not None:
+            first[0].leave()
+
+    def invalidates(self, *, tags=(), keys=()):
+        """Decorates a writer: after it has returned without an exception, ``tags`` and ``keys`` are gone.
+
+        * ``tags``: texts and templates over the writer's parameters, or a function of its arguments.
+        * ``keys``: keys of this cache's own entries, texts and templates; or a function of the writer's
+          arguments that gives any keys, and calls of decorated functions as ``(function, *args)``.
+
+        Both are made before the writer runs: what they raise is raised then, and nothing is written.
+        Raises ``ConfigError`` for templates that name no parameter, and if neither is given.
+
+        >>> from everwarm import Cache
+        >>> shop, stock = Cache(), {"lamp": 3}
+        >>> @shop
+        ... def available(sku: str) -> int:
+        ...     return stock[sku]
+        >>> @shop.invalidates(keys=lambda sku, count: [(available, sku)])
+        ... def restock(sku: str, count: int) -> None:
+        ...     stock[sku] = count
+        >>> available("lamp"), restock("lamp", 5), available("lamp")
+        (3, None, 5)
         """
-        return self._table.get(key, default)
+        from everwarm._invalidates import writer
 
-    def set(self, key, value, *, ttl=..., tags=()):
-        """Stores ``value`` under ``key``, for ``ttl`` (else that of the cache's policy), with ``tags``.
-
-        The jitter of the cache's policy shortens either.
-        """
-        self._table.set(key, value, self.policy.ttl if ttl is ... else ttl, self.policy.jitter, tags)
-
-    def delete(self, key):
-        """Lets the entry of ``key`` go; whether it was there."""
-        return self._table.delete(key)
-
-    def __contains__(self, key):
-        return key in self._table
-
-    def invalidate_tags(self, *tags):
-        """Lets all entries go that carry one of the tags; also takes one iterable of tags.
-
-        After it returns no call sees a value whose computation began before. It costs the same however many
-        entries there are.
-        """
-        if len(tags) == 1 and not isinstance(tags[0], str):
-            tags = tags[0]
-        self._table.invalidate_tags(tags)
-
-    def clear(self):
-        """Lets all entries go, those of its functions too."""
-        self._table.clear()
-
-    def sweep(self):
-        """Lets expired entries go at once; how many they were.
-
-        A background thread does it every second anyway.
-        """
-        return self._table.sweep()
+        return lambda wrapped: writer(self, wrapped, tags, keys)
 
     def stats(self):
         """The counters of all its functions and of its own verbs, as ``Stats``."""
-        return stats(self._table.stats())
+        return stats(self._resolve().stats())
+
+    def what_if(self):
+        """What the hit ratio would be at half and at twice the cache's bounds, as ``WhatIf``.
+
+        It counts from the first time it is asked for.
+        """
+        half, same, twice, lookups, sampled = self._resolve().what_if()
+        return WhatIf(half=half, same=same, twice=twice, lookups=lookups, sampled=sampled)
 
     def __repr__(self):
+        if "_table" not in self.__dict__:
+            return "<everwarm.Cache: not used yet>"
         name = f" {self.namespace!r}" if self.namespace else ""
-        return f"<everwarm.Cache{name}: {self.stats().entries} of {self.max_entries} entries>"
+        held = self.stats()
+        entries = f"{held.entries} of {self.max_entries}" if self.max_entries else f"{held.entries}"
+        weight = f", {held.bytes} of {self.max_bytes} bytes" if self.max_bytes else ""
+        return f"<everwarm.Cache{name}: {entries} entries{weight}>"
 
 
 def _decoratable(function):
@@ -133,9 +310,24 @@ def _decoratable(function):
     )
 
 
-def _masked(stores):
-    text = stores if isinstance(stores, str) else type(stores).__name__
-    return repr(text.partition("://")[0] + "://...") if "://" in text else text
+_FORMS = {"weigher": "lambda value: len(value)", "on_remove": "lambda key, value, cause: ..."}
 
 
-cache = Cache()
+def _mapping(given, what):
+    if not hasattr(given, "keys"):
+        raise ConfigError(f'{what} is a mapping, not {type(given).__name__}\nhint: write `{{"ttl": "5m"}}`')
+    return dict(given)
+
+
+atexit.register(_native.end_listeners)
+
+
+def _place_of_use():
+    """File and line of the code outside of this package that is being run."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "everwarm":
+        frame = frame.f_back
+    return "the interpreter" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+cache = Cache._of({})

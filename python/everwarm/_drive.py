@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from _collections import deque  # without the cost of importing `collections`
-from _functools import partial
 from _weakref import ref
 from contextvars import ContextVar
 from types import MemberDescriptorType
@@ -14,7 +13,10 @@ from everwarm import _native
 # The leads that the current context computes for, so that no call waits for itself.
 _chain: ContextVar[tuple[int, ...]] = ContextVar("everwarm_chain", default=())
 
-# The loop that each running lead lives on. A leader whose loop has stopped never arrives.
+# The leads of paused generators that go on when the current context does: it waits for none of them.
+_held: ContextVar[tuple[int, ...]] = ContextVar("everwarm_held", default=())
+
+# The loop of each lead that outlasts a call, or None. A leader whose loop has stopped never arrives.
 _hosts = {}
 
 # One inbox per loop, so that however many wait, a leader wakes a loop once.
@@ -25,30 +27,44 @@ _inboxes = {}
 _ASK, _WAIT = 0.5, 30.0
 
 
-async def drive(function, args, kwargs, refresh=False, described=False):
+# The plan of a call that is told nothing.
+ORDINARY = _native.Plan()
+
+
+async def drive(function, args, kwargs, plan=ORDINARY, described=False):
     """The value of an awaited call; described, with how it was had."""
     again = False
     while True:
-        turn = _native.begin(function, args, kwargs, refresh, again)
+        turn = _native.begin(function, args, kwargs, plan, again)
         lead = turn.lead
         if lead is not None:
             value = await _computed(function, args, kwargs, turn, lead)
             break
         if turn.leader is None:
-            value = turn.value()
+            value = await _given(function, args, kwargs, turn)
             break
-        waited = 0.0
-        while (arrived := turn.arrived()) is None:
-            if waited >= _WAIT or (waited and leader_is_gone(turn.leader)):
-                turn.take_over()
-                break
-            await _wake(turn)
-            waited += _ASK
-        if arrived:
-            value = turn.value()
+        if await arrival(turn):
+            value = await _given(function, args, kwargs, turn)
             break
         again = True
     return (value, turn.status) if described else value
+
+
+async def _given(function, args, kwargs, turn):
+    """The value of a turn that has one, or of a call past the cache."""
+    return await function.__wrapped__(*args, **kwargs) if turn.past else turn.value()
+
+
+async def arrival(turn):
+    """Waits for who computes; False if the call has to begin anew. The leader's error is raised."""
+    waited = 0.0
+    while (arrived := turn.arrived()) is None:
+        if waited >= _WAIT or (waited and leader_is_gone(turn.leader)):
+            turn.take_over()
+            return False
+        await _wake(turn)
+        waited += _ASK
+    return arrived
 
 
 async def _computed(function, args, kwargs, turn, lead):
@@ -85,8 +101,10 @@ def _wake(turn):
     future = loop.create_future()
     # The task holds its future; whoever wakes it must not, or a task that is lost would never be collected.
     waiter = ref(future)
-    turn.register(partial(inbox.post, waiter))
-    inbox.wait(waiter)
+    turn.register(inbox.post, waiter)
+    inbox.waiting.append(waiter)
+    if inbox.timer is None:
+        inbox.timer = loop.call_later(_ASK, inbox.ask)
     return future
 
 
@@ -171,12 +189,6 @@ class _Inbox:
         self.waiting = []
         self.timer = None
 
-    def wait(self, future):
-        """Has a future woken by the timer, if nothing else does it."""
-        self.waiting.append(future)
-        if self.timer is None:
-            self.timer = self.loop.call_later(_ASK, self.ask)
-
     def ask(self):
         """Wakes all who wait; on the loop's own thread."""
         self.timer = None
@@ -199,13 +211,8 @@ class _Inbox:
         self.posted = False
         while self.futures:
             future = self.futures.popleft()()
-            if future is not None:
-                _land(future)
-
-
-def _land(future):
-    if not future.done():
-        future.set_result(None)
+            if future is not None and not future.done():
+                future.set_result(None)
 
 
 def _inbox(loop):

@@ -1,18 +1,21 @@
 """What an awaited call does when it is no hit: lead, or wait for who leads."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Final, Literal, TypeVar, overload
 
 from everwarm._function import Function
+from everwarm._native import Plan, Turn
 
 _E = TypeVar("_E", bound=BaseException)
+
+ORDINARY: Final[Plan]
 
 @overload
 async def drive(
     function: Function[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    refresh: bool = False,
+    plan: Plan = ...,
     described: Literal[False] = False,
 ) -> Any: ...
 @overload
@@ -20,9 +23,10 @@ async def drive(
     function: Function[..., Any],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    refresh: bool = False,
+    plan: Plan = ...,
     *,
     described: Literal[True],
 ) -> tuple[Any, str]: ...
+async def arrival(turn: Turn) -> bool: ...
 def leader_is_gone(lead: int) -> bool: ...
 def own_copy(error: _E) -> _E: ...

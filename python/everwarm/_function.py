@@ -6,8 +6,10 @@ from types import MethodType
 
 from everwarm import _native
 from everwarm._drive import drive
+from everwarm._explain import explain
 from everwarm._result import result, stats
-from everwarm._signature import is_coroutine_function, parameters
+from everwarm._signature import is_coroutine_function, is_generator_function, parameters
+from everwarm._using import ORDINARY, REFRESH, Using, result_of, value_of
 
 
 def _forwarded(name):
@@ -77,15 +79,54 @@ class Function(_native.Call):
 
         For coroutine functions, awaitable.
         """
-        if self._is_async:
-            return _called(self, args, kwargs)
-        return result(*_native.call_with_result(self, self._namespace, args, kwargs))
+        return self._result(ORDINARY, args, kwargs)
 
     def refresh(self, /, *args, **kwargs):
         """Computes the call anew, stores its value and gives it. For coroutine functions, awaitable."""
-        if self._is_async:
-            return drive(self, args, kwargs, True)
-        return _native.refresh(self, args, kwargs)
+        return self._value(REFRESH, args, kwargs)
+
+    def _value(self, plan, args, kwargs):
+        return value_of(self, plan, args, kwargs)
+
+    def _result(self, plan, args, kwargs):
+        return result_of(self, plan, args, kwargs)
+
+    def using(self, /, **options):
+        """This function for calls that are told to do differently; to be called, or asked by ``call``.
+
+        * ``skip``: neither read nor write.
+        * ``refresh``: compute anew, and store.
+        * ``only_if_cached``: be served from the cache, or raise ``NotCached``.
+        * ``max_age``: take no entry older than this; compute anew, and store.
+        * ``read_only``: store nothing.
+        * ``write_only``: take no entry; compute, and store.
+
+        Raises ``ConfigError`` for options that contradict each other, ``UnknownOption`` for others.
+
+        >>> from everwarm import Cache
+        >>> @Cache()
+        ... def double(x: int) -> int:
+        ...     return 2 * x
+        >>> double.using(skip=True)(3), double.peek(3)
+        (6, None)
+        >>> double.using(max_age="5m").call(3).status
+        'miss'
+        """
+        return Using(self, (), options)
+
+    def explain(self, /, *args, **kwargs):
+        """Why the call would be a hit or a miss, as an ``Explanation``; its ``str`` is a sentence.
+
+        Counts, touches and computes nothing. It looks at up to 10,000 entries for the nearest one.
+
+        >>> from everwarm import Cache
+        >>> @Cache()
+        ... def double(x: int) -> int:
+        ...     return 2 * x
+        >>> double(3), double.explain(3).reason, double.explain("3").argument
+        (6, 'fresh', 'x')
+        """
+        return explain(self, args, kwargs)
 
     def prime(self, value, /, *args, **kwargs):
         """Stores ``value`` as what the call gives.
@@ -107,6 +148,13 @@ class Function(_native.Call):
         """
         _native.invalidate(self, args, kwargs)
 
+    def mark_stale(self, /, *args, **kwargs):
+        """Demotes the call's entry, so that the next call computes anew.
+
+        Unlike ``invalidate`` it leaves a computation alone that is running: its value is stored.
+        """
+        _native.mark_stale(self, args, kwargs)
+
     def clear(self):
         """Lets all entries of this function go, as ``invalidate`` does for one."""
         _native.clear(self)
@@ -117,7 +165,7 @@ class Function(_native.Call):
 
     def cache_info(self):
         """As ``functools.lru_cache`` has it: ``(hits, misses, maxsize, currsize)``."""
-        from everwarm._lru import CacheInfo
+        from everwarm._cache_info import CacheInfo
 
         counters = self.stats()
         return CacheInfo(counters.hits, counters.misses, self._cache.max_entries, counters.entries)
@@ -146,7 +194,7 @@ class Bound:
     __slots__ = ("__func__", "__self__", "__weakref__")
 
     # The verbs whose arguments are those of a call, so that the instance comes first.
-    _VERBS = frozenset({"key", "peek", "call", "refresh", "invalidate"})
+    _VERBS = frozenset({"key", "peek", "call", "refresh", "invalidate", "mark_stale", "explain"})
 
     def __init__(self, function, instance):
         self.__func__ = function
@@ -162,6 +210,10 @@ class Bound:
     def prime(self, value, /, *args, **kwargs):
         """Stores ``value`` as what the call gives."""
         self.__func__.prime(value, self.__self__, *args, **kwargs)
+
+    def using(self, /, **options):
+        """This method for calls that are told to do differently."""
+        return Using(self.__func__, (self.__self__,), options)
 
     @property
     def uncached(self):
@@ -204,16 +256,21 @@ Function._bound_class = Bound
 _native.seal(Function)
 
 
-def decorate(cache, wrapped, policy):
-    """The decorated form of ``wrapped``, a function, a class method or a static method."""
+def decorate(cache, wrapped, policy, kind=None, takes=None):
+    """The decorated form of ``wrapped``, a function, a class method or a static method.
+
+    ``kind`` is the class of what is made, ``takes`` the parameters, if not those that can be seen.
+    """
     if isinstance(wrapped, classmethod):
-        function = decorate(cache, wrapped.__func__, policy)
+        function = decorate(cache, wrapped.__func__, policy, kind, takes)
         _native.mark_method(function)
         return ClassFunction(function)
     if isinstance(wrapped, staticmethod):
-        return staticmethod(decorate(cache, wrapped.__func__, policy))
+        return staticmethod(decorate(cache, wrapped.__func__, policy, kind, takes))
+    kind = kind or _kind_of(wrapped)
     is_async = is_coroutine_function(wrapped)
-    function = Function(wrapped, cache, drive if is_async else None, parameters(wrapped), policy._terms)
+    driver = drive if is_async else None
+    function = kind(wrapped, cache, driver, takes or parameters(wrapped), policy._terms)
     attributes = function.__dict__
     attributes.update(getattr(wrapped, "__dict__", {}))
     for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"):
@@ -225,6 +282,9 @@ def decorate(cache, wrapped, policy):
     return function
 
 
-async def _called(function, args, kwargs):
-    value, status = await drive(function, args, kwargs, described=True)
-    return result(*_native.described(function, function._namespace, args, kwargs, value, status))
+def _kind_of(wrapped):
+    if not is_generator_function(wrapped):
+        return Function
+    from everwarm._replay import Replayed
+
+    return Replayed

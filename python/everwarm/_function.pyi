@@ -1,16 +1,18 @@
 """The decorated function: callable as the function it wraps, with verbs over the same arguments."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from types import CellType, CodeType, GenericAlias, MethodType
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, final, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
-from typing_extensions import Self
+from typing_extensions import Self, Unpack
 
 from everwarm._cache import Cache
-from everwarm._lru import CacheInfo
-from everwarm._native import Call
+from everwarm._cache_info import CacheInfo
+from everwarm._explain import Explanation
+from everwarm._native import Call, _Parameter  # pyright: ignore[reportPrivateUsage]
 from everwarm._policy import Policy
 from everwarm._result import Result, Stats
+from everwarm._using import Options, Using
 
 _P = ParamSpec("_P")
 _Rest = ParamSpec("_Rest")
@@ -18,7 +20,6 @@ _R_co = TypeVar("_R_co", covariant=True)
 _T = TypeVar("_T")
 _First = TypeVar("_First")
 
-@final
 class Function(Call, Generic[_P, _R_co]):
     """A decorated function: the call it was, and verbs over the same arguments.
 
@@ -47,6 +48,9 @@ class Function(Call, Generic[_P, _R_co]):
     def uncached(self) -> Callable[_P, _R_co]: ...
     def key(self, /, *args: _P.args, **kwargs: _P.kwargs) -> str: ...
     def refresh(self, /, *args: _P.args, **kwargs: _P.kwargs) -> _R_co: ...
+    def using(self, /, **options: Unpack[Options]) -> Using[_P, _R_co]: ...
+    def explain(self, /, *args: _P.args, **kwargs: _P.kwargs) -> Explanation: ...
+    def mark_stale(self, /, *args: _P.args, **kwargs: _P.kwargs) -> None: ...
     def invalidate(self, /, *args: _P.args, **kwargs: _P.kwargs) -> None: ...
     # The overlap is a function that is declared to return a coroutine as an `object`.
     @overload
@@ -54,16 +58,36 @@ class Function(Call, Generic[_P, _R_co]):
         self: Function[_P, Coroutine[Any, Any, _T]], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> Coroutine[Any, Any, Result[_T]]: ...
     @overload
+    def call(  # type: ignore[overload-overlap]
+        self: Function[_P, AsyncIterator[_T]], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Coroutine[Any, Any, Result[tuple[_T, ...]]]: ...
+    @overload
+    def call(
+        self: Function[_P, Iterator[_T]], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Result[tuple[_T, ...]]: ...
+    @overload
     def call(self, /, *args: _P.args, **kwargs: _P.kwargs) -> Result[_R_co]: ...
     @overload
     def peek(
         self: Function[_P, Coroutine[Any, Any, _T]], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> Result[_T] | None: ...
     @overload
+    def peek(
+        self: Function[_P, Iterator[_T] | AsyncIterator[_T]], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Result[tuple[_T, ...]] | None: ...
+    @overload
     def peek(self, /, *args: _P.args, **kwargs: _P.kwargs) -> Result[_R_co] | None: ...
     @overload
     def prime(
         self: Function[_P, Coroutine[Any, Any, _T]], value: _T, /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> None: ...
+    @overload
+    def prime(
+        self: Function[_P, Iterator[_T] | AsyncIterator[_T]],
+        value: Iterable[_T],
+        /,
+        *args: _P.args,
+        **kwargs: _P.kwargs,
     ) -> None: ...
     @overload
     def prime(self: Function[_P, _T], value: _T, /, *args: _P.args, **kwargs: _P.kwargs) -> None: ...
@@ -102,6 +126,7 @@ class Bound:
     def __get__(self, instance: object, owner: type | None = None) -> Self: ...
     def __getattr__(self, name: str) -> Any: ...
     def prime(self, value: object, /, *args: Any, **kwargs: Any) -> None: ...
+    def using(self, /, **options: Unpack[Options]) -> Using[..., Any]: ...
     @property
     def uncached(self) -> MethodType: ...
     @property
@@ -118,4 +143,6 @@ def decorate(
     cache: Cache,
     wrapped: Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any],
     policy: Policy,
+    kind: type[Function[..., Any]] | None = None,
+    takes: Sequence[_Parameter] | None = None,
 ) -> Function[..., Any] | ClassFunction | staticmethod[..., Any]: ...

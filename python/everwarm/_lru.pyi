@@ -1,11 +1,20 @@
-"""The names that `functools.lru_cache` gives, for code that asks for them."""
+"""`lru_cache`: what `functools.lru_cache` does, with single flight, coroutine functions and the verbs."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Generic, ParamSpec, TypeVar, overload
 
-class CacheInfo(NamedTuple):
-    """What `cache_info()` gives: hits, misses, the bound and the number of entries."""
+from everwarm._function import Function
 
-    hits: int
-    misses: int
-    maxsize: int
-    currsize: int
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
+
+class LruFunction(Function[_P, _R_co], Generic[_P, _R_co]):
+    """A function decorated by `lru_cache`."""
+
+@overload
+def lru_cache(maxsize: Callable[_P, _R], typed: bool = False) -> Function[_P, _R]: ...
+@overload
+def lru_cache(
+    maxsize: int | None = 128, typed: bool = False
+) -> Callable[[Callable[_P, _R]], Function[_P, _R]]: ...

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from everwarm import _native, _options
+from everwarm._errors import ConfigError
 
 
 class Policy:
     """How a decorated function keeps its entries; frozen.
 
     * ``ttl``: how long an entry is fresh: seconds, ``"1h30m"``, a ``timedelta``, or None for no expiry.
+      Left out, it is that of the configuration, and else None.
     * ``jitter``: the fraction of the ttl by up to which each entry's is shortened at random, so that entries
       written together do not expire together.
     * ``cache_none``: whether None is stored.
@@ -21,6 +23,11 @@ class Policy:
     * ``version``: part of the stored name; change it when the meaning of the values changes.
     * ``name``: the function's name in stored names; functions with the same name and version share their
       entries.
+    * ``max_entry_bytes``: a value that weighs more is returned, not stored: bytes, ``"1MB"``, or None for no
+      such bound.
+    * ``isolate``: whether values are copied deeply on their way in and out, so that no caller changes what
+      others are given.
+    * ``max_items``: what a generator yields is stored if it is no more than so many items.
 
     Raises ``ConfigError`` for values that cannot be meant, ``UnknownOption`` for keywords that do not exist.
 
@@ -42,6 +49,10 @@ class Policy:
         "tags_from_result",
         "version",
         "name",
+        "max_entry_bytes",
+        "_said",
+        "isolate",
+        "max_items",
         "_terms",
     )
 
@@ -49,7 +60,7 @@ class Policy:
     def __init__(
         self,
         *,
-        ttl=None,
+        ttl=...,
         jitter=0.0,
         cache_none=True,
         when=None,
@@ -58,6 +69,9 @@ class Policy:
         tags_from_result=None,
         version="",
         name=None,
+        max_entry_bytes=None,
+        isolate=False,
+        max_items=10_000,
     ):
         if not callable(tags) and not isinstance(tags, str):
             tags = _as_tuple(tags)
@@ -71,18 +85,24 @@ class Policy:
             "tags_from_result": tags_from_result,
             "version": version,
             "name": name,
+            "max_entry_bytes": max_entry_bytes,
+            "isolate": isolate,
         }
         terms = _native.Terms(**fields)
+        if ttl is ...:
+            fields["ttl"] = None
+        fields["max_items"] = _number(max_items)
         for field, value in fields.items():
             object.__setattr__(self, field, value)
         object.__setattr__(self, "_terms", terms)
 
     def replace(self, **keywords):
         """The same policy but for ``keywords``."""
-        return Policy(**{**self._fields(), **keywords})
+        return Policy(**{**self._sayings(), **keywords})
 
-    def _fields(self):
-        return {name: getattr(self, name) for name in _DEFAULTS}
+    def _sayings(self):
+        """The fields that were given; what was not is left to the cache and its configuration."""
+        return {name: getattr(self, name) for name in _FIELDS if name in self._said}
 
     def __setattr__(self, name, value):
         raise AttributeError(f"a policy is frozen\nhint: write `policy.replace({name}=...)`")
@@ -93,24 +113,33 @@ class Policy:
     def __eq__(self, other):
         if not isinstance(other, Policy):
             return NotImplemented
-        return self._fields() == other._fields()
+        return self._sayings() == other._sayings()
 
     def __hash__(self):
-        return hash(tuple(self._fields().items()))
+        return hash(tuple(self._sayings().items()))
 
     def __repr__(self):
-        said = (f"{name}={value!r}" for name, value in self._fields().items() if value != _DEFAULTS[name])
+        said = (f"{name}={value!r}" for name, value in self._sayings().items())
         return f"Policy({', '.join(said)})"
 
     def __reduce__(self):
-        return _rebuilt, (self._fields(),)
+        return _rebuilt, (self._sayings(),)
 
 
-_DEFAULTS = Policy.__init__.__wrapped__.__kwdefaults__
+_FIELDS = Policy.__init__.__wrapped__.__kwdefaults__
 
 
 def _rebuilt(fields):
     return Policy(**fields)
+
+
+def _number(max_items):
+    if isinstance(max_items, int) and not isinstance(max_items, bool) and max_items >= 1:
+        return max_items
+    raise ConfigError(
+        f"max_items must be a whole number of at least 1, not {max_items!r}\n"
+        "hint: write `max_items=10_000`; to store nothing, do not decorate"
+    )
 
 
 def _as_tuple(tags):

@@ -44,6 +44,9 @@ class PolicyKeywords(TypedDict, total=False):
     tags_from_result: Callable[[Any], Iterable[str]] | None
     version: str
     name: str | None
+    max_entry_bytes: int | str | None
+    isolate: bool
+    max_items: int
 
 @final
 class Policy:
@@ -52,7 +55,7 @@ class Policy:
     def __init__(
         self,
         *,
-        ttl: _Duration | None = None,
+        ttl: _Duration | None = ...,
         jitter: float = 0.0,
         cache_none: bool = True,
         when: Callable[[Any], bool] | None = None,
@@ -61,6 +64,9 @@ class Policy:
         tags_from_result: Callable[[Any], Iterable[str]] | None = None,
         version: str = "",
         name: str | None = None,
+        max_entry_bytes: int | str | None = None,
+        isolate: bool = False,
+        max_items: int = 10_000,
     ) -> None: ...
     def replace(self, **keywords: Unpack[PolicyKeywords]) -> Self: ...
     @property
@@ -81,6 +87,12 @@ class Policy:
     def version(self) -> str: ...
     @property
     def name(self) -> str | None: ...
+    @property
+    def max_entry_bytes(self) -> int | str | None: ...
+    @property
+    def isolate(self) -> bool: ...
+    @property
+    def max_items(self) -> int: ...
     def __setattr__(self, name: str, value: object) -> Never: ...
     def __delattr__(self, name: str) -> Never: ...
     def __eq__(self, other: object) -> bool: ...

@@ -50,6 +50,7 @@ class Result(_Frozen):
     * ``ttl``: seconds it has left; None if it does not expire or is not stored.
     * ``tags``: the entry's tags.
     * ``key``: the stored name.
+    * ``version``: the number of the entry's write, for ``compare_and_set``; 0 if it is not stored.
     * ``why``: one sentence.
 
     >>> from everwarm import Cache
@@ -60,7 +61,7 @@ class Result(_Frozen):
     ('miss', 'hit')
     """
 
-    __slots__ = ("value", "status", "tier", "age", "ttl", "tags", "key", "why")
+    __slots__ = ("value", "status", "tier", "age", "ttl", "tags", "key", "version", "why")
 
     __class_getitem__ = classmethod(type(list[int]))
 
@@ -70,11 +71,12 @@ _WHY = {
     "miss": "no fresh entry was there, so the function was called",
     "follower": "another call was computing the same key, and its value was shared",
     "refreshed": "a new computation was asked for",
-    "bypass": "the arguments do not fit the function's parameters, so the call went past the cache",
+    "bypass": "the call went past the cache: it was told to, the cache is disabled or closed,"
+    " or the arguments do not fit",
 }
 
 
-def result(value, status, age, ttl, tags, key):
+def result(value, status, age, ttl, tags, key, version):
     """A ``Result`` from what the native side says."""
     return Result(
         value=value,
@@ -84,6 +86,7 @@ def result(value, status, age, ttl, tags, key):
         ttl=ttl,
         tags=tuple(tags),
         key=key,
+        version=version,
         why=_WHY[status],
     )
 
@@ -99,9 +102,10 @@ class Stats(_Frozen):
     * ``takeovers``, ``cycles``: computations beside another's: because it did not end, or because
       waiting for it would not have.
     * ``evicted``, ``expired``: entries that left for lack of room, or because their time had come.
-    * ``refused``: results that the policy did not store.
-    * ``errors``: failures of the policy's own callables; the function's value was returned nevertheless.
+    * ``refused``: values that the policy did not store, or that were too heavy.
+    * ``errors``: failures of the policy's and the cache's own callables; the call went on nevertheless.
     * ``entries``: how many are held.
+    * ``bytes``: what they weigh together; 0 in a cache without ``max_bytes``.
     * ``hit_ratio``: ``hits / calls``; 0.0 before the first call.
     """
 
@@ -119,8 +123,29 @@ class Stats(_Frozen):
         "refused",
         "errors",
         "entries",
+        "bytes",
         "hit_ratio",
     )
+
+
+class WhatIf(_Frozen):
+    """Hit ratios that a cache would have at other sizes; what it counts began with the first question.
+
+    * ``half``, ``twice``: estimates for half and for twice its bounds.
+    * ``same``: the hit ratio that it has.
+    * ``lookups``: how many lookups these are of; the ratios are None before the first one.
+    * ``sampled``: how many of them the estimates are made from.
+
+    >>> from everwarm import Cache
+    >>> cache = Cache(max_entries=100)
+    >>> cache.what_if().same is None
+    True
+    >>> cache.set("a", 1)
+    >>> cache.get("a"), cache.what_if().same
+    (1, 1.0)
+    """
+
+    __slots__ = ("half", "same", "twice", "lookups", "sampled")
 
 
 def stats(counters):

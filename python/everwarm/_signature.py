@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from everwarm._errors import ConfigError, Unsupported
+from everwarm._errors import ConfigError
 from everwarm._keyed import Keyed, NotKeyed
 
 # The kinds of parameters, as ``inspect`` numbers them.
@@ -17,6 +17,10 @@ _TAKES_REST, _TAKES_NAMED, _GENERATOR, _COROUTINE, _ITERABLE_COROUTINE, _ASYNC_G
     0x100,
     0x200,
 )
+
+
+# What a callable takes of which nobody can say more: arguments are keyed as they come.
+ANY = [("args", REST, False, None, None), ("kwargs", NAMED, False, None, None)]
 
 
 def parameters(function):
@@ -39,22 +43,30 @@ def parameters(function):
     return _of_signature(function)
 
 
+def is_generator_function(function):
+    """Whether calling it gives a generator, of either world."""
+    flags = _flags(_innermost(function))
+    return bool(flags & (_GENERATOR | _ASYNC_GENERATOR)) and not flags & _ITERABLE_COROUTINE
+
+
 def is_coroutine_function(function):
-    """Whether calling it gives a coroutine. Generators are refused: what they give can be read only once."""
-    while type(function).__name__ == "partial" and hasattr(function, "func"):
-        function = function.func
-    function = getattr(function, "__func__", function)
-    code = getattr(function, "__code__", None) or getattr(_call_of(function), "__code__", None)
-    flags = code.co_flags if code is not None else 0
-    if flags & (_GENERATOR | _ASYNC_GENERATOR) and not flags & _ITERABLE_COROUTINE:
-        raise Unsupported(
-            f"{getattr(function, '__qualname__', function)} is a generator function, "
-            "and what it gives can be read only once\n"
-            "hint: cache a function that returns a list"
-        )
-    if flags & (_COROUTINE | _ITERABLE_COROUTINE):
+    """Whether calling it gives a coroutine."""
+    function = _innermost(function)
+    if _flags(function) & (_COROUTINE | _ITERABLE_COROUTINE):
         return True
     return any(hasattr(function, mark) for mark in ("_is_coroutine_mark", "_is_coroutine_marker"))
+
+
+def _innermost(function):
+    """What a partial or a method calls in the end."""
+    while type(function).__name__ == "partial" and hasattr(function, "func"):
+        function = function.func
+    return getattr(function, "__func__", function)
+
+
+def _flags(function):
+    code = getattr(function, "__code__", None) or getattr(_call_of(function), "__code__", None)
+    return 0 if code is None else code.co_flags
 
 
 def _call_of(function):
@@ -121,8 +133,7 @@ def _of_signature(function):
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        # Nobody can say what it takes: positional and named arguments are keyed as they come.
-        return [("args", REST, False, None, None), ("kwargs", NAMED, False, None, None)]
+        return ANY
     return [
         (
             parameter.name,

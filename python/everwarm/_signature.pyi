@@ -1,4 +1,4 @@
-"""What a callable takes, and whether what it gives is awaited."""
+"""What a callable takes, and whether what it gives is awaited or iterated over."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,6 +10,8 @@ PLAIN: Final = 1
 REST: Final = 2
 KEYWORD_ONLY: Final = 3
 NAMED: Final = 4
+ANY: Final[list[_Parameter]]
 
 def parameters(function: Callable[..., Any]) -> list[_Parameter]: ...
+def is_generator_function(function: Callable[..., Any]) -> bool: ...
 def is_coroutine_function(function: Callable[..., Any]) -> bool: ...

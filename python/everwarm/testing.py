@@ -1,4 +1,4 @@
-"""Time under the control of a test."""
+"""What tests want: time under their control, and how often a function was computed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from contextlib import contextmanager
 from everwarm import _native
 from everwarm._cache import cache
 
-__all__ = ["ManualClock", "clock"]
+__all__ = ["ManualClock", "clock", "computed_times"]
 
 
 class ManualClock(_native.Hand):
     """A clock that moves when told to; give it to ``Cache(clock=...)``.
+
+    * ``ManualClock(start=0)`` stands at ``start`` seconds.
+    * ``advance(by)`` moves it on by seconds, a ``timedelta`` or ``"1m"``; never back.
+    * ``now`` is where it stands, in seconds.
 
     >>> from everwarm import Cache
     >>> from everwarm.testing import ManualClock
@@ -41,8 +45,61 @@ def clock(hand):
     ...     cache.get("a") is None
     True
     """
-    hand.attach(cache._resolve())
+    cache._hold(hand)
     try:
         yield hand
     finally:
-        hand.detach(cache._resolve())
+        cache._let_go(hand)
+
+
+class computed_times:
+    """Counts how often a decorated function is computed inside the ``with`` block; compares with integers.
+
+    Computations of followers count once, with their leader's; calls past the cache do not count.
+
+    >>> from everwarm import Cache
+    >>> from everwarm.testing import computed_times
+    >>> @Cache()
+    ... def double(x: int) -> int:
+    ...     return 2 * x
+    >>> with computed_times(double) as times:
+    ...     double(1), double(1), double(2)
+    (2, 2, 4)
+    >>> assert times == 2
+    """
+
+    __slots__ = ("_before", "_function", "_total")
+
+    def __init__(self, function):
+        self._function = function
+        self._before = self._total = None
+
+    def __enter__(self):
+        self._before, self._total = self._function.stats().computations, None
+        return self
+
+    def __exit__(self, *raised):
+        self._total = self.count
+
+    @property
+    def count(self):
+        """How often, so far."""
+        if self._total is not None or self._before is None:
+            return self._total or 0
+        return self._function.stats().computations - self._before
+
+    def __index__(self):
+        return self.count
+
+    __int__ = __index__
+
+    def __eq__(self, other):
+        if isinstance(other, computed_times):
+            other = other.count
+        return self.count == other if isinstance(other, int) else NotImplemented
+
+    __hash__ = None
+
+    def __repr__(self):
+        name = getattr(self._function, "__qualname__", repr(self._function))
+        return f"<{name} computed {self.count} times>"

@@ -1,12 +1,16 @@
-"""Time under the control of a test."""
+"""What tests want: time under their control, and how often a function was computed."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import final
+from types import TracebackType
+from typing import Any, ClassVar, final
 
+from typing_extensions import Self
+
+from everwarm._function import Function
 from everwarm._native import Hand
 
-__all__ = ["ManualClock", "clock"]
+__all__ = ["ManualClock", "clock", "computed_times"]
 
 @final
 class ManualClock(Hand):
@@ -14,3 +18,23 @@ class ManualClock(Hand):
 
 @contextmanager
 def clock(hand: ManualClock) -> Generator[ManualClock]: ...
+
+@final
+class computed_times:
+    """Counts how often a decorated function is computed; compares with integers."""
+
+    def __init__(self, function: Function[..., Any]) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+    @property
+    def count(self) -> int: ...
+    def __index__(self) -> int: ...
+    def __int__(self) -> int: ...
+    def __eq__(self, other: object) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -1,0 +1,6 @@
+"""Stores by URL."""
+
+from collections.abc import Collection, Sequence
+
+def options(stores: object, known: Sequence[str]) -> dict[str, str]: ...
+def shown(stores: object, plain: Collection[str] = ()) -> str: ...

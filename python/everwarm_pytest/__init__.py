@@ -1,0 +1,57 @@
+"""The pytest plugin of Everwarm: each test finds the default cache as if it had not been used.
+
+A package of its own, so that a test session in which nothing imports everwarm does not either.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from everwarm.testing import ManualClock
+
+__all__ = ["everwarm_clock", "pytest_configure"]
+
+_SHARED = "everwarm_shared"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Says what the marker means."""
+    config.addinivalue_line(
+        "markers", f"{_SHARED}: finds the default cache as the test before has left it, and leaves it so"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _everwarm_isolated(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker(_SHARED) is not None:
+        yield
+        return
+    # What was configured before the first test is meant for all of them.
+    configured = _fresh() if "everwarm" in sys.modules else {}
+    yield
+    if "everwarm" in sys.modules:
+        _fresh(configured)
+
+
+def _fresh(configured: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Has the default cache be as if it had not been used; gives what was configured."""
+    from everwarm import _config, cache
+
+    before = _config.configured()
+    _config.restore(before if configured is None else configured)
+    cache._leave()
+    return before
+
+
+@pytest.fixture
+def everwarm_clock(_everwarm_isolated: None) -> Iterator[ManualClock]:
+    """A ``ManualClock`` that the default cache reads during the test."""
+    from everwarm.testing import ManualClock, clock
+
+    with clock(ManualClock()) as hand:
+        yield hand
