@@ -57,6 +57,9 @@ if __name__ == "__main__":
     sys.exit()
 
 import pytest  # noqa: E402 - the part above runs without pytest
+from project import script  # noqa: E402
+
+reference = script("reference")
 
 pytestmark = pytest.mark.once
 
@@ -117,9 +120,127 @@ def test_links_lead_somewhere() -> None:
     assert lost == []
 
 
-def test_every_page_of_the_guide_is_listed() -> None:
+def test_every_page_is_listed() -> None:
     listed = {target for document, target in links() if document == "docs/README.md"}
-    assert {f"guide/{page.name}" for page in ROOT.glob("docs/guide/*.md")} - listed == set()
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in ROOT.glob("docs/**/*.md")}
+    assert {page for page in pages if not page.startswith("decisions/")} - listed == {"README.md"}
+
+
+def first_paragraph(text: str) -> str:
+    """What stands between the title of a page and whatever comes next."""
+    return text.split("\n\n")[1] if text.startswith("# ") and text.count("\n\n") else ""
+
+
+def sentences(paragraph: str) -> int:
+    """How many sentences end in a paragraph; dots in code do not count."""
+    prose = re.sub(r"`[^`]*`", "code", paragraph)
+    return len(re.findall(r"[.!?](?=\s|$)", prose))
+
+
+@pytest.mark.parametrize("page", sorted(file.name for file in ROOT.glob("docs/guide/*.md")))
+def test_a_page_of_the_guide_begins_with_what_it_is_and_shows_it(page: str) -> None:
+    text = (ROOT / "docs" / "guide" / page).read_text(encoding="utf-8")
+    opening = first_paragraph(text)
+    assert re.match(r"[A-Z`]", opening), f"{page}: a title, then a paragraph; hint: begin with `# Title`"
+    assert 1 <= sentences(opening) <= 3, f"{page}: the first paragraph has one to three sentences"
+    by_cargo = f"docs/guide/{page}" in (ROOT / "crates/everwarm/src/lib.rs").read_text(encoding="utf-8")
+    runs = by_cargo or any(block.runs and "\n" in block.code for block in blocks(text))
+    assert runs, f"{page}: an example that runs"
+
+
+def test_sentences_are_counted() -> None:
+    assert sentences("One `a.b. c` here. Two, e.g this!\nThree?") == 3
+    assert first_paragraph("# Title\n\nWords.\n\nMore.") == "Words."
+
+
+def test_every_error_has_a_heading_of_its_own() -> None:
+    import everwarm
+
+    public = (getattr(everwarm, name) for name in everwarm.__all__)
+    errors = {kind.__name__ for kind in public if isinstance(kind, type) and issubclass(kind, everwarm.Error)}
+    page = (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8")
+    assert errors - {"Error"} == set(re.findall(r"^## ([A-Z]\w+)$", page, re.MULTILINE))
+
+
+def said_in_the_sources() -> str:
+    """All sources as one text, in which a message that spans several lines stands in one piece."""
+    files = [*ROOT.glob("python/everwarm/**/*.py"), *ROOT.glob("crates/*/src/**/*.rs")]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    return re.sub(r'\\\n\s*|"\s*\n\s*f?"', "", text)
+
+
+def test_the_messages_of_the_errors_page_are_those_of_the_sources() -> None:
+    page = (ROOT / "docs/guide/errors.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?!message|class)(.*?) \|", page, re.MULTILINE)
+    messages = [
+        message for row in rows if "](#" not in row for message in re.findall(r"`([^`]*…?[^`]*)`", row)
+    ]
+    parts = [part.strip() for message in messages for part in message.split("…")]
+    sources = said_in_the_sources()
+    assert len(parts) > 40
+    assert [part for part in parts if part not in sources and part != "TypeError"] == []
+
+
+def test_the_reference_is_current() -> None:
+    assert reference.main("--check") == 0, "hint: run `python scripts/reference.py`"
+
+
+def planted(root: Path, stub: str, source: str) -> Path:
+    """A package with one module."""
+    package = root / "python" / "everwarm"
+    package.mkdir(parents=True)
+    (package / "__init__.pyi").write_text("from everwarm._one import One as One\n__all__ = ['One']\n")
+    (package / "__init__.py").write_text("")
+    (package / "_one.pyi").write_text(stub)
+    (package / "_one.py").write_text(source)
+    return root
+
+
+def test_the_reference_joins_stubs_and_docstrings(tmp_path: Path) -> None:
+    stub = """
+_Size: TypeAlias = int | str
+class One(_Base):
+    def __init__(self, a: int = 1, /, b=2, *, c: _Size, **d: str) -> None: ...
+    @property
+    def size(self) -> int: ...
+    def get(self) -> int: ...
+    async def aget(self) -> int: ...
+    def _hidden(self) -> int: ...
+"""
+    source = 'class One:\n    """A ``one``.\n\n    >>> 1\n    1\n    """\n    def get(self): "Gets."\n'
+    page = reference.page(planted(tmp_path, stub, source))
+    for part in (
+        "class One:\n    def __init__(self, a: int = 1, /, b=2, *, c: _Size, **d: str) -> None: ...",
+        "A `one`.\n\n```pycon\n>>> 1\n1\n```",
+        "size: int\n",
+        "Gets.",
+        "`get`, awaited.",
+        "_Size = int | str",
+    ):
+        assert part in page
+    assert "hidden" not in page
+
+
+def test_the_reference_follows_private_bases_into_the_native_module(tmp_path: Path) -> None:
+    stub = "from everwarm import _native\n\nclass One(_native.Two):\n    def aget(self) -> int: ...\n"
+    root = planted(tmp_path, stub, 'class One(_native.Two):\n    "One."\n')
+    native = "class Two:\n    def get(self) -> int: ...\n    def put(self) -> None: ...\n"
+    (root / "python/everwarm/_native.pyi").write_text(native)
+    rust = root / "crates/one/src/two.rs"
+    rust.parent.mkdir(parents=True)
+    rust.write_text(
+        'const GET: &CStr = c"get($self)\\n--\\n\\nGets it.";\n'.replace("\\n", "\n")
+        + "#[pymethods]\nimpl Two {\n    /// Puts it.\n    #[pyo3()]\n    fn put(&self) {}\n}\n"
+    )
+    page = reference.page(root)
+    for heading, text in (("One.get", "Gets it."), ("One.put", "Puts it."), ("One.aget", "`get`, awaited.")):
+        assert re.search(rf"#### `{heading}`\n\n```[^`]*```\n\n{re.escape(text)}", page), heading
+
+
+def test_the_reference_wants_a_docstring(tmp_path: Path) -> None:
+    root = planted(tmp_path, "class One:\n    def get(self) -> int: ...\n", 'class One:\n    "One."\n')
+    with pytest.raises(reference.Undocumented, match="One.get"):
+        reference.page(root)
 
 
 def test_the_readme_has_examples() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -410,3 +412,17 @@ def test_the_last_reference_to_the_function_goes_while_it_computes():
     asyncio.run(main())
     gc.collect()
     assert cache.stats().entries == 0
+
+
+def test_code_without_builtins_may_store_what_expires():
+    """The sweeper is loaded by the first entry that expires, whoever stores it."""
+    program = """
+import sys
+from everwarm import Cache
+cache = Cache()
+assert "everwarm._sweeper" not in sys.modules
+exec(compile("cache.set('a', 1, ttl=60)", "bare", "exec"), {"__builtins__": {}, "cache": cache})
+assert "everwarm._sweeper" in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import everwarm
 import pytest
-from everwarm import Cache, ConfigError, Error, Keyed, Policy, UnknownOption, Unsupported
+from everwarm import Cache, ConfigError, Error, Keyed, Policy, UnknownOption, Unsupported, lru_cache
 from everwarm.testing import ManualClock
 
 HUNDRED_YEARS = 36_525 * 86_400
@@ -175,7 +175,18 @@ CACHES = {
     "namespace none": ({"namespace": None}, "namespace", "NoneType"),
     "policy": ({"policy": {"ttl": 3}}, "policy", "dict"),
     "clock": ({"clock": 3}, "clock"),
+    "eviction": ({"eviction": 3}, "eviction", "int"),
+    "eviction none": ({"eviction": None}, "eviction", "NoneType"),
+    "eviction unknown": ({"eviction": "random"}, "eviction", "no order that is known"),
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("s3fifo", 'did you mean "s3_fifo"?'), ("random", "the orders are adaptive, sieve")]
+)
+def test_an_order_that_is_not_known_names_those_that_are(name, hint):
+    with pytest.raises(ConfigError, match=re.escape(f"hint: {hint}")):
+        Cache(eviction=name)
 
 
 @pytest.mark.parametrize("case", CACHES)
@@ -192,6 +203,7 @@ def test_an_unknown_keyword_of_a_cache_names_the_nearest():
         Cache(maxsize=3)
 
 
+@pytest.mark.proves("Cache.stores")
 @pytest.mark.parametrize(
     "stores", ["redis://user:secret@host/0", "disk:", ["redis://user:secret@host/0"], object()], ids=repr
 )
@@ -201,22 +213,19 @@ def test_a_store_that_is_not_there_is_unsupported_and_keeps_its_secrets(stores):
     assert "secret" not in str(caught.value)
 
 
-def generator(user):
-    yield user
+@pytest.mark.proves("Policy.max_items")
+@pytest.mark.parametrize("wrong", [0, -1, 2.5, True, None, "10"], ids=repr)
+def test_max_items_is_a_number_of_at_least_one(wrong):
+    with refused(ConfigError, ValueError, "max_items", "at least 1"):
+        Cache()(max_items=wrong)
 
 
-async def asynchronous_generator(user):
-    yield user
+def test_lru_cache_of_a_generator_function_is_unsupported():
+    def generator(user):
+        yield user
 
-
-@pytest.mark.parametrize(
-    "decorated", [generator, asynchronous_generator], ids=lambda function: function.__name__
-)
-def test_a_generator_function_is_unsupported(decorated):
-    with refused(Unsupported, NotImplementedError, decorated.__name__, "generator"):
-        Cache()(decorated)
-    with refused(Unsupported, NotImplementedError, decorated.__name__, "generator"):
-        Cache()(ttl=3)(decorated)
+    with refused(Unsupported, NotImplementedError, "generator"):
+        lru_cache(generator)
 
 
 @pytest.mark.parametrize(

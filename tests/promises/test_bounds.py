@@ -12,6 +12,7 @@ from everwarm.testing import ManualClock
 from worlds import PATIENCE, Threads, until
 
 
+@pytest.mark.proves("Cache.max_entries")
 @pytest.mark.parametrize("bound", [1, 2, 10, 100, 1_000])
 def test_all_functions_and_objects_of_a_cache_share_its_bound(bound):
     cache = Cache(max_entries=bound)
@@ -57,6 +58,33 @@ def test_what_is_asked_for_again_stays():
         load(key)
         assert load(("favourite", key % 20)) is favourites[key % 20]
     assert load.stats().evicted >= 900
+
+
+@pytest.mark.proves("Cache.eviction")
+@pytest.mark.parametrize(
+    ("eviction", "left"), [("lru", "b"), ("lfu", "c"), ("fifo", "a"), ("ttl", "d"), ("sieve", "c")]
+)
+def test_each_order_lets_another_entry_go(eviction, left):
+    cache = Cache(max_entries=4, eviction=eviction)
+    assert cache.eviction == eviction
+    for key, ttl in (("a", 90), ("b", 80), ("c", 70), ("d", 60)):
+        cache.set(key, key, ttl=ttl)
+    for key in "abbdca":
+        if eviction == "lru" or key != "c":
+            cache.get(key)
+    cache.set("e", "e")
+    assert [key for key in "abcd" if key not in cache] == [left]
+
+
+@pytest.mark.proves("Cache.eviction")
+@pytest.mark.parametrize(("eviction", "least", "most"), [("adaptive", 500, 1_000), ("lru", 0, 0)])
+def test_a_loop_defeats_lru_and_not_the_default(eviction, least, most):
+    cache = Cache(max_entries=50, eviction=eviction)
+    load = cache(lambda key: key)
+    for _ in range(20):
+        for key in range(75):
+            load(key)
+    assert least <= load.stats().hits <= most
 
 
 class Value:

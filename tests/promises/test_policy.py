@@ -12,6 +12,7 @@ from everwarm import Cache, Policy
 from worlds import adds_up
 
 
+@pytest.mark.proves("Policy.ttl")
 @pytest.mark.parametrize(
     ("ttl", "seconds"),
     [
@@ -55,6 +56,7 @@ def test_without_ttl_an_entry_stays(cache, clock):
     assert load(1) is first and load.peek(1).ttl is None
 
 
+@pytest.mark.proves("Policy.jitter")
 def test_jitter_only_shortens_the_ttl_and_spreads_it(cache):
     @cache(ttl=100, jitter=0.5)
     def load(key):
@@ -75,6 +77,7 @@ def test_jitter_spreads_primed_entries_too(cache):
     assert len({load.peek(key).ttl for key in range(50)}) > 40
 
 
+@pytest.mark.proves("Policy.cache_none")
 @pytest.mark.parametrize("cache_none", [True, False])
 def test_cache_none_says_whether_none_is_stored(world, cache, cache_none):
     @world.cached(cache(cache_none=cache_none))
@@ -89,6 +92,7 @@ def test_cache_none_says_whether_none_is_stored(world, cache, cache_none):
     assert (load.peek("none") is not None) is cache_none
 
 
+@pytest.mark.proves("Policy.when")
 def test_when_says_whether_a_result_is_stored(world, cache):
     asked = []
 
@@ -108,6 +112,7 @@ def test_when_is_asked_for_none_as_well(cache):
     assert load(1) is None and load.peek(1) is None
 
 
+@pytest.mark.proves("Policy.key")
 def test_a_key_callable_takes_the_calls_own_arguments(world, cache):
     @world.cached(cache(key=lambda user, lang: user.id))
     def load(user, lang):
@@ -119,6 +124,7 @@ def test_a_key_callable_takes_the_calls_own_arguments(world, cache):
     assert adds_up(load, 3).computations == 2
 
 
+@pytest.mark.proves("Policy.key")
 @pytest.mark.parametrize(
     "template", ["{user.id}", "user:{user.id}", "{user.names[first]}", "{user.roles[1]}"]
 )
@@ -141,6 +147,7 @@ def test_a_key_template_keeps_fields_apart(cache):
     assert load(1, "23") == (1, "23"), "the text of a number is not the number"
 
 
+@pytest.mark.proves("Policy.tags", "Policy.tags_from_result")
 def test_tags_let_entries_go_together(world, cache):
     @world.cached(cache(tags=["all", "key:{key}"], tags_from_result=lambda value: [f"parity:{value % 2}"]))
     def load(key):
@@ -177,6 +184,7 @@ def test_a_hit_asks_no_callable_but_that_of_the_key(world, cache):
     assert set(asked) == {"key"}
 
 
+@pytest.mark.proves("Policy.version")
 def test_version_is_part_of_the_stored_name():
     def load(key):
         return key
@@ -186,6 +194,7 @@ def test_version_is_part_of_the_stored_name():
     assert second.key(1) == Cache()(version="2")(load).key(1)
 
 
+@pytest.mark.proves("Cache.namespace")
 def test_namespace_begins_the_stored_name():
     def load(key):
         return key
@@ -194,6 +203,7 @@ def test_namespace_begins_the_stored_name():
     assert Cache(namespace="shop")(load).key(1) != Cache(namespace="stock")(load).key(1)
 
 
+@pytest.mark.proves("Policy.name", "Policy.version")
 def test_name_lets_functions_share_their_entries_by_version(world, cache):
     @world.cached(cache(name="price"))
     def one(sku):
@@ -246,6 +256,7 @@ def test_the_decorator_wins_over_the_policy_and_the_policy_over_the_cache(clock)
     assert cache(lambda key: key, ttl=5).policy.ttl == 5
 
 
+@pytest.mark.proves("Cache.policy", "Cache.clock")
 def test_the_call_wins_over_the_policy_of_the_cache(clock):
     cache = Cache(policy=Policy(ttl=60), clock=clock)
     cache.set("as the cache", 1)

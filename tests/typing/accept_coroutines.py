@@ -47,6 +47,8 @@ async def main() -> None:
     # These compute, so they are awaited.
     assert_type(await profile.refresh(1, deep=True), str)
     assert_type(await profile.call(1), Result[str])
+    assert_type(await profile.using(refresh=True)(1, deep=True), str)
+    assert_type(await profile.using(max_age=3).call(1), Result[str])
     assert_type(await profile.uncached(1), str)
     assert_type(await profile.__wrapped__(1), str)
     assert_type(await first.refresh(["a"]), str)

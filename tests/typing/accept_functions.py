@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar, overload
 
-from everwarm import Cache, Function, Policy, Result, Stats, cache
+from everwarm import Cache, Explanation, Function, Policy, Result, Stats, cache
 from typing_extensions import assert_type
 
 P = ParamSpec("P")
@@ -68,10 +68,14 @@ assert_type(bare.__wrapped__(1), float)
 assert_type(bare.stats(), Stats)
 assert_type(bare.stats().hit_ratio, float)
 assert_type(bare.cache_info().hits, int)
-assert_type(bare.cache_info().maxsize, int)
+assert_type(bare.cache_info().maxsize, int | None)
 assert_type(bare.policy, Policy)
 assert_type(bare.cache_parameters(), dict[str, Any])
 assert_type(bare.__name__, str)
+assert_type(bare.explain(1, y="b"), Explanation)
+assert_type(bare.using(max_age="5m", read_only=True)(1, z=True), float)
+assert_type(bare.using(skip=True).call(1), Result[float])
+bare.mark_stale(1, z=True)
 bare.prime(2.5, 1, y="b")
 bare.invalidate(1, z=True)
 bare.clear()
@@ -185,3 +189,19 @@ def either(x: int | str) -> int | str:
 
 assert_type(either(1), int)
 assert_type(either("a"), str)
+
+
+# A writer keeps its type.
+@shop.invalidates(tags=["user:{x}"], keys=lambda x: [(bare, x), (1, 2)])
+def write(x: int) -> str:
+    return str(x)
+
+
+class Writer:
+    @shop.invalidates(keys=["user:{x}"])
+    async def write(self, x: int) -> str:
+        return str(x)
+
+
+assert_type(write(1), str)
+written: Callable[[int], str] = write

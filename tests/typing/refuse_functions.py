@@ -38,6 +38,12 @@ area.peek()  # E: call-arg / reportCallIssue
 area.refresh("x")  # E: arg-type / reportArgumentType
 area.call(1, w=1)  # E: call-arg / reportCallIssue
 area.invalidate("x")  # E: arg-type / reportArgumentType
+area.mark_stale("x")  # E: arg-type / reportArgumentType
+area.explain("x")  # E: arg-type / reportArgumentType
+area.using(refresh=True)("x")  # E: arg-type / reportArgumentType
+area.using(skip=True).call()  # E: call-arg / reportCallIssue
+area.using(maxage=3)  # E: call-arg / reportCallIssue
+area.using(max_age=[3])  # E: arg-type / reportArgumentType
 area.uncached("x")  # E: arg-type / reportArgumentType
 area.prime("x", 1)  # E: arg-type / reportArgumentType
 area.prime(1.0)  # E: call-arg / reportCallIssue

@@ -1,0 +1,83 @@
+"""No dead options: every keyword has a test that fails when it does nothing, and says so by a mark."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from project import ROOT, script
+
+pytestmark = pytest.mark.once
+
+keywords = script("keywords")
+
+STUB = """
+class Options(TypedDict, total=False):
+    skip: bool
+    max_age: float
+
+class Cache:
+    def __init__(self, stores: str | None = None, *, max_entries: int = 3) -> None: ...
+    @overload
+    def set(self, key: object, /, *, ttl: float) -> None: ...
+    @overload
+    def set(self, key: object, /, *, tags: list[str]) -> None: ...
+    def using(self, **options: Unpack[Options]) -> None: ...
+
+def configure(*, url: str) -> None: ...
+"""
+
+TEST = """
+@pytest.mark.proves("Cache.stores", "Cache.max_entries")
+def test_one(): ...
+
+@pytest.mark.parametrize("x", [pytest.param(1, marks=pytest.mark.proves("using.skip"))])
+def test_two(): ...
+
+class TestThree:
+    @pytest.mark.proves("set.ttl")
+    async def test_four(self): ...
+
+@pytest.mark.proves("Cache.max_entrys")
+def test_five(): ...
+"""
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """A project with a stub and a file of tests."""
+    for name, text in (("python/everwarm/_cache.pyi", STUB), ("tests/life/test_a.py", TEST)):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_every_keyword_is_proved() -> None:
+    assert keywords.unproved(keywords.declared(ROOT), keywords.proofs(ROOT)) == []
+
+
+def test_every_mark_names_a_keyword() -> None:
+    assert keywords.stray(keywords.declared(ROOT), keywords.proofs(ROOT)) == []
+
+
+def test_the_keywords_are_those_of_the_classes() -> None:
+    from everwarm import Cache, Policy
+
+    declared = keywords.declared(ROOT)
+    for owner in (Cache, Policy):
+        assert set(declared[owner.__name__]) == set(inspect.signature(owner).parameters)
+
+
+def test_keywords_are_read_from_stubs(planted: Path) -> None:
+    declared = keywords.declared(planted)
+    assert list(declared["Cache"]) == ["stores", "max_entries"]
+    assert list(declared["set"]) == ["ttl", "tags"]
+    assert list(declared["using"]) == ["skip", "max_age"]
+    assert list(declared["configure"]) == ["url"]
+
+
+def test_what_nothing_proves_and_what_proves_nothing_is_found(planted: Path) -> None:
+    declared, proofs = keywords.declared(planted), keywords.proofs(planted)
+    assert proofs["Cache.stores"] == ["tests/life/test_a.py::test_one"]
+    assert proofs["set.ttl"] == ["tests/life/test_a.py::test_four"]
+    assert keywords.unproved(declared, proofs) == ["using.max_age", "configure.url"]
+    assert keywords.stray(declared, proofs) == ["Cache.max_entrys"]
