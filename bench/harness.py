@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
@@ -103,20 +103,25 @@ def interleave(loops: dict[str, Loop], keys: Sequence[Any], effort: Effort) -> d
     The collector runs between rounds only. Returns nanoseconds per call, one figure per round.
     """
     plans = {name: _plan(loop, keys, effort) for name, loop in loops.items()}
-    names = list(plans)
-    times: dict[str, list[float]] = {name: [] for name in names}
+    times: dict[str, list[float]] = {name: [] for name in plans}
     was_enabled = gc.isenabled()
     try:
         for number in range(effort.rounds):
             gc.collect()
             gc.disable()
-            first = number % len(names)
-            for name in names[first:] + names[:first]:
+            for name in turns(plans, number):
                 times[name].append(plans[name].sample(number))
             gc.enable()
     finally:
         (gc.enable if was_enabled else gc.disable)()
     return times
+
+
+def turns(names: Iterable[str], number: int) -> list[str]:
+    """Return the order of a round: each begins with another contender."""
+    order = list(names)
+    first = number % len(order)
+    return order[first:] + order[:first]
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -42,6 +42,16 @@ class Attempt:
         return True
 
 
+@dataclass(frozen=True)
+class Held:
+    """A cache used as a table: its bound methods, and how a statement reads what `get(x)` gives."""
+
+    get: Function
+    put: Function
+    value: str = "get(x)"
+    missing: str = "get(x) is None"
+
+
 class Peer:
     """One library. A method that is not overridden is an ability it does not have."""
 
@@ -84,6 +94,10 @@ class Peer:
         """Decorate a coroutine function with single flight switched on, where the library has it."""
         return self.awaited(function)
 
+    def table(self, capacity: int, ttl: int | None) -> Held:
+        """Make a cache of so many entries, to be used by key; without a ttl it only evicts."""
+        raise LeftOut("is compared as a decorator only")
+
 
 class Everwarm(Peer):
     """A cache with a bound; the functions decorated with it have a ttl."""
@@ -94,6 +108,11 @@ class Everwarm(Peer):
         return self.load().Cache(max_entries=MAX_ENTRIES)(ttl=TTL)(function)
 
     awaited = sync
+
+    def table(self, capacity: int, ttl: int | None) -> Held:
+        library = self.load()
+        cache = library.Cache(max_entries=capacity, policy=library.Policy(ttl=ttl))
+        return Held(cache.get, cache.set)
 
 
 class Functools(Peer):
@@ -127,6 +146,12 @@ class Cachetools(Peer):
         cache = library.TTLCache(MAX_ENTRIES, TTL)
         return library.cached(cache, condition=threading.Condition(), info=True)(function)
 
+    def table(self, capacity: int, ttl: int | None) -> Held:
+        library = self.load()
+        # A table alone has no lock; threads would have to add one, and its cost.
+        cache = library.LRUCache(capacity) if ttl is None else library.TTLCache(capacity, ttl)
+        return Held(cache.get, cache.__setitem__)
+
 
 class Cachebox(Peer):
     """A TTLCache behind `cached`, which joins concurrent calls by default."""
@@ -138,6 +163,11 @@ class Cachebox(Peer):
         return library.cached(library.TTLCache(MAX_ENTRIES, TTL))(function)
 
     awaited = sync
+
+    def table(self, capacity: int, ttl: int | None) -> Held:
+        library = self.load()
+        cache = library.LRUCache(capacity) if ttl is None else library.TTLCache(capacity, ttl)
+        return Held(cache.get, cache.insert)
 
 
 class MokaPy(Peer):
@@ -155,6 +185,10 @@ class MokaPy(Peer):
 
     awaited_flight = flight
 
+    def table(self, capacity: int, ttl: int | None) -> Held:
+        cache = self.load().Moka(capacity, ttl=ttl)
+        return Held(cache.get, cache.set)
+
 
 class Theine(Peer):
     """`Memoize` with its automatic key function; concurrent calls are joined by default."""
@@ -165,6 +199,11 @@ class Theine(Peer):
         return self.load().Memoize(MAX_ENTRIES, timedelta(seconds=TTL), typed=True)(function)
 
     awaited = sync
+
+    def table(self, capacity: int, ttl: int | None) -> Held:
+        cache = self.load().Cache(capacity)
+        put = cache.set if ttl is None else functools.partial(cache.set, ttl=timedelta(seconds=ttl))
+        return Held(cache.get, put, value="get(x)[0]", missing="not get(x)[1]")
 
 
 class AsyncLru(Peer):

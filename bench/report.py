@@ -48,7 +48,7 @@ class Table:
         parts = [
             f"## Row {self.row}: {self.title}",
             self.verdict.sentence,
-            grid(self.columns, self.lines),
+            *([grid(self.columns, self.lines)] if self.lines else []),
             *self.notes,
         ]
         if self.left_out:
@@ -82,6 +82,17 @@ def summary(tables: Sequence[Table]) -> str:
     """Return the table of verdicts that opens a report."""
     lines = [(f"{t.row}: {t.title}", t.verdict.limit, t.verdict.reached, t.verdict.word) for t in tables]
     return grid(("row", "must reach", "reached", "within"), lines, texts=4)
+
+
+def compare(tables: Sequence[Table], recorded: str) -> str:
+    """Return what was reached in a recorded result beside what is reached now, row by row."""
+    form = r"^## Row (.+)\n\nMust reach .*? Reached: (.*) \(within"
+    before = dict(re.findall(form, recorded, re.MULTILINE))
+    lines = []
+    for table in tables:
+        name = f"{table.row}: {table.title}"
+        lines.append((name, before.get(name, "–"), table.verdict.reached))
+    return grid(("row", "reached before", "reached now"), lines, texts=3)
 
 
 def _cpu_model() -> str:

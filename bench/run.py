@@ -1,4 +1,4 @@
-"""Measure Everwarm beside its peers: `python bench/run.py [--rows 1,2,...] [--quick] [--no-build]`."""
+"""Measure Everwarm beside its peers: `python bench/run.py --help` says how."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure Everwarm beside its peers.")
     parser.add_argument("--rows", type=_rows, default=tuple(ROWS), help="as in 1,2,18 (default: all)")
     parser.add_argument("--quick", action="store_true", help="few short rounds, not to be quoted")
+    parser.add_argument("--compare", type=_result, metavar="FILE", help="a result to set beside this one")
     parser.add_argument("--no-build", action="store_true", help="measure the Everwarm installed before")
     return parser.parse_args()
 
@@ -42,6 +43,14 @@ def _rows(text: str) -> tuple[int, ...]:
         if number not in ROWS:
             raise argparse.ArgumentTypeError(f"no row {number}; hint: rows are {', '.join(map(str, ROWS))}")
     return numbers
+
+
+def _result(text: str) -> Path:
+    """Read the name of a recorded result, as it is or as one of `bench/results`."""
+    for file in (Path(text), ROOT / "bench" / "results" / text):
+        if file.is_file():
+            return file.resolve()
+    raise argparse.ArgumentTypeError(f"no file {text}; hint: take one of bench/results")
 
 
 def main() -> None:
@@ -64,12 +73,15 @@ def main() -> None:
             tables.append(table)
     overview = report.summary(tables)
     reasons = [f"- {name}: {reason}" for name, reason in environment.failures(ROOT).items()]
-    missing = ["## Not installed\n\n" + "\n".join(reasons)] if reasons else []
-    print("\n\n".join([overview, *missing]))
+    ending = ["## Not installed\n\n" + "\n".join(reasons)] if reasons else []
+    if options.compare:
+        recorded = options.compare.read_text(encoding="utf-8")
+        ending.append(f"## Beside {options.compare.name}\n\n{report.compare(tables, recorded)}")
+    print("\n\n".join([overview, *ending]))
     if options.quick:
         print("\nA quick run: not to be quoted, and not written to a file.", file=sys.stderr)
         return
-    parts = [title, HOW, head, overview, *(table.markdown() for table in tables), *missing]
+    parts = [title, HOW, head, overview, *(table.markdown() for table in tables), *ending]
     part = "" if options.rows == tuple(ROWS) else "-rows-" + "-".join(map(str, options.rows))
     file = ROOT / "bench" / "results" / f"{today}-{platform.python_version()}{part}.md"
     file.parent.mkdir(exist_ok=True)

@@ -7,15 +7,34 @@ from collections.abc import Callable
 from harness import Effort
 from report import Table
 
-from rows import awaited, content, imports, keywords, methods, scalars, stampede, threads
+from rows import (
+    awaited,
+    content,
+    imports,
+    keywords,
+    memory,
+    methods,
+    native,
+    scalars,
+    stampede,
+    tables,
+    threads,
+    traces,
+    zipf,
+)
 
 ROWS: dict[int, Callable[[Effort], list[Table]]] = {
     1: scalars.measure,
     2: keywords.measure,
     3: methods.measure,
     4: awaited.measure,
+    5: tables.measure,
     6: content.measure,
+    7: zipf.measure,
+    8: traces.measure,
+    9: memory.measure,
     10: threads.measure,
+    11: native.measure,
     18: stampede.measure,
     20: imports.measure,
 }
