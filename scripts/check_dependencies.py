@@ -26,6 +26,7 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-codec": PURE,
     "everwarm-layers": PURE,
     "everwarm-store-*": PURE,
+    "everwarm-simulator": (*PURE, "everwarm-memory"),
     "everwarm-engine": (*PURE, *MIDDLE),
     "everwarm-macros": PURE,
     "everwarm-conformance": ENGINE,
@@ -39,11 +40,21 @@ TESTS_MAY_DEPEND_ON = ("everwarm-conformance",)
 
 PYO3_CRATE = "everwarm-python"
 
-FORBID_UNSAFE = ("everwarm-core", "everwarm-memory", "everwarm-engine")
+FORBID_UNSAFE = (
+    "everwarm-core",
+    "everwarm-memory",
+    "everwarm-engine",
+    "everwarm",
+    "everwarm-macros",
+    "everwarm-simulator",
+)
 
 UNSAFE_FILES = frozenset(
     f"crates/everwarm-python/src/{name}.rs"
-    for name in ("arguments", "call", "calling", "lock", "object", "ready", "keys/exact", "keys/short")
+    for name in (
+        *("arguments", "call", "calling", "lock", "methods", "object", "ready"),
+        *("keys/exact", "keys/short"),
+    )
 )
 
 LICENCES = frozenset(

@@ -129,6 +129,7 @@ export PYO3_PYTHON=$PWD/.venv-test/bin/python
 step "rust lint" cargo clippy --locked --workspace --all-targets -- -D warnings
 step "rust tests" rust_tests
 step "rust documentation tests" cargo test --locked --profile "$profile" --doc
+step "rust example" cargo run --locked --quiet --profile "$profile" -p everwarm --example quickstart
 step "rust schedules" schedules
 step "python build" install_everwarm
 
