@@ -46,6 +46,7 @@ mod waiting;
 mod waking;
 mod wanted;
 mod weigher;
+mod writes;
 
 /// What `fork` leaves in the child: no flights of the parent's.
 #[pyfunction]

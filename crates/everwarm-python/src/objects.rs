@@ -12,7 +12,7 @@ use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::key::{self, Digest, Header, Short, Writer};
 use everwarm_core::policy::Policy;
 use everwarm_core::using::Plan;
-use everwarm_engine::{Amendment, Chance, Condition, Put};
+use everwarm_engine::{Amendment, Chance, Condition};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -21,7 +21,7 @@ use pyo3::{Borrowed, intern};
 
 use crate::ask::Source;
 use crate::engine::Key;
-use crate::given::{Tags, Ttl, many, one_or_many, whole};
+use crate::given::{Tags, Ttl, many, one_or_many};
 use crate::home::Home;
 use crate::object::Object;
 use crate::scan::Scan;
@@ -34,7 +34,7 @@ use crate::{ask, calling, errors, keys};
 /// A cache's own entries.
 #[pyclass(frozen, subclass, module = "everwarm._native")]
 pub(crate) struct Objects {
-    home: OnceLock<Arc<Home>>,
+    pub(crate) home: OnceLock<Arc<Home>>,
     /// Where the entries live since the cache was taken back.
     later: Mutex<Option<Arc<Home>>>,
     chance: Chance,
@@ -106,38 +106,6 @@ impl Objects {
         home.engine.hit(&home.scope, home.seed.hash_one(key), &key)
     }
 
-    /// Stores a value under such a key as `set` does without tags; says whether it could.
-    #[inline]
-    pub(crate) fn set_common(
-        &self,
-        key: Borrowed<'_, '_, PyAny>,
-        value: Borrowed<'_, '_, PyAny>,
-        ttl: Ttl,
-    ) -> bool {
-        let Some(home) = self.home.get().filter(|home| home.gate.is_open()) else {
-            return false;
-        };
-        let short = keys::add_common(key, Short::for_scope(home.scope.id())).complete();
-        let special = home.engine.is_closed() || home.table(value.py()).get().weighs();
-        let (Some(short), false) = (short, special) else {
-            return false;
-        };
-        let deadline = self.deadline(home, ttl);
-        home.engine.put(Put {
-            scope: &home.scope,
-            hash: home.seed.hash_one(short),
-            key: short.into(),
-            value: Object::from(value.to_owned()),
-            deadline,
-            tags: &[],
-            weight: 0,
-        });
-        if deadline != Instant::NEVER {
-            Table::watch(home.table(value.py()));
-        }
-        true
-    }
-
     /// The value of an entry, counted as a hit; else the key's hash.
     #[inline(always)]
     fn hit(home: &Home, key: &Bound<'_, PyAny>) -> PyResult<Result<Object, u64>> {
@@ -167,38 +135,6 @@ impl Objects {
         }
         Ok(home.engine.amend(&home.scope, hash, &key, amendment))
     }
-
-    fn put_if(
-        slf: &Bound<'_, Self>,
-        entry: (&Bound<'_, PyAny>, Bound<'_, PyAny>, Ttl, Tags),
-        condition: Condition,
-    ) -> PyResult<bool> {
-        let (key, value, ttl, tags) = entry;
-        let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
-            return Ok(false);
-        }
-        let Some(weight) = home.weight_of(&value) else {
-            home.scope.count_refused();
-            return Ok(false);
-        };
-        let deadline = slf.get().deadline(&home, ttl);
-        let put = Put {
-            scope: &home.scope,
-            hash,
-            key,
-            value: Object::from(value),
-            deadline,
-            tags: &tags.0,
-            weight,
-        };
-        let done = home.engine.put_if(put, condition);
-        if done && deadline != Instant::NEVER {
-            Table::watch(home.table(slf.py()));
-        }
-        Ok(done)
-    }
 }
 
 /// The canonical key of an object.
@@ -211,7 +147,7 @@ pub(crate) fn keyed(home: &Home, object: &Bound<'_, PyAny>) -> PyResult<(u64, Ke
     Ok((home.seed.hash_one(sealed), sealed.into()))
 }
 
-fn closed(objects: &Bound<'_, Objects>) -> PyErr {
+pub(crate) fn closed(objects: &Bound<'_, Objects>) -> PyErr {
     let name = objects
         .getattr(intern!(objects.py(), "namespace"))
         .and_then(|name| name.extract::<String>())
@@ -264,29 +200,7 @@ impl Objects {
         ttl: Ttl,
         tags: Tags,
     ) -> PyResult<()> {
-        let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
-            return Ok(());
-        }
-        let Some(weight) = home.weight_of(&value) else {
-            home.engine.refuse(&home.scope, hash, &key);
-            return Ok(());
-        };
-        let deadline = slf.get().deadline(&home, ttl);
-        home.engine.put(Put {
-            scope: &home.scope,
-            hash,
-            key,
-            value: Object::from(value),
-            deadline,
-            tags: &tags.0,
-            weight,
-        });
-        if deadline != Instant::NEVER {
-            Table::watch(home.table(slf.py()));
-        }
-        Ok(())
+        Self::put(slf, key, value, (ttl, tags))
     }
 
     /// Stores `value` under `key` unless something is there; whether it did.
@@ -324,27 +238,7 @@ impl Objects {
         version: &Bound<'_, PyInt>,
         value: Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
-            return Ok(false);
-        }
-        let Some(weight) = home.weight_of(&value) else {
-            home.scope.count_refused();
-            return Ok(false);
-        };
-        let put = Put {
-            scope: &home.scope,
-            hash,
-            key,
-            value: Object::from(value),
-            deadline: Instant::NEVER,
-            tags: &[],
-            weight,
-        };
-        // What is no version at all is that of no write.
-        let version = version.extract().unwrap_or(0);
-        Ok(home.engine.exchange(put, version))
+        Self::exchange(slf, key, version, value)
     }
 
     /// Adds `by` to the int under `key`; the sum.
@@ -360,59 +254,7 @@ impl Objects {
         initial: Option<Bound<'py, PyAny>>,
         ttl_on_create: Ttl,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let given = |number: Option<Bound<'py, PyAny>>, name, otherwise: i32| match number {
-            Some(number) => whole(&number, name, "write a whole number"),
-            None => Ok(otherwise.into_pyobject(py)?),
-        };
-        let (by, initial) = (given(by, "`by` is", 1)?, given(initial, "`initial` is", 0)?);
-        let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(py)? {
-            return initial.add(&by);
-        }
-        loop {
-            let seen = home.engine.peek(&home.scope, hash, &key);
-            let before = match &seen {
-                Some(seen) => whole(
-                    seen.value.bind(py),
-                    "a counter is",
-                    "`set` the key to a whole number, or count under another key",
-                )?,
-                None => initial.clone(),
-            };
-            let sum = before.add(&by)?;
-            let Some(weight) = home.weight_of(&sum) else {
-                home.engine.refuse(&home.scope, hash, &key);
-                return Ok(sum);
-            };
-            let deadline = match (&seen, ttl_on_create) {
-                (None, Ttl::Said(Some(ttl))) => home.engine.now().after(ttl),
-                _ => Instant::NEVER,
-            };
-            let put = Put {
-                scope: &home.scope,
-                hash,
-                key: key.clone(),
-                value: Object::from(sum.clone()),
-                deadline,
-                tags: &[],
-                weight,
-            };
-            let done = match &seen {
-                Some(seen) => home.engine.exchange(put, seen.version),
-                None => home.engine.put_if(put, Condition::Absent),
-            };
-            if done {
-                if deadline != Instant::NEVER {
-                    Table::watch(home.table(py));
-                }
-                return Ok(sum);
-            }
-            if home.engine.is_closed() {
-                return Err(closed(slf));
-            }
-        }
+        Self::count(slf, key, (by, initial), ttl_on_create)
     }
 
     /// Lets the entry of `key` go; whether it was there. A computation of it that is running is not stored.
@@ -465,41 +307,7 @@ impl Objects {
         ttl: Ttl,
         tags: Tags,
     ) -> PyResult<()> {
-        let home = Self::open_for(slf)?;
-        let mut entries = Vec::new();
-        for pair in mapping
-            .call_method0(intern!(slf.py(), "items"))?
-            .try_iter()?
-        {
-            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
-            let weight = home.weight_of(&value);
-            entries.push((keyed(&home, &key)?, Object::from(value), weight));
-        }
-        if home.is_disabled(slf.py())? {
-            return Ok(());
-        }
-        let mut timed = false;
-        for ((hash, key), value, weight) in entries {
-            let Some(weight) = weight else {
-                home.engine.refuse(&home.scope, hash, &key);
-                continue;
-            };
-            let deadline = slf.get().deadline(&home, ttl);
-            timed |= deadline != Instant::NEVER;
-            home.engine.put(Put {
-                scope: &home.scope,
-                hash,
-                key,
-                value,
-                deadline,
-                tags: &tags.0,
-                weight,
-            });
-        }
-        if timed {
-            Table::watch(home.table(slf.py()));
-        }
-        Ok(())
+        Self::put_all(slf, mapping, ttl, &tags)
     }
 
     /// Lets the entries of `keys` go; how many were there.
