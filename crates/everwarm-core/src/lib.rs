@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod codec;
 pub mod draw;
 pub mod duration;
 pub mod error;
@@ -14,10 +15,13 @@ pub mod flight;
 pub mod generation;
 pub mod judge;
 pub mod key;
+pub mod layer;
 pub mod lifetime;
+pub mod mark;
 pub mod policy;
 pub mod settle;
 pub mod size;
+pub mod store;
 pub mod template;
 pub mod using;
 pub mod waits;

@@ -1,0 +1,2 @@
+//! Everwarm's codec: bytes in, bytes out.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The contract of stores, layers and codecs as suites of tests.
+#![forbid(unsafe_code)]

@@ -1,0 +1,158 @@
+//! The contract of codecs: a value's bytes and what is known of them, as one envelope that is bound to its key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::Error;
+use crate::mark::Mark;
+
+/// What an envelope is bound to: found under anything else it is a miss.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding<'a> {
+    /// The tenant; empty where there is none.
+    pub tenant: &'a [u8],
+    /// The namespace.
+    pub namespace: &'a str,
+    /// The name of the function; empty for objects.
+    pub function: &'a str,
+    /// The schema id of the name it is stored under; empty where there is none.
+    pub schema: &'a str,
+    /// The canonical bytes of the key, or their digest where they are long.
+    pub key: &'a [u8],
+}
+
+/// What is known of a stored value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Meta {
+    /// The number of the value's format.
+    pub format: u8,
+    /// How long it lives, from its writing.
+    pub spans: Spans,
+    /// How long its computation took.
+    pub computed_in: Duration,
+    /// The stamps of its computation.
+    pub stamps: Vec<Mark>,
+    /// Its tags, from arguments and result.
+    pub tags: Vec<Arc<str>>,
+}
+
+/// The parts of a life, as durations: a stored value knows no instants, since clocks differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spans {
+    /// From the writing on: fresh; `None`: without end.
+    pub fresh: Option<Duration>,
+    /// From the writing on: fresh, and no refresh is due; `None`: as long as it is fresh.
+    pub quiet: Option<Duration>,
+    /// From the end of freshness on: served while it is computed anew.
+    pub stale: Duration,
+    /// From the end of freshness on: served if computing it anew fails.
+    pub if_error: Duration,
+}
+
+impl Spans {
+    /// How long a store keeps it; `None`: without end.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use everwarm_core::codec::Spans;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let spans = Spans { fresh: Some(minute), if_error: 2 * minute, ..Spans::default() };
+    /// assert_eq!(spans.kept(), Some(3 * minute));
+    /// ```
+    #[must_use]
+    pub fn kept(&self) -> Option<Duration> {
+        self.fresh
+            .map(|fresh| fresh.saturating_add(self.stale.max(self.if_error)))
+    }
+}
+
+/// An envelope that was opened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Opened {
+    /// What is known of the value.
+    pub meta: Meta,
+    /// The value's bytes in its format.
+    pub payload: Bytes,
+}
+
+/// Why bytes are no value of this key: a miss, counted by its class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// These are no envelope of ours.
+    Foreign,
+    /// An envelope of a version that this one does not know: left to expire.
+    Version,
+    /// Sealed in a way that the configuration does not allow.
+    Suite,
+    /// Sealed with a key that the keyring lacks: left to expire.
+    KeyId,
+    /// Damaged or cut off.
+    Damaged,
+    /// Sealed, and changed afterwards or not by a holder of the key.
+    Tampered,
+    /// The envelope of another key, function, namespace, schema or tenant.
+    Misplaced,
+    /// Larger than a value may be.
+    TooLarge,
+    /// The value's bytes are not of its format.
+    Unreadable,
+    /// The value is of a class that this process does not know.
+    UnknownClass,
+}
+
+impl Refusal {
+    /// All classes, in the order of their declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Foreign,
+        Self::Version,
+        Self::Suite,
+        Self::KeyId,
+        Self::Damaged,
+        Self::Tampered,
+        Self::Misplaced,
+        Self::TooLarge,
+        Self::Unreadable,
+        Self::UnknownClass,
+    ];
+
+    /// The name users see, and counters carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Foreign => "foreign",
+            Self::Version => "version",
+            Self::Suite => "suite",
+            Self::KeyId => "key_id",
+            Self::Damaged => "damaged",
+            Self::Tampered => "tampered",
+            Self::Misplaced => "misplaced",
+            Self::TooLarge => "too_large",
+            Self::Unreadable => "unreadable",
+            Self::UnknownClass => "unknown_class",
+        }
+    }
+
+    /// Whether the bytes may be those of somebody with another configuration or version: they are left where they are.
+    #[must_use]
+    pub const fn is_left_alone(self) -> bool {
+        matches!(self, Self::Version | Self::KeyId | Self::UnknownClass)
+    }
+}
+
+/// Bytes in, bytes out.
+pub trait Codec: Send + Sync {
+    /// The envelope of a value.
+    ///
+    /// # Errors
+    /// If the value is larger than one may be, or there is no randomness to be had.
+    fn seal(&self, binding: &Binding<'_>, meta: &Meta, payload: &[u8]) -> Result<Bytes, Error>;
+
+    /// The value of an envelope that was found under this key.
+    ///
+    /// # Errors
+    /// If it is none, for whichever reason.
+    fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal>;
+}

@@ -1,0 +1,2 @@
+//! The embedded store: one directory, many processes.
+#![forbid(unsafe_code)]

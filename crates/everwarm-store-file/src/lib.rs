@@ -1,0 +1,2 @@
+//! One file per entry.
+#![forbid(unsafe_code)]
