@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::clock::Instant;
 use crate::error::Error;
+use crate::lifetime::Lifetime;
 use crate::mark::Mark;
 
 /// What an envelope is bound to: found under anything else it is a miss.
@@ -36,6 +38,8 @@ pub struct Meta {
     pub stamps: Vec<Mark>,
     /// Its tags, from arguments and result.
     pub tags: Vec<Arc<str>>,
+    /// The canonical bytes of its key, where the entry shall be found by scans: names at stores are digests.
+    pub key: Option<Vec<u8>>,
 }
 
 /// The parts of a life, as durations: a stored value knows no instants, since clocks differ.
@@ -52,6 +56,23 @@ pub struct Spans {
 }
 
 impl Spans {
+    /// The spans of a life, from its writing on.
+    #[must_use]
+    pub fn of(lifetime: &Lifetime) -> Self {
+        let written = lifetime.written();
+        let span = |end: Instant| (end != Instant::NEVER).then(|| end.since(written));
+        let after = |end: Instant| end.since(lifetime.fresh_until());
+        if lifetime.fresh_until() == Instant::NEVER {
+            return Self::default();
+        }
+        Self {
+            fresh: span(lifetime.fresh_until()),
+            quiet: span(lifetime.refresh_from()),
+            stale: after(lifetime.stale_until()),
+            if_error: after(lifetime.keep_until()),
+        }
+    }
+
     /// How long a store keeps it; `None`: without end.
     ///
     /// ```
@@ -66,6 +87,32 @@ impl Spans {
     pub fn kept(&self) -> Option<Duration> {
         self.fresh
             .map(|fresh| fresh.saturating_add(self.stale.max(self.if_error)))
+    }
+
+    /// The life of what was written then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use everwarm_core::clock::Instant;
+    /// use everwarm_core::codec::Spans;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let life = Spans { fresh: Some(minute), ..Spans::default() }.lifetime(Instant::ZERO);
+    /// assert_eq!(life.keep_until(), Instant::ZERO.after(minute));
+    /// assert_eq!(Spans::default().lifetime(Instant::ZERO).keep_until(), Instant::NEVER);
+    /// ```
+    #[must_use]
+    pub fn lifetime(&self, written: Instant) -> Lifetime {
+        let Some(fresh) = self.fresh else {
+            return Lifetime::endless(written);
+        };
+        let spans = crate::lifetime::Spans {
+            fresh,
+            quiet: self.quiet.unwrap_or(fresh),
+            stale: self.stale,
+            if_error: self.if_error,
+        };
+        Lifetime::spanning(written, spans)
     }
 }
 

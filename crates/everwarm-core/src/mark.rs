@@ -19,6 +19,45 @@ pub struct Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tag(pub [u8; 16]);
 
+/// What sort of thing a tag stands for: an authority knows functions and namespaces as tags, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TagKind {
+    /// A tag that users wrote.
+    Tag,
+    /// All entries of a function.
+    Function,
+    /// All entries of a namespace.
+    Namespace,
+}
+
+impl Tag {
+    /// The tag of a name within a namespace: 128 bits of BLAKE3 over both and the kind, each with its length.
+    ///
+    /// ```
+    /// use everwarm_core::mark::{Tag, TagKind};
+    ///
+    /// let tag = Tag::of("shop", TagKind::Tag, "user:7");
+    /// assert_ne!(tag, Tag::of("shopu", TagKind::Tag, "ser:7"));
+    /// assert_ne!(tag, Tag::of("shop", TagKind::Function, "user:7"));
+    /// ```
+    #[must_use]
+    pub fn of(namespace: &str, kind: TagKind, name: &str) -> Self {
+        let kind = match kind {
+            TagKind::Tag => "tag",
+            TagKind::Function => "function",
+            TagKind::Namespace => "namespace",
+        };
+        let mut hasher = blake3::Hasher::new();
+        for part in [namespace, kind, name] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(digest)
+    }
+}
+
 /// What an authority reads in one step: the counters of the shards that the tags lie in, and the tags' markers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reading {

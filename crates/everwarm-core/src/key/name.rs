@@ -39,18 +39,7 @@ impl Digest {
     ///
     /// [`Limit::Size`] if the header alone is beyond what a key may be.
     pub fn new(header: &Header<'_>, arguments: &[u8]) -> Result<Self, Limit> {
-        let mut writer = Writer::new();
-        writer.open_tuple(3)?;
-        writer.str(header.function);
-        writer.str(header.version);
-        writer.open_tuple(header.parameters.len())?;
-        for name in header.parameters {
-            writer.str(name);
-        }
-        writer.close();
-        writer.close();
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(writer.seal()?.as_bytes());
+        let mut hasher = hasher_of(header)?;
         hasher.update(arguments);
         Ok(Self(hasher.finalize().into()))
     }
@@ -60,6 +49,23 @@ impl Digest {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+/// A hasher that has taken a header.
+fn hasher_of(header: &Header<'_>) -> Result<blake3::Hasher, Limit> {
+    let mut writer = Writer::new();
+    writer.open_tuple(3)?;
+    writer.str(header.function);
+    writer.str(header.version);
+    writer.open_tuple(header.parameters.len())?;
+    for name in header.parameters {
+        writer.str(name);
+    }
+    writer.close();
+    writer.close();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(writer.seal()?.as_bytes());
+    Ok(hasher)
 }
 
 impl fmt::Debug for Digest {
@@ -83,17 +89,81 @@ impl fmt::Debug for Digest {
 /// ```
 #[must_use]
 pub fn stored_name(namespace: &str, function: &str, schema: &str, digest: &Digest) -> String {
+    let mut name = prefix(&[namespace, function, schema]);
+    name.push_str(&hex(&digest.0[..NAMED]));
+    name
+}
+
+/// What the stored names of a namespace, of a function in it, or of one schema of that begin with.
+///
+/// ```
+/// use everwarm_core::key::prefix;
+///
+/// assert_eq!(prefix(&["eu/shop"]), "eu%2Fshop:");
+/// assert_eq!(prefix(&["eu/shop", "shop.price"]), "eu%2Fshop:shop.price:");
+/// ```
+///
+/// # Panics
+/// With more than three parts.
+#[must_use]
+pub fn prefix(parts: &[&str]) -> String {
+    let bounds = [MAX_NAMESPACE, MAX_FUNCTION, MAX_SCHEMA];
+    assert!(parts.len() <= bounds.len(), "a name has no more parts");
     let mut name = String::with_capacity(MAX_NAME);
-    for (part, bound) in [
-        (namespace, MAX_NAMESPACE),
-        (function, MAX_FUNCTION),
-        (schema, MAX_SCHEMA),
-    ] {
+    for (part, bound) in parts.iter().zip(bounds) {
         push_part(&mut name, part, bound);
         name.push(':');
     }
-    name.push_str(&hex(&digest.0[..NAMED]));
     name
+}
+
+/// What the stored names of one function have in common, made once.
+#[derive(Clone)]
+pub struct Heading {
+    prefix: String,
+    hasher: blake3::Hasher,
+}
+
+impl Heading {
+    /// The heading of a function in a namespace, with this schema.
+    ///
+    /// # Errors
+    ///
+    /// [`Limit::Size`] if the header alone is beyond what a key may be.
+    pub fn new(namespace: &str, header: &Header<'_>, schema: &str) -> Result<Self, Limit> {
+        Ok(Self {
+            prefix: prefix(&[namespace, header.function, schema]),
+            hasher: hasher_of(header)?,
+        })
+    }
+
+    /// The stored name of a call with these canonical arguments, and the digest that is in it.
+    ///
+    /// ```
+    /// use everwarm_core::key::{Digest, Header, Heading, stored_name};
+    ///
+    /// let header = Header { function: "shop.price", version: "2", parameters: &["sku"] };
+    /// let (name, digest) = Heading::new("eu", &header, "2")?.name(b"\x43sku");
+    /// assert_eq!(digest, Digest::new(&header, b"\x43sku")?);
+    /// assert_eq!(name, stored_name("eu", "shop.price", "2", &digest));
+    /// # Ok::<(), everwarm_core::key::Limit>(())
+    /// ```
+    #[must_use]
+    pub fn name(&self, arguments: &[u8]) -> (String, Digest) {
+        let mut hasher = self.hasher.clone();
+        hasher.update(arguments);
+        let digest = Digest(hasher.finalize().into());
+        let mut name = String::with_capacity(self.prefix.len() + 2 * NAMED);
+        name.push_str(&self.prefix);
+        name.push_str(&hex(&digest.0[..NAMED]));
+        (name, digest)
+    }
+}
+
+impl fmt::Debug for Heading {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Heading").field(&self.prefix).finish()
+    }
 }
 
 fn push_part(name: &mut String, part: &str, bound: usize) {
@@ -120,7 +190,12 @@ fn push_part(name: &mut String, part: &str, bound: usize) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 #[cfg(test)]
