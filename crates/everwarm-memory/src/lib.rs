@@ -10,6 +10,7 @@
 //! - `timer`: which entries expire when; expired ones leave without being touched
 //! - `room`: the shared counts of entries and of what they weigh
 //! - `departed`: what left, and why; it is returned, since dropping it may run code that calls this memory again
+//! - `store`: [`MemoryStore`], which keeps the contract of stores over such a table
 //! - `shim`: the locks, real or those of a schedule explorer
 //!
 //! ```
@@ -38,6 +39,7 @@ mod room;
 mod shard;
 mod shim;
 mod slab;
+mod store;
 mod timer;
 
 pub use departed::{Cause, Departed, Gone, Taken};
@@ -45,3 +47,4 @@ pub use eviction::Eviction;
 pub use hashbrown::Equivalent;
 pub use lock_api::RawMutex;
 pub use memory::{Bounds, DefaultLock, Found, Look, Memory, Newcomer, Place};
+pub use store::MemoryStore;

@@ -1,9 +1,9 @@
 //! The default: LRU, W-TinyLFU or between them, as would have served best lately.
 //!
 //! One structure serves all of them: a window in front of a segmented LRU. Shadows, caches of hashes alone, tell
-//! which share of the window would get the most hits; the entries follow the shadow that leads. A shadow is exact for
-//! small caches, so that the entries can take over its very order; for large ones it sees a sample of the keys, and the
-//! entries grow into its share.
+//! which share of the window, and which memory for counts, would get the most hits; the entries follow the shadow that
+//! leads. A shadow is exact for small caches, so that the entries can take over its very order; for large ones it sees a
+//! sample of the keys, and the entries are divided by how often they were requested.
 //!
 //! A hit must cost next to nothing: it leaves its slot in a short trail, which the next miss works off. Among hits alone
 //! the trail runs over, and keeps the last ones; of the others a mark remains, which spares an entry once.
@@ -61,15 +61,15 @@ impl Adaptive {
             self.segments.used(seats, at, share);
             if self.duel.is_some() {
                 seats.seat_mut(at).used = Used::NEVER;
-                self.requested(seats, at);
+                self.requested(seats, at, true);
             }
         }
     }
 
     /// Lets the shadows know of a request, and follows the one that leads.
-    fn requested(&mut self, seats: &mut impl Seats, at: u32) {
+    fn requested(&mut self, seats: &mut impl Seats, at: u32, hit: bool) {
         if let Some(duel) = &mut self.duel
-            && duel.request(seats.hash(at))
+            && duel.request(seats.hash(at), hit)
         {
             duel.lend(&mut self.segments, seats);
         }
@@ -78,17 +78,17 @@ impl Adaptive {
     /// Begins the duel, with what is known of the entries so far: their order, and how often each was used.
     #[cold]
     fn begin(&mut self, seats: &mut impl Seats) {
-        let mut duel = Duel::new(self.segments.len());
+        let mut duel = Duel::new(self.segments.len(), self.duel.as_deref());
         let slots = self.segments.oldest_first(seats);
         // Who was used comes twice, first and in its turn: so it is known as used, and the order is that of last uses.
         for &at in &slots {
             let uses = std::mem::replace(&mut seats.seat_mut(at).used, Used::NEVER).times();
             for _ in 0..uses.min(14) {
-                duel.request(seats.hash(at));
+                duel.request(seats.hash(at), true);
             }
         }
         for at in slots {
-            duel.request(seats.hash(at));
+            duel.request(seats.hash(at), true);
         }
         duel.lend(&mut self.segments, seats);
         self.duel = Some(Box::new(duel));
@@ -101,7 +101,7 @@ impl Order for Adaptive {
     fn admitted(&mut self, seats: &mut impl Seats, at: u32) {
         self.work_off(seats);
         self.segments.admitted(seats, at);
-        self.requested(seats, at);
+        self.requested(seats, at, false);
     }
 
     #[inline(always)]

@@ -1,126 +1,188 @@
-//! Which share of the window would get the most hits: shadows that compete.
+//! Which way to choose would get the most hits: shadows that compete.
 
 use super::Seats;
 use super::segments::{Segments, Share};
-use super::shadow::Shadow;
-use super::sketch::Sketch;
+use super::shadows::{Choice, SHADOWS, Shadows};
+use super::sketch::{Ageing, Sketch};
 
-/// W-TinyLFU as its paper has it, the same with a larger window, and LRU.
-const SHARES: [Share; 3] = [Share(1), Share(40), Share::WHOLE];
-/// Entries up to which a shadow sees all keys, the default of a cache among them.
-const EXACT: usize = 10_000;
-/// Of more entries shadows see a sample of the keys: so many at most.
-const SAMPLE: usize = 2_048;
+/// The ways: W-TinyLFU as its paper has it, with a longer memory, with a larger window, and LRU.
+const WAYS: [(Share, Ageing); SHADOWS] = [
+    (Share(1), Ageing::Soon),
+    (Share(1), Ageing::Late),
+    (Share(40), Ageing::Soon),
+    (Share::WHOLE, Ageing::Soon),
+];
+/// Entries up to which shadows see all keys. Of more entries they see a sample of the keys that is so large at most.
+const EXACT: usize = 1_024;
 /// The shadows are compared whenever their room was requested once more in such a part, but not after fewer requests than `FEWEST`.
-const TURNS: usize = 8;
+const TURNS: usize = 4;
 const FEWEST: usize = 32;
 /// What is left of a count of hits when they are compared again.
-const KEPT: f32 = 0.97;
-/// A lead must exceed what chance explains, so many standard deviations of it,
-const DEVIATIONS: f32 = 1.5;
-/// and this part of the room, since to follow another shadow costs misses.
-const LEAD: f32 = 0.07;
+const KEPT: f32 = 0.985;
+/// A lead must exceed what chance explains: so many standard deviations of it.
+const DEVIATIONS: f32 = 3.0;
+/// So many rooms of hits a shadow may be ahead of the entries that follow it.
+const PATIENCE: f32 = 0.5;
 
 /// The shadows of one shard, and how they compare.
 pub(super) struct Duel {
-    sketch: Sketch,
-    shadows: [Shadow; 3],
+    shadows: Shadows,
+    /// How often the keys that the shadows see were requested, by what ages soon and what ages late.
+    sketches: [Sketch; 2],
+    /// The same for all keys, where shadows see a sample.
+    whole: Option<Sketch>,
     /// How often, lately, the one hit where the other missed.
-    wins: [[f32; 3]; 3],
+    wins: [[f32; SHADOWS]; SHADOWS],
+    /// How often, lately, each shadow hit where the entries that followed it missed, less the reverse.
+    debts: [f32; SHADOWS],
     /// Requests since the last comparison.
     seen: usize,
     followed: usize,
     /// The shadows see one key in two to the power of this.
     halvings: u32,
+    /// For about so many entries.
+    entries: usize,
     room: usize,
 }
 
 impl Duel {
-    /// For so many entries.
-    pub(super) fn new(entries: usize) -> Self {
-        let mut duel = Self {
-            sketch: Sketch::new(entries),
-            shadows: SHARES.map(Shadow::new),
-            wins: [[0.0; 3]; 3],
+    /// For so many entries, with what was learnt for another number of them.
+    pub(super) fn new(entries: usize, before: Option<&Self>) -> Self {
+        let mut halvings = 0;
+        while entries >> halvings > EXACT {
+            halvings += 1;
+        }
+        let room = entries >> halvings;
+        let followed = before.map_or(0, |before| before.followed);
+        Self {
+            shadows: Shadows::default(),
+            sketches: [Ageing::Soon, Ageing::Late].map(|ageing| Sketch::new(room, ageing)),
+            whole: (halvings > 0).then(|| Sketch::new(entries, WAYS[followed].1)),
+            wins: [[0.0; SHADOWS]; SHADOWS],
+            debts: [0.0; SHADOWS],
             seen: 0,
-            followed: 0,
-            halvings: 0,
-            room: 0,
-        };
-        duel.fit(entries);
-        duel
+            followed,
+            halvings,
+            entries,
+            room,
+        }
     }
 
-    /// Whether the sketch is still large enough.
+    /// Whether it was made for about so many entries.
     pub(super) fn suits(&self, entries: usize) -> bool {
-        entries <= 2 * self.sketch.entries()
+        entries <= 2 * self.entries && 8 * entries >= self.entries
     }
 
     /// Takes note of how many entries there are: as many as have room.
     pub(super) fn fit(&mut self, entries: usize) {
-        if entries > EXACT {
-            while entries >> self.halvings > SAMPLE {
-                self.halvings += 1;
-            }
-        }
         self.room = entries >> self.halvings;
+    }
+
+    fn sees(&self, hash: u32) -> bool {
+        hash.wrapping_mul(0x9E37_79B1).leading_zeros() >= self.halvings
     }
 
     /// The share that is followed.
     pub(super) fn share(&self) -> Share {
-        SHARES[self.followed]
+        WAYS[self.followed].0
     }
 
     /// How often keys were requested.
     pub(super) fn sketch(&self) -> &Sketch {
-        &self.sketch
+        let own = &self.sketches[WAYS[self.followed].1 as usize];
+        self.whole.as_ref().unwrap_or(own)
     }
 
-    /// Counts a request of a key; whether another shadow is followed from here on.
-    pub(super) fn request(&mut self, hash: u32) -> bool {
-        self.sketch.add(hash);
-        if hash.wrapping_mul(0x9E37_79B1).leading_zeros() < self.halvings {
-            return false;
-        }
-        let mut hits = [false; 3];
-        for (shadow, hit) in self.shadows.iter_mut().zip(&mut hits) {
-            *hit = shadow.request(hash, self.room, &self.sketch);
-        }
-        for (wins, hit) in self.wins.iter_mut().zip(hits) {
-            for (win, other) in wins.iter_mut().zip(hits) {
-                *win += f32::from(u8::from(hit & !other));
+    /// Counts a request of a key that was a hit or not; whether another shadow is followed from here on.
+    pub(super) fn request(&mut self, hash: u32, hit: bool) -> bool {
+        if let Some(whole) = &mut self.whole {
+            whole.add(hash);
+            if !self.sees(hash) {
+                return false;
             }
         }
+        self.play(hash, hit)
+    }
+
+    /// Lets the shadows see a request, and compares them when it is time; whether another one is followed from here on.
+    fn play(&mut self, hash: u32, hit: bool) -> bool {
+        self.sketches.iter_mut().for_each(|sketch| sketch.add(hash));
+        let choices = WAYS.map(|(share, ageing)| Choice {
+            share,
+            sketch: &self.sketches[ageing as usize],
+        });
+        let had = self.shadows.request(hash, self.room, &choices);
+        if had != 0 && had != (1 << SHADOWS) - 1 {
+            for (one, wins) in self.wins.iter_mut().enumerate() {
+                for (other, win) in wins.iter_mut().enumerate() {
+                    *win += f32::from(had >> one & !(had >> other) & 1);
+                }
+            }
+        }
+        let debt = &mut self.debts[self.followed];
+        *debt = (*debt + f32::from(had >> self.followed & 1) - f32::from(u8::from(hit))).max(0.0);
         self.seen += 1;
         self.seen >= (self.room / TURNS).max(FEWEST) && self.compare()
     }
 
-    /// Follows the shadow with the greatest lead, if that is no chance and worth it; whether it is another one.
+    /// Follows the shadow with the greatest lead, if that is no chance; whether it is another one.
     fn compare(&mut self) -> bool {
         self.seen = 0;
         let followed = self.followed;
-        let mut least = self.room as f32 * LEAD;
+        let mut least = 0.0;
         for (one, wins) in self.wins.iter().enumerate() {
             let (won, lost) = (wins[followed], self.wins[followed][one]);
-            if won - lost > least.max(DEVIATIONS * (won + lost).sqrt()) {
-                least = won - lost;
+            let lead = won - lost + self.excess(followed) - self.excess(one);
+            if lead > f32::max(least, DEVIATIONS * (won + lost).sqrt()) {
+                least = lead;
                 self.followed = one;
             }
         }
-        for win in self.wins.iter_mut().flatten() {
+        for win in self.wins.iter_mut().flatten().chain(&mut self.debts) {
             *win *= KEPT;
+        }
+        if let Some(whole) = &mut self.whole {
+            whole.ages(WAYS[self.followed].1);
         }
         self.followed != followed
     }
 
-    /// Gives the entries the order of the shadow that is followed, if it is exact.
+    /// What a shadow owes beyond the room that it costs to follow it: a sample that is too small by chance promises hits for ever.
+    fn excess(&self, shadow: usize) -> f32 {
+        (self.debts[shadow] - self.room as f32 * PATIENCE).max(0.0)
+    }
+
+    /// Gives the entries the order of the shadow that is followed: its very order, if it sees all keys.
     pub(super) fn lend(&self, segments: &mut Segments, seats: &mut impl Seats) {
-        if self.halvings == 0 {
-            self.shadows[self.followed].lend(segments, seats);
+        match &self.whole {
+            Some(sketch) => segments.divide(seats, self.share(), sketch),
+            None => self.shadows.lend(self.followed, segments, seats),
         }
     }
 
     pub(super) fn check(&self) -> Result<(), String> {
-        self.shadows.iter().try_for_each(Shadow::check)
+        self.shadows.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether another shadow was ever followed, while all shadows hit and the entries do or do not.
+    fn changes(hit: bool) -> bool {
+        let mut duel = Duel::new(100, None);
+        let request = |key: u32| duel.request(key.wrapping_mul(0x85EB_CA6B), hit);
+        (0..50).cycle().take(2_000).any(request)
+    }
+
+    #[test]
+    fn a_shadow_whose_hits_the_entries_do_not_get_is_left() {
+        assert!(changes(false));
+    }
+
+    #[test]
+    fn a_shadow_that_is_no_worse_than_others_is_kept() {
+        assert!(!changes(true));
     }
 }

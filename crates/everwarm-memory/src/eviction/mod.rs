@@ -12,7 +12,7 @@ mod lfu;
 mod lru;
 mod s3_fifo;
 mod segments;
-mod shadow;
+mod shadows;
 mod sieve;
 mod sketch;
 #[cfg(test)]
@@ -33,6 +33,8 @@ pub(crate) struct Seat {
     older: u32,
     used: Used,
     queue: u8,
+    /// When it was last put where it is, for an order that does not do so on each use.
+    era: u16,
 }
 
 impl Seat {
@@ -42,6 +44,7 @@ impl Seat {
             older: NONE,
             used: Used::NEVER,
             queue: 0,
+            era: 0,
         }
     }
 

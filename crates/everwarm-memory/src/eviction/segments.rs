@@ -13,6 +13,9 @@ const SURPLUS: u8 = 3;
 /// How many entries change over at a time when the window has become smaller.
 const STEP: usize = 16;
 
+/// Eras in the time that it takes to move as many entries as there are.
+const ERAS: usize = 32;
+
 /// How large a part of the entries the window holds, in hundredths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share(pub(super) usize);
@@ -38,6 +41,10 @@ pub(super) struct Segments {
     protected: Chain,
     /// What another share would no longer hold: it leaves first.
     surplus: Chain,
+    /// An entry moves once in an era at most: between two the order would hardly change, and a move costs cache lines.
+    era: u16,
+    /// Moves in this era.
+    moves: usize,
 }
 
 impl Segments {
@@ -73,7 +80,12 @@ impl Segments {
     }
 
     fn push(&mut self, seats: &mut impl Seats, at: u32, queue: u8) {
-        seats.seat_mut(at).queue = queue;
+        self.moves += 1;
+        if self.moves * ERAS > self.len() {
+            (self.era, self.moves) = (self.era.wrapping_add(1), 0);
+        }
+        let seat = seats.seat_mut(at);
+        (seat.queue, seat.era) = (queue, self.era);
         self.queue(queue).push(seats, at);
     }
 
@@ -95,18 +107,21 @@ impl Segments {
     }
 
     pub(super) fn used(&mut self, seats: &mut impl Seats, at: u32, share: Share) {
-        let from = seats.seat(at).queue;
+        let seat = seats.seat(at);
+        let from = seat.queue;
         let to = if matches!(from, WINDOW | SURPLUS) || share == Share::WHOLE {
             WINDOW
         } else {
             PROTECTED
         };
-        if from == to {
-            self.queue(to).renew(seats, at);
+        if from == to && seat.era == self.era {
             return;
         }
         self.queue(from).unlink(seats, at);
         self.push(seats, at, to);
+        if from == to {
+            return;
+        }
         let entries = self.len();
         let room = (entries - share.room(entries)) * 4 / 5;
         if to == PROTECTED
@@ -175,6 +190,28 @@ impl Segments {
         }
     }
 
+    /// Divides the entries by how often they were requested, as if this share had always been the window's.
+    pub(super) fn divide(&mut self, seats: &mut impl Seats, share: Share, sketch: &Sketch) {
+        if share == Share::WHOLE {
+            return;
+        }
+        let slots = self.oldest_first(seats);
+        let window = share.room(slots.len());
+        let (others, newest) = slots.split_at(slots.len() - window);
+        *self = Self::default();
+        for &at in others {
+            self.push(seats, at, PROBATION);
+        }
+        for &at in newest {
+            self.push(seats, at, WINDOW);
+        }
+        for &at in others {
+            if sketch.count(seats.hash(at)) > 1 {
+                self.used(seats, at, share);
+            }
+        }
+    }
+
     /// The oldest of the window goes on to probation.
     fn change_over(&mut self, seats: &mut impl Seats) {
         if let Some(at) = self.window.oldest() {
@@ -206,5 +243,55 @@ impl Segments {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use everwarm_core::clock::Instant;
+
+    use super::super::sketch::Ageing;
+    use super::super::textbook::Row;
+    use super::*;
+
+    #[test]
+    fn divided_the_often_requested_are_protected_and_the_newest_are_in_the_window() {
+        let (mut segments, mut row) = (Segments::default(), Row::new(10));
+        let mut sketch = Sketch::new(10, Ageing::Soon);
+        for at in 0..10 {
+            row.take(at, Instant::NEVER);
+            segments.admitted(&mut row, at);
+            for _ in 0..=at % 2 {
+                sketch.add(row.hash(at));
+            }
+        }
+        segments.divide(&mut row, Share(20), &sketch);
+        segments.check(&row, 10).unwrap();
+        let queues: Vec<u8> = (0..10).map(|at| row.seat(at).queue).collect();
+        let [often, once] = [PROTECTED, PROBATION];
+        assert_eq!(
+            queues,
+            [
+                once, often, once, often, once, often, once, often, WINDOW, WINDOW
+            ]
+        );
+    }
+
+    #[test]
+    fn in_one_era_an_entry_moves_once() {
+        let (mut segments, mut row) = (Segments::default(), Row::new(1_000));
+        for at in 0..1_000 {
+            row.take(at, Instant::NEVER);
+            segments.admitted(&mut row, at);
+        }
+        segments.used(&mut row, 0, Share::WHOLE);
+        segments.used(&mut row, 1, Share::WHOLE);
+        segments.used(&mut row, 0, Share::WHOLE);
+        assert_eq!(segments.oldest_first(&row)[998..], [0, 1]);
+        for at in 100..200 {
+            segments.used(&mut row, at, Share::WHOLE);
+        }
+        segments.used(&mut row, 0, Share::WHOLE);
+        assert_eq!(segments.oldest_first(&row)[999], 0);
     }
 }

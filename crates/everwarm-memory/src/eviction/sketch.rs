@@ -7,70 +7,92 @@
 const MOST: u64 = 15;
 /// The lower three bits of each counter: what is left of it when it is halved.
 const HALVES: u64 = 0x7777_7777_7777_7777;
-/// So many requests for each entry, and all counts are halved.
-const SAMPLE: usize = 10;
-/// For fewer entries counts are halved as seldom as for so many: what they compete with is more than they are.
-const FEW: usize = 512;
 /// Up to so many entries counters are plenty: there chance does not even out.
 const PLENTY: usize = 4_096;
+/// The fewest pairs of words.
+const FEWEST_PAIRS: usize = 512;
+/// Caches of fewer entries that forget late do so as if they had so many: what competes with them is more than they are.
+const FEW: usize = 128;
+
+/// How long counts last.
+#[derive(Clone, Copy)]
+pub(super) enum Ageing {
+    /// Counts are halved after ten requests for each entry, as the paper has it.
+    Soon,
+    /// After forty: long loops are told apart by what happened many turns ago.
+    Late,
+}
+
+impl Ageing {
+    /// After so many counted requests all counts are halved.
+    fn period(self, entries: usize) -> usize {
+        match self {
+            Self::Soon => 10 * entries.max(1),
+            Self::Late => 40 * entries.max(FEW),
+        }
+    }
+}
 
 /// The counters of one shard.
 pub(super) struct Sketch {
-    words: Vec<u64>,
+    pairs: Vec<[u64; 2]>,
     /// For so many entries.
     entries: usize,
     added: usize,
+    period: usize,
 }
 
 impl Sketch {
     /// An empty one for so many entries.
-    pub(super) fn new(entries: usize) -> Self {
+    pub(super) fn new(entries: usize, ageing: Ageing) -> Self {
         Self {
-            words: vec![0; 2 * FEW.max(entries.min(PLENTY) + entries * 3 / 8)],
+            pairs: vec![[0; 2]; FEWEST_PAIRS.max(entries.min(PLENTY)).max(entries * 3 / 8)],
             entries,
             added: 0,
+            period: ageing.period(entries),
         }
     }
 
-    /// How many entries it is meant for.
-    pub(super) fn entries(&self) -> usize {
-        self.entries
+    /// Ages like this from here on.
+    pub(super) fn ages(&mut self, ageing: Ageing) {
+        self.period = ageing.period(self.entries);
     }
 
-    /// The four counters of a key: which word, and which bits of it.
-    fn counters(&self, hash: u32) -> [(usize, u32); 4] {
+    /// Where the four counters of a key are: in which pair of words, and at which bits, two in each word.
+    #[inline]
+    fn place(&self, hash: u32) -> (usize, [u32; 4]) {
         let mixed = u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        let pairs = self.words.len() as u64 / 2;
-        let pair = 2 * (((mixed >> 32) * pairs) >> 32) as usize;
-        let bits = mixed as u32;
+        let pair = ((mixed >> 32) * self.pairs.len() as u64) >> 32;
+        let bits = (mixed >> 18) as u32;
         // Two counters in the lower and upper half of each word.
-        [
-            (pair, (bits & 7) * 4),
-            (pair, 32 + (bits >> 3 & 7) * 4),
-            (pair + 1, (bits >> 6 & 7) * 4),
-            (pair + 1, 32 + (bits >> 9 & 7) * 4),
-        ]
+        let half = |from: u32| (bits >> from & 7) * 4;
+        (
+            pair as usize,
+            [half(0), 32 + half(3), half(6), 32 + half(9)],
+        )
     }
 
     /// Counts one request.
+    #[inline]
     pub(super) fn add(&mut self, hash: u32) {
-        let mut added = false;
-        for (word, shift) in self.counters(hash) {
-            if self.words[word] >> shift & MOST < MOST {
-                self.words[word] += 1 << shift;
-                added = true;
-            }
-        }
-        self.added += usize::from(added);
-        if self.added >= SAMPLE * self.entries.max(FEW) {
+        let (pair, [one, two, three, four]) = self.place(hash);
+        let [first, second] = &mut self.pairs[pair];
+        let step = |word: u64, at: u32| u64::from(word >> at & MOST < MOST) << at;
+        let (steps, others) = (
+            step(*first, one) | step(*first, two),
+            step(*second, three) | step(*second, four),
+        );
+        *first += steps;
+        *second += others;
+        self.added += usize::from(steps | others != 0);
+        if self.added >= self.period {
             self.age();
         }
     }
 
     #[cold]
     fn age(&mut self) {
-        for word in &mut self.words {
+        for word in self.pairs.as_flattened_mut() {
             *word = *word >> 1 & HALVES;
         }
         self.added /= 2;
@@ -78,9 +100,14 @@ impl Sketch {
 
     /// About how often the key was requested lately.
     pub(super) fn count(&self, hash: u32) -> u64 {
-        let counters = self.counters(hash);
-        let counts = counters.map(|(word, shift)| self.words[word] >> shift & MOST);
-        counts.into_iter().min().unwrap_or(0)
+        let (pair, places) = self.place(hash);
+        let [first, second] = self.pairs[pair];
+        let words = [first, first, second, second];
+        let counts = words
+            .into_iter()
+            .zip(places)
+            .map(|(word, at)| word >> at & MOST);
+        counts.min().unwrap_or(0)
     }
 }
 
@@ -94,7 +121,7 @@ mod tests {
 
     #[test]
     fn counts_are_not_too_small_seldom_too_great_and_end_at_fifteen() {
-        let mut sketch = Sketch::new(1_000);
+        let mut sketch = Sketch::new(1_000, Ageing::Soon);
         for key in 0..100 {
             for _ in 0..=key {
                 sketch.add(hash(key));
@@ -106,14 +133,19 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_of_requests_for_each_entry_halves_all_counts() {
-        for (entries, sample) in [(1_000, 10_000), (100, 5_120), (1, 5_120)] {
-            let mut sketch = Sketch::new(entries);
+    fn a_period_of_requests_for_each_entry_halves_all_counts() {
+        let cases = [
+            (1_000, Ageing::Soon, 10_000),
+            (100, Ageing::Late, 40 * FEW),
+            (1, Ageing::Soon, 10),
+        ];
+        for (entries, ageing, period) in cases {
+            let mut sketch = Sketch::new(entries, ageing);
             for _ in 0..8 {
                 sketch.add(hash(1));
             }
             for key in 0.. {
-                if sketch.added == sample - 1 {
+                if sketch.added == period - 1 {
                     break;
                 }
                 sketch.add(hash(1_000 + key));
@@ -123,7 +155,7 @@ mod tests {
             sketch.add(hash(2));
             assert_eq!(
                 (sketch.added, sketch.count(hash(1))),
-                (sample / 2, before / 2)
+                (period / 2, before / 2)
             );
         }
     }
