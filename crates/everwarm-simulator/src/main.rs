@@ -9,7 +9,7 @@ use std::time::Instant;
 use everwarm_memory::Eviction;
 use everwarm_simulator::grid;
 use everwarm_simulator::play::{Player, through_memory};
-use everwarm_simulator::trace::{Draw, Zipf, files, generated, read};
+use everwarm_simulator::trace::{Draw, Zipf, files, generated, read, varied};
 
 const USAGE: &str = "everwarm-simulator [--traces DIR] [--markdown FILE] | --time";
 
@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         traces.push(read(&path)?);
     }
     traces.extend(generated(1));
+    traces.extend(varied(1));
     let mut players: Vec<Player> = Eviction::ALL
         .iter()
         .map(|order| Player::Memory(*order, 1))

@@ -72,15 +72,17 @@ fn on_real_traces_it_is_half_a_point_behind_at_most() {
     assert_eq!(behind(&rows(&traces), 0.5), "");
 }
 
-/// What changes within fifty requests for each entry may cost more than half a point, in few of these traces.
+/// What changes soon may cost more than half a point, in few of these traces. No parameter was chosen by these seeds.
 #[test]
 fn on_generated_traces_it_is_seldom_behind_and_often_ahead_of_both() {
-    let traces: Vec<Trace> = (1..=4).flat_map(trace::generated).collect();
+    let traces: Vec<Trace> = (31..=32)
+        .flat_map(|seed| [trace::generated(seed), trace::varied(seed)].concat())
+        .collect();
     let rows = rows(&traces);
     let count = |by: f64| rows.iter().filter(|row| lead(row) < by).count();
-    assert_eq!(behind(&rows, 3.0), "");
-    assert!(count(-1.5) * 50 <= rows.len(), "{}", behind(&rows, 1.5));
-    assert!(count(-0.5) * 12 <= rows.len(), "{}", behind(&rows, 0.5));
+    assert_eq!(behind(&rows, 4.0), "");
+    assert!(count(-1.5) * 100 <= rows.len(), "{}", behind(&rows, 1.5));
+    assert!(count(-0.5) * 20 <= rows.len(), "{}", behind(&rows, 0.5));
     assert!(
         (rows.len() - count(0.5)) * 4 >= rows.len(),
         "it is ahead by half a point in a quarter of them"

@@ -3,12 +3,14 @@
 mod draw;
 mod file;
 mod generated;
+mod varied;
 
 use std::collections::HashSet;
 
 pub use draw::{Draw, Zipf};
 pub use file::{files, read};
 pub use generated::generated;
+pub use varied::varied;
 
 /// A sequence of requested keys, with a name.
 #[derive(Clone, Debug)]
