@@ -1,0 +1,311 @@
+//! A store behind a layer.
+#![deny(clippy::missing_trait_methods)]
+
+use std::fmt;
+use std::time::Duration;
+
+use everwarm_core::layer::{Layer, Verb};
+use everwarm_core::mark::{Reading, Tag};
+use everwarm_core::store::{
+    Answer, Bytes, Computed, Condition, Conditional, Counters, Entry, Failure, Found, Generations,
+    Grant, Info, Leases, Limits, Messages, Notify, Page, Scan, Settled, Store, Touch,
+};
+
+/// A store with a layer around each of its verbs. It is a store with the same facets, so that layers pile up:
+/// the outermost sees each operation first.
+pub struct Layered<S, L> {
+    store: S,
+    layer: L,
+}
+
+impl<S: Store, L: Layer> Layered<S, L> {
+    /// `store` behind `layer`.
+    pub const fn new(store: S, layer: L) -> Self {
+        Self { store, layer }
+    }
+
+    /// The store itself.
+    pub const fn inner(&self) -> &S {
+        &self.store
+    }
+
+    fn read<'a, T: Send + 'a>(
+        &'a self,
+        attempt: impl Fn(&'a S) -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        self.layer
+            .around(Verb::Read, 0, move || attempt(&self.store))
+    }
+
+    fn write<'a, T: Send + 'a>(
+        &'a self,
+        size: usize,
+        attempt: impl Fn(&'a S) -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        self.layer
+            .around(Verb::Write, size, move || attempt(&self.store))
+    }
+
+    fn change<'a, F: ?Sized + 'a, T: Send + 'a>(
+        &'a self,
+        size: usize,
+        facet: impl Fn(&'a S) -> Option<&'a F> + Send + Sync + 'a,
+        attempt: impl Fn(&'a F) -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        self.layer.around(Verb::Change, size, move || {
+            asked(facet(&self.store), &attempt)
+        })
+    }
+
+    fn look<'a, F: ?Sized + 'a, T: Send + 'a>(
+        &'a self,
+        facet: impl Fn(&'a S) -> Option<&'a F> + Send + Sync + 'a,
+        attempt: impl Fn(&'a F) -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        self.layer
+            .around(Verb::Read, 0, move || asked(facet(&self.store), &attempt))
+    }
+}
+
+/// Asks a facet that was there when the layer was asked for it.
+fn asked<'a, F: ?Sized, T>(
+    facet: Option<&'a F>,
+    attempt: impl Fn(&'a F) -> Answer<'a, T>,
+) -> Answer<'a, T> {
+    match facet {
+        Some(facet) => attempt(facet),
+        None => Answer::failed(Failure::new(
+            everwarm_core::store::FailureKind::Capability,
+            "a store offered a facet, and does so no more",
+            "this is a fault of the store: tell who wrote it",
+        )),
+    }
+}
+
+impl<S: Store, L: Layer> Store for Layered<S, L> {
+    fn info(&self) -> Info {
+        self.store.info()
+    }
+
+    fn limits(&self) -> Limits {
+        self.store.limits()
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
+        self.read(move |store| store.get(name))
+    }
+
+    fn set<'a>(&'a self, name: &'a str, bytes: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
+        self.write(bytes.len(), move |store| {
+            store.set(name, bytes.clone(), ttl)
+        })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
+        // Done twice it says false the second time.
+        self.layer
+            .around(Verb::Change, 0, move || self.store.delete(name))
+    }
+
+    fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
+        self.read(move |store| store.get_many(names))
+    }
+
+    fn set_many<'a>(&'a self, entries: &'a [Entry<'a>]) -> Answer<'a, ()> {
+        let size = entries.iter().map(|entry| entry.bytes.len()).sum();
+        self.write(size, move |store| store.set_many(entries))
+    }
+
+    fn delete_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, u64> {
+        self.layer
+            .around(Verb::Change, 0, move || self.store.delete_many(names))
+    }
+
+    fn clear<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        self.write(0, move |store| store.clear(prefix))
+    }
+
+    fn sweep(&self) -> Answer<'_, u64> {
+        self.write(0, Store::sweep)
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        self.layer.around(Verb::Life, 0, || self.store.ping())
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        self.layer.around(Verb::Life, 0, || self.store.close())
+    }
+
+    fn after_fork(&self) {
+        self.store.after_fork();
+    }
+
+    fn counters(&self) -> Option<&dyn Counters> {
+        self.store.counters().is_some().then_some(self)
+    }
+
+    fn conditional(&self) -> Option<&dyn Conditional> {
+        self.store.conditional().is_some().then_some(self)
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        self.store.leases().is_some().then_some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        self.store.scan().is_some().then_some(self)
+    }
+
+    fn touch(&self) -> Option<&dyn Touch> {
+        self.store.touch().is_some().then_some(self)
+    }
+
+    fn generations(&self) -> Option<&dyn Generations> {
+        self.store.generations().is_some().then_some(self)
+    }
+
+    fn notify(&self) -> Option<&dyn Notify> {
+        self.store.notify().is_some().then_some(self)
+    }
+}
+
+impl<S: Store, L: Layer> Counters for Layered<S, L> {
+    fn incr<'a>(
+        &'a self,
+        name: &'a str,
+        by: i64,
+        initial: i64,
+        ttl: Option<Duration>,
+    ) -> Answer<'a, i64> {
+        self.change(0, S::counters, move |facet| {
+            facet.incr(name, by, initial, ttl)
+        })
+    }
+}
+
+impl<S: Store, L: Layer> Conditional for Layered<S, L> {
+    fn set_if<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Answer<'a, Option<u64>> {
+        let size = bytes.len();
+        self.change(size, S::conditional, move |facet| {
+            facet.set_if(name, bytes.clone(), ttl, condition)
+        })
+    }
+
+    fn delete_if<'a>(&'a self, name: &'a str, version: u64) -> Answer<'a, bool> {
+        self.change(0, S::conditional, move |facet| {
+            facet.delete_if(name, version)
+        })
+    }
+}
+
+impl<S: Store, L: Layer> Leases for Layered<S, L> {
+    fn lease<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, Grant> {
+        self.change(0, S::leases, move |facet| facet.lease(name, token, ttl))
+    }
+
+    fn renew<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, bool> {
+        self.change(0, S::leases, move |facet| facet.renew(name, token, ttl))
+    }
+
+    fn release<'a>(&'a self, name: &'a str, token: u64) -> Answer<'a, bool> {
+        self.change(0, S::leases, move |facet| facet.release(name, token))
+    }
+
+    fn set_leased<'a>(
+        &'a self,
+        name: &'a str,
+        token: u64,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        let size = bytes.len();
+        self.change(size, S::leases, move |facet| {
+            facet.set_leased(name, token, bytes.clone(), ttl)
+        })
+    }
+}
+
+impl<S: Store, L: Layer> Scan for Layered<S, L> {
+    fn page<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        self.look(S::scan, move |facet| facet.page(prefix, after, limit))
+    }
+}
+
+impl<S: Store, L: Layer> Touch for Layered<S, L> {
+    fn expire<'a>(&'a self, name: &'a str, ttl: Option<Duration>) -> Answer<'a, bool> {
+        self.change(0, S::touch, move |facet| facet.expire(name, ttl))
+    }
+}
+
+impl<S: Store, L: Layer> Generations for Layered<S, L> {
+    fn begin<'a>(
+        &'a self,
+        namespace: &'a str,
+        tags: &'a [Tag],
+        keep: Option<Duration>,
+    ) -> Answer<'a, Reading> {
+        self.change(0, S::generations, move |facet| {
+            facet.begin(namespace, tags, keep)
+        })
+    }
+
+    fn read<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        self.look(S::generations, move |facet| facet.read(namespace, tags))
+    }
+
+    fn get_with<'a>(
+        &'a self,
+        name: &'a str,
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Option<Found>, Reading)> {
+        self.look(S::generations, move |facet| {
+            facet.get_with(name, namespace, tags)
+        })
+    }
+
+    fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        self.change(0, S::generations, move |facet| {
+            facet.invalidate(namespace, tags)
+        })
+    }
+
+    fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
+        let size = computed.bytes.len();
+        self.change(size, S::generations, move |facet| {
+            facet.settle(computed.clone())
+        })
+    }
+}
+
+impl<S: Store, L: Layer> Notify for Layered<S, L> {
+    fn change(&self) -> u64 {
+        // A look at a number is no operation.
+        self.store.notify().map_or(0, Notify::change)
+    }
+
+    fn messages(&self, after: u64) -> Answer<'_, Messages> {
+        self.look(S::notify, move |facet| facet.messages(after))
+    }
+}
+
+impl<S: Store, L: Layer> fmt::Debug for Layered<S, L> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Layered")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
