@@ -1,0 +1,248 @@
+//! The authority of a stack: one shard for all, whose epoch is the life of the store and whose counter is in its head.
+//!
+//! Readers take no lock: they read the counter, or the entry, before the markers. What comes between makes a marker newer than its
+//! stamp, and so at worst a miss.
+
+use std::time::Duration;
+
+use everwarm_core::mark::{Mark, Reading, Tag, valid};
+use everwarm_core::store::{Answer, Computed, Failure, Found, Generations, Settled};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::leases::held;
+use crate::apply::Change;
+use crate::error::Step;
+use crate::files::Look;
+use crate::index::{Slot, Use};
+use crate::record::{Header, Kind};
+use crate::store::Disk;
+use crate::writing::Writing;
+
+/// The shard that all tags lie in.
+const SHARD: u16 = 0;
+/// The marker of a tag that nobody asked for since: its entries are misses anyhow.
+const SHORTEST: Duration = Duration::from_secs(3600);
+
+impl Generations for Disk {
+    fn begin<'a>(
+        &'a self,
+        namespace: &'a str,
+        tags: &'a [Tag],
+        keep: Option<Duration>,
+    ) -> Answer<'a, Reading> {
+        Answer::Now(self.begin_now(namespace, tags, keep))
+    }
+
+    fn read<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        Answer::Now(self.reading(namespace, tags, 1))
+    }
+
+    fn get_with<'a>(
+        &'a self,
+        name: &'a str,
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Option<Found>, Reading)> {
+        let found = self.files().and_then(|files| {
+            let entry = files.get(name)?;
+            Ok((entry, self.reading(namespace, tags, 1)?))
+        });
+        Answer::Now(found)
+    }
+
+    fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        let done = self.check(namespace, 0).and_then(|()| {
+            self.files()?
+                .write_surely(|writing| invalidate(writing, namespace, tags))
+        });
+        Answer::Now(done)
+    }
+
+    fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
+        let put = self.put_if(
+            (computed.name, &computed.bytes, computed.ttl),
+            false,
+            |writing| {
+                if let Some(token) = computed.token
+                    && held(writing, computed.name, token)?.is_none()
+                {
+                    return Ok(Err(Settled::Lost));
+                }
+                let reading = writing.marked(computed.namespace, computed.tags, computed.ttl)?;
+                let is_valid = valid(computed.stamps, reading.markers);
+                Ok(if is_valid {
+                    Ok(())
+                } else {
+                    Err(Settled::Overtaken)
+                })
+            },
+        );
+        Answer::Now(put.map(|put| put.map_or_else(|refusal| refusal, |_| Settled::Stored)))
+    }
+}
+
+impl Disk {
+    fn begin_now(
+        &self,
+        namespace: &str,
+        tags: &[Tag],
+        keep: Option<Duration>,
+    ) -> Result<Reading, Failure> {
+        let files = self.files()?;
+        let needed = keep.map_or(u64::MAX, |keep| deadline(files.now(), keep));
+        let reading = self.reading(namespace, tags, needed)?;
+        if !files.is_writable || reading.markers.iter().all(Option::is_some) {
+            return Ok(reading);
+        }
+        self.write(|writing| {
+            let reading = writing.marked(namespace, tags, keep)?;
+            writing.commit_changes()?;
+            Ok(reading)
+        })
+    }
+
+    /// The readings as they are; of the markers those that last beyond now and until `needed` at least.
+    fn reading(&self, namespace: &str, tags: &[Tag], needed: u64) -> Result<Reading, Failure> {
+        let files = self.files()?;
+        let read = files.look(namespace, |_, now| {
+            let head = files.read_head()?;
+            let index = files.follow(&head)?;
+            let mut reading = Reading {
+                shards: vec![mark(head.life, head.number)],
+                markers: Vec::with_capacity(tags.len()),
+            };
+            for tag in tags {
+                let hash = marker_hash(head.life, namespace, tag);
+                // What ends now has ended.
+                let needed = needed.max(now.saturating_add(1));
+                let marker = match files.markers.read((&head, &index), hash, needed)? {
+                    Look::There(marker) => Some(mark(head.life, marker.number)),
+                    Look::Absent => None,
+                    Look::Unclear => return Ok(Look::Unclear),
+                };
+                reading.markers.push(marker);
+            }
+            Ok(Look::There(reading))
+        })?;
+        Ok(read.unwrap_or_default())
+    }
+}
+
+impl Writing<'_> {
+    /// The reading after every tag has a marker that lasts for `keep`: one that was not there is the shard's reading now.
+    fn marked(&mut self, namespace: &str, tags: &[Tag], keep: Option<Duration>) -> Step<Reading> {
+        self.room(namespace.len(), 0, 0)?;
+        let needed = self.deadline(keep);
+        // Longer than asked for, so that it is seldom written again.
+        let lasting = keep.map_or(u64::MAX, |keep| {
+            deadline(self.now, keep.saturating_add(keep / 4).max(SHORTEST))
+        });
+        let mut markers = Vec::with_capacity(tags.len());
+        for tag in tags {
+            let hash = marker_hash(self.head.life, namespace, tag);
+            self.settle(hash)?;
+            let slot = match self.probe(hash)?.marker {
+                Some((_, slot)) if slot.deadline > self.now => {
+                    if slot.deadline < needed {
+                        let slot = Slot {
+                            deadline: lasting,
+                            ..slot
+                        };
+                        self.change(Change::Put {
+                            slot,
+                            ends_lease: false,
+                        });
+                    }
+                    slot
+                }
+                old => {
+                    self.head.slots += u64::from(old.is_none());
+                    let slot = marker(hash, self.head.number, lasting);
+                    self.change(Change::Put {
+                        slot,
+                        ends_lease: false,
+                    });
+                    slot
+                }
+            };
+            markers.push(Some(mark(self.head.life, slot.place)));
+        }
+        let shards = vec![mark(self.head.life, self.head.number)];
+        Ok(Reading { shards, markers })
+    }
+}
+
+fn invalidate(writing: &mut Writing<'_>, namespace: &str, tags: &[Tag]) -> Step<Reading> {
+    writing.room((namespace.len() + 128) * tags.len(), 0, 0)?;
+    let mut markers = Vec::with_capacity(tags.len());
+    for tag in tags {
+        let hash = marker_hash(writing.head.life, namespace, tag);
+        writing.settle(hash)?;
+        let old = writing.probe(hash)?.marker;
+        writing.head.slots += u64::from(old.is_none());
+        writing.head.number += 1;
+        let number = writing.head.number;
+        let least = deadline(writing.now, SHORTEST);
+        let lasting = old.map_or(least, |(_, old)| old.deadline.max(least));
+        let mut header = Header::is(Kind::Invalidate, writing.files.writer);
+        header.is_told = true;
+        header.deadline = lasting;
+        let mut value = tag.0.to_vec();
+        value.extend_from_slice(&number.to_le_bytes());
+        writing.append(header, namespace, &value)?;
+        let slot = marker(hash, number, lasting);
+        writing.change(Change::Put {
+            slot,
+            ends_lease: false,
+        });
+        markers.push(Some(mark(writing.head.life, number)));
+    }
+    writing.commit()?;
+    let shards = vec![mark(writing.head.life, writing.head.number)];
+    Ok(Reading { shards, markers })
+}
+
+/// What the record of an invalidation changes in the index.
+pub(crate) fn change_of(life: u64, namespace: &str, value: &[u8], deadline: u64) -> Option<Change> {
+    let (tag, number) = tag_and_number(value)?;
+    let slot = marker(marker_hash(life, namespace, &tag), number, deadline);
+    Some(Change::Put {
+        slot,
+        ends_lease: false,
+    })
+}
+
+/// What the record of an invalidation says.
+pub(super) fn tag_and_number(value: &[u8]) -> Option<(Tag, u64)> {
+    let (tag, number) = value.split_first_chunk::<16>()?;
+    Some((Tag(*tag), u64::from_le_bytes(number.try_into().ok()?)))
+}
+
+pub(super) const fn mark(life: u64, number: u64) -> Mark {
+    Mark {
+        shard: SHARD,
+        epoch: life,
+        number,
+    }
+}
+
+const fn marker(hash: u64, number: u64, deadline: u64) -> Slot {
+    Slot {
+        is: Use::Marker,
+        hash,
+        place: number,
+        deadline,
+        length: 0,
+        is_large: false,
+        is_seen: false,
+    }
+}
+
+/// Two tags with the same hash share a marker: what invalidates one invalidates both.
+fn marker_hash(life: u64, namespace: &str, tag: &Tag) -> u64 {
+    xxh3_64_with_seed(&tag.0, xxh3_64_with_seed(namespace.as_bytes(), !life))
+}
+
+fn deadline(now: u64, keep: Duration) -> u64 {
+    now.saturating_add(u64::try_from(keep.as_nanos()).unwrap_or(u64::MAX))
+}

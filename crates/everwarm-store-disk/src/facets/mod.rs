@@ -1,0 +1,9 @@
+//! What the store can do besides its verbs: one facet, one file.
+
+mod conditional;
+mod counters;
+pub(crate) mod generations;
+mod leases;
+mod notify;
+mod scan;
+mod touch;

@@ -1,0 +1,105 @@
+//! What others changed: the log's own records, each of which says where the one before it lies that others are told of.
+//!
+//! The number of a message is the place of its record. It is written with the step itself, in the head, so that there is no write
+//! without its message.
+
+use std::os::unix::fs::FileExt;
+
+use everwarm_core::store::{Answer, Failure, Message, Messages, Notify};
+
+use super::generations::{mark, tag_and_number};
+use crate::error::{Step, Trouble};
+use crate::files::Files;
+use crate::head::{Head, TOLD_AT};
+use crate::index::Index;
+use crate::record::{HEADER, Header, Kind, LONGEST_NAME};
+use crate::store::Disk;
+
+/// Who is behind by more has to take everything as changed.
+const MOST: usize = 4096;
+
+impl Notify for Disk {
+    fn change(&self) -> u64 {
+        let mut told = [0; 8];
+        // A look that fails gives a number that is no message's: whoever asks then is told of the failure.
+        let read = self
+            .files()
+            .map(|files| files.head.read_exact_at(&mut told, TOLD_AT));
+        match read {
+            Ok(Ok(())) => u64::from_le_bytes(told),
+            _ => 0,
+        }
+    }
+
+    fn messages(&self, after: u64) -> Answer<'_, Messages> {
+        Answer::Now(self.files().and_then(|files| messages(files, after)))
+    }
+}
+
+fn messages(files: &Files, after: u64) -> Result<Messages, Failure> {
+    let read = files
+        .read_head()
+        .and_then(|head| Ok((files.follow(&head)?, head)));
+    let (index, head) = match read {
+        Ok(read) => read,
+        Err(Trouble::Failed(failure)) => return Err(failure),
+        // Whoever writes next sees to the damage.
+        Err(_) => {
+            return Ok(Messages {
+                up_to: after,
+                gap: true,
+                ..Messages::default()
+            });
+        }
+    };
+    let messages = match walk(files, &index, &head, after) {
+        Ok(messages) => messages,
+        Err(Trouble::Failed(failure)) => return Err(failure),
+        Err(_) => None,
+    };
+    Ok(Messages {
+        up_to: head.told,
+        gap: messages.is_none(),
+        messages: messages.unwrap_or_default(),
+    })
+}
+
+/// The messages after one, in their order; `None` if some are lost.
+fn walk(files: &Files, index: &Index, head: &Head, after: u64) -> Step<Option<Vec<Message>>> {
+    let mut messages = Vec::new();
+    let mut place = head.told;
+    let mut steps = 0;
+    while place != after {
+        steps += 1;
+        if place < head.start || place < after || steps > MOST {
+            return Ok(None);
+        }
+        let record = files.record(index, place, HEADER + LONGEST_NAME + 64)?;
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        let Some((header, name)) = Header::read(&record, (head.life, place)) else {
+            return Ok(None);
+        };
+        if header.writer != files.writer {
+            messages.push(match header.kind {
+                Kind::Entry | Kind::Delete => Message::Key(name.into()),
+                Kind::Clear => Message::Clear(name.into()),
+                Kind::Invalidate => {
+                    let Some((tag, number)) = header.value(&record).and_then(tag_and_number) else {
+                        return Ok(None);
+                    };
+                    Message::Tag {
+                        namespace: name.into(),
+                        tag,
+                        marker: mark(head.life, number),
+                    }
+                }
+                Kind::Pad | Kind::Lease => return Ok(None),
+            });
+        }
+        place = header.told_before;
+    }
+    messages.reverse();
+    Ok(Some(messages))
+}

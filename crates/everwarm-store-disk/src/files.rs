@@ -1,0 +1,382 @@
+//! The open files of a store in one process, and reading them without a lock.
+//!
+//! Records and large values are never changed, and prove that they are whole and whose they are. So a reader takes what the
+//! index says, follows it, and begins again where it finds something else than it was told: a writer came between. What is still
+//! unclear when nobody can write is damage.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use everwarm_core::store::{Bytes, Failure, Found};
+use parking_lot::{Mutex, RwLock};
+use rustix::buffer::spare_capacity;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::error::{Step, Trouble, damaged};
+use crate::head::{self, HEAD, Head};
+use crate::index::{At, Index, Read, SLOTS, Slot, Use};
+use crate::large::Proven;
+use crate::markers::Markers;
+use crate::record::{Header, Kind, LONGEST, Large};
+use crate::times::StoreTime;
+
+/// How often a read begins again before it waits for the writers.
+const ATTEMPTS: usize = 8;
+
+/// Segments that are kept open; a log has no more.
+const OPEN_SEGMENTS: u64 = 160;
+
+/// The files of a store, open.
+pub(crate) struct Files {
+    pub(crate) directory: Directory,
+    pub(crate) head: File,
+    pub(crate) is_writable: bool,
+    /// Who this is among the writers: random.
+    pub(crate) writer: u64,
+    pub(crate) config: Config,
+    pub(crate) time: StoreTime,
+    index: RwLock<Arc<Index>>,
+    pub(crate) segments: RwLock<BTreeMap<u64, Arc<File>>>,
+    pub(crate) seat: Mutex<Seat>,
+    pub(crate) proven: Proven,
+    pub(crate) markers: Markers,
+    pub(crate) doubts: Mutex<Vec<String>>,
+}
+
+/// The right to write, within a process.
+#[derive(Debug, Default)]
+pub(crate) struct Seat {
+    /// The last batch may not be wholly applied.
+    pub(crate) is_unsure: bool,
+}
+
+/// What a look without a lock found.
+pub(crate) enum Look<T> {
+    There(T),
+    Absent,
+    /// Somebody writes, or something is damaged.
+    Unclear,
+}
+
+/// An entry as it was found.
+pub(crate) struct Entry {
+    pub(crate) slot: Slot,
+    pub(crate) header: Header,
+    pub(crate) bytes: Bytes,
+}
+
+impl Entry {
+    pub(crate) fn found(self, now: u64) -> Found {
+        Found {
+            remaining: remaining(self.slot.deadline, now),
+            version: self.header.version,
+            bytes: self.bytes,
+        }
+    }
+}
+
+/// What is left until a deadline.
+pub(crate) fn remaining(deadline: u64, now: u64) -> Option<std::time::Duration> {
+    (deadline != u64::MAX).then(|| std::time::Duration::from_nanos(deadline.saturating_sub(now)))
+}
+
+impl Files {
+    pub(crate) fn new(
+        directory: Directory,
+        head: (File, bool),
+        config: Config,
+        time: StoreTime,
+        index: Index,
+    ) -> Self {
+        Self {
+            directory,
+            head: head.0,
+            is_writable: head.1,
+            writer: random(),
+            config,
+            time,
+            index: RwLock::new(Arc::new(index)),
+            segments: RwLock::default(),
+            seat: Mutex::default(),
+            proven: Proven::default(),
+            markers: Markers::default(),
+            doubts: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn index(&self) -> Arc<Index> {
+        Arc::clone(&self.index.read())
+    }
+
+    pub(crate) fn take_index(&self, index: Arc<Index>) {
+        *self.index.write() = index;
+    }
+
+    pub(crate) fn now(&self) -> u64 {
+        self.time.now().as_nanos()
+    }
+
+    /// The head as it is; without the lock it may be half written, so a few looks are taken.
+    pub(crate) fn read_head(&self) -> Step<Head> {
+        for _ in 0..ATTEMPTS {
+            if let head::Read::Head(head) = read_head(&self.head)? {
+                return Ok(head);
+            }
+            std::thread::yield_now();
+        }
+        Err(Trouble::Damaged("its head"))
+    }
+
+    /// Follows to the index of now, if another one took the place of this.
+    pub(crate) fn follow(&self, head: &Head) -> Step<Arc<Index>> {
+        self.time.follow(head.added);
+        let index = self.index();
+        if index.name == head.index && index.life == head.life {
+            return Ok(index);
+        }
+        let index = Arc::new(open_index(&self.directory, head, self.is_writable)?);
+        self.take_index(Arc::clone(&index));
+        Ok(index)
+    }
+
+    /// What is under the name.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<Found>, Failure> {
+        self.look(name, |index, now| {
+            let look = self.look_for(index, name, now)?;
+            Ok(match look {
+                Look::There((at, entry)) => {
+                    if !entry.slot.is_seen && self.is_writable {
+                        index.mark_seen(at);
+                    }
+                    Look::There(entry.found(now))
+                }
+                Look::Absent => Look::Absent,
+                Look::Unclear => Look::Unclear,
+            })
+        })
+    }
+
+    /// Looks until it is clear, at last with the writers shut out.
+    pub(crate) fn look<T>(
+        &self,
+        name: &str,
+        attempt: impl Fn(&Index, u64) -> Step<Look<T>>,
+    ) -> Result<Option<T>, Failure> {
+        for _ in 0..ATTEMPTS {
+            let index = self.index();
+            match attempt(&index, self.now()) {
+                Ok(Look::There(found)) => return Ok(Some(found)),
+                Ok(Look::Absent) => return Ok(None),
+                Ok(Look::Unclear) | Err(Trouble::Damaged(_)) => {
+                    // What is wrong with the head is seen to under the lock.
+                    if let Ok(head) = self.read_head() {
+                        let _ = self.follow(&head);
+                    }
+                }
+                Err(Trouble::Failed(failure)) => return Err(failure),
+                Err(Trouble::Again) => {}
+            }
+            std::thread::yield_now();
+        }
+        if !self.is_writable {
+            return Err(damaged("an entry cannot be read"));
+        }
+        self.write(|writing| {
+            let index = Arc::clone(&writing.index);
+            // Frees what was evicted by one who ended before it was out of the index.
+            writing.probe(hash_of(index.life, name))?;
+            match attempt(&index, writing.now)? {
+                Look::There(found) => Ok(Some(found)),
+                Look::Absent => Ok(None),
+                Look::Unclear => Err(Trouble::Damaged("an entry is not what its index says")),
+            }
+        })
+    }
+
+    /// Where the name's entry is, and the entry.
+    pub(crate) fn look_for(&self, index: &Index, name: &str, now: u64) -> Step<Look<(At, Entry)>> {
+        let hash = hash_of(index.life, name);
+        let (at, slot) = match slot_of(index, hash, Use::Entry)? {
+            Look::There(found) => found,
+            Look::Absent => return Ok(Look::Absent),
+            Look::Unclear => return Ok(Look::Unclear),
+        };
+        if slot.deadline <= now {
+            return Ok(Look::Absent);
+        }
+        Ok(match self.entry(index, &slot)? {
+            Some((entry, found)) if found == name => Look::There((at, entry)),
+            // Another name with the same hash: it took this one's place.
+            Some(_) => Look::Absent,
+            None => Look::Unclear,
+        })
+    }
+
+    /// The entry a slot points to, and its name; `None` if there is none such.
+    pub(crate) fn entry(&self, index: &Index, slot: &Slot) -> Step<Option<(Entry, String)>> {
+        let Some(record) = self.record(index, slot.place, slot.length as usize)? else {
+            return Ok(None);
+        };
+        let Some((header, name)) = Header::read(&record, (index.life, slot.place)) else {
+            return Ok(None);
+        };
+        if header.kind != Kind::Entry || header.is_large != slot.is_large {
+            return Ok(None);
+        }
+        let name = name.to_owned();
+        let Some(value) = header.value(&record) else {
+            return Ok(None);
+        };
+        let bytes = if header.is_large {
+            match Large::read(value) {
+                Some(large) => self.large(large)?,
+                None => None,
+            }
+        } else {
+            Some(Bytes::from(record).slice(header.value_in()))
+        };
+        Ok(bytes.map(|bytes| {
+            let entry = Entry {
+                slot: *slot,
+                header,
+                bytes,
+            };
+            (entry, name)
+        }))
+    }
+
+    /// So many bytes of the log; `None` if they are not there.
+    pub(crate) fn record(&self, index: &Index, place: u64, length: usize) -> Step<Option<Vec<u8>>> {
+        if length > LONGEST {
+            return Ok(None);
+        }
+        let Some(file) = self.segment(place / index.segment, false)? else {
+            return Ok(None);
+        };
+        let mut record = Vec::with_capacity(length);
+        rustix::io::pread(&*file, spare_capacity(&mut record), place % index.segment)?;
+        record.truncate(length);
+        Ok(Some(record))
+    }
+
+    /// A segment of the log; `None` if it is not there, unless it is to be made.
+    pub(crate) fn segment(&self, number: u64, is_made: bool) -> Step<Option<Arc<File>>> {
+        if let Some(file) = self.segments.read().get(&number) {
+            return Ok(Some(Arc::clone(file)));
+        }
+        let name = segment_name(number);
+        let file = if is_made {
+            self.directory.write(&name)?
+        } else {
+            match self.directory.there(&name, self.is_writable)? {
+                Some(file) => file,
+                None => return Ok(None),
+            }
+        };
+        let file = Arc::new(file);
+        let mut segments = self.segments.write();
+        segments.insert(number, Arc::clone(&file));
+        while segments.len() as u64 > OPEN_SEGMENTS {
+            segments.pop_first();
+        }
+        Ok(Some(file))
+    }
+
+    /// Forgets the segments of which `is_gone` says so.
+    pub(crate) fn drop_segments(&self, is_gone: impl Fn(u64) -> bool) {
+        let mut dropped = Vec::new();
+        self.segments.write().retain(|&number, file| {
+            let keep = !is_gone(number);
+            if !keep {
+                dropped.push(Arc::clone(file));
+            }
+            keep
+        });
+    }
+}
+
+/// The slot of a hash, without a lock.
+pub(crate) fn slot_of(index: &Index, hash: u64, wanted: Use) -> Step<Look<(At, Slot)>> {
+    for bucket in index.ways(hash) {
+        let Some(read) = index.bucket(bucket)? else {
+            return Ok(Look::Unclear);
+        };
+        for slot in (0..SLOTS).filter(|&slot| read.is_of(slot, hash)) {
+            match read.slot(slot) {
+                Read::Slot(found) if found.is == wanted => {
+                    return Ok(Look::There((At { bucket, slot }, found)));
+                }
+                Read::Damaged => return Ok(Look::Unclear),
+                _ => {}
+            }
+        }
+        match read.is_full(index.life, bucket) {
+            Some(true) => {}
+            Some(false) => return Ok(Look::Absent),
+            None => return Ok(Look::Unclear),
+        }
+    }
+    Ok(Look::Absent)
+}
+
+/// What the file of the head holds.
+pub(crate) fn read_head(file: &File) -> io::Result<head::Read> {
+    let mut bytes = [0; HEAD];
+    let mut read = 0;
+    while read < HEAD {
+        match file.read_at(&mut bytes[read..], read as u64)? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    Ok(Head::read(&bytes[..read]))
+}
+
+/// The index that a head names.
+pub(crate) fn open_index(directory: &Directory, head: &Head, is_writable: bool) -> Step<Index> {
+    let name = index_name(head.index);
+    let file = directory.there(&name, is_writable)?;
+    let file = file.ok_or(Trouble::Damaged("its index is gone"))?;
+    Ok(Index {
+        file,
+        name: head.index,
+        life: head.life,
+        buckets: head.buckets,
+        segment: head.segment,
+    })
+}
+
+pub(crate) fn hash_of(life: u64, name: &str) -> u64 {
+    xxh3_64_with_seed(name.as_bytes(), life)
+}
+
+pub(crate) fn segment_name(number: u64) -> String {
+    format!("log.{number:016x}")
+}
+
+pub(crate) fn index_name(name: u64) -> String {
+    format!("index.{name:016x}")
+}
+
+/// A random number that is not 0.
+pub(crate) fn random() -> u64 {
+    let mut bytes = [0; 8];
+    loop {
+        // Fails only where there is no such system call; then the address space and the time must do.
+        if rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).is_err() {
+            use std::hash::{BuildHasher, RandomState};
+            bytes = RandomState::new()
+                .hash_one(std::process::id())
+                .to_le_bytes();
+        }
+        match u64::from_le_bytes(bytes) {
+            0 => {}
+            number => return number,
+        }
+    }
+}
