@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::entry::{Entry, Key, Seen};
 use crate::listener::Cause;
 use crate::scope::Scope;
-use crate::tags::Tags;
+use crate::tags::{self, Tags};
 
 /// What a reader finds an entry to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,7 +204,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let now = self.ticker.now();
         Seen {
             value: sight.value,
-            age: self.seats(hash).versions.since(sight.written, now),
+            age: self.seats(hash).versions.since(sight.written, now) + tags::age(&sight.tags),
             version: sight.written.as_nanos(),
             ttl: (sight.deadline != Instant::NEVER).then(|| sight.deadline.since(now)),
             tags: sight.tags.map(|tags| tags.names()).unwrap_or_default(),

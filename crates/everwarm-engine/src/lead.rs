@@ -1,6 +1,7 @@
 //! Leads: who holds one computes, and says how it ended.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::flight::LeadId;
@@ -34,6 +35,8 @@ pub struct Settle<'a> {
     pub weight: u64,
     /// Whether the value may be stored at all.
     pub store: bool,
+    /// How old the value is already: a store had it.
+    pub age: Duration,
 }
 
 impl Default for Settle<'_> {
@@ -43,6 +46,7 @@ impl Default for Settle<'_> {
             tags: &[],
             weight: 0,
             store: true,
+            age: Duration::ZERO,
         }
     }
 }
@@ -94,6 +98,14 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
         self.end(Outcome::Failed(error));
     }
 
+    /// Ends a computation whose value is for its caller alone: nothing is stored, and who waits begins anew.
+    pub fn withhold(self) {
+        if !self.flight.process.is_parent() {
+            let departures = &self.cache.departures;
+            departures.note(&self.flight.key, Reason::NotStored);
+        }
+    }
+
     fn end(&mut self, outcome: Outcome<V, E>) {
         self.ended = true;
         if self.flight.process.is_parent() {
@@ -137,7 +149,7 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
             value: value.clone(),
             stamp,
             written,
-            tags,
+            tags: tags::with_age(tags, settle.age),
         };
         Some(Incoming {
             entry,
@@ -208,12 +220,13 @@ mod tests {
             store: false,
             ..Settle::default()
         };
-        let ends: [End; 3] = [
+        let ends: [End; 4] = [
             |lead, _| lead.fail(()),
             |lead, _| drop(lead),
+            |lead, _| lead.withhold(),
             |lead, settle| assert_eq!(lead.settle(1, settle).stored, settle.store),
         ];
-        let kept = (ends[2], Settle::default());
+        let kept = (ends[3], Settle::default());
         for (end, settle) in ends.map(|end| (end, refused)).into_iter().chain([kept]) {
             let Turn::Lead(lead) = begin() else {
                 panic!("nobody else asks")

@@ -6,7 +6,7 @@
 //! The rooms: `cache` and `objects` the verbs that need no turn · `hit` the path of a hit · `begin` whose turn it is · `flights` the
 //! computations that run and their seats · `lead` and `ticket` what a caller holds · `waits` who waits for whom ·
 //! `authority` and `tags` validity without clocks · `version` the numbers of writes · `scope` and `stats` what was counted ·
-//! `what_if` what would have been at other sizes · `listener` who is told of entries that left · `departures` and `trace` why a
+//! `stack` the stores behind memory, shared with other processes · `what_if` what would have been at other sizes · `listener` who is told of entries that left · `departures` and `trace` why a
 //! key has no entry · `ticker` time and chance · `process` forks · `parker` how a thread waits.
 //!
 //! ```
@@ -51,6 +51,7 @@ mod parker;
 mod process;
 mod scope;
 mod shim;
+pub mod stack;
 mod stats;
 mod tags;
 mod ticker;
@@ -68,12 +69,13 @@ pub use cache::{Cache, Put};
 pub use departures::Reason;
 pub use entry::{Key, Seen};
 pub use everwarm_core::flight::LeadId;
+pub use everwarm_core::generation::Stamp;
 pub use everwarm_memory::{Bounds, DefaultLock, Eviction, Place, RawMutex};
 pub use lead::{Lead, Settle, Settled};
 pub use listener::{Cause, Listener};
-pub use objects::{Amendment, Condition};
+pub use objects::{Amendment, Condition, Written};
 pub use parker::Parker;
-pub use process::after_fork;
+pub use process::{after_fork, process};
 pub use scope::Scope;
 pub use stats::Stats;
 pub use ticker::{Chance, ManualHand, Ticker};

@@ -179,6 +179,11 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         self.tell_of_gone(scope, &gone);
     }
 
+    /// Whether a value of this weight can be there at all, if need be alone.
+    pub(crate) fn has_room_for(&self, key: &K, value: u64) -> bool {
+        self.memory.fits(self.weight_of(key, value))
+    }
+
     /// What an entry weighs: its value, its key and its place in the table; nothing where nothing is weighed.
     fn weight_of(&self, key: &K, value: u64) -> u64 {
         if !self.memory.weighs() {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::generation::Stamp;
 use everwarm_memory::Place;
 use hashbrown::Equivalent;
 
@@ -29,6 +30,26 @@ pub enum Condition {
     Present,
     /// The entry of this write is there.
     Version(u64),
+}
+
+/// What came of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Written {
+    /// The value is there.
+    Done,
+    /// The condition does not hold, or the cache was closed; nothing has changed.
+    Unmet,
+    /// The value is too heavy for the memory, whatever would leave; it is counted as refused, and nothing else has changed.
+    Refused,
+}
+
+impl Written {
+    /// Whether the value is there.
+    #[must_use]
+    pub fn is_done(self) -> bool {
+        self == Self::Done
+    }
 }
 
 /// A change of an entry in place: its value, its version and its age stay.
@@ -79,20 +100,38 @@ fn with_given_ttl(versions: &Versions, written: Instant, deadline: Instant, tags
 }
 
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
-    /// Puts a value if the condition holds, as one step; says whether it did. A put that takes effect ends the computation of
-    /// its key as [`put`](Self::put) does; one that does not leaves it alone.
-    pub fn put_if(&self, put: Put<'_, K, V>, condition: Condition) -> bool {
+    /// Puts a value if the condition holds, as one step. A put that takes effect ends the computation of its key as
+    /// [`put`](Self::put) does; one that does not leaves it alone.
+    pub fn put_if(&self, put: Put<'_, K, V>, condition: Condition) -> Written {
         let tags = self.authority.intern(put.tags);
         let deadline = put.deadline;
-        self.write(put, |known, _| {
+        self.write(put, self.stamp(), |known, _| {
             Known::meets(known.as_ref(), condition).then_some((deadline, tags))
         })
     }
 
-    /// Puts `put.value` in the place of the value of the write `version`, if that is there; says whether it was. The entry
-    /// keeps its deadline and its tags, whatever `put` says of them.
-    pub fn exchange(&self, put: Put<'_, K, V>, version: u64) -> bool {
-        self.write(put, |known, versions| {
+    /// Puts a value that was read elsewhere, unless an entry is there or an invalidation came since the reading began, at
+    /// `since`; says whether it did. The value is so old already.
+    pub fn fill(&self, put: Put<'_, K, V>, age: Duration, since: Stamp) -> bool {
+        let tags = tags::with_age(self.authority.intern(put.tags), age);
+        let (deadline, scope) = (put.deadline, put.scope);
+        self.write(put, since, |known, _| {
+            let may = known.is_none() && self.authority.allows(since, &scope.mark, &tags);
+            may.then_some((deadline, tags))
+        })
+        .is_done()
+    }
+
+    /// The stamp of what begins at this moment.
+    #[must_use]
+    pub fn stamp(&self) -> Stamp {
+        self.authority.stamp()
+    }
+
+    /// Puts `put.value` in the place of the value of the write `version`, if that is there. The entry keeps its deadline and
+    /// its tags, whatever `put` says of them.
+    pub fn exchange(&self, put: Put<'_, K, V>, version: u64) -> Written {
+        self.write(put, self.stamp(), |known, versions| {
             let known = known.filter(|known| known.version == version)?;
             let written = Instant::from_nanos(version);
             let tags = with_given_ttl(versions, written, known.deadline, &known.tags);
@@ -104,12 +143,16 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     fn write(
         &self,
         put: Put<'_, K, V>,
+        stamp: Stamp,
         decide: impl FnOnce(Option<Known>, &Versions) -> Option<(Instant, Tags)>,
-    ) -> bool {
+    ) -> Written {
         let Put {
             scope, hash, key, ..
         } = put;
-        let stamp = self.authority.stamp();
+        if !self.has_room_for(&key, put.weight) {
+            scope.count_refused();
+            return Written::Refused;
+        }
         let now = self.ticker.now();
         let mut seats = self.seats(hash);
         let (known, left) = self.look(scope, hash, &key, |entry, deadline, _| {
@@ -119,7 +162,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let Some((deadline, tags)) = decided else {
             drop(seats);
             self.let_go_of_found(scope, left);
-            return false;
+            return Written::Unmet;
         };
         let entry = Entry {
             value: put.value,
@@ -139,7 +182,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         drop(doomed);
         self.let_go_of_found(scope, left);
         self.let_go(scope, stored);
-        true
+        Written::Done
     }
 
     /// Changes an entry in place; says whether it was there.

@@ -22,6 +22,12 @@ impl Process {
     }
 }
 
+/// The number of this process, counted over forks: what was made under another one belongs to an ancestor.
+#[must_use]
+pub fn process() -> u64 {
+    Process::current().0
+}
+
 /// Tells the engine that this process is a child that was just forked.
 ///
 /// To be called in the child before anything else of the engine, while no other thread runs. The parent must not have

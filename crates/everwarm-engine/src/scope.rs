@@ -35,6 +35,18 @@ impl Scope {
         self.counters.misses.bump();
     }
 
+    /// A read was answered by stores behind memory.
+    pub fn count_hit(&self) {
+        self.counters.elsewhere.bump();
+    }
+
+    /// What began as a computation was answered by stores behind memory.
+    pub fn recount_as_hit(&self) {
+        self.counters.misses.sub(1);
+        self.counters.computations.sub(1);
+        self.counters.elsewhere.bump();
+    }
+
     /// A call went past the cache.
     pub fn count_bypass(&self) {
         self.counters.bypass.bump();
@@ -87,6 +99,8 @@ struct Stripe(AtomicU64);
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     hits: Box<[Stripe]>,
+    /// Hits that memory did not have.
+    elsewhere: Counter,
     pub(crate) misses: Counter,
     pub(crate) stale: Counter,
     pub(crate) bypass: Counter,
@@ -144,7 +158,8 @@ impl Counters {
                 .hits
                 .iter()
                 .map(|stripe| stripe.0.load(Ordering::Relaxed))
-                .sum(),
+                .sum::<u64>()
+                + self.elsewhere.read(),
             misses: self.misses.read(),
             stale: self.stale.read(),
             bypass: self.bypass.read(),

@@ -56,6 +56,8 @@ pub(crate) struct TagSet {
     ttl: Option<Duration>,
     /// Whether the entry was demoted.
     stale: bool,
+    /// How old the value was when the entry was written: a store had it before.
+    age: Duration,
 }
 
 impl TagSet {
@@ -75,8 +77,13 @@ impl TagSet {
             .map(|tag| Arc::clone(&tag.name))
     }
 
+    /// The names of the tags that were given; one that begins with a NUL is the host's own.
     pub(crate) fn names(&self) -> Vec<Arc<str>> {
-        self.tags.iter().map(|tag| Arc::clone(&tag.name)).collect()
+        let names = self.tags.iter().map(|tag| &tag.name);
+        names
+            .filter(|name| !name.starts_with('\0'))
+            .map(Arc::clone)
+            .collect()
     }
 }
 
@@ -96,8 +103,28 @@ pub(crate) fn with_ttl(tags: &Tags, ttl: Duration) -> Tags {
                 .unwrap_or_default(),
             ttl: Some(ttl),
             stale: false,
+            age: age(tags),
         })),
     }
+}
+
+/// How old the value of an entry with these tags was when it was written.
+pub(crate) fn age(tags: &Tags) -> Duration {
+    tags.as_ref().map(|set| set.age).unwrap_or_default()
+}
+
+/// The same tags, for an entry whose value is so old already.
+pub(crate) fn with_age(tags: Tags, age: Duration) -> Tags {
+    if age.is_zero() {
+        return tags;
+    }
+    let set = tags.as_deref();
+    Some(Arc::new(TagSet {
+        tags: set.map(|set| set.tags.clone()).unwrap_or_default(),
+        ttl: set.and_then(|set| set.ttl),
+        stale: false,
+        age,
+    }))
 }
 
 /// Whether an entry with these tags was demoted.
@@ -112,6 +139,7 @@ pub(crate) fn stale(tags: &Tags) -> Tags {
         tags: set.map(|set| set.tags.clone()).unwrap_or_default(),
         ttl: set.and_then(|set| set.ttl),
         stale: true,
+        age: age(tags),
     }))
 }
 
@@ -134,6 +162,7 @@ pub(crate) fn union(left: &Tags, right: &Tags) -> Tags {
                 tags: left.tags.iter().chain(further).cloned().collect(),
                 ttl: left.ttl,
                 stale: left.stale,
+                age: left.age,
             }))
         }
         (tags, None) | (None, tags) => tags.clone(),

@@ -298,7 +298,7 @@ impl Pair {
             weight: 0,
         };
         let done = there == self.expected(key).is_some();
-        assert_eq!(self.world.cache.put_if(put, condition), done);
+        assert_eq!(self.world.cache.put_if(put, condition).is_done(), done);
         if done {
             self.vacate(key);
             let known = Known {

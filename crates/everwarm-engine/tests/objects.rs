@@ -12,7 +12,10 @@ use support::{World, names, settle};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn put_if(world: &World<u64>, name: u64, value: u64, condition: Condition) -> bool {
-    world.cache.put_if(put(world, name, value), condition)
+    world
+        .cache
+        .put_if(put(world, name, value), condition)
+        .is_done()
 }
 
 fn put(world: &World<u64>, name: u64, value: u64) -> Put<'_, support::Name, u64> {
@@ -90,8 +93,18 @@ fn an_exchange_keeps_deadline_tags_and_ttl() {
     world.put_with(1, 1, Instant::ZERO.after(SECOND * 10), &["tag"]);
     world.hand.advance(SECOND * 4);
     let before = seen(&world, 1).expect("it was put");
-    assert!(world.cache.exchange(put(&world, 1, 2), before.version));
-    assert!(!world.cache.exchange(put(&world, 1, 3), before.version));
+    assert!(
+        world
+            .cache
+            .exchange(put(&world, 1, 2), before.version)
+            .is_done()
+    );
+    assert!(
+        !world
+            .cache
+            .exchange(put(&world, 1, 3), before.version)
+            .is_done()
+    );
     let after = seen(&world, 1).expect("it was exchanged");
     assert!(after.version > before.version);
     let expected = Seen {

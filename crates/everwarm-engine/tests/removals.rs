@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
-use everwarm_engine::{Bounds, Cache, Cause, Eviction, Listener, Put, Settle, Ticker};
+use everwarm_engine::{
+    Bounds, Cache, Cause, Condition, Eviction, Listener, Put, Settle, Ticker, Written,
+};
 use proptest::prelude::*;
 use support::{Error, Name, World, names};
 
@@ -155,6 +157,42 @@ fn a_listener_may_use_the_cache() {
 }
 
 const OVERHEAD: u64 = 200;
+
+#[test]
+fn a_conditional_write_that_is_too_heavy_is_refused_and_changes_nothing() {
+    let (world, heard) = world(100, Some(10_000));
+    let put = |name, value, weight| {
+        let key = world.key(name);
+        Put {
+            scope: &world.scope,
+            hash: key.hash(),
+            key,
+            value,
+            deadline: Instant::NEVER,
+            tags: &[],
+            weight,
+        }
+    };
+    let absent = |put| world.cache.put_if(put, Condition::Absent);
+    assert_eq!(absent(put(1, 10, 10_000)), Written::Refused);
+    assert_eq!(absent(put(1, 11, 1_000)), Written::Done);
+    assert_eq!(absent(put(1, 12, 1_000)), Written::Unmet);
+    let heavy = || put(1, 13, 10_000);
+    assert_eq!(
+        world.cache.put_if(heavy(), Condition::Present),
+        Written::Refused
+    );
+    let key = world.key(1);
+    let seen = world.cache.peek(&world.scope, key.hash(), &key).unwrap();
+    assert_eq!(
+        world.cache.exchange(heavy(), seen.version),
+        Written::Refused
+    );
+    assert_eq!((told(&heard), world.hit(1)), (vec![], Some(11)));
+    let stats = world.cache.stats(&world.scope);
+    assert_eq!((stats.refused, stats.entries), (3, 1));
+    world.cache.check();
+}
 
 #[test]
 fn a_value_that_is_too_heavy_is_refused_and_takes_its_forerunner_along() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::settle::Outcome;
-use everwarm_engine::{Amendment, Condition, Place, Put};
+use everwarm_engine::{Amendment, Cause, Condition, Place, Put, Written};
 
 use crate::cache::{Cache, kept, texts};
 use crate::form::{Lent, Typed};
@@ -15,7 +15,7 @@ use crate::form::{Lent, Typed};
 const STRIDE: u32 = 256;
 
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
-    /// Stores a value if there is none; whether it did.
+    /// Stores a value if there is none; whether it did. A value too heavy for the cache is refused.
     ///
     /// ```
     /// let cache = everwarm::Cache::new("names");
@@ -41,14 +41,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// assert!(!cache.compare_and_set(1, seen.version, vec![]), "another write came between");
     /// ```
     pub fn compare_and_set(&self, key: K, version: u64, value: V) -> bool {
-        let hash = self.hash(&key);
-        self.with_put(hash, key, value, |put| {
-            self.home.engine.exchange(put, version)
-        })
+        self.exchange(key, version, value).is_done()
     }
 
     /// Stores what `change` makes of the value that is there, and gives that; None if there is none. The entry keeps its tags
-    /// and when it ends. `change` is called again if another write comes between.
+    /// and when it ends, or goes if the new value is refused. `change` is called again if another write comes between.
     ///
     /// ```
     /// let counts = everwarm::Cache::new("counts");
@@ -59,8 +56,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         loop {
             let seen = self.peek(&key)?;
             let value = change(&seen.value);
-            if self.compare_and_set(key.clone(), seen.version, value.clone()) {
-                return Some(value);
+            match self.exchange(key.clone(), seen.version, value.clone()) {
+                Written::Done => return Some(value),
+                Written::Unmet => {}
+                // As after `set`, nobody is to read what was replaced.
+                Written::Refused => {
+                    let (home, hash) = (&self.home, self.hash(&key));
+                    let cause = Cause::Replaced;
+                    home.engine
+                        .delete_because(&home.scope, hash, &Lent(&key), cause);
+                    return Some(value);
+                }
             }
         }
     }
@@ -144,6 +150,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.with_put(hash, key, value, |put| {
             self.home.engine.put_if(put, condition)
         })
+        .is_done()
+    }
+
+    fn exchange(&self, key: K, version: u64, value: V) -> Written {
+        let hash = self.hash(&key);
+        self.with_put(hash, key, value, |put| {
+            self.home.engine.exchange(put, version)
+        })
     }
 
     fn with_put(
@@ -151,13 +165,14 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         hash: u64,
         key: K,
         value: V,
-        act: impl FnOnce(Put<'_, Typed<K>, V>) -> bool,
-    ) -> bool {
+        act: impl FnOnce(Put<'_, Typed<K>, V>) -> Written,
+    ) -> Written {
         let home = &self.home;
         let tags = self.tagging.as_ref().map(|tagging| tagging(&key));
         let outcome: Outcome = kept(&value);
         let Some(deadline) = home.deadline(&home.policy, home.now(), outcome) else {
-            return false;
+            home.scope.count_refused();
+            return Written::Refused;
         };
         let key = Typed(key);
         act(Put {

@@ -42,6 +42,24 @@ fn updates_are_not_lost() {
 }
 
 #[test]
+fn a_conditional_write_that_is_too_heavy_says_so() {
+    let cache: Cache<u8, String> = Cache::builder("texts")
+        .max_bytes(10_000, |_, text: &String| text.len() as u64)
+        .build()
+        .unwrap();
+    let heavy = || "x".repeat(10_000);
+    assert!(!cache.add(1, heavy()));
+    cache.set(1, "light".into());
+    let version = cache.peek(&1).unwrap().version;
+    assert!(!cache.replace(1, heavy()));
+    assert!(!cache.compare_and_set(1, version, heavy()));
+    assert_eq!(cache.get(&1).as_deref(), Some("light"));
+    assert_eq!(cache.stats().refused, 3);
+    assert_eq!(cache.update(1, |_| heavy()), Some(heavy()));
+    assert_eq!((cache.get(&1), cache.stats().refused), (None, 4));
+}
+
+#[test]
 fn lives_are_changed_in_place() {
     let clock = ManualClock::new();
     let cache: Cache<u8, u8> = Cache::builder("lives")

@@ -1,0 +1,213 @@
+//! Changes in place: look at the entry of the last tier, and write if nobody else did meanwhile.
+
+use std::sync::Arc;
+
+use everwarm_core::codec::Meta;
+use everwarm_core::mark::Mark;
+use everwarm_core::store::{Condition, Conditional, Failure, FailureKind, Found};
+use everwarm_core::using::Read;
+
+use super::Stack;
+use super::found::{Change, Stored};
+use super::look::{AtHand, Look};
+use super::place::Place;
+use super::queue::Nap;
+
+/// How often a change is tried when others are faster.
+const TRIES: usize = 100;
+
+const LOOK: Look = Look {
+    read: Read::Any,
+    counts: false,
+};
+
+/// What is under a name at one moment: as bytes, and as a value if it is a valid one.
+struct Current {
+    version: Option<u64>,
+    stored: Option<Stored>,
+    /// The stamps of this moment.
+    stamps: Vec<Mark>,
+}
+
+impl Stack {
+    /// The entry of the last tier.
+    pub(super) async fn exact(self: Arc<Self>, place: Place) -> Option<Stored> {
+        self.settle_queued(&place).await;
+        let labels = self.labels(&place, &[]);
+        if self.owed.is_about(&place.name, labels.all()) {
+            return None;
+        }
+        let accepted = self.look_at_last(&place, &labels, LOOK).await?;
+        Some(accepted.stored)
+    }
+
+    pub(super) async fn amend_entry<R>(
+        self: Arc<Self>,
+        place: Place,
+        mut change: impl FnMut(Option<&Stored>) -> Change<R> + Send,
+    ) -> Result<R, Failure> {
+        let conditional = self.conditional()?;
+        self.settle_queued(&place).await;
+        let mut nap = Nap::new(&self);
+        for _ in 0..TRIES {
+            let current = self.current(&place).await?;
+            let (done, give) = match change(current.stored.as_ref()) {
+                Change::Keep(give) => return Ok(give),
+                Change::Delete(give) => match current.version {
+                    Some(version) => {
+                        let answer = conditional.delete_if(&place.name, version).await;
+                        (self.changed(&place, answer).await?, give)
+                    }
+                    None => return Ok(give),
+                },
+                Change::Write(payload, meta, give) => {
+                    let done = self.write_if(&place, &current, (&payload, meta)).await?;
+                    (done, give)
+                }
+            };
+            if done {
+                self.seats.void(&place.name);
+                self.empty_nearer([&place.name].into_iter()).await;
+                return Ok(give);
+            }
+            nap.take().await;
+        }
+        Err(Failure::new(
+            FailureKind::Transient,
+            "others kept changing the entry",
+            "try again, or let fewer writers change it at once",
+        ))
+    }
+
+    pub(super) async fn set_under(
+        self: Arc<Self>,
+        place: Place,
+        (payload, meta): (Vec<u8>, Meta),
+        condition: Condition,
+    ) -> Result<bool, Failure> {
+        let change = move |there: Option<&Stored>| {
+            let holds = match condition {
+                Condition::Absent => there.is_none(),
+                Condition::Present => there.is_some(),
+                Condition::Version(version) => {
+                    there.is_some_and(|stored| stored.version == Some(version))
+                }
+            };
+            if holds {
+                Change::Write(payload.clone(), meta.clone(), true)
+            } else {
+                Change::Keep(false)
+            }
+        };
+        self.amend_entry(place, change).await
+    }
+
+    /// Writes in place of what is under the name now; whether it was that still.
+    async fn write_if(
+        &self,
+        place: &Place,
+        current: &Current,
+        (payload, meta): (&[u8], Meta),
+    ) -> Result<bool, Failure> {
+        let labels = self.labels(place, &meta.tags);
+        if self.owed.is_about(&place.name, labels.all()) {
+            return Err(pending());
+        }
+        // The same value under no further tag is as old as it was.
+        let stamps = match &current.stored {
+            Some(stored) if carries(&stored.opened.meta, &meta) => {
+                stored.opened.meta.stamps.clone()
+            }
+            // Markers for its tags have to be there; stamps from before cover them unless an invalidation came between.
+            _ => {
+                self.stamps(&labels).await.ok_or_else(pending)?;
+                current.stamps.clone()
+            }
+        };
+        let sealed = self
+            .seal(place, (payload, meta), stamps, labels.all())
+            .map_err(|error| Failure::new(FailureKind::Permanent, error.message(), error.hint()))?;
+        let level = self.last();
+        let condition = current
+            .version
+            .map_or(Condition::Absent, Condition::Version);
+        let ttl = Some(level.ttl(sealed.left));
+        let answer = self
+            .conditional()?
+            .set_if(&place.name, sealed.bytes, ttl, condition)
+            .await;
+        let written = self.changed(place, answer).await?.is_some();
+        if written {
+            level.tally.sets.bump();
+        }
+        Ok(written)
+    }
+
+    /// What the last tier has. The stamps are taken first: no invalidation up to them met what is valid afterwards.
+    async fn current(&self, place: &Place) -> Result<Current, Failure> {
+        let labels = self.labels(place, &[]);
+        let Some(stamps) = self.stamps(&labels).await else {
+            return Err(pending());
+        };
+        let (found, reading) = self
+            .read_last(&place.name, &labels)
+            .await
+            .ok_or_else(pending)?;
+        let version = found.as_ref().map(|found: &Found| found.version);
+        let entry = found.and_then(|found| self.enter_last(place, &found));
+        let at_hand = reading.as_ref().map(|reading| AtHand {
+            tags: labels.all(),
+            markers: &reading.markers,
+        });
+        let accepted = match entry {
+            Some(entry) => self.accept(entry, place, &labels, at_hand, LOOK).await,
+            None => None,
+        };
+        Ok(Current {
+            version,
+            stored: accepted.map(|accepted| accepted.stored),
+            stamps,
+        })
+    }
+
+    fn conditional(&self) -> Result<&dyn Conditional, Failure> {
+        self.last().tier.store.conditional().ok_or_else(|| {
+            Failure::new(
+                FailureKind::Capability,
+                "the store cannot change an entry in one step",
+                "use a store that can, or set the entry as a whole",
+            )
+        })
+    }
+
+    /// What the last tier said to a change. A failure is counted and passed on; since it may have been done nevertheless, nearer tiers
+    /// keep nothing of what was there before.
+    async fn changed<T>(&self, place: &Place, answer: Result<T, Failure>) -> Result<T, Failure> {
+        if let Err(failure) = &answer {
+            self.last().tally.error(failure.kind);
+            self.empty_nearer([&place.name].into_iter()).await;
+        }
+        answer
+    }
+
+    /// Has the writes done that are queued for a name.
+    async fn settle_queued(&self, place: &Place) {
+        let last = self.tiers.len() - 1;
+        if self.queue.find(last, &place.name).is_some() {
+            self.flush_queue().await;
+        }
+    }
+}
+
+/// Whether all tags of `after` were those of `before` already.
+fn carries(before: &Meta, after: &Meta) -> bool {
+    after.tags.iter().all(|tag| before.tags.contains(tag))
+}
+
+fn pending() -> Failure {
+    Failure::new(
+        FailureKind::Transient,
+        "the store does not answer, or has not taken an invalidation yet",
+        "try again later",
+    )
+}

@@ -1,0 +1,142 @@
+//! Invalidating, deleting and clearing: farthest tier first, and owed until it is done.
+
+use std::sync::Arc;
+
+use everwarm_core::key::prefix;
+use everwarm_core::mark::{Tag, TagKind};
+
+use super::Stack;
+use super::found::Done;
+use super::owed::{Debt, Debtor};
+use super::place::Place;
+
+impl Stack {
+    pub(super) async fn delete_places(self: Arc<Self>, places: Vec<Place>) -> (u64, Done) {
+        let names = places.iter().flat_map(|place| {
+            let older = place.older.iter().map(|older| &older.name);
+            std::iter::once(&place.name).chain(older)
+        });
+        let names: Vec<Arc<str>> = names.map(Arc::clone).collect();
+        self.delete_names(&names).await
+    }
+
+    /// Deletes names in every tier; how many were there, in one tier or another.
+    pub(super) async fn delete_names(&self, names: &[Arc<str>]) -> (u64, Done) {
+        let debts: Vec<Debtor<'_>> = names
+            .iter()
+            .map(|name| self.incur(Debt::Name(Arc::clone(name))))
+            .collect();
+        self.make_way(names).await;
+        let Some(were) = self.delete_everywhere(names).await else {
+            return (0, Done::Pending);
+        };
+        debts.into_iter().for_each(Debtor::paid);
+        (were, Done::Now)
+    }
+
+    async fn delete_everywhere(&self, names: &[Arc<str>]) -> Option<u64> {
+        let plain: Vec<&str> = names.iter().map(|name| &**name).collect();
+        let mut were = 0;
+        for level in self.tiers.iter().rev() {
+            let store = &level.tier.store;
+            let there = match plain[..] {
+                [name] => level.said(store.delete(name).await).map(u64::from),
+                _ => level.said(store.delete_many(&plain).await),
+            };
+            were = there?.max(were);
+        }
+        Some(were)
+    }
+
+    pub(super) async fn invalidate_tags(self: Arc<Self>, names: Arc<[Arc<str>]>) -> Done {
+        if names.is_empty() {
+            return Done::Now;
+        }
+        let tag = |name: &Arc<str>| Tag::of(&self.namespace, TagKind::Tag, name);
+        self.settle_debt(match self.authority() {
+            Some(_) => Debt::Tags(names.iter().map(tag).collect()),
+            None => self.whole(),
+        })
+        .await
+    }
+
+    pub(super) async fn clear_one(self: Arc<Self>, function: Arc<str>) -> Done {
+        let prefix: Arc<str> = prefix(&[&self.namespace, &function]).into();
+        if self.authority().is_none() {
+            return self.settle_debt(Debt::Prefix(prefix)).await;
+        }
+        let tag = Tag::of(&self.namespace, TagKind::Function, &function);
+        let done = self.settle_debt(Debt::Tags([tag].into())).await;
+        self.reclaim(&prefix).await;
+        done
+    }
+
+    pub(super) async fn clear_all(self: Arc<Self>) -> Done {
+        let done = self.settle_debt(self.whole()).await;
+        if self.authority().is_some() {
+            self.reclaim(&self.prefix).await;
+        }
+        done
+    }
+
+    /// The debt that is about everything in the namespace.
+    pub(super) fn whole(&self) -> Debt {
+        match self.authority() {
+            Some(_) => {
+                let tag = Tag::of(&self.namespace, TagKind::Namespace, "");
+                Debt::Tags([tag].into())
+            }
+            None => Debt::Prefix(Arc::clone(&self.prefix)),
+        }
+    }
+
+    async fn settle_debt(&self, debt: Debt) -> Done {
+        let debtor = self.incur(debt);
+        match self.pay(&debtor.debt).await {
+            Some(()) => {
+                debtor.paid();
+                Done::Now
+            }
+            None => Done::Pending,
+        }
+    }
+
+    /// Tells the stores what they are owed to be told; nothing if one did not take it.
+    pub(super) async fn pay(&self, debt: &Debt) -> Option<()> {
+        match debt {
+            Debt::Tags(tags) => self.mark(tags).await,
+            Debt::Name(name) => {
+                let names = std::slice::from_ref(name);
+                self.make_way(names).await;
+                self.delete_everywhere(names).await.map(drop)
+            }
+            Debt::Prefix(prefix) => {
+                self.seats.void_all(prefix);
+                self.queue.take_out_prefix(prefix);
+                self.quiesce(|name| name.starts_with(&**prefix)).await;
+                for level in self.tiers.iter().rev() {
+                    level.said(level.tier.store.clear(prefix).await)?;
+                }
+                Some(())
+            }
+        }
+    }
+
+    /// Has the authority mark tags. What is queued under them would be refused, and goes at once.
+    async fn mark(&self, tags: &[Tag]) -> Option<()> {
+        let authority = self.authority()?;
+        self.queue.take_out_tags(tags);
+        let asked = self.markers.asked();
+        let answer = authority.invalidate(&self.namespace, tags).await;
+        let reading = self.last().said(answer)?;
+        self.markers.feed(asked, tags, &reading);
+        Some(())
+    }
+
+    /// Takes the room back that invalid entries hold, where that needs no trip; they would expire otherwise.
+    async fn reclaim(&self, prefix: &str) {
+        for level in self.tiers.iter().rev().filter(|level| level.embedded) {
+            level.said(level.tier.store.clear(prefix).await);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What a stack answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everwarm_core::codec::Opened;
+use everwarm_core::error::Error;
+use everwarm_core::store::Failure;
+
+use super::seat::Seat;
+
+/// A value that a tier had: it is fresh, and nothing that this process knows of invalidated it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// The value's bytes and what is known of it.
+    pub opened: Opened,
+    /// How long it is fresh from now on; `None`: for ever.
+    pub remaining: Option<Duration>,
+    /// The time since it was written; after `expire`, `persist` and `touch`, since then.
+    pub age: Duration,
+    /// Which tier had it, from the nearest on: an index for [`Stack::label`](super::Stack::label).
+    pub tier: usize,
+    /// The number of its write, if it comes from the last tier and that one is conditional.
+    pub version: Option<u64>,
+    /// Which of the place's older names it was under; `None`: its own.
+    pub older: Option<usize>,
+}
+
+/// What became of a read that is to compute if there is nothing.
+#[derive(Debug)]
+pub enum Fetched {
+    /// A value was there.
+    Found(Stored),
+    /// Nothing was: the right to compute.
+    Lead(Seat),
+}
+
+/// What became of a write. None of it is a failure of the call that computed the value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Written {
+    /// It is stored, or queued to be.
+    Stored,
+    /// The key was written or deleted meanwhile, or the lease ended.
+    Lost,
+    /// One of its tags was invalidated since the computation began: memory in front must not keep it either, which may have learned
+    /// of the tag only now.
+    Overtaken,
+    /// It was computed without the right to store it: the lease could not be had, or an invalidation is pending.
+    Apart,
+    /// The value cannot be sealed.
+    Refused(Error),
+    /// The last tier failed.
+    Failed(Failure),
+}
+
+/// Whether an invalidation or deletion has reached the stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It has.
+    Now,
+    /// A store did not do it: it is repeated until it is done, and until then what it is about is a miss in this process.
+    Pending,
+}
+
+/// What somebody else did, that memory in front of the stack must know of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The entry of this stored name was deleted, or set by hand.
+    Key(Box<str>),
+    /// This tag was invalidated.
+    Tag(Arc<str>),
+    /// This function was cleared.
+    Function(Arc<str>),
+    /// Everything has to be taken as changed: the namespace was cleared, or messages are lost.
+    Everything,
+}
+
+/// What to do with an entry that was looked at.
+#[derive(Debug)]
+pub enum Change<R> {
+    /// Leave it as it is.
+    Keep(R),
+    /// Write this in its place.
+    Write(Vec<u8>, everwarm_core::codec::Meta, R),
+    /// Delete it.
+    Delete(R),
+}

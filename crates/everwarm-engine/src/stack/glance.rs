@@ -1,0 +1,89 @@
+//! A glance: what the only tier of a stack has, if it is embedded and answers at once. Most reads need no more.
+
+use everwarm_core::using::Read;
+
+use super::found::Stored;
+use super::look::{AtHand, Entry, Look, covers};
+use super::place::{Digests, Place};
+use super::{Stack, Write};
+
+/// What a glance shows.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart at once, and a hit pays for no box"
+)]
+pub(super) enum Glance {
+    /// A valid entry.
+    Found(Stored),
+    /// There is none, or the store failed.
+    Nothing,
+    /// It takes more than a glance.
+    Unclear,
+}
+
+impl Stack {
+    /// What the only tier has, if it is embedded and answers at once: most reads need no more, and no future that can wait.
+    pub(super) fn glance(&self, place: &Place, labels: &Digests, look: Look) -> Glance {
+        let level = self.last();
+        let Some(authority) = self.authority().filter(|_| {
+            self.tiers.len() == 1
+                && level.embedded
+                && level.tier.write != Write::Behind
+                && place.older.is_empty()
+                && look.read != Read::Nothing
+        }) else {
+            return Glance::Unclear;
+        };
+        if self.owed.is_about(&place.name, labels.all()) {
+            return Glance::Unclear;
+        }
+        let asked = self.markers.asked();
+        let answer = authority.get_with(&place.name, &self.namespace, labels.all());
+        let Ok(answer) = answer.now() else {
+            return Glance::Unclear;
+        };
+        let Some((found, reading)) = level.said(answer) else {
+            return Glance::Nothing;
+        };
+        self.markers.feed(asked, labels.all(), &reading);
+        let at_hand = AtHand {
+            tags: labels.all(),
+            markers: &reading.markers,
+        };
+        let entry = found.and_then(|found| self.enter_last(place, &found));
+        let stored = entry.and_then(|entry| self.accept_now(entry, place, labels, at_hand, look));
+        self.count_look(0, look, stored.is_some());
+        stored.map_or(Glance::Nothing, Glance::Found)
+    }
+
+    /// As [`accept`](Self::accept), of a store that answers at once.
+    fn accept_now(
+        &self,
+        entry: Entry,
+        place: &Place,
+        labels: &Digests,
+        at_hand: AtHand<'_>,
+        look: Look,
+    ) -> Option<Stored> {
+        let tags = &entry.opened.meta.tags;
+        let mut tagged;
+        let labels = if tags.is_empty() {
+            labels
+        } else {
+            tagged = labels.clone();
+            self.add_tags(&mut tagged, tags);
+            &tagged
+        };
+        let (remaining, further) = self.weigh(&entry, place, labels, Some(at_hand), look)?;
+        if !further.is_empty() {
+            let asked = self.markers.asked();
+            let answer = self.authority()?.read(&self.namespace, &further).now();
+            let reading = self.last().said(answer.ok()?)?;
+            self.markers.feed(asked, &further, &reading);
+            if !covers(&entry, &further, reading) {
+                return None;
+            }
+        }
+        Some(entry.stored(remaining))
+    }
+}

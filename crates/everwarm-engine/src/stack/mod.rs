@@ -1,0 +1,414 @@
+//! The stack: the shared tiers of one cache, near to far, behind the memory of the process.
+//!
+//! Its last tier is the authority, if it offers generations: entries in every tier carry its stamps, and whether one is valid is
+//! asked of its markers, wherever the entry lies. Three orders keep old values out:
+//!
+//! - What is written to a nearer tier is written under a lease of that tier, taken before anything farther was read or computed; a
+//!   deletion ends it. So nothing that was read before a deletion comes in after it.
+//! - Deletions and invalidations go to the farthest tier first, then nearer, and the memory in front comes last, by the caller.
+//! - What could not be done is owed: it is repeated until it is done, and what it is about is a miss meanwhile.
+//!
+//! No verb fails because of a tier; what went wrong is counted by tier and kind. Verbs on embedded stores are done at the first
+//! poll, unless they wait for another process's lease.
+
+mod amend;
+mod check;
+mod erase;
+mod fetch;
+mod found;
+mod glance;
+mod known;
+mod level;
+mod life;
+mod look;
+mod many;
+mod markers;
+mod options;
+mod owed;
+mod place;
+mod queue;
+mod seat;
+mod set;
+mod settle;
+mod sleep;
+mod tally;
+mod tier;
+mod watch;
+
+use std::fmt;
+use std::sync::Arc;
+
+use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::codec::{Codec, Meta, Refusal};
+use everwarm_core::error::Error;
+use everwarm_core::key::prefix;
+use everwarm_core::mark::{Tag, TagKind};
+use everwarm_core::store::{Condition, Failure, Generations, Info, Notify, Page};
+use everwarm_core::using::Read;
+
+pub use check::Need;
+pub use found::{Change, Done, Event, Fetched, Stored, Written};
+pub use options::Options;
+pub use place::{Older, Place};
+pub use seat::Seat;
+pub use sleep::{Nap, Sleep, Sleeper};
+pub use tally::TierStats;
+pub use tier::{Tier, Write};
+
+use known::Known;
+use level::Level;
+use markers::Markers;
+use owed::Owed;
+use place::Digests;
+use queue::Queue;
+use seat::Seats;
+
+use crate::shim::AtomicU64;
+
+/// The shared tiers of one cache. It belongs to the process that made it: the child of a fork makes one of its own.
+pub struct Stack {
+    tiers: Box<[Level]>,
+    codec: Arc<dyn Codec>,
+    namespace: Arc<str>,
+    /// What the stored names of the namespace begin with.
+    prefix: Arc<str>,
+    namespace_tag: Tag,
+    options: Options,
+    seats: Seats,
+    markers: Markers,
+    known: Known,
+    owed: Owed,
+    queue: Queue,
+    /// Up to which message of the authority everything was heard.
+    heard: AtomicU64,
+    /// When what others did was last known.
+    last_heard: AtomicU64,
+    /// When the markers were last asked for anew; 0: never.
+    asked_anew: AtomicU64,
+}
+
+impl Stack {
+    /// A stack of these tiers, near to far.
+    ///
+    /// # Errors
+    /// Of kind `Config` or `Unsupported`, if there is no tier or a store cannot stand where it stands.
+    pub fn new(
+        tiers: Vec<Tier>,
+        codec: Arc<dyn Codec>,
+        namespace: Arc<str>,
+        options: Options,
+    ) -> Result<Arc<Self>, Error> {
+        check::options(&options)?;
+        check::tiers(&tiers)?;
+        let longest = options.longest;
+        let tiers: Box<[Level]> = tiers
+            .into_iter()
+            .map(|tier| Level::new(tier, longest))
+            .collect();
+        let heard = tiers
+            .last()
+            .and_then(|level| level.tier.store.notify())
+            .map_or(0, Notify::change);
+        Ok(Arc::new(Self {
+            tiers,
+            codec,
+            prefix: prefix(&[&namespace]).into(),
+            namespace_tag: Tag::of(&namespace, TagKind::Namespace, ""),
+            namespace,
+            last_heard: AtomicU64::new(options.ticker.now().as_nanos()),
+            options,
+            seats: Seats::new(),
+            markers: Markers::new(),
+            known: Known::new(),
+            owed: Owed::new(),
+            queue: Queue::new(),
+            heard: AtomicU64::new(heard),
+            asked_anew: AtomicU64::new(0),
+        }))
+    }
+
+    /// Refuses what the stores cannot do: to be asked when a function is decorated or a verb is first used.
+    ///
+    /// # Errors
+    /// Of kind `Unsupported`.
+    pub fn require(&self, need: Need) -> Result<(), Error> {
+        check::need(&self.last().tier, need)
+    }
+
+    /// What users call a tier.
+    #[must_use]
+    pub fn label(&self, tier: usize) -> &Arc<str> {
+        &self.tiers[tier].tier.label
+    }
+
+    /// What each tier is.
+    #[must_use]
+    pub fn info(&self) -> Vec<Info> {
+        self.tiers
+            .iter()
+            .map(|level| level.tier.store.info())
+            .collect()
+    }
+
+    /// What each tier did.
+    #[must_use]
+    pub fn stats(&self) -> Vec<TierStats> {
+        let levels = self.tiers.iter().enumerate();
+        levels
+            .map(|(tier, level)| level.tally.read(&level.tier.label, self.pending(tier)))
+            .collect()
+    }
+
+    /// Counts bytes that a tier had and that are no value after all: the border could not read the payload. The caller goes on with
+    /// [`fetch`](Self::fetch) and [`Read::Nothing`].
+    pub fn count_refused(&self, tier: usize, refusal: Refusal) {
+        self.tiers[tier].tally.refusal(refusal);
+    }
+
+    /// Takes note of tags that memory in front of the stack holds, so that [`Event::Tag`] can name them. What `fetch`, `settle`,
+    /// `set` and `get` are given or find is noted by them.
+    pub fn note(&self, tags: &[Arc<str>]) {
+        for name in tags {
+            let tag = Tag::of(&self.namespace, TagKind::Tag, name);
+            self.known.note(tag, name);
+        }
+    }
+
+    /// The value, from the nearest tier that has it; else the right to compute it. `tags` are those that are known before: from
+    /// the arguments. Under [`Read::Nothing`] no tier is read and no lease waited for: what is computed takes the place of
+    /// what is there.
+    pub fn fetch(
+        self: &Arc<Self>,
+        place: Place,
+        tags: Arc<[Arc<str>]>,
+        read: Read,
+    ) -> impl Future<Output = Fetched> + Send + use<> {
+        self.clone().fetch_or_lead(place, tags, read)
+    }
+
+    /// Stores what was computed, unless it was deleted, set or invalidated since. `meta.tags` are all tags, from arguments and
+    /// result; `meta.stamps` are filled in.
+    pub fn settle(
+        self: &Arc<Self>,
+        seat: Seat,
+        payload: Vec<u8>,
+        meta: Meta,
+    ) -> impl Future<Output = Written> + Send + use<> {
+        self.clone().settle_seat(seat, payload, meta)
+    }
+
+    /// Whether a value that is not to be stored here may not be kept in memory in front either: one of its tags, known only now, was
+    /// invalidated elsewhere since the computation began. [`settle`](Self::settle) says the same as [`Written::Overtaken`].
+    #[must_use]
+    pub fn is_overtaken(&self, seat: &Seat, tags: &[Arc<str>]) -> bool {
+        let mut labels = seat.labels.clone();
+        self.add_tags(&mut labels, tags);
+        self.known.overtook(labels.all(), seat.since)
+    }
+
+    /// The value, from the nearest tier that has it; nothing is computed or waited for.
+    pub fn get(
+        self: &Arc<Self>,
+        place: Place,
+        tags: Arc<[Arc<str>]>,
+        read: Read,
+    ) -> impl Future<Output = Option<Stored>> + Send + use<> {
+        self.clone().get_one(place, tags, read)
+    }
+
+    /// The value, from the nearest tier that has it: nothing is counted, kept from expiring, or filled.
+    pub fn peek(
+        self: &Arc<Self>,
+        place: Place,
+        tags: Arc<[Arc<str>]>,
+    ) -> impl Future<Output = Option<Stored>> + Send + use<> {
+        self.clone().peek_one(place, tags)
+    }
+
+    /// The value in the last tier, with the number of its write.
+    pub fn get_exact(
+        self: &Arc<Self>,
+        place: Place,
+    ) -> impl Future<Output = Option<Stored>> + Send + use<> {
+        self.clone().exact(place)
+    }
+
+    /// The values of many, in their order.
+    pub fn get_many(
+        self: &Arc<Self>,
+        places: Vec<Place>,
+    ) -> impl Future<Output = Vec<Option<Stored>>> + Send + use<> {
+        self.clone().get_all(places)
+    }
+
+    /// Sets by hand: what is being computed for the key, anywhere, is not stored.
+    pub fn set(
+        self: &Arc<Self>,
+        place: Place,
+        payload: Vec<u8>,
+        meta: Meta,
+    ) -> impl Future<Output = Written> + Send + use<> {
+        self.clone().set_by_hand(place, payload, meta)
+    }
+
+    /// Sets many by hand.
+    pub fn set_many(
+        self: &Arc<Self>,
+        entries: Vec<(Place, Vec<u8>, Meta)>,
+    ) -> impl Future<Output = Written> + Send + use<> {
+        self.clone().set_many_by_hand(entries)
+    }
+
+    /// Looks at the entry in the last tier and changes it in one step; `change` is asked again if somebody else was faster. It is
+    /// given nothing where the entry is expired or invalid. Numbers, `add`, `replace`, `expire`, `persist`, `touch`, `add_tags`,
+    /// `mark_stale` and `compare_and_set` are such changes.
+    pub fn amend<R, F>(
+        self: &Arc<Self>,
+        place: Place,
+        change: F,
+    ) -> impl Future<Output = Result<R, Failure>> + Send + use<R, F>
+    where
+        R: Send + 'static,
+        F: FnMut(Option<&Stored>) -> Change<R> + Send + 'static,
+    {
+        self.clone().amend_entry(place, change)
+    }
+
+    /// Sets under a condition; whether it held. [`Condition::Version`] is that of [`get_exact`](Self::get_exact).
+    pub fn set_if(
+        self: &Arc<Self>,
+        place: Place,
+        payload: Vec<u8>,
+        meta: Meta,
+        condition: Condition,
+    ) -> impl Future<Output = Result<bool, Failure>> + Send + use<> {
+        self.clone().set_under(place, (payload, meta), condition)
+    }
+
+    /// Deletes, in every tier, farthest first; whether it was there. What is being computed for the key, anywhere, is not stored.
+    pub fn delete(
+        self: &Arc<Self>,
+        place: Place,
+    ) -> impl Future<Output = (bool, Done)> + Send + use<> {
+        let delete = self.clone().delete_places(vec![place]);
+        async move {
+            let (were, done) = delete.await;
+            (were > 0, done)
+        }
+    }
+
+    /// Deletes many; how many were there.
+    pub fn delete_many(
+        self: &Arc<Self>,
+        places: Vec<Place>,
+    ) -> impl Future<Output = (u64, Done)> + Send + use<> {
+        self.clone().delete_places(places)
+    }
+
+    /// Stored names that begin with `prefix`, within the namespace: some of them, and where to go on.
+    pub fn scan(
+        self: &Arc<Self>,
+        prefix: String,
+        after: Option<String>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Page, Failure>> + Send + use<> {
+        self.clone().page(prefix, after, limit)
+    }
+
+    /// Invalidates tags: what was computed under them, and what is being computed, is gone in every tier. The memory in front has to
+    /// follow, after this.
+    pub fn invalidate(
+        self: &Arc<Self>,
+        tags: Arc<[Arc<str>]>,
+    ) -> impl Future<Output = Done> + Send + use<> {
+        self.clone().invalidate_tags(tags)
+    }
+
+    /// As [`invalidate`](Self::invalidate), for all entries of a function.
+    pub fn clear_function(
+        self: &Arc<Self>,
+        function: Arc<str>,
+    ) -> impl Future<Output = Done> + Send + use<> {
+        self.clone().clear_one(function)
+    }
+
+    /// As [`invalidate`](Self::invalidate), for the whole namespace.
+    pub fn clear(self: &Arc<Self>) -> impl Future<Output = Done> + Send + use<> {
+        self.clone().clear_all()
+    }
+
+    /// What others did since the last look; to be called every 100 to 200 ms, by one caller at a time. It also renews leases,
+    /// repeats what is owed, and gives back leases that nobody needs any more. While messages cannot be had it says
+    /// [`Event::Everything`] every two seconds, so that memory in front holds nothing older.
+    pub fn watch(self: &Arc<Self>) -> impl Future<Output = Vec<Event>> + Send + use<> {
+        self.clone().watch_once()
+    }
+
+    /// Whether all tiers are there and work.
+    ///
+    /// # Errors
+    /// The failure of the nearest that does not.
+    pub fn ping(self: &Arc<Self>) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
+        self.clone().ping_all()
+    }
+
+    /// Lets go of what has expired in the stores; how much, as far as they know.
+    pub fn sweep(self: &Arc<Self>) -> impl Future<Output = u64> + Send + use<> {
+        self.clone().sweep_all()
+    }
+
+    /// Waits until the writes that are queued now are done.
+    pub fn flush(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let stack = self.clone();
+        async move { stack.flush_queue().await }
+    }
+
+    /// Flushes, for two seconds at most, and closes the stores.
+    pub fn close(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        self.clone().end()
+    }
+
+    fn last(&self) -> &Level {
+        self.tiers.last().expect("a stack has a tier")
+    }
+
+    /// The tiers before the last one, farthest first.
+    fn nearer(&self) -> impl Iterator<Item = &Level> {
+        self.tiers[..self.tiers.len() - 1].iter().rev()
+    }
+
+    fn authority(&self) -> Option<&dyn Generations> {
+        self.last().tier.store.generations()
+    }
+
+    fn now(&self) -> Instant {
+        self.options.ticker.now()
+    }
+
+    /// The tags of an entry, as far as they are known; they are noted.
+    fn labels(&self, place: &Place, tags: &[Arc<str>]) -> Digests {
+        let function = self.known.function(&self.namespace, &place.function);
+        let mut labels = Digests::new(self.namespace_tag, function);
+        self.add_tags(&mut labels, tags);
+        labels
+    }
+
+    /// Takes further tags in; they are noted.
+    fn add_tags(&self, labels: &mut Digests, tags: &[Arc<str>]) {
+        for name in tags {
+            let tag = Tag::of(&self.namespace, TagKind::Tag, name);
+            self.known.note(tag, name);
+            labels.add(tag);
+        }
+    }
+}
+
+impl fmt::Debug for Stack {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Stack")
+            .field("namespace", &self.namespace)
+            .field("tiers", &self.tiers)
+            .finish_non_exhaustive()
+    }
+}

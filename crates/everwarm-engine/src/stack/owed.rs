@@ -1,0 +1,234 @@
+//! Debts: invalidations and deletions that have not reached the stores.
+//!
+//! One is incurred before a store is asked and paid when it has answered, so that one whose caller gave up on the way is
+//! repeated too. What a debt is about is a miss meanwhile, and is stored nowhere.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use everwarm_core::clock::Instant;
+use everwarm_core::mark::Tag;
+
+use super::Stack;
+use crate::shim::{AtomicU64, Mutex};
+
+/// How many debts there may be; beyond, they become one that is about everything.
+const ROOM: usize = 1_024;
+
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// What the stores have to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Debt {
+    /// To invalidate these tags.
+    Tags(Arc<[Tag]>),
+    /// To delete this name.
+    Name(Arc<str>),
+    /// To clear the names that begin with this.
+    Prefix(Arc<str>),
+}
+
+impl Debt {
+    fn is_about(&self, name: &str, tags: &[Tag]) -> bool {
+        match self {
+            Self::Tags(owed) => owed.iter().any(|tag| tags.contains(tag)),
+            Self::Name(owed) => **owed == *name,
+            Self::Prefix(owed) => name.starts_with(&**owed),
+        }
+    }
+}
+
+/// All debts of a stack.
+#[derive(Debug)]
+pub(super) struct Owed {
+    /// How many there are, for readers that would otherwise take the lock for nothing.
+    count: AtomicU64,
+    debts: Mutex<Debts>,
+}
+
+#[derive(Debug)]
+struct Debts {
+    all: Vec<Owing>,
+    last: u64,
+    retry_at: Instant,
+    wait: Duration,
+}
+
+#[derive(Debug)]
+struct Owing {
+    id: u64,
+    debt: Debt,
+    /// Whether nobody is about to pay it.
+    due: bool,
+}
+
+impl Owed {
+    pub(super) fn new() -> Self {
+        Self {
+            count: AtomicU64::new(0),
+            debts: Mutex::new(Debts {
+                all: Vec::new(),
+                last: 0,
+                retry_at: Instant::ZERO,
+                wait: FIRST_WAIT,
+            }),
+        }
+    }
+
+    /// Whether this name, or something with one of these tags, is owed.
+    pub(super) fn is_about(&self, name: &str, tags: &[Tag]) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+            && self
+                .debts
+                .lock()
+                .all
+                .iter()
+                .any(|owing| owing.debt.is_about(name, tags))
+    }
+
+    fn incur(&self, debt: Debt, all: impl FnOnce() -> Debt) -> (u64, Debt) {
+        let mut debts = self.debts.lock();
+        debts.last += 1;
+        let id = debts.last;
+        let debt = if debts.all.len() < ROOM {
+            debt
+        } else {
+            debts.all.clear();
+            all()
+        };
+        debts.all.push(Owing {
+            id,
+            debt: debt.clone(),
+            due: false,
+        });
+        self.count.store(debts.all.len() as u64, Ordering::Release);
+        (id, debt)
+    }
+
+    fn end(&self, id: u64, paid: bool) {
+        let mut debts = self.debts.lock();
+        if paid {
+            debts.all.retain(|owing| owing.id != id);
+        } else if let Some(owing) = debts.all.iter_mut().find(|owing| owing.id == id) {
+            owing.due = true;
+        }
+        self.count.store(debts.all.len() as u64, Ordering::Release);
+    }
+
+    /// The debts that somebody has to pay now.
+    fn due(&self, now: Instant) -> Vec<(u64, Debt)> {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let debts = self.debts.lock();
+        if now < debts.retry_at {
+            return Vec::new();
+        }
+        let due = debts.all.iter().filter(|owing| owing.due);
+        due.map(|owing| (owing.id, owing.debt.clone())).collect()
+    }
+
+    /// Sets when debts are tried again, later after each failure.
+    fn tried(&self, now: Instant, paid: bool) {
+        let mut debts = self.debts.lock();
+        if paid {
+            debts.wait = FIRST_WAIT;
+        } else {
+            debts.retry_at = now.after(debts.wait);
+            debts.wait = (debts.wait * 2).min(LONGEST_WAIT);
+        }
+    }
+}
+
+/// Who is about to pay a debt; dropped before it is paid, the debt is due for others.
+pub(super) struct Debtor<'a> {
+    stack: &'a Stack,
+    id: u64,
+    pub(super) debt: Debt,
+    paid: bool,
+}
+
+impl Debtor<'_> {
+    /// The debt was paid.
+    pub(super) fn paid(mut self) {
+        self.paid = true;
+    }
+}
+
+impl Drop for Debtor<'_> {
+    fn drop(&mut self) {
+        self.stack.owed.end(self.id, self.paid);
+    }
+}
+
+impl Stack {
+    pub(super) fn incur(&self, debt: Debt) -> Debtor<'_> {
+        let (id, debt) = self.owed.incur(debt, || self.whole());
+        Debtor {
+            stack: self,
+            id,
+            debt,
+            paid: false,
+        }
+    }
+
+    /// Pays what is due, as far as the stores can be told.
+    pub(super) async fn pay_debts(&self) {
+        let now = self.now();
+        for (id, debt) in self.owed.due(now) {
+            let paid = self.pay(&debt).await.is_some();
+            self.owed.tried(now, paid);
+            if !paid {
+                return;
+            }
+            self.owed.end(id, true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> Debt {
+        Debt::Name(name.into())
+    }
+
+    #[test]
+    fn a_debt_is_about_its_name_prefix_or_tags() {
+        let owed = Owed::new();
+        let everything = || unreachable!("there is room");
+        owed.incur(name("a:1"), everything);
+        owed.incur(Debt::Prefix("b:".into()), everything);
+        let (tags, _) = owed.incur(Debt::Tags(Arc::new([Tag([1; 16])])), everything);
+        assert!(owed.is_about("a:1", &[]) && owed.is_about("b:2", &[]));
+        assert!(!owed.is_about("a:2", &[Tag([2; 16])]));
+        assert!(owed.is_about("a:2", &[Tag([1; 16])]));
+        owed.end(tags, true);
+        assert!(!owed.is_about("a:2", &[Tag([1; 16])]));
+    }
+
+    #[test]
+    fn what_was_not_paid_is_due_after_a_while() {
+        let owed = Owed::new();
+        let (id, _) = owed.incur(name("a"), || name(""));
+        assert_eq!(owed.due(Instant::ZERO), []);
+        owed.end(id, false);
+        assert_eq!(owed.due(Instant::ZERO), [(id, name("a"))]);
+        owed.tried(Instant::ZERO, false);
+        assert_eq!(owed.due(Instant::ZERO), []);
+        assert_eq!(owed.due(Instant::ZERO.after(FIRST_WAIT)).len(), 1);
+    }
+
+    #[test]
+    fn too_many_debts_become_one() {
+        let owed = Owed::new();
+        for number in 0..=ROOM {
+            owed.incur(name(&number.to_string()), || Debt::Prefix("".into()));
+        }
+        assert_eq!(owed.debts.lock().all.len(), 1);
+        assert!(owed.is_about("anything", &[]));
+    }
+}

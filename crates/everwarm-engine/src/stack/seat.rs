@@ -1,0 +1,343 @@
+//! Seats: the right to compute a value and to store it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use everwarm_core::clock::Instant;
+use everwarm_core::mark::Mark;
+use everwarm_core::store::Grant;
+
+use super::Stack;
+use super::place::{Digests, Place};
+use crate::process::Process;
+use crate::shim::Mutex;
+
+/// How many seats are renewed; whoever sits beyond computes without the right to store.
+const ROOM: usize = 65_536;
+
+/// How many leases wait to be given back; others end by themselves.
+const RETURNS: usize = 1_024;
+
+/// The right to compute. Dropping it gives its leases back.
+#[must_use = "dropping a seat hands the computation over"]
+pub struct Seat {
+    pub(super) place: Place,
+    pub(super) labels: Digests,
+    pub(super) stamps: Vec<Mark>,
+    /// How many strange tags had been heard of when it began.
+    pub(super) since: u64,
+    pub(super) hold: Hold,
+    pub(super) rights: Rights,
+}
+
+/// By what right a value is written to the last tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Its lease, which is among the rights.
+    Leased,
+    /// None is needed: the store has no leases.
+    Free,
+    /// It takes the place of whatever is there, and of what others compute.
+    Forced,
+    /// None: it is not written.
+    Apart,
+}
+
+impl fmt::Debug for Seat {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Seat")
+            .field("place", &self.place.name)
+            .field("hold", &self.hold)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The leases of one name, by tier. Those that were not used are given back when it is dropped.
+pub(super) struct Rights {
+    stack: Arc<Stack>,
+    name: Arc<str>,
+    leases: Vec<Lease>,
+    /// Its number among those that are renewed, if it is.
+    id: Option<u64>,
+    /// Whether a write ended the leases.
+    spent: AtomicBool,
+    process: Process,
+}
+
+/// A lease of a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lease {
+    pub(super) tier: usize,
+    pub(super) token: u64,
+}
+
+impl Rights {
+    pub(super) fn new(stack: &Arc<Stack>, name: &Arc<str>) -> Self {
+        Self {
+            stack: Arc::clone(stack),
+            name: Arc::clone(name),
+            leases: Vec::new(),
+            id: None,
+            spent: AtomicBool::new(false),
+            process: Process::current(),
+        }
+    }
+
+    /// Asks for the lease of a tier; `None` if the tier did not answer or has none to give.
+    pub(super) async fn ask(&mut self, tier: usize) -> Option<Grant> {
+        let stack = Arc::clone(&self.stack);
+        let level = &stack.tiers[tier];
+        let leases = level.tier.store.leases()?;
+        // Before it is asked for: whoever gives up meanwhile may have been given it.
+        let token = token();
+        self.leases.push(Lease { tier, token });
+        let answer = leases
+            .lease(&self.name, token, stack.options.lease_ttl)
+            .await;
+        let grant = level.said(answer);
+        if matches!(grant, Some(Grant::Held(_))) {
+            self.leases.pop();
+        }
+        if grant.is_none() {
+            // Whether it was given is not known.
+            self.give_back(tier);
+        }
+        grant
+    }
+
+    /// The token of a tier's lease, which is used up by that.
+    pub(super) fn take(&mut self, tier: usize) -> Option<u64> {
+        let at = self.leases.iter().position(|lease| lease.tier == tier)?;
+        Some(self.leases.swap_remove(at).token)
+    }
+
+    /// The token of a tier's lease.
+    pub(super) fn token(&self, tier: usize) -> Option<u64> {
+        let mut leases = self.leases.iter();
+        leases
+            .find(|lease| lease.tier == tier)
+            .map(|lease| lease.token)
+    }
+
+    /// The leases have ended by a write: there is nothing to be given back.
+    pub(super) fn spend(&self) {
+        self.spent.store(true, Ordering::Relaxed);
+    }
+
+    /// The part that is a tier's lease, with a life of its own.
+    pub(super) fn part(&mut self, tier: usize) -> Self {
+        let mut part = Self::new(&self.stack, &self.name);
+        if let Some(token) = self.take(tier) {
+            part.leases.push(Lease { tier, token });
+            part.enter();
+        }
+        part
+    }
+
+    /// Has the leases renewed from here on; whether there was room.
+    pub(super) fn enter(&mut self) -> bool {
+        let id = self.stack.seats.enter(&self.name, &self.leases);
+        self.id = id;
+        id.is_some()
+    }
+
+    /// Whether the key was written or deleted by this process since.
+    pub(super) fn are_void(&self) -> bool {
+        self.id
+            .is_some_and(|id| self.stack.seats.is_void(&self.name, id))
+    }
+
+    /// Gives the leases of a tier back.
+    fn give_back(&mut self, tier: usize) {
+        while let Some(token) = self.take(tier) {
+            self.stack.give_back(&self.name, Lease { tier, token });
+        }
+    }
+
+    /// Gives the leases of all tiers back.
+    pub(super) fn give_all_back(&mut self) {
+        for lease in std::mem::take(&mut self.leases) {
+            self.stack.give_back(&self.name, lease);
+        }
+    }
+}
+
+impl Drop for Rights {
+    fn drop(&mut self) {
+        // A forked child has no part in its parent's leases, and must not touch what the parent's threads may have locked.
+        if self.process.is_parent() {
+            return;
+        }
+        if let Some(id) = self.id {
+            self.stack.seats.leave(&self.name, id);
+        }
+        if !self.spent.load(Ordering::Relaxed) {
+            self.give_all_back();
+        }
+    }
+}
+
+/// A number that nobody else has drawn: the standard library seeds its hashers from the operating system, and a forked child has
+/// another process number.
+fn token() -> u64 {
+    RandomState::new().hash_one(std::process::id()).max(1)
+}
+
+/// The seats that are taken in this process.
+#[derive(Debug)]
+pub(super) struct Seats {
+    taken: Mutex<Taken>,
+    returns: Mutex<Vec<(Arc<str>, Lease)>>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    by_name: HashMap<Arc<str>, Vec<Sitting>>,
+    count: usize,
+    last: u64,
+    renewed: Instant,
+}
+
+#[derive(Debug)]
+struct Sitting {
+    id: u64,
+    leases: Vec<Lease>,
+    void: bool,
+}
+
+impl Seats {
+    pub(super) fn new() -> Self {
+        Self {
+            taken: Mutex::new(Taken {
+                by_name: HashMap::new(),
+                count: 0,
+                last: 0,
+                renewed: Instant::ZERO,
+            }),
+            returns: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn enter(&self, name: &Arc<str>, leases: &[Lease]) -> Option<u64> {
+        let mut taken = self.taken.lock();
+        if taken.count >= ROOM {
+            return None;
+        }
+        taken.count += 1;
+        taken.last += 1;
+        let id = taken.last;
+        let sitting = Sitting {
+            id,
+            leases: leases.to_vec(),
+            void: false,
+        };
+        let name = Arc::clone(name);
+        taken.by_name.entry(name).or_default().push(sitting);
+        Some(id)
+    }
+
+    fn leave(&self, name: &str, id: u64) {
+        let mut taken = self.taken.lock();
+        let Some(sitting) = taken.by_name.get_mut(name) else {
+            return;
+        };
+        let before = sitting.len();
+        sitting.retain(|sitting| sitting.id != id);
+        let (after, left) = (sitting.len(), before - sitting.len());
+        taken.count -= left;
+        if after == 0 {
+            taken.by_name.remove(name);
+        }
+    }
+
+    fn is_void(&self, name: &str, id: u64) -> bool {
+        let taken = self.taken.lock();
+        let mut sitting = taken.by_name.get(name).into_iter().flatten();
+        sitting.any(|sitting| sitting.id == id && sitting.void)
+    }
+
+    /// Takes the right to store from all who sit for a name.
+    pub(super) fn void(&self, name: &str) {
+        let mut taken = self.taken.lock();
+        let sitting = taken.by_name.get_mut(name).into_iter().flatten();
+        sitting.for_each(|sitting| sitting.void = true);
+    }
+
+    /// As [`void`](Self::void), for all names that begin with `prefix`.
+    pub(super) fn void_all(&self, prefix: &str) {
+        let mut taken = self.taken.lock();
+        for (_, sitting) in taken
+            .by_name
+            .iter_mut()
+            .filter(|(name, _)| name.starts_with(prefix))
+        {
+            sitting.iter_mut().for_each(|sitting| sitting.void = true);
+        }
+    }
+
+    /// The leases that have to be renewed now: all of them, each time that `every` is over.
+    fn to_renew(&self, now: Instant, every: Duration) -> Vec<(Arc<str>, Lease)> {
+        let mut taken = self.taken.lock();
+        if taken.count == 0 || now.since(taken.renewed) < every {
+            return Vec::new();
+        }
+        taken.renewed = now;
+        let sitting = taken.by_name.iter();
+        sitting
+            .flat_map(|(name, all)| all.iter().map(move |sitting| (name, sitting)))
+            .filter(|(_, sitting)| !sitting.void)
+            .flat_map(|(name, sitting)| {
+                let leases = sitting.leases.iter();
+                leases.map(move |lease| (Arc::clone(name), *lease))
+            })
+            .collect()
+    }
+}
+
+impl Stack {
+    fn give_back(&self, name: &Arc<str>, lease: Lease) {
+        let level = &self.tiers[lease.tier];
+        let Some(leases) = level.tier.store.leases() else {
+            return;
+        };
+        // What blocks is done here; what has to be awaited is left to the next look.
+        if level.embedded
+            && let Ok(answer) = leases.release(name, lease.token).now()
+        {
+            level.said(answer);
+            return;
+        }
+        let mut returns = self.seats.returns.lock();
+        if returns.len() < RETURNS {
+            returns.push((Arc::clone(name), lease));
+        }
+    }
+
+    /// Gives back the leases that were left for it.
+    pub(super) async fn return_leases(&self) {
+        let returns = std::mem::take(&mut *self.seats.returns.lock());
+        for (name, lease) in returns {
+            let level = &self.tiers[lease.tier];
+            if let Some(leases) = level.tier.store.leases() {
+                level.said(leases.release(&name, lease.token).await);
+            }
+        }
+    }
+
+    /// Renews the leases of those who sit, at a third of their life.
+    pub(super) async fn renew_leases(&self) {
+        let ttl = self.options.lease_ttl;
+        for (name, lease) in self.seats.to_renew(self.now(), ttl / 3) {
+            let level = &self.tiers[lease.tier];
+            if let Some(leases) = level.tier.store.leases() {
+                level.said(leases.renew(&name, lease.token, ttl).await);
+            }
+        }
+    }
+}

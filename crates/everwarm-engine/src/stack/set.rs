@@ -1,0 +1,205 @@
+//! Setting by hand: the value takes the place of what is there, and of what is being computed.
+
+use std::sync::Arc;
+
+use everwarm_core::codec::Meta;
+use everwarm_core::store::Entry;
+
+use super::found::Written;
+use super::owed::Debt;
+use super::place::{Digests, Place};
+use super::seat::{Hold, Rights};
+use super::settle::Sealed;
+use super::{Stack, Write};
+
+impl Stack {
+    pub(super) async fn set_by_hand(
+        self: Arc<Self>,
+        place: Place,
+        payload: Vec<u8>,
+        meta: Meta,
+    ) -> Written {
+        let mut rights = Rights::new(&self, &place.name);
+        for tier in 0..self.tiers.len() - 1 {
+            if self.tiers[tier].tier.write == Write::Through {
+                rights.ask(tier).await;
+            }
+        }
+        match self.sealed_now(&place, &payload, meta).await {
+            Ok(sealed) => self.set_sealed(&place.name, sealed, rights).await,
+            Err(written) => {
+                // What is there is older than what was to be set.
+                self.delete_names(std::slice::from_ref(&place.name)).await;
+                written
+            }
+        }
+    }
+
+    /// The envelope of a value that is set now, with the stamps of this moment.
+    async fn sealed_now(
+        &self,
+        place: &Place,
+        payload: &[u8],
+        meta: Meta,
+    ) -> Result<Sealed, Written> {
+        let labels = self.labels(place, &meta.tags);
+        if self.owed.is_about("", labels.all()) {
+            return Err(Written::Apart);
+        }
+        let stamps = self.stamps(&labels).await.ok_or(Written::Apart)?;
+        self.seal(place, (payload, meta), stamps, labels.all())
+            .map_err(Written::Refused)
+    }
+
+    /// Writes an envelope in place of what is there: to the last tier first, then to nearer ones under the leases among the rights,
+    /// which were taken before. A nearer tier that is not written is emptied.
+    pub(super) async fn set_sealed(
+        self: &Arc<Self>,
+        name: &Arc<str>,
+        sealed: Sealed,
+        mut rights: Rights,
+    ) -> Written {
+        self.make_way(std::slice::from_ref(name)).await;
+        let written = self
+            .write_last(name, &sealed, Hold::Forced, &mut rights)
+            .await;
+        if !written.is_stored() {
+            self.delete_names(std::slice::from_ref(name)).await;
+            return written;
+        }
+        // Before a write that waits, a nearer tier could be filled with what is there: it is emptied again after that write.
+        let now = self.last().tier.write != Write::Behind;
+        for tier in (0..self.tiers.len() - 1).rev() {
+            let through = now && self.tiers[tier].tier.write == Write::Through;
+            if !through || !self.write_near(tier, name, &sealed, &mut rights).await {
+                self.empty(tier, name).await;
+            }
+        }
+        written
+    }
+
+    /// Takes the right to store under these names from all who compute in this process, and takes out what is queued.
+    pub(super) async fn make_way(&self, names: &[Arc<str>]) {
+        for name in names {
+            self.seats.void(name);
+            self.queue.take_out_name(name);
+        }
+        self.quiesce(|other| names.iter().any(|name| **name == *other))
+            .await;
+    }
+
+    /// Deletes what a nearer tier has under a name; if it does not, that is owed.
+    pub(super) async fn empty(&self, tier: usize, name: &Arc<str>) {
+        let level = &self.tiers[tier];
+        if level.said(level.tier.store.delete(name).await).is_none() {
+            self.owe_name(name);
+        }
+    }
+
+    /// Owes the deletion of a name.
+    pub(super) fn owe_name(&self, name: &Arc<str>) {
+        drop(self.incur(Debt::Name(Arc::clone(name))));
+    }
+
+    pub(super) async fn set_many_by_hand(
+        self: Arc<Self>,
+        entries: Vec<(Place, Vec<u8>, Meta)>,
+    ) -> Written {
+        if self.last().tier.write == Write::Behind {
+            let mut all = Written::Stored;
+            for (place, payload, meta) in entries {
+                let written = Arc::clone(&self).set_by_hand(place, payload, meta).await;
+                if !written.is_stored() {
+                    all = written;
+                }
+            }
+            return all;
+        }
+        let names: Vec<Arc<str>> = entries
+            .iter()
+            .map(|(place, ..)| Arc::clone(&place.name))
+            .collect();
+        let (sealed, refused) = self.sealed_all(entries).await;
+        self.make_way(&names).await;
+        let written = self.write_many(&sealed).await;
+        let kept: &[_] = if written.is_stored() { &sealed } else { &[] };
+        let gone = names
+            .into_iter()
+            .filter(|name| kept.iter().all(|(kept, _)| kept != name));
+        let gone: Vec<Arc<str>> = gone.collect();
+        self.empty_nearer(kept.iter().map(|(name, _)| name)).await;
+        if !gone.is_empty() {
+            self.delete_names(&gone).await;
+        }
+        refused.unwrap_or(written)
+    }
+
+    /// The envelopes of many values under the stamps of one moment, without those that cannot be sealed, and why the last of those
+    /// cannot.
+    async fn sealed_all(
+        &self,
+        entries: Vec<(Place, Vec<u8>, Meta)>,
+    ) -> (Vec<(Arc<str>, Sealed)>, Option<Written>) {
+        let of = |(place, _, meta): &(Place, Vec<u8>, Meta)| self.labels(place, &meta.tags);
+        let labels: Vec<Digests> = entries.iter().map(of).collect();
+        let Some(stamps) = self.stamps(&Digests::union(&labels)).await else {
+            return (Vec::new(), Some(Written::Apart));
+        };
+        let mut sealed = Vec::with_capacity(entries.len());
+        let mut refused = None;
+        for ((place, payload, meta), labels) in entries.into_iter().zip(&labels) {
+            if self.owed.is_about("", labels.all()) {
+                refused = Some(Written::Apart);
+                continue;
+            }
+            match self.seal(&place, (&payload, meta), stamps.clone(), labels.all()) {
+                Ok(envelope) => sealed.push((place.name, envelope)),
+                Err(error) => refused = Some(Written::Refused(error)),
+            }
+        }
+        (sealed, refused)
+    }
+
+    /// Writes many to the last tier.
+    async fn write_many(&self, sealed: &[(Arc<str>, Sealed)]) -> Written {
+        let level = self.last();
+        let entry = |(name, sealed): &'_ (Arc<str>, Sealed)| {
+            (
+                Arc::clone(name),
+                sealed.bytes.clone(),
+                level.ttl(sealed.left),
+            )
+        };
+        let all: Vec<_> = sealed.iter().map(entry).collect();
+        let entries: Vec<Entry<'_>> = all
+            .iter()
+            .map(|(name, bytes, ttl)| Entry {
+                name,
+                bytes: bytes.clone(),
+                ttl: Some(*ttl),
+            })
+            .collect();
+        match level.tier.store.set_many(&entries).await {
+            Ok(()) => {
+                level.tally.sets.add(entries.len() as u64);
+                Written::Stored
+            }
+            Err(failure) => {
+                level.tally.error(failure.kind);
+                Written::Failed(failure)
+            }
+        }
+    }
+
+    /// Deletes from all tiers but the last one; what is not done is owed.
+    pub(super) async fn empty_nearer<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) {
+        let names: Vec<&Arc<str>> = names.collect();
+        let plain: Vec<&str> = names.iter().map(|name| &***name).collect();
+        for level in self.nearer() {
+            let answer = level.tier.store.delete_many(&plain).await;
+            if level.said(answer).is_none() {
+                names.iter().for_each(|name| self.owe_name(name));
+            }
+        }
+    }
+}

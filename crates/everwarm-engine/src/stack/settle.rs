@@ -1,0 +1,280 @@
+//! What becomes of a computed value: it is sealed, written to the last tier if nothing came between, and then to nearer ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everwarm_core::codec::Meta;
+use everwarm_core::error::Error;
+use everwarm_core::mark::{Mark, Tag};
+use everwarm_core::store::{Answer, Bytes, Computed, Failure, FailureKind, Settled};
+
+use super::found::Written;
+use super::level;
+use super::place::Place;
+use super::queue::Queued;
+use super::seat::{Hold, Rights, Seat};
+use super::{Stack, Write};
+
+/// An envelope on its way into tiers.
+#[derive(Clone)]
+pub(super) struct Sealed {
+    pub(super) bytes: Bytes,
+    /// How old it is.
+    pub(super) age: Duration,
+    /// What is left of its life.
+    pub(super) left: Option<Duration>,
+    pub(super) stamps: Arc<[Mark]>,
+    pub(super) tags: Arc<[Tag]>,
+}
+
+impl Sealed {
+    pub(super) fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}
+
+impl Written {
+    /// Whether the value is stored, or will be.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        *self == Self::Stored
+    }
+}
+
+impl Stack {
+    /// Seals a value that is written now.
+    pub(super) fn seal(
+        &self,
+        place: &Place,
+        (payload, mut meta): (&[u8], Meta),
+        stamps: Vec<Mark>,
+        tags: &[Tag],
+    ) -> Result<Sealed, Error> {
+        meta.spans = self.last().spans(&meta.spans);
+        meta.stamps = stamps;
+        let binding = place.binding(&self.namespace);
+        Ok(Sealed {
+            bytes: self.codec.seal(&binding, &meta, payload)?,
+            age: Duration::ZERO,
+            left: meta.spans.kept(),
+            stamps: meta.stamps.into(),
+            tags: tags.into(),
+        })
+    }
+
+    pub(super) async fn settle_seat(
+        self: Arc<Self>,
+        mut seat: Seat,
+        payload: Vec<u8>,
+        meta: Meta,
+    ) -> Written {
+        self.add_tags(&mut seat.labels, &meta.tags);
+        let tags = seat.labels.all();
+        if self.known.overtook(tags, seat.since) {
+            return Written::Overtaken;
+        }
+        if seat.hold == Hold::Apart || self.owed.is_about(&seat.place.name, tags) {
+            return Written::Apart;
+        }
+        if seat.rights.are_void() {
+            return Written::Lost;
+        }
+        let stamps = std::mem::take(&mut seat.stamps);
+        let sealed = match self.seal(&seat.place, (&payload, meta), stamps, tags) {
+            Ok(sealed) => sealed,
+            Err(error) => return Written::Refused(error),
+        };
+        let Seat {
+            place,
+            hold,
+            mut rights,
+            ..
+        } = seat;
+        if hold == Hold::Forced {
+            return self.set_sealed(&place.name, sealed, rights).await;
+        }
+        let written = self
+            .write_last(&place.name, &sealed, hold, &mut rights)
+            .await;
+        if written.is_stored() {
+            // A store without leases does not refuse what was deleted while it was written.
+            if rights.are_void() && hold == Hold::Free {
+                self.owe_name(&place.name);
+                return Written::Lost;
+            }
+            self.write_nearer(&place.name, &sealed, &mut rights).await;
+        }
+        written
+    }
+
+    /// Writes to the last tier, now or later.
+    pub(super) async fn write_last(
+        self: &Arc<Self>,
+        name: &Arc<str>,
+        sealed: &Sealed,
+        hold: Hold,
+        rights: &mut Rights,
+    ) -> Written {
+        let tier = self.tiers.len() - 1;
+        let token = rights.token(tier);
+        if self.last().tier.write != Write::Behind {
+            let written = self.put(tier, name, sealed, (hold, token)).await;
+            if written.is_stored() {
+                rights.take(tier);
+            }
+            return written;
+        }
+        let queued = Queued {
+            sealed: sealed.clone(),
+            hold,
+            rights: rights.part(tier),
+            since: self.now(),
+        };
+        if self.write_behind(tier, name, queued) {
+            Written::Stored
+        } else {
+            Written::Failed(overflow())
+        }
+    }
+
+    /// Writes to the tiers before the last one that are written, as far as their leases are held.
+    async fn write_nearer(self: &Arc<Self>, name: &Arc<str>, sealed: &Sealed, rights: &mut Rights) {
+        for tier in (0..self.tiers.len() - 1).rev() {
+            if self.tiers[tier].tier.write != Write::Around {
+                self.write_near(tier, name, sealed, rights).await;
+            }
+        }
+    }
+
+    /// Writes to a nearer tier, if its lease is held; whether it is written, or will be.
+    pub(super) async fn write_near(
+        self: &Arc<Self>,
+        tier: usize,
+        name: &Arc<str>,
+        sealed: &Sealed,
+        rights: &mut Rights,
+    ) -> bool {
+        let Some(token) = rights.token(tier) else {
+            return false;
+        };
+        if self.tiers[tier].tier.write == Write::Behind {
+            let queued = Queued {
+                sealed: sealed.clone(),
+                hold: Hold::Leased,
+                rights: rights.part(tier),
+                since: self.now(),
+            };
+            return self.write_behind(tier, name, queued);
+        }
+        let written = self
+            .put(tier, name, sealed, (Hold::Leased, Some(token)))
+            .await;
+        if written.is_stored() {
+            rights.take(tier);
+        }
+        written.is_stored()
+    }
+
+    /// Writes to a tier, by the right that there is, and counts.
+    pub(super) async fn put(
+        &self,
+        tier: usize,
+        name: &str,
+        sealed: &Sealed,
+        (hold, token): (Hold, Option<u64>),
+    ) -> Written {
+        let level = &self.tiers[tier];
+        if level.is_too_small_for(&sealed.bytes) {
+            level.tally.error(FailureKind::Capacity);
+            return Written::Failed(too_large());
+        }
+        let ttl = level.ttl(sealed.left);
+        let answer = if tier + 1 < self.tiers.len() {
+            let bytes = level::fill(&sealed.bytes, sealed.age, ttl);
+            leased(self, tier, name, (bytes, ttl, token)).await
+        } else {
+            self.put_last(name, sealed, ttl, (hold, token)).await
+        };
+        match answer {
+            Ok(Settled::Stored) => {
+                level.tally.sets.bump();
+                Written::Stored
+            }
+            Ok(Settled::Lost) => Written::Lost,
+            Ok(Settled::Overtaken) => Written::Overtaken,
+            Err(failure) => {
+                level.tally.error(failure.kind);
+                Written::Failed(failure)
+            }
+        }
+    }
+
+    async fn put_last(
+        &self,
+        name: &str,
+        sealed: &Sealed,
+        ttl: Duration,
+        (hold, token): (Hold, Option<u64>),
+    ) -> Result<Settled, Failure> {
+        let store = &self.last().tier.store;
+        let bytes = sealed.bytes.clone();
+        match (hold, self.authority()) {
+            (Hold::Forced, _) | (Hold::Free, None) => {
+                let done = store.set(name, bytes, Some(ttl)).await;
+                done.map(|()| Settled::Stored)
+            }
+            (Hold::Leased | Hold::Free, Some(authority)) => {
+                let computed = Computed {
+                    name,
+                    namespace: &self.namespace,
+                    bytes,
+                    ttl: Some(ttl),
+                    token,
+                    stamps: &sealed.stamps,
+                    tags: &sealed.tags,
+                };
+                authority.settle(computed).await
+            }
+            (Hold::Leased, None) => {
+                let tier = self.tiers.len() - 1;
+                leased(self, tier, name, (bytes, ttl, token)).await
+            }
+            (Hold::Apart, _) => Ok(Settled::Lost),
+        }
+    }
+}
+
+/// Sets under a lease of the tier.
+async fn leased(
+    stack: &Stack,
+    tier: usize,
+    name: &str,
+    (bytes, ttl, token): (Bytes, Duration, Option<u64>),
+) -> Result<Settled, Failure> {
+    let leases = stack.tiers[tier].tier.store.leases();
+    let (Some(leases), Some(token)) = (leases, token) else {
+        return Ok(Settled::Lost);
+    };
+    let stored: Answer<'_, bool> = leases.set_leased(name, token, bytes, Some(ttl));
+    Ok(if stored.await? {
+        Settled::Stored
+    } else {
+        Settled::Lost
+    })
+}
+
+fn too_large() -> Failure {
+    Failure::new(
+        FailureKind::Capacity,
+        "a value is larger than the store takes",
+        "let the store take larger values, compress them, or keep them in memory only",
+    )
+}
+
+fn overflow() -> Failure {
+    Failure::new(
+        FailureKind::Capacity,
+        "there is no room for another write that waits",
+        "write through, or raise the bounds of the queue",
+    )
+}

@@ -1,0 +1,209 @@
+//! Learning what others did: the authority's messages, or its markers asked for anew where it has no messages.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use everwarm_core::clock::Instant;
+use everwarm_core::key::prefix;
+use everwarm_core::mark::Tag;
+use everwarm_core::store::{Message, Notify};
+
+use super::found::Event;
+use super::markers::CONFIRMED_FOR;
+use super::owed::Debt;
+use super::{Stack, Write};
+
+/// How often the markers are asked for anew where there are no messages.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// How many tags are asked for in one trip.
+const TRIP: usize = 1_024;
+
+/// What was learned, each thing once.
+#[derive(Default)]
+struct News {
+    events: Vec<Event>,
+    everything: bool,
+}
+
+impl News {
+    fn add(&mut self, event: Event) {
+        if event == Event::Everything {
+            self.everything = true;
+        } else if !self.events.contains(&event) {
+            self.events.push(event);
+        }
+    }
+
+    fn told(self) -> Vec<Event> {
+        if self.everything {
+            vec![Event::Everything]
+        } else {
+            self.events
+        }
+    }
+}
+
+impl Stack {
+    pub(super) async fn watch_once(self: Arc<Self>) -> Vec<Event> {
+        self.pay_debts().await;
+        self.return_leases().await;
+        self.renew_leases().await;
+        let mut news = News::default();
+        let now = self.now();
+        let (heard, up_to) = match (self.last().tier.store.notify(), self.authority()) {
+            (Some(notify), _) => {
+                let up_to = self.listen(notify, &mut news).await;
+                (up_to.is_some(), up_to)
+            }
+            (None, Some(_)) => (self.ask_anew(&mut news).await, None),
+            (None, None) => (true, None),
+        };
+        self.mind_silence(now, heard, &mut news);
+        if self.markers.take_upset() || self.known.take_forgot() {
+            self.markers.forget();
+            news.add(Event::Everything);
+        }
+        // Only here, where nothing is awaited any more: whoever gives up on the way hears it all again.
+        if let Some(up_to) = up_to {
+            self.heard.store(up_to, Ordering::Release);
+        }
+        news.told()
+    }
+
+    /// Nothing that memory holds is to be older than this if nobody can say what others did.
+    fn mind_silence(&self, now: Instant, heard: bool, news: &mut News) {
+        let last = Instant::from_nanos(self.last_heard.load(Ordering::Relaxed));
+        let silent = now.since(last) >= CONFIRMED_FOR;
+        if silent && !heard {
+            news.add(Event::Everything);
+        }
+        if silent || heard {
+            self.last_heard.store(now.as_nanos(), Ordering::Relaxed);
+        }
+    }
+
+    /// Hears the messages since the last time; up to which one, unless they could not be had.
+    async fn listen(&self, notify: &dyn Notify, news: &mut News) -> Option<u64> {
+        let now = self.now();
+        let heard = self.heard.load(Ordering::Acquire);
+        if notify.change() == heard {
+            self.markers.confirm(now);
+            return Some(heard);
+        }
+        let messages = self.last().said(notify.messages(heard).await)?;
+        if messages.gap {
+            self.markers.forget();
+            self.empty_all_nearer().await;
+            news.add(Event::Everything);
+        }
+        for message in messages.messages {
+            self.take_in(message, news).await;
+        }
+        self.markers.confirm(now);
+        Some(messages.up_to)
+    }
+
+    async fn take_in(&self, message: Message, news: &mut News) {
+        match message {
+            Message::Key(name) if name.starts_with(&*self.prefix) => {
+                let shared: Arc<str> = name.clone().into();
+                self.drop_computed(&name);
+                // Ends the leases of who is about to write there what was read before.
+                self.empty_nearer([&shared].into_iter()).await;
+                news.add(Event::Key(name));
+            }
+            Message::Tag {
+                namespace,
+                tag,
+                marker,
+            } if *namespace == *self.namespace => {
+                self.markers.hear(tag, marker);
+                if let Some(event) = self.event_of(tag) {
+                    news.add(event);
+                }
+            }
+            Message::Clear(cleared) => self.take_in_clear(&cleared, news).await,
+            Message::Key(_) | Message::Tag { .. } => {}
+        }
+    }
+
+    /// Drops what was computed for names that begin with this and waits to be written, or would wait: the store would refuse it, but
+    /// this process reads it before.
+    fn drop_computed(&self, prefix: &str) {
+        if self.last().tier.write == Write::Behind {
+            self.seats.void_all(prefix);
+            self.queue.take_out_computed(prefix);
+        }
+    }
+
+    async fn take_in_clear(&self, cleared: &str, news: &mut News) {
+        if !cleared.starts_with(&*self.prefix) && !self.prefix.starts_with(cleared) {
+            return;
+        }
+        self.drop_computed(cleared);
+        for level in self.nearer() {
+            if level.said(level.tier.store.clear(cleared).await).is_none() {
+                drop(self.incur(Debt::Prefix(cleared.into())));
+            }
+        }
+        let functions = self.known.functions().into_iter();
+        let function = functions
+            .filter(|function| prefix(&[&self.namespace, function]) == cleared)
+            .map(Event::Function)
+            .next();
+        news.add(function.unwrap_or(Event::Everything));
+    }
+
+    /// Empties the nearer tiers of this namespace: what was deleted meanwhile is not known.
+    async fn empty_all_nearer(&self) {
+        self.drop_computed(&self.prefix);
+        for level in self.nearer() {
+            if level
+                .said(level.tier.store.clear(&self.prefix).await)
+                .is_none()
+            {
+                drop(self.incur(Debt::Prefix(Arc::clone(&self.prefix))));
+            }
+        }
+    }
+
+    /// Asks for the known markers anew, if it is time; whether they are known.
+    async fn ask_anew(&self, news: &mut News) -> bool {
+        let now = self.now();
+        let asked = self.asked_anew.load(Ordering::Relaxed);
+        if asked != 0 && now.since(Instant::from_nanos(asked)) < ASK_EVERY {
+            return true;
+        }
+        if self.markers.take_overflown() {
+            news.add(Event::Everything);
+        }
+        let before = self.markers.all();
+        for part in before.chunks(TRIP) {
+            let tags: Vec<Tag> = part.iter().map(|(tag, _)| *tag).collect();
+            let Some(reading) = self.read_markers(&tags).await else {
+                return false;
+            };
+            for ((tag, before), marker) in part.iter().zip(reading.markers) {
+                if marker != Some(*before)
+                    && let Some(event) = self.event_of(*tag)
+                {
+                    news.add(event);
+                }
+            }
+        }
+        self.markers.confirm(now);
+        self.asked_anew
+            .store(now.as_nanos().max(1), Ordering::Relaxed);
+        true
+    }
+
+    /// What the invalidation of a tag means for memory: nothing if this process has not seen it.
+    fn event_of(&self, tag: Tag) -> Option<Event> {
+        if tag == self.namespace_tag {
+            return Some(Event::Everything);
+        }
+        self.known.hear(tag)
+    }
+}

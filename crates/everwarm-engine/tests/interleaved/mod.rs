@@ -1,0 +1,575 @@
+//! The worlds that the search goes through: one far tier, two processes with a nearer tier and memory of their own, and who acts in
+//! them. One key, one tag, one shard. Every step is what a store, or a process under one lock, does at once.
+
+use everwarm_core::mark::{Mark, valid};
+
+/// What is done wrong on purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    None,
+    /// A marker that is missing comes back with the number of the stamp.
+    MarkerFromStamp,
+    /// A marker takes the place of a known one with a larger number.
+    SmallerNumber,
+    /// A nearer tier is filled without a lease, so that a message's deletion does not keep it out.
+    PromotionAcrossMessage,
+    /// A process strikes its own memory before the store has the invalidation.
+    OwnTableFirst,
+    /// A deletion goes to the nearer tier first.
+    NearFirst,
+    /// A value is stored although a deletion ended its lease.
+    LateSet,
+    /// A reply that was asked for before any epoch was known is taken in.
+    FirstEpochKept,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Entry {
+    stamp: Mark,
+    value: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Far {
+    shard: Option<Mark>,
+    marker: Option<Mark>,
+    entry: Option<Entry>,
+    /// Who has the lease; 0: nobody.
+    lease: u8,
+    last_epoch: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Message {
+    Tag(Mark, u8),
+    Key(u8),
+    /// Some were lost: up to this version everything may have changed.
+    Gap(u8),
+}
+
+/// What one process has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Process {
+    memory: Option<u8>,
+    /// How often its memory was struck: what began before is not kept.
+    strikes: u8,
+    marker: Option<Mark>,
+    epoch: Option<u64>,
+    /// How often its markers were forgotten: replies that were asked for before are dropped.
+    forgotten: u8,
+    near: Option<Entry>,
+    near_lease: u8,
+    inbox: Vec<Message>,
+    /// The version of a key message whose entry left the nearer tier, but not memory as yet.
+    half_done: Option<u8>,
+    /// The oldest version that it may serve.
+    floor: u8,
+}
+
+/// A call that reads, and computes where there is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Load {
+    Idle,
+    /// It looked at memory.
+    Near {
+        since: u8,
+    },
+    /// It has asked for the lease of the nearer tier.
+    Far {
+        since: u8,
+    },
+    Promote {
+        since: u8,
+        entry: Entry,
+    },
+    Lease {
+        since: u8,
+    },
+    Stamp {
+        since: u8,
+    },
+    Compute {
+        since: u8,
+        stamp: Mark,
+    },
+    Settle {
+        since: u8,
+        entry: Entry,
+    },
+    StoreNear {
+        since: u8,
+        entry: Entry,
+    },
+    Keep {
+        since: u8,
+        value: u8,
+    },
+    Done,
+}
+
+/// A writer: the source changes, then the cache is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Undo {
+    Idle,
+    /// The steps that are done, and the version that has to be seen afterwards.
+    Step(u8, u8),
+    /// The authority's reply is on its way.
+    Reply(Mark, u8, u8),
+    Done,
+}
+
+/// A question for the marker, whose answer takes its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Question {
+    Idle,
+    Asked {
+        forgotten: u8,
+        epoch: u64,
+        marker: Option<Mark>,
+    },
+    Done,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct World {
+    version: u8,
+    far: Far,
+    processes: [Process; 2],
+    loads: Vec<Load>,
+    undoings: Vec<Undo>,
+    questions: Vec<Question>,
+    markers_to_lose: u8,
+    shards_to_lose: u8,
+    inboxes_to_lose: u8,
+}
+
+/// What may happen next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    Load(usize),
+    Undo(usize),
+    Ask(usize),
+    Hear(usize),
+    LoseInbox(usize),
+    LoseMarker,
+    LoseShard,
+}
+
+/// Who takes part. Numbers are those of processes.
+#[derive(Clone, Debug)]
+pub(crate) struct Cast {
+    pub(crate) loads: &'static [usize],
+    pub(crate) undoings: &'static [(usize, Kind)],
+    pub(crate) questions: &'static [usize],
+    pub(crate) losses: [u8; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Invalidate,
+    Delete,
+}
+
+impl Far {
+    fn shard(&mut self) -> Mark {
+        *self.shard.get_or_insert_with(|| {
+            self.last_epoch += 1;
+            Mark {
+                shard: 0,
+                epoch: self.last_epoch,
+                number: 0,
+            }
+        })
+    }
+
+    /// The marker, made anew where it is missing or of another epoch.
+    fn ensure(&mut self, anew: Mark) -> Mark {
+        let shard = self.shard();
+        let there = self.marker.filter(|marker| marker.epoch == shard.epoch);
+        *self.marker.insert(there.unwrap_or(anew))
+    }
+
+    fn valid(&self, entry: &Entry) -> bool {
+        valid(&[entry.stamp], [self.marker])
+    }
+}
+
+impl Process {
+    fn strike(&mut self) {
+        self.strikes += 1;
+        self.memory = None;
+    }
+
+    fn forget(&mut self) {
+        self.marker = None;
+        self.epoch = None;
+        self.forgotten += 1;
+    }
+
+    /// Learns the shard's epoch; whatever was asked for under another one, or none, is not taken in.
+    fn meet(&mut self, epoch: u64, fault: Fault) {
+        if self.epoch.is_none() && fault == Fault::FirstEpochKept {
+            self.epoch = Some(epoch);
+        }
+        if self.epoch != Some(epoch) {
+            self.forget();
+            self.epoch = Some(epoch);
+        }
+    }
+
+    /// Takes in a marker, from a message or a reply.
+    fn raise(&mut self, marker: Mark, fault: Fault) {
+        self.meet(marker.epoch, fault);
+        let larger = |known: Mark| known.number > marker.number && fault != Fault::SmallerNumber;
+        if !self.marker.is_some_and(larger) {
+            self.marker = Some(marker);
+        }
+    }
+
+    /// Takes in a reply, unless everything was forgotten since it was asked for.
+    fn feed(&mut self, asked: u8, epoch: u64, marker: Option<Mark>, fault: Fault) {
+        if asked != self.forgotten {
+            return;
+        }
+        if self.epoch.is_some_and(|known| known != epoch) {
+            // Memory may hold what was invalidated in the epoch that was lost.
+            self.strike();
+        }
+        self.meet(epoch, fault);
+        if let Some(marker) = marker.filter(|marker| marker.epoch == epoch) {
+            self.raise(marker, fault);
+        }
+    }
+}
+
+impl World {
+    pub(crate) fn new(cast: &Cast) -> Self {
+        let process = Process {
+            memory: None,
+            strikes: 0,
+            marker: None,
+            epoch: None,
+            forgotten: 0,
+            near: None,
+            near_lease: 0,
+            inbox: Vec::new(),
+            half_done: None,
+            floor: 0,
+        };
+        let [markers_to_lose, shards_to_lose, inboxes_to_lose] = cast.losses;
+        Self {
+            version: 0,
+            far: Far {
+                shard: None,
+                marker: None,
+                entry: None,
+                lease: 0,
+                last_epoch: 0,
+            },
+            processes: [process.clone(), process],
+            loads: vec![Load::Idle; cast.loads.len()],
+            undoings: vec![Undo::Idle; cast.undoings.len()],
+            questions: vec![Question::Idle; cast.questions.len()],
+            markers_to_lose,
+            shards_to_lose,
+            inboxes_to_lose,
+        }
+    }
+
+    /// What may be served and is older than it may be.
+    pub(crate) fn wrong(&self) -> Option<String> {
+        for (number, process) in self.processes.iter().enumerate() {
+            let near = process.near.filter(|entry| {
+                let marker = process.marker.or(self.far.marker);
+                valid(&[entry.stamp], [marker])
+            });
+            let far = self.far.entry.filter(|entry| self.far.valid(entry));
+            let tiers = [
+                ("memory", process.memory),
+                ("near", near.map(|entry| entry.value)),
+                ("far", far.map(|entry| entry.value)),
+            ];
+            for (tier, value) in tiers {
+                if value.is_some_and(|value| value < process.floor) {
+                    return Some(format!(
+                        "process {number} serves {value:?} from {tier}, not {}",
+                        process.floor
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    fn tell(&mut self, from: usize, message: Message) {
+        self.processes[1 - from].inbox.push(message);
+    }
+
+    /// This world after a step; `None` if the step cannot be taken.
+    pub(crate) fn after(&self, step: Step, cast: &Cast, fault: Fault) -> Option<Self> {
+        let mut world = self.clone();
+        let taken = match step {
+            Step::Load(at) => world.load(at, cast.loads[at], fault),
+            Step::Undo(at) => {
+                let (process, kind) = cast.undoings[at];
+                world.undo(at, process, kind, fault)
+            }
+            Step::Ask(at) => world.ask(at, cast.questions[at], fault),
+            Step::Hear(process) => world.hear(process, fault),
+            Step::LoseInbox(process) => world.lose_inbox(process),
+            Step::LoseMarker if world.markers_to_lose > 0 => {
+                world.markers_to_lose -= 1;
+                world.far.marker.take().is_some()
+            }
+            Step::LoseShard if world.shards_to_lose > 0 => {
+                world.shards_to_lose -= 1;
+                world.far.shard.take().is_some()
+            }
+            Step::LoseMarker | Step::LoseShard => false,
+        };
+        taken.then_some(world)
+    }
+
+    fn load(&mut self, at: usize, process: usize, fault: Fault) -> bool {
+        let token = at as u8 + 1;
+        let mine = &mut self.processes[process];
+        self.loads[at] = match self.loads[at] {
+            Load::Idle if mine.memory.is_some() => Load::Done,
+            Load::Idle => Load::Near {
+                since: mine.strikes,
+            },
+            Load::Near { since } => {
+                if mine.near.is_some() && mine.marker.is_none() {
+                    let shard = self.far.shard();
+                    mine.feed(mine.forgotten, shard.epoch, self.far.marker, fault);
+                }
+                let known = mine.marker;
+                match mine.near.filter(|entry| valid(&[entry.stamp], [known])) {
+                    Some(entry) => Load::Keep {
+                        since,
+                        value: entry.value,
+                    },
+                    None => {
+                        if mine.near_lease == 0 {
+                            mine.near_lease = token;
+                        }
+                        Load::Far { since }
+                    }
+                }
+            }
+            Load::Far { since } => {
+                let shard = self.far.shard();
+                mine.feed(mine.forgotten, shard.epoch, self.far.marker, fault);
+                match self.far.entry.filter(|entry| self.far.valid(entry)) {
+                    Some(entry) => Load::Promote { since, entry },
+                    None => Load::Lease { since },
+                }
+            }
+            Load::Promote { since, entry } => {
+                if mine.near_lease == token || fault == Fault::PromotionAcrossMessage {
+                    mine.near = Some(entry);
+                    mine.near_lease = 0;
+                }
+                Load::Keep {
+                    since,
+                    value: entry.value,
+                }
+            }
+            Load::Lease { since } if self.far.lease == 0 => {
+                self.far.lease = token;
+                Load::Stamp { since }
+            }
+            // Somebody else computes: this one waits.
+            Load::Lease { .. } => return false,
+            Load::Stamp { since } => {
+                let stamp = self.far.shard();
+                let marker = self.far.ensure(stamp);
+                mine.feed(mine.forgotten, stamp.epoch, Some(marker), fault);
+                Load::Compute { since, stamp }
+            }
+            Load::Compute { since, stamp } => {
+                let value = self.version;
+                Load::Settle {
+                    since,
+                    entry: Entry { stamp, value },
+                }
+            }
+            Load::Settle { since, entry } => self.settle(token, since, entry, fault),
+            Load::StoreNear { since, entry } => {
+                if mine.near_lease == token {
+                    mine.near = Some(entry);
+                    mine.near_lease = 0;
+                }
+                Load::Keep {
+                    since,
+                    value: entry.value,
+                }
+            }
+            Load::Keep { since, value } => {
+                if mine.strikes == since {
+                    mine.memory = Some(value);
+                }
+                if mine.near_lease == token {
+                    mine.near_lease = 0;
+                }
+                Load::Done
+            }
+            Load::Done => return false,
+        };
+        true
+    }
+
+    fn settle(&mut self, token: u8, since: u8, entry: Entry, fault: Fault) -> Load {
+        let held = self.far.lease == token;
+        if held {
+            self.far.lease = 0;
+        }
+        let kept = Load::Keep {
+            since,
+            value: entry.value,
+        };
+        if !held && fault != Fault::LateSet {
+            return kept;
+        }
+        let shard = self.far.shard();
+        let anew = match fault {
+            Fault::MarkerFromStamp => entry.stamp,
+            _ => shard,
+        };
+        let marker = self.far.ensure(anew);
+        if !valid(&[entry.stamp], [Some(marker)]) {
+            return kept;
+        }
+        self.far.entry = Some(entry);
+        Load::StoreNear { since, entry }
+    }
+
+    fn undo(&mut self, at: usize, process: usize, kind: Kind, fault: Fault) -> bool {
+        let steps: &[u8] = match (kind, fault) {
+            (Kind::Invalidate, Fault::OwnTableFirst) => &[MEMORY, FAR, RETURN],
+            (Kind::Invalidate, _) => &[FAR, MEMORY, RETURN],
+            (Kind::Delete, Fault::OwnTableFirst) => &[MEMORY, FAR, NEAR, RETURN],
+            (Kind::Delete, Fault::NearFirst) => &[NEAR, FAR, MEMORY, RETURN],
+            (Kind::Delete, _) => &[FAR, NEAR, MEMORY, RETURN],
+        };
+        let (done, version) = match self.undoings[at] {
+            Undo::Done => return false,
+            Undo::Idle => {
+                self.version += 1;
+                self.undoings[at] = Undo::Step(0, self.version);
+                return true;
+            }
+            Undo::Reply(marker, done, version) => {
+                let mine = &mut self.processes[process];
+                mine.raise(marker, fault);
+                self.undoings[at] = Undo::Step(done, version);
+                return true;
+            }
+            Undo::Step(done, version) => (done, version),
+        };
+        let mut after = Undo::Step(done + 1, version);
+        match steps[usize::from(done)] {
+            FAR if kind == Kind::Invalidate => {
+                let mut marker = self.far.shard();
+                marker.number += 1;
+                self.far.shard = Some(marker);
+                self.far.marker = Some(marker);
+                self.tell(process, Message::Tag(marker, version));
+                after = Undo::Reply(marker, done + 1, version);
+            }
+            FAR => {
+                self.far.entry = None;
+                self.far.lease = 0;
+                self.tell(process, Message::Key(version));
+            }
+            NEAR => self.processes[process].clear_near(),
+            MEMORY => self.processes[process].strike(),
+            _ => {
+                let floor = &mut self.processes[process].floor;
+                *floor = (*floor).max(version);
+                after = Undo::Done;
+            }
+        }
+        self.undoings[at] = after;
+        true
+    }
+
+    fn ask(&mut self, at: usize, process: usize, fault: Fault) -> bool {
+        let mine = &mut self.processes[process];
+        self.questions[at] = match self.questions[at] {
+            Question::Idle => Question::Asked {
+                forgotten: mine.forgotten,
+                epoch: self.far.shard().epoch,
+                marker: self.far.marker,
+            },
+            Question::Asked {
+                forgotten,
+                epoch,
+                marker,
+            } => {
+                mine.feed(forgotten, epoch, marker, fault);
+                Question::Done
+            }
+            Question::Done => return false,
+        };
+        true
+    }
+
+    /// Takes in the next message; a deletion in two steps, nearer tier first.
+    fn hear(&mut self, process: usize, fault: Fault) -> bool {
+        let mine = &mut self.processes[process];
+        if let Some(version) = mine.half_done.take() {
+            mine.strike();
+            mine.floor = mine.floor.max(version);
+            return true;
+        }
+        if mine.inbox.is_empty() {
+            return false;
+        }
+        match mine.inbox.remove(0) {
+            Message::Tag(marker, version) => {
+                mine.raise(marker, fault);
+                mine.strike();
+                mine.floor = mine.floor.max(version);
+            }
+            Message::Key(version) => {
+                mine.clear_near();
+                mine.half_done = Some(version);
+            }
+            Message::Gap(version) => {
+                mine.forget();
+                mine.clear_near();
+                mine.half_done = Some(version);
+            }
+        }
+        true
+    }
+
+    fn lose_inbox(&mut self, process: usize) -> bool {
+        let mine = &mut self.processes[process];
+        let version = |message: &Message| match message {
+            Message::Tag(_, version) | Message::Key(version) | Message::Gap(version) => *version,
+        };
+        let Some(last) = mine.inbox.iter().map(version).max() else {
+            return false;
+        };
+        if self.inboxes_to_lose == 0 {
+            return false;
+        }
+        self.inboxes_to_lose -= 1;
+        mine.inbox = vec![Message::Gap(last)];
+        true
+    }
+}
+
+impl Process {
+    fn clear_near(&mut self) {
+        self.near = None;
+        self.near_lease = 0;
+    }
+}
+
+const FAR: u8 = 0;
+const NEAR: u8 = 1;
+const MEMORY: u8 = 2;
+const RETURN: u8 = 3;

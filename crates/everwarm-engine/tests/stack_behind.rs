@@ -1,0 +1,207 @@
+//! Write-behind: what waits is seen, bounded, dropped by deletions, and written in the end.
+
+mod tiers;
+
+use std::sync::Arc;
+
+use everwarm_core::using::Read;
+use everwarm_engine::stack::{Done, Fetched, Options, Sleeper, Write, Written};
+
+use tiers::shelf::Facets;
+use tiers::{Host, Process, meta, name, place, tags, wait};
+
+/// A host with one tier, whose store takes its time; the first process writes behind.
+fn behind(polls: usize, change: impl FnOnce(&mut Options)) -> (Host, Process, Process) {
+    let host = Host::new(1);
+    let mut options = host.options();
+    options.sleep = Arc::new(Sleeper::new());
+    change(&mut options);
+    let one = host.process_of(Facets::All, |tiers| tiers[0].write = Write::Behind, options);
+    one.far().faults.lock().expect("no panic").polls = polls;
+    let other = host.process();
+    (host, one, other)
+}
+
+/// Holds back what the queue's thread writes: it waits for as long as nobody lets it go on.
+fn stuck(one: &Process) {
+    one.far().hold_writes(true);
+}
+
+#[test]
+fn what_is_queued_is_written_and_seen_by_others() {
+    let (_, one, other) = behind(0, |_| {});
+    for number in 0..100 {
+        one.fill(&number.to_string(), "v", &["t"]);
+    }
+    wait(one.stack.flush());
+    for number in 0..100 {
+        assert_eq!(other.value(&number.to_string()), Some("v".into()));
+    }
+    assert_eq!(one.far().leased(), 0);
+    assert_eq!(one.stack.stats()[0].pending, 0);
+    assert_eq!(one.stack.stats()[0].sets, 100);
+}
+
+#[test]
+fn ones_own_writes_are_seen_while_they_wait() {
+    let (_, one, other) = behind(0, |_| {});
+    stuck(&one);
+    one.fill("k", "v", &["t"]);
+    wait(one.stack.set(place("m"), b"w".to_vec(), meta(&[])));
+    assert_eq!(
+        (one.value("k"), one.value("m")),
+        (Some("v".into()), Some("w".into()))
+    );
+    assert_eq!(one.stack.stats()[0].pending, 2);
+    assert!(wait(other.stack.get(place("k"), tags(&[]), Read::Any)).is_none());
+    one.far().hold_writes(false);
+    wait(one.stack.flush());
+    assert_eq!(
+        (other.value("k"), other.value("m")),
+        (Some("v".into()), Some("w".into()))
+    );
+}
+
+#[test]
+fn the_last_write_of_a_name_wins() {
+    let (_, one, other) = behind(0, |_| {});
+    stuck(&one);
+    for value in ["a", "b", "c"] {
+        wait(one.stack.set(place("k"), value.into(), meta(&[])));
+    }
+    assert_eq!(one.value("k"), Some("c".into()));
+    one.far().hold_writes(false);
+    wait(one.stack.flush());
+    assert_eq!(other.value("k"), Some("c".into()));
+}
+
+#[test]
+fn deletions_and_invalidations_drop_what_waits() {
+    let (_, one, other) = behind(0, |_| {});
+    stuck(&one);
+    one.fill("first", "v", &[]);
+    one.fill("deleted", "v", &[]);
+    one.fill("invalidated", "v", &["t"]);
+    assert_eq!(wait(one.stack.delete(place("deleted"))).1, Done::Now);
+    assert_eq!(wait(one.stack.invalidate(tags(&["t"]))), Done::Now);
+    for key in ["deleted", "invalidated"] {
+        assert_eq!(one.value(key), None);
+    }
+    one.far().hold_writes(false);
+    wait(one.stack.flush());
+    assert_eq!(other.far().names(), [name("first").to_string()]);
+}
+
+#[test]
+fn what_others_deleted_or_invalidated_is_not_written_late() {
+    let (_, one, other) = behind(0, |_| {});
+    stuck(&one);
+    one.fill("first", "v", &[]);
+    one.fill("deleted", "v", &[]);
+    one.fill("invalidated", "v", &["t"]);
+    wait(other.stack.delete(place("deleted")));
+    wait(other.stack.invalidate(tags(&["t"])));
+    one.far().hold_writes(false);
+    wait(one.stack.flush());
+    assert_eq!(other.far().names(), [name("first").to_string()]);
+}
+
+#[test]
+fn what_others_deleted_is_not_served_from_the_queue() {
+    let (_, one, other) = behind(0, |_| {});
+    stuck(&one);
+    for key in ["deleted", "cleared", "kept"] {
+        one.fill(key, "v", &[]);
+    }
+    wait(one.stack.set(place("by hand"), b"v".to_vec(), meta(&[])));
+    wait(other.stack.delete(place("deleted")));
+    wait(one.stack.watch());
+    assert_eq!(
+        (one.value("deleted"), one.value("kept")),
+        (None, Some("v".into()))
+    );
+    wait(other.stack.clear_function("price".into()));
+    wait(one.stack.watch());
+    assert_eq!(one.value("cleared"), None);
+    let seat = one.lead("computed", &[]);
+    wait(other.stack.delete(place("computed")));
+    wait(one.stack.watch());
+    assert_eq!(one.settle(seat, "old", &[]), Written::Lost);
+    one.far().hold_writes(false);
+}
+
+#[test]
+fn a_full_queue_drops_and_counts() {
+    let (_, one, other) = behind(0, |options| options.queue_entries = 2);
+    wait(one.stack.set(place("by hand"), b"old".to_vec(), meta(&[])));
+    wait(one.stack.flush());
+    stuck(&one);
+    one.fill("a", "v", &[]);
+    one.fill("b", "v", &[]);
+    let seat = one.lead("c", &[]);
+    assert!(matches!(one.settle(seat, "v", &[]), Written::Failed(_)));
+    let written = wait(one.stack.set(place("by hand"), b"new".to_vec(), meta(&[])));
+    assert!(matches!(written, Written::Failed(_)));
+    assert_eq!(one.stack.stats()[0].dropped, 2);
+    one.far().hold_writes(false);
+    wait(one.stack.flush());
+    assert_eq!(
+        other.value("by hand"),
+        None,
+        "what was to be replaced is gone"
+    );
+    let small = behind(0, |options| options.queue_bytes = 10).1;
+    let seat = small.lead("k", &[]);
+    let written = wait(small.stack.settle(seat, vec![b'x'; 100], meta(&[])));
+    assert!(matches!(written, Written::Failed(_)));
+}
+
+#[test]
+fn the_end_flushes() {
+    let (_, one, other) = behind(1, |_| {});
+    for number in 0..50 {
+        one.fill(&number.to_string(), "v", &[]);
+    }
+    wait(one.stack.close());
+    assert_eq!(other.far().names().len(), 50);
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_store_that_is_stuck() {
+    let host = Host::new(1);
+    let one = host.process_with(Facets::All, |tiers| tiers[0].write = Write::Behind);
+    stuck(&one);
+    one.fill("k", "v", &[]);
+    wait(one.stack.close());
+    assert!(one.far().asked().contains(&"close"));
+    assert_eq!(one.stack.stats()[0].pending, 1);
+    one.far().hold_writes(false);
+}
+
+#[test]
+fn a_write_that_fails_is_counted_and_leaves_nothing_old() {
+    let (_, one, other) = behind(0, |_| {});
+    wait(one.stack.set(place("k"), b"old".to_vec(), meta(&[])));
+    wait(one.stack.flush());
+    one.far().fail("set");
+    wait(one.stack.set(place("k"), b"new".to_vec(), meta(&[])));
+    wait(one.stack.flush());
+    assert_eq!(one.value("k"), None);
+    wait(one.stack.watch());
+    assert_eq!(other.value("k"), None);
+}
+
+#[test]
+fn who_waits_for_a_lease_gets_the_queued_value() {
+    let (_, one, other) = behind(0, |_| {});
+    stuck(&one);
+    one.fill("k", "v", &[]);
+    let mut fetch = Box::pin(other.stack.fetch(place("k"), tags(&[]), Read::Any));
+    assert!(
+        tiers::poll(&mut fetch).is_none(),
+        "the lease lasts until it is written"
+    );
+    one.far().hold_writes(false);
+    wait(one.stack.flush());
+    assert!(matches!(wait(fetch), Fetched::Found(_)));
+}

@@ -1,0 +1,305 @@
+//! What a stack does while its stores fail: no verb fails because of it, and nothing invalid is served.
+
+mod tiers;
+
+use everwarm_core::store::FailureKind;
+use everwarm_core::using::Read;
+use everwarm_engine::stack::{Change, Done, Event, Fetched, Stored, Written};
+
+use tiers::shelf::Facets;
+use tiers::{Host, Process, SECOND, meta, place, tags, wait};
+
+/// All verbs of stores that a stack asks.
+const VERBS: [&str; 16] = [
+    "get",
+    "set",
+    "delete",
+    "get_many",
+    "clear",
+    "set_if",
+    "lease",
+    "release",
+    "renew",
+    "set_leased",
+    "page",
+    "begin",
+    "read",
+    "get_with",
+    "invalidate",
+    "settle",
+];
+
+/// Uses every verb of the stack once; whether all invalidations are done.
+fn use_all(process: &Process, round: usize) -> bool {
+    let value = format!("v{round}");
+    if let Fetched::Lead(seat) = process.fetch("k", &["t"]) {
+        process.settle(seat, &value, &["t"]);
+    }
+    let stack = &process.stack;
+    wait(stack.get(place("k"), tags(&["t"]), Read::Any));
+    wait(stack.get_many(vec![place("k"), place("m")]));
+    wait(stack.set(place("m"), value.into(), meta(&["u"])));
+    let scanned = wait(stack.scan(String::new(), None, 10));
+    let amended = wait(stack.amend(place("m"), |_| Change::Keep(())));
+    for failure in [scanned.err(), amended.err()].into_iter().flatten() {
+        assert_eq!(failure.kind, FailureKind::Transient);
+    }
+    wait(stack.watch());
+    let done = [
+        wait(stack.delete(place("k"))).1,
+        wait(stack.invalidate(tags(&["u"]))),
+        wait(stack.clear_function("price".into())),
+    ];
+    done == [Done::Now; 3]
+}
+
+#[test]
+fn whichever_verb_fails_in_whichever_tier_the_stack_goes_on_and_recovers() {
+    for tier in 0..2 {
+        for verb in VERBS.into_iter().chain(["*"]) {
+            for done in [false, true] {
+                let host = Host::new(2);
+                let (one, other) = (host.process(), host.process());
+                one.fill("m", "old", &["u"]);
+                one.shelves[tier].fail(verb);
+                one.shelves[tier].faults.lock().expect("no panic").done = done;
+                use_all(&one, 1);
+                assert_eq!(
+                    one.value("k"),
+                    None,
+                    "tier {tier}, {verb}: what was deleted"
+                );
+                assert!(
+                    one.found("m", &["u"]).is_none(),
+                    "tier {tier}, {verb}: what was invalidated"
+                );
+                let counted: u64 = one.stack.stats()[tier]
+                    .errors
+                    .iter()
+                    .map(|(_, count)| count)
+                    .sum();
+                let asked = one.shelves[tier].asked().contains(&verb) || verb == "*";
+                assert!(
+                    counted > 0 || !asked,
+                    "tier {tier}, {verb}: an error that nobody counted"
+                );
+                one.shelves[tier].fail("");
+                for _ in 0..10 {
+                    host.hand.advance(SECOND);
+                    wait(one.stack.watch());
+                    wait(other.stack.watch());
+                }
+                assert!(
+                    other.found("m", &["u"]).is_none(),
+                    "tier {tier}, {verb}: at the others"
+                );
+                assert!(use_all(&one, 2), "tier {tier}, {verb}: debts that stay");
+                one.fill("k", "new", &["t"]);
+                assert_eq!(other.value("k"), Some("new".into()), "tier {tier}, {verb}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_near_tier_that_fails_is_skipped() {
+    let host = Host::new(2);
+    let one = host.process();
+    one.near().fail("*");
+    one.fill("k", "v", &[]);
+    assert_eq!(one.found("k", &[]).expect("the value").tier, 1);
+}
+
+#[test]
+fn without_the_authority_nothing_is_stored() {
+    let host = Host::new(2);
+    let one = host.process();
+    one.far().fail("*");
+    let seat = one.lead("k", &["t"]);
+    assert_eq!(one.settle(seat, "v", &["t"]), Written::Apart);
+    assert!(one.near().names().is_empty());
+}
+
+#[test]
+fn an_invalidation_that_the_store_does_not_take_is_repeated_until_it_does() {
+    let host = Host::new(2);
+    let (one, other) = (host.process(), host.process());
+    one.fill("k", "v", &["t"]);
+    one.fill("untouched", "v", &[]);
+    one.far().fail("invalidate");
+    assert_eq!(wait(one.stack.invalidate(tags(&["t"]))), Done::Pending);
+    assert!(one.found("k", &[]).is_none(), "a miss here at once");
+    let seat = one.lead("k", &["t"]);
+    assert_eq!(one.settle(seat, "w", &["t"]), Written::Apart);
+    assert_eq!(one.value("untouched"), Some("v".into()));
+    assert_eq!(other.value("k"), Some("v".into()), "others cannot know");
+    wait(one.stack.watch());
+    one.far().fail("");
+    wait(one.stack.watch());
+    assert!(
+        other.found("k", &[]).is_some(),
+        "it is tried again only after a while"
+    );
+    host.hand.advance(SECOND);
+    wait(one.stack.watch());
+    assert!(other.found("k", &[]).is_none());
+    one.fill("k", "w", &["t"]);
+}
+
+#[test]
+fn a_deletion_that_a_tier_does_not_take_is_repeated_until_it_does() {
+    for tier in 0..2 {
+        let host = Host::new(2);
+        let (one, other) = (host.process(), host.process());
+        one.fill("k", "v", &[]);
+        one.shelves[tier].fail("delete");
+        assert_eq!(wait(one.stack.delete(place("k"))).1, Done::Pending);
+        assert_eq!(one.value("k"), None);
+        one.shelves[tier].fail("");
+        wait(one.stack.watch());
+        assert_eq!(other.value("k"), None);
+        one.fill("k", "w", &[]);
+    }
+}
+
+#[test]
+fn an_invalidation_whose_caller_gives_up_is_repeated() {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    one.fill("k", "v", &["t"]);
+    one.far().faults.lock().expect("no panic").polls = 2;
+    let mut invalidate = Box::pin(one.stack.invalidate(tags(&["t"])));
+    assert!(tiers::poll(&mut invalidate).is_none());
+    drop(invalidate);
+    assert!(one.found("k", &[]).is_none());
+    wait(one.stack.watch());
+    assert!(other.found("k", &[]).is_none());
+}
+
+#[test]
+fn a_value_that_could_not_be_set_by_hand_leaves_nothing_old() {
+    let host = Host::new(2);
+    let (one, other) = (host.process(), host.process());
+    one.fill("k", "old", &[]);
+    one.far().fail("set");
+    let written = wait(one.stack.set(place("k"), b"new".to_vec(), meta(&[])));
+    assert!(matches!(written, Written::Failed(_)));
+    assert_eq!((one.value("k"), other.value("k")), (None, None));
+    one.far().fail("");
+    let written = wait(one.stack.set(place("k"), b"unsealable".to_vec(), meta(&[])));
+    assert!(matches!(written, Written::Refused(_)));
+}
+
+#[test]
+fn a_change_in_place_that_fails_leaves_no_nearer_tier_behind() {
+    let host = Host::new(2);
+    let (one, other) = (host.process(), host.process());
+    for done in [false, true] {
+        wait(one.stack.set(place("k"), b"old".to_vec(), meta(&[])));
+        one.far().fail("set_if");
+        one.far().faults.lock().expect("no panic").done = done;
+        let change = |_: Option<&Stored>| Change::Write(b"new".to_vec(), meta(&[]), ());
+        assert!(wait(one.stack.amend(place("k"), change)).is_err());
+        one.far().fail("");
+        // Whether it was done is not known, and all see the same of it.
+        let value = if done { "new" } else { "old" };
+        assert_eq!(one.value("k"), Some(value.into()));
+        assert_eq!(other.value("k"), Some(value.into()));
+    }
+}
+
+#[test]
+fn failures_of_writes_are_counted_by_tier_and_kind() {
+    let host = Host::new(2);
+    let one = host.process();
+    one.far().fail("set");
+    wait(one.stack.set(place("k"), b"v".to_vec(), meta(&[])));
+    wait(
+        one.stack
+            .set_many(vec![(place("m"), b"v".to_vec(), meta(&[]))]),
+    );
+    one.far().fail("settle");
+    let seat = one.lead("k", &[]);
+    assert!(matches!(one.settle(seat, "v", &[]), Written::Failed(_)));
+    let stats = one.stack.stats();
+    assert_eq!(stats[1].errors, [(FailureKind::Transient, 3)]);
+    assert_eq!(stats[0].errors, []);
+}
+
+#[test]
+fn too_many_debts_make_everything_a_miss() {
+    let host = Host::new(1);
+    let one = host.process();
+    one.fill("k", "v", &[]);
+    one.far().fail("delete");
+    for number in 0..1_100 {
+        wait(one.stack.delete(place(&number.to_string())));
+    }
+    assert_eq!(one.value("k"), None);
+    one.far().fail("");
+    host.hand.advance(10 * SECOND);
+    wait(one.stack.watch());
+    one.fill("k", "w", &[]);
+    assert_eq!(one.value("k"), Some("w".into()));
+}
+
+#[test]
+fn in_silence_memory_holds_nothing_for_long() {
+    for facets in [Facets::All, Facets::NoNotify] {
+        let host = Host::new(1);
+        let one = host.process_with(facets, |_| {});
+        let other = host.process();
+        wait(other.stack.invalidate(tags(&["t"])));
+        one.found("k", &["t"]);
+        one.far().fail("*");
+        let mut told = 0;
+        for _ in 0..100 {
+            host.hand.advance(SECOND / 10);
+            told += usize::from(wait(one.stack.watch()) == [Event::Everything]);
+        }
+        assert_eq!(told, 5, "every two of ten seconds");
+        one.far().fail("");
+        wait(one.stack.watch());
+        assert_eq!(wait(one.stack.watch()), []);
+    }
+}
+
+#[test]
+fn slow_stores_answer_too() {
+    let host = Host::new(2);
+    let one = host.process();
+    for shelf in &one.shelves {
+        shelf.faults.lock().expect("no panic").polls = 3;
+    }
+    one.fill("k", "v", &["t"]);
+    assert_eq!(one.value("k"), Some("v".into()));
+    assert!(use_all(&one, 1));
+    drop(one.lead("k", &[]));
+    wait(one.stack.close());
+}
+
+#[test]
+fn a_simple_store_that_fails_is_gone_around() {
+    let host = Host::new(1);
+    let one = host.process_with(Facets::None, |_| {});
+    one.fill("k", "v", &[]);
+    one.far().fail("*");
+    assert_eq!(one.value("k"), None);
+    assert_eq!(wait(one.stack.clear()), Done::Pending);
+    one.far().fail("");
+    assert_eq!(one.value("k"), None, "the clear is owed");
+    wait(one.stack.watch());
+    assert!(one.far().names().is_empty());
+}
+
+#[test]
+fn all_tiers_are_pinged_swept_and_closed() {
+    let host = Host::new(2);
+    let one = host.process();
+    assert_eq!(wait(one.stack.ping()), Ok(()));
+    one.near().fail("ping");
+    assert!(wait(one.stack.ping()).is_err());
+    assert_eq!(wait(one.stack.sweep()), 0);
+    wait(one.stack.close());
+    assert!(one.far().asked().contains(&"close") && one.near().asked().contains(&"close"));
+}

@@ -1,0 +1,583 @@
+//! A store for tests: all facets, in this process's memory, shared by the stores of several "processes"; it fails and takes its
+//! time where it is told to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
+use std::time::Duration;
+
+use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::mark::{Mark, Reading, Tag};
+use everwarm_core::store::{
+    Answer, Bytes, Computed, Condition, Conditional, Counters, Durability, Failure, FailureKind,
+    Found, Generations, Grant, Info, Leases, Limits, Message, Messages, Notify, Page, Scan,
+    Settled, Store, Touch,
+};
+use everwarm_engine::Ticker;
+
+/// What several stores share.
+#[derive(Debug, Default)]
+pub(crate) struct Boards {
+    items: BTreeMap<String, Item>,
+    leases: HashMap<String, (u64, Instant)>,
+    shard: Option<(u64, u64)>,
+    markers: HashMap<(String, Tag), Mark>,
+    log: Vec<(usize, Message)>,
+    last_version: u64,
+    last_epoch: u64,
+    stores: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Item {
+    bytes: Bytes,
+    expires: Instant,
+    version: u64,
+}
+
+/// What a store is told to do wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    /// The verb that fails; empty: none, `*`: all.
+    pub(crate) failing: String,
+    /// Whether what fails is done nevertheless.
+    pub(crate) done: bool,
+    /// How many polls an answer takes.
+    pub(crate) polls: usize,
+    /// Whether it stores under leases that are gone: a fault for tests to find.
+    pub(crate) lax: bool,
+    /// Whether writes wait.
+    held: bool,
+    /// The verbs that were asked.
+    pub(crate) asked: Vec<&'static str>,
+}
+
+/// Which facets a store has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Facets {
+    All,
+    NoNotify,
+    None,
+}
+
+/// One process's store.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    boards: Arc<Mutex<Boards>>,
+    pub(crate) faults: Mutex<Faults>,
+    ticker: Ticker,
+    facets: Facets,
+    number: usize,
+    longest_name: usize,
+}
+
+type Shared = Arc<Mutex<Boards>>;
+
+impl Shelf {
+    pub(crate) fn new(boards: &Shared, ticker: &Ticker, facets: Facets) -> Arc<Self> {
+        let mut shared = boards.lock().expect("no panic");
+        shared.stores += 1;
+        Arc::new(Self {
+            boards: Arc::clone(boards),
+            faults: Mutex::default(),
+            ticker: ticker.clone(),
+            facets,
+            number: shared.stores,
+            longest_name: 250,
+        })
+    }
+
+    pub(crate) fn with_short_names(boards: &Shared, ticker: &Ticker) -> Arc<Self> {
+        let shelf = Arc::into_inner(Self::new(boards, ticker, Facets::All));
+        Arc::new(Self {
+            longest_name: 200,
+            ..shelf.expect("nobody else has it")
+        })
+    }
+
+    pub(crate) fn fail(&self, verb: &str) {
+        self.faults.lock().expect("no panic").failing = verb.to_owned();
+    }
+
+    /// Has the writes of computed values and of sets wait until they are let go.
+    pub(crate) fn hold_writes(&self, held: bool) {
+        self.faults.lock().expect("no panic").held = held;
+    }
+
+    pub(crate) fn asked(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.faults.lock().expect("no panic").asked)
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        let now = self.ticker.now();
+        let boards = self.boards();
+        let there = boards.items.iter().filter(|(_, item)| item.expires > now);
+        there.map(|(name, _)| name.clone()).collect()
+    }
+
+    pub(crate) fn left(&self, name: &str) -> Option<Duration> {
+        let now = self.ticker.now();
+        self.boards()
+            .items
+            .get(name)
+            .map(|item| item.expires.since(now))
+    }
+
+    pub(crate) fn damage(&self, name: &str) {
+        if let Some(item) = self.boards().items.get_mut(name) {
+            item.bytes = Bytes::from_static(b"no envelope, but long enough to be one");
+        }
+    }
+
+    pub(crate) fn leased(&self) -> usize {
+        let now = self.ticker.now();
+        let boards = self.boards();
+        boards.leases.values().filter(|(_, end)| *end > now).count()
+    }
+
+    pub(crate) fn lose_markers(&self) {
+        self.boards().markers.clear();
+    }
+
+    pub(crate) fn lose_shard(&self) {
+        self.boards().shard = None;
+    }
+
+    /// Forgets all but the last message.
+    pub(crate) fn lose_messages(&self) {
+        let mut boards = self.boards();
+        for (_, message) in &mut boards.log {
+            *message = Message::Clear("\0lost".into());
+        }
+    }
+
+    fn is_lax(&self) -> bool {
+        self.faults.lock().expect("no panic").lax
+    }
+
+    fn boards(&self) -> MutexGuard<'_, Boards> {
+        self.boards.lock().expect("no panic")
+    }
+
+    fn step<'a, T: Send + 'a>(
+        &'a self,
+        verb: &'static str,
+        work: impl FnOnce(&mut Boards, Instant) -> T + Send + 'a,
+    ) -> Answer<'a, T> {
+        let mut faults = self.faults.lock().expect("no panic");
+        faults.asked.push(verb);
+        let fails = faults.failing == "*" || faults.failing == verb;
+        let (polls, done) = (faults.polls, faults.done);
+        let waits = faults.held && matches!(verb, "set" | "settle" | "set_leased");
+        drop(faults);
+        let act = move || {
+            if fails && !done {
+                return Err(failure());
+            }
+            let now = self.ticker.now();
+            let value = work(&mut self.boards(), now);
+            if fails { Err(failure()) } else { Ok(value) }
+        };
+        if polls == 0 && !waits {
+            return Answer::Now(act());
+        }
+        Answer::later(async move {
+            while waits && self.faults.lock().expect("no panic").held {
+                yields(1).await;
+            }
+            yields(polls).await;
+            let result = act();
+            yields(polls).await;
+            result
+        })
+    }
+}
+
+fn failure() -> Failure {
+    Failure::new(
+        FailureKind::Transient,
+        "the shelf was told to fail",
+        "tell it not to",
+    )
+}
+
+/// Lets others go on so many times.
+pub(crate) async fn yields(times: usize) {
+    for _ in 0..times {
+        let mut yielded = false;
+        poll_fn(|context| {
+            if yielded {
+                return Poll::Ready(());
+            }
+            yielded = true;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Boards {
+    fn there(&self, name: &str, now: Instant) -> Option<&Item> {
+        self.items.get(name).filter(|item| item.expires > now)
+    }
+
+    fn found(&self, name: &str, now: Instant) -> Option<Found> {
+        self.there(name, now).map(|item| Found {
+            bytes: item.bytes.clone(),
+            remaining: (item.expires != Instant::NEVER).then(|| item.expires.since(now)),
+            version: item.version,
+        })
+    }
+
+    fn put(&mut self, name: &str, bytes: Bytes, ttl: Option<Duration>, now: Instant) -> u64 {
+        self.last_version += 1;
+        let item = Item {
+            bytes,
+            expires: ttl.map_or(Instant::NEVER, |ttl| now.after(ttl)),
+            version: self.last_version,
+        };
+        self.items.insert(name.to_owned(), item);
+        self.leases.remove(name);
+        self.last_version
+    }
+
+    fn tell(&mut self, store: usize, message: Message) {
+        self.log.push((store, message));
+    }
+
+    fn shard(&mut self) -> Mark {
+        if self.shard.is_none() {
+            self.last_epoch += 1;
+            self.shard = Some((self.last_epoch, 0));
+        }
+        let (epoch, number) = self.shard.expect("made");
+        Mark {
+            shard: 0,
+            epoch,
+            number,
+        }
+    }
+
+    fn ensure(&mut self, namespace: &str, tags: &[Tag]) -> Reading {
+        let shard = self.shard();
+        let mut marker = |tag: &Tag| {
+            let marker = self
+                .markers
+                .entry((namespace.to_owned(), *tag))
+                .or_insert(shard);
+            if marker.epoch != shard.epoch {
+                *marker = shard;
+            }
+            Some(*marker)
+        };
+        Reading {
+            markers: tags.iter().map(&mut marker).collect(),
+            shards: vec![shard],
+        }
+    }
+
+    fn read(&mut self, namespace: &str, tags: &[Tag]) -> Reading {
+        let marker = |tag: &Tag| self.markers.get(&(namespace.to_owned(), *tag)).copied();
+        let markers = tags.iter().map(marker).collect();
+        let shards = vec![self.shard()];
+        Reading { shards, markers }
+    }
+
+    fn holds(&self, name: &str, token: u64, now: Instant) -> bool {
+        let lease = self.leases.get(name);
+        lease.is_some_and(|(holder, end)| *holder == token && *end > now)
+    }
+}
+
+impl Store for Shelf {
+    fn info(&self) -> Info {
+        Info {
+            kind: "shelf",
+            place: String::new(),
+            durability: Durability::None,
+            embedded: true,
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            longest_name: self.longest_name,
+            largest_value: 10_000,
+            longest_ttl: None,
+            ttl_precision: Duration::ZERO,
+        }
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
+        self.step("get", move |boards, now| boards.found(name, now))
+    }
+
+    fn set<'a>(&'a self, name: &'a str, bytes: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
+        self.step("set", move |boards, now| {
+            boards.put(name, bytes, ttl, now);
+            boards.tell(self.number, Message::Key(name.into()));
+        })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
+        self.step("delete", move |boards, now| {
+            let was = boards.there(name, now).is_some();
+            boards.items.remove(name);
+            boards.leases.remove(name);
+            boards.tell(self.number, Message::Key(name.into()));
+            was
+        })
+    }
+
+    fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
+        self.step("get_many", move |boards, now| {
+            names.iter().map(|name| boards.found(name, now)).collect()
+        })
+    }
+
+    fn clear<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        self.step("clear", move |boards, _| {
+            let before = boards.items.len();
+            boards.items.retain(|name, _| !name.starts_with(prefix));
+            boards.leases.retain(|name, _| !name.starts_with(prefix));
+            boards.tell(self.number, Message::Clear(prefix.into()));
+            (before - boards.items.len()) as u64
+        })
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        self.step("ping", |_, _| ())
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        self.step("close", |_, _| ())
+    }
+
+    fn counters(&self) -> Option<&dyn Counters> {
+        None
+    }
+
+    fn conditional(&self) -> Option<&dyn Conditional> {
+        (self.facets != Facets::None).then_some(self)
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        (self.facets != Facets::None).then_some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        (self.facets != Facets::None).then_some(self)
+    }
+
+    fn touch(&self) -> Option<&dyn Touch> {
+        None
+    }
+
+    fn generations(&self) -> Option<&dyn Generations> {
+        (self.facets != Facets::None).then_some(self)
+    }
+
+    fn notify(&self) -> Option<&dyn Notify> {
+        (self.facets == Facets::All).then_some(self)
+    }
+}
+
+impl Conditional for Shelf {
+    fn set_if<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Answer<'a, Option<u64>> {
+        self.step("set_if", move |boards, now| {
+            let there = boards.there(name, now).map(|item| item.version);
+            let holds = match condition {
+                Condition::Absent => there.is_none(),
+                Condition::Present => there.is_some(),
+                Condition::Version(version) => there == Some(version),
+            };
+            holds.then(|| {
+                boards.tell(self.number, Message::Key(name.into()));
+                boards.put(name, bytes, ttl, now)
+            })
+        })
+    }
+
+    fn delete_if<'a>(&'a self, name: &'a str, version: u64) -> Answer<'a, bool> {
+        self.step("delete_if", move |boards, now| {
+            let holds = boards
+                .there(name, now)
+                .is_some_and(|item| item.version == version);
+            if holds {
+                boards.items.remove(name);
+                boards.leases.remove(name);
+                boards.tell(self.number, Message::Key(name.into()));
+            }
+            holds
+        })
+    }
+}
+
+impl Leases for Shelf {
+    fn lease<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, Grant> {
+        self.step("lease", move |boards, now| match boards.leases.get(name) {
+            Some((holder, end)) if *end > now && *holder != token => Grant::Held(end.since(now)),
+            _ => {
+                boards
+                    .leases
+                    .insert(name.to_owned(), (token, now.after(ttl)));
+                Grant::Granted
+            }
+        })
+    }
+
+    fn renew<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, bool> {
+        self.step("renew", move |boards, now| {
+            let holds = boards.holds(name, token, now);
+            if holds {
+                boards
+                    .leases
+                    .insert(name.to_owned(), (token, now.after(ttl)));
+            }
+            holds
+        })
+    }
+
+    fn release<'a>(&'a self, name: &'a str, token: u64) -> Answer<'a, bool> {
+        self.step("release", move |boards, now| {
+            let holds = boards.holds(name, token, now);
+            if holds {
+                boards.leases.remove(name);
+            }
+            holds
+        })
+    }
+
+    fn set_leased<'a>(
+        &'a self,
+        name: &'a str,
+        token: u64,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        let lax = self.is_lax();
+        self.step("set_leased", move |boards, now| {
+            let holds = lax || boards.holds(name, token, now);
+            if holds {
+                boards.put(name, bytes, ttl, now);
+            }
+            holds
+        })
+    }
+}
+
+impl Scan for Shelf {
+    fn page<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        self.step("page", move |boards, now| {
+            let all = boards.items.iter().filter(|(_, item)| item.expires > now);
+            let names = all.map(|(name, _)| name).filter(|name| {
+                name.starts_with(prefix) && after.is_none_or(|after| name.as_str() > after)
+            });
+            let names: Vec<String> = names.take(limit).cloned().collect();
+            let next = (names.len() == limit)
+                .then(|| names.last().cloned())
+                .flatten();
+            Page { names, next }
+        })
+    }
+}
+
+impl Generations for Shelf {
+    fn begin<'a>(
+        &'a self,
+        namespace: &'a str,
+        tags: &'a [Tag],
+        _: Option<Duration>,
+    ) -> Answer<'a, Reading> {
+        self.step("begin", move |boards, _| boards.ensure(namespace, tags))
+    }
+
+    fn read<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        self.step("read", move |boards, _| boards.read(namespace, tags))
+    }
+
+    fn get_with<'a>(
+        &'a self,
+        name: &'a str,
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Option<Found>, Reading)> {
+        self.step("get_with", move |boards, now| {
+            (boards.found(name, now), boards.read(namespace, tags))
+        })
+    }
+
+    fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        self.step("invalidate", move |boards, _| {
+            for tag in tags {
+                let mut marker = boards.shard();
+                marker.number += 1;
+                boards.shard = Some((marker.epoch, marker.number));
+                boards.markers.insert((namespace.to_owned(), *tag), marker);
+                let message = Message::Tag {
+                    namespace: namespace.into(),
+                    tag: *tag,
+                    marker,
+                };
+                boards.tell(self.number, message);
+            }
+            boards.read(namespace, tags)
+        })
+    }
+
+    fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
+        let lax = self.is_lax();
+        self.step("settle", move |boards, now| {
+            let held = lax
+                || computed
+                    .token
+                    .is_none_or(|token| boards.holds(computed.name, token, now));
+            if !held {
+                return Settled::Lost;
+            }
+            let reading = boards.ensure(computed.namespace, computed.tags);
+            if !everwarm_core::mark::valid(computed.stamps, reading.markers) {
+                return Settled::Overtaken;
+            }
+            boards.put(computed.name, computed.bytes, computed.ttl, now);
+            Settled::Stored
+        })
+    }
+}
+
+impl Notify for Shelf {
+    fn change(&self) -> u64 {
+        self.boards().log.len() as u64
+    }
+
+    fn messages(&self, after: u64) -> Answer<'_, Messages> {
+        self.step("messages", move |boards, _| {
+            let since = &boards.log[after as usize..];
+            let lost = Message::Clear("\0lost".into());
+            let others = since.iter().filter(|(store, _)| *store != self.number);
+            let messages: Vec<Message> = others.map(|(_, message)| message.clone()).collect();
+            let gap = messages.contains(&lost);
+            Messages {
+                messages: messages
+                    .into_iter()
+                    .filter(|message| *message != lost)
+                    .collect(),
+                up_to: boards.log.len() as u64,
+                gap,
+            }
+        })
+    }
+}
