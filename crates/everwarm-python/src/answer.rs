@@ -1,5 +1,8 @@
 //! The value of a call, and how it was had.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use everwarm_core::using::Plan;
 
 use crate::object::Object;
@@ -39,4 +42,17 @@ impl Status {
 pub(crate) struct Answer {
     pub(crate) value: Object,
     pub(crate) status: Status,
+    /// What the stores told of it, if they had it.
+    pub(crate) told: Option<Box<Told>>,
+}
+
+/// What is known of a value that stores had.
+#[derive(Clone)]
+pub(crate) struct Told {
+    pub(crate) tier: Arc<str>,
+    pub(crate) age: Duration,
+    /// How long it is fresh yet; None: without end.
+    pub(crate) left: Option<Duration>,
+    pub(crate) tags: Vec<Arc<str>>,
+    pub(crate) version: u64,
 }

@@ -1,6 +1,8 @@
 //! Errors of the engine as the exceptions of `everwarm`.
 
 use everwarm_core::error::{Error, ErrorKind};
+use everwarm_core::store::Failure;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 
@@ -14,6 +16,15 @@ pub(crate) fn raise(py: Python<'_>, error: &Error) -> PyErr {
 /// A `ConfigError` that says what is wrong and what to write instead.
 pub(crate) fn config(py: Python<'_>, message: &str, hint: &str) -> PyErr {
     raise(py, &Error::new(ErrorKind::Config, message, hint))
+}
+
+/// A `StoreError`: what a store did not do.
+pub(crate) fn store(py: Python<'_>, failure: &Failure) -> PyErr {
+    let error = make(py, "StoreError", &failure.to_string());
+    let told = error
+        .value(py)
+        .setattr(intern!(py, "kind"), failure.kind.name());
+    told.err().unwrap_or(error)
 }
 
 /// A `Recursion`: a call that waits for itself.
@@ -58,6 +69,55 @@ pub(crate) fn not_copied(py: Python<'_>, name: &str, cause: PyErr) -> PyErr {
     );
     error.set_cause(py, Some(cause));
     error
+}
+
+/// An `Unsupported`: a verb about an entry of a function that keeps none.
+pub(crate) fn keeps_nothing(py: Python<'_>, name: &str) -> PyErr {
+    let hint = "give `lru_cache` a maxsize of at least 1, or ask `.uncached`";
+    let message = format!("{name} keeps no entries, since its maxsize is 0");
+    raise(py, &Error::new(ErrorKind::Unsupported, message, hint))
+}
+
+/// A `StoreError`: an entry that somebody without the key has changed.
+pub(crate) fn tampered(py: Python<'_>, name: &str) -> PyErr {
+    let which = match name {
+        "" => "one of these entries".to_owned(),
+        name => format!("the entry {name:?}"),
+    };
+    let text = format!(
+        "{which} was changed in its store by somebody without the key, or is another entry's\n\
+         hint: it is left as evidence; look at who can write to the store, then delete or invalidate the entry"
+    );
+    let error = make(py, "StoreError", &text);
+    let told = error
+        .value(py)
+        .setattr(intern!(py, "kind"), intern!(py, "tampered"));
+    told.err().unwrap_or(error)
+}
+
+/// A `StoreError`: an invalidation that a store has not taken yet.
+pub(crate) fn pending(py: Python<'_>) -> PyErr {
+    let text = "a store has not taken an invalidation, so other processes may serve what was there before\n\
+                hint: it is repeated until it is done, and is done in this process; leave `strict` out to go on without a word";
+    let error = make(py, "StoreError", text);
+    let told = error
+        .value(py)
+        .setattr(intern!(py, "kind"), intern!(py, "transient"));
+    told.err().unwrap_or(error)
+}
+
+/// A `TenantMissing`: a call or a verb that is to be some tenant's, and is nobody's.
+pub(crate) fn nobody(py: Python<'_>, name: &str) -> PyErr {
+    let text = format!(
+        "{name} has no tenant\n\
+         hint: set the context variable, or pass the argument, that `tenant=` names; None and the empty text are no tenants"
+    );
+    make(py, "TenantMissing", &text)
+}
+
+/// A `ValueRefused`: a value that cannot be stored, and comes with its own hint.
+pub(crate) fn value_refused(py: Python<'_>, message: &str) -> PyErr {
+    make(py, "ValueRefused", message)
 }
 
 fn make(py: Python<'_>, class: &str, text: &str) -> PyErr {

@@ -5,10 +5,12 @@ use everwarm_engine::{Reason, Trace};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::call;
 use crate::function::Function;
 use crate::home::{Home, Keyed};
+use crate::shared::shown;
 use crate::terms::KeySource;
-use crate::verbs::{keyed, stored_name};
+use crate::verbs::{key_of, keyed, stored_name};
 
 /// Entries among which the nearest is looked for.
 const NEIGHBOURS: usize = 10_000;
@@ -32,31 +34,31 @@ pub(crate) fn explain(
     arguments: &Bound<'_, PyTuple>,
     keywords: &Bound<'_, PyDict>,
 ) -> PyResult<Told> {
-    keyed(
-        function,
-        arguments,
-        keywords,
-        |native, home, call, keyed| {
-            let py = call.py();
-            let key = stored_name(native, namespace, py, &keyed)?;
-            let trace = home.engine.trace(&home.scope, keyed.hash, &keyed.key);
-            let (mut age, mut ttl) = (None, None);
-            if let Trace::Fresh {
-                age: old,
-                ttl: left,
-            } = &trace
-            {
-                age = Some(old.as_secs_f64());
-                ttl = left.map(|left| left.as_secs_f64());
-            }
-            let (parameters, types) = match &trace {
-                Trace::NeverStored | Trace::Unknown => nearest(py, native, home, &keyed),
-                Trace::Fresh { .. } | Trace::Computing | Trace::Gone(_) => (Vec::new(), None),
-            };
-            let (reason, by) = named(trace);
-            Ok((reason, by, parameters, types, age, ttl, key))
-        },
-    )
+    let py = function.py();
+    if call::function(function)?.home(py)?.is_disabled(py)? {
+        // What goes past the cache has perhaps no key.
+        let key = key_of(function, namespace, arguments, keywords).unwrap_or_default();
+        return Ok(("disabled", None, Vec::new(), None, None, None, key));
+    }
+    keyed(function, arguments, keywords, |native, home, _, keyed| {
+        let key = stored_name(native, home, namespace, py, &keyed)?;
+        let trace = home.engine.trace(&home.scope, keyed.hash, &keyed.key);
+        let (mut age, mut ttl) = (None, None);
+        if let Trace::Fresh {
+            age: old,
+            ttl: left,
+        } = &trace
+        {
+            age = Some(old.as_secs_f64());
+            ttl = left.map(|left| left.as_secs_f64());
+        }
+        let (parameters, types) = match &trace {
+            Trace::NeverStored | Trace::Unknown => nearest(py, native, home, &keyed),
+            Trace::Fresh { .. } | Trace::Computing | Trace::Gone(_) => (Vec::new(), None),
+        };
+        let (reason, by) = named(trace);
+        Ok((reason, by, parameters, types, age, ttl, key))
+    })
 }
 
 /// A trace as Python knows it, with the tag or the verb it came by.
@@ -72,7 +74,7 @@ fn named(trace: Trace) -> (&'static str, Option<String>) {
             Reason::Expired => ("expired", None),
             Reason::Deleted => ("invalidated", verb("invalidate")),
             Reason::Cleared => ("cleared", verb("clear")),
-            Reason::Invalidated(tag) => ("invalidated", Some(tag.to_string())),
+            Reason::Invalidated(tag) => ("invalidated", shown(&tag).or_else(|| verb("invalidate"))),
             Reason::MarkedStale => ("marked_stale", verb("mark_stale")),
             Reason::NotStored => ("not_storable", None),
         },
@@ -97,12 +99,14 @@ fn nearest(
     let Some(mine) = Pieces::of(keyed.key.arguments()) else {
         return (Vec::new(), None);
     };
+    // The first piece is then the tenant, and others' entries are nothing to compare with.
+    let own = usize::from(keyed.tenant.is_some());
     let others = home.engine.some_keys(&home.scope, NEIGHBOURS);
     let compared = others
         .iter()
         .filter_map(|key| Pieces::of(key.arguments()))
         .filter_map(|other| Some((mine.differing(&other)?, other)))
-        .filter(|(places, _)| !places.is_empty());
+        .filter(|(places, _)| places.iter().all(|at| *at >= own) && !places.is_empty());
     let Some((places, other)) = compared.min_by_key(|(places, _)| places.len()) else {
         return (Vec::new(), None);
     };
@@ -110,6 +114,6 @@ fn nearest(
         [at] => mine.type_name(at).zip(other.type_name(at)),
         _ => None,
     };
-    let named = places.iter().filter_map(|at| names.get(*at).cloned());
+    let named = places.iter().filter_map(|at| names.get(*at - own).cloned());
     (named.collect(), types.filter(|(here, there)| here != there))
 }

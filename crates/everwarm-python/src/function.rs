@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
-use everwarm_core::key::{Short, Writer};
+use everwarm_core::key::{Header, Short, Writer};
 use everwarm_core::using::{Plan, Read};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
@@ -15,12 +15,14 @@ use crate::answer::{Answer, Status};
 use crate::arguments::Arguments;
 use crate::ask::Source;
 use crate::engine::Key;
+use crate::format::Plan as Format;
 use crate::home::{Found, Home, Keyed};
 use crate::listener::Title;
 use crate::object::Object;
 use crate::own::Own;
 use crate::parameter::{Parameter, is_instance_name};
 use crate::settle::Flight;
+use crate::shared::{Held, Link};
 use crate::signature::{Signature, Unkeyed};
 use crate::table::Table;
 use crate::terms::{KeySource, Terms, resolve};
@@ -64,6 +66,9 @@ impl Function {
         let checked = terms.get();
         checked.key.check(py, &signature)?;
         checked.tags.check(py, &signature)?;
+        if let Some(tenancy) = &checked.tenancy {
+            tenancy.check(py, &signature)?;
+        }
         Ok(Self {
             at_once: matches!(checked.key, KeySource::Arguments) && checked.isolate.is_none(),
             wrapped: wrapped.unbind(),
@@ -90,6 +95,11 @@ impl Function {
 
     pub(crate) fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    /// Whether each call goes past the cache, since it was told to keep no entries.
+    pub(crate) fn keeps_nothing(&self) -> bool {
+        matches!(&self.terms().key, KeySource::Own(own) if !own.keeps)
     }
 
     /// The value of a call whose key is made of exact scalars and whose entry is fresh: the way of nearly every call.
@@ -147,7 +157,8 @@ impl Function {
             return Ok(self.bypass(home, call)?.value.into_bound(py).into_ptr());
         }
         match self.keyed(home, call) {
-            Err(Unkeyed::Misfit) => {
+            Err(Unkeyed::Nobody) if home.strict => return Err(errors::nobody(py, &self.title(py))),
+            Err(Unkeyed::Misfit | Unkeyed::Nobody) => {
                 return Ok(self.bypass(home, call)?.value.into_bound(py).into_ptr());
             }
             Err(Unkeyed::Refused(error)) => return Err(error),
@@ -185,7 +196,8 @@ impl Function {
         }
         let keyed = match self.keyed(home, call) {
             Ok(keyed) => keyed,
-            Err(Unkeyed::Misfit) => return self.bypass(home, call),
+            Err(Unkeyed::Nobody) if home.strict => return Err(errors::nobody(py, &self.title(py))),
+            Err(Unkeyed::Misfit | Unkeyed::Nobody) => return self.bypass(home, call),
             Err(Unkeyed::Refused(error)) => return Err(error),
         };
         if let Some(value) = self.found(py, home, &keyed, plan)? {
@@ -193,20 +205,22 @@ impl Function {
                 Some(value) => Answer {
                     value,
                     status: Status::Hit,
+                    told: None,
                 },
                 None => Answer {
                     value: call.call(self.wrapped(py))?.into(),
                     status: Status::Bypass,
+                    told: None,
                 },
             });
         }
-        let tags = self.tags(home, call);
+        let tags = self.tags(home, call, &keyed);
         let source = Called {
             function: self,
             home,
             call,
         };
-        ask::answer(py, &source, keyed, tags.as_deref(), plan)
+        ask::answer(py, &source, keyed, tags, plan)
     }
 
     /// The value of an entry that the plan takes. A call that is to be served from the cache alone fails without.
@@ -221,9 +235,19 @@ impl Function {
         let found = match plan.read() {
             Read::Any => engine.hit(scope, keyed.hash, &keyed.key),
             Read::Nothing => None,
+            // Only stores know how old a value is that memory has from them.
+            Read::Within(_) if home.link.is_some() => None,
             read => engine.hit_since(scope, keyed.hash, &keyed.key, read.since(engine.now())),
         };
-        if found.is_none() && matches!(plan, Plan::Only(_)) {
+        if found.is_none()
+            && let Plan::Only(read) = plan
+        {
+            if let Some(held) = Held::new(py, home, keyed)?
+                && let Some(kept) = held.read_if(py, read)?
+            {
+                scope.count_hit();
+                return Ok(Some(kept.value));
+            }
             scope.count_miss();
             return Err(errors::not_cached(py, &self.title(py)));
         }
@@ -237,6 +261,7 @@ impl Function {
         Ok(Answer {
             value,
             status: Status::Bypass,
+            told: None,
         })
     }
 }
@@ -255,8 +280,9 @@ impl Function {
             .cast_into::<Table>()?;
         let listener = table.get().listener.clone();
         let introduced = listener.map(|listener| (listener, self.listed(py)));
+        let link = self.link(&table)?;
         let make = || {
-            let home = Home::new(table.clone(), self.terms(), self.at_once);
+            let home = Home::new(table.clone(), self.terms(), self.at_once, link.clone());
             if let Some((listener, title)) = &introduced {
                 listener.introduce(&home.scope, Some(Arc::clone(title)));
             }
@@ -269,6 +295,33 @@ impl Function {
         } else {
             Found::First(first)
         })
+    }
+
+    /// How its values lie in the stores of a cache, if that has any and other processes can know the function.
+    fn link(&self, table: &Bound<'_, Table>) -> PyResult<Option<Arc<Link>>> {
+        let py = table.py();
+        let Some(shared) = &table.get().shared else {
+            return Ok(None);
+        };
+        let told = modules::own(py, "everwarm._stored")?.call_method1(
+            intern!(py, "of_function"),
+            (self.wrapped(py), &self.cache, &self.terms),
+        )?;
+        let Some((name, schema, format)) =
+            told.extract::<Option<(String, String, Bound<'_, Format>)>>()?
+        else {
+            return Ok(None);
+        };
+        let title = self.listed(py);
+        let parameters: Vec<&str> = title.parameters.iter().map(String::as_str).collect();
+        let header = Header {
+            function: &name,
+            version: &title.version,
+            parameters: &parameters,
+        };
+        let link = Link::new(Arc::clone(shared), &header, &schema, format.unbind())
+            .map_err(|limit| keys::beyond(py, limit))?;
+        Ok(Some(Arc::new(link)))
     }
 
     /// The home after the first was left; here too the first decides.
@@ -290,6 +343,15 @@ impl Function {
     /// The key of a call.
     pub(crate) fn keyed(&self, home: &Home, call: &Arguments<'_, '_>) -> Result<Keyed, Unkeyed> {
         let mut key = Writer::for_scope(home.scope.id());
+        let tenant = match &home.tenancy {
+            Some(tenancy) => tenancy.of_call(call, &self.signature)?,
+            None => None,
+        };
+        match &tenant {
+            Some(tenant) => key.bytes(&tenant.0),
+            None if home.tenancy.is_some() => return Err(Unkeyed::Nobody),
+            None => {}
+        }
         let mut instance = None;
         match &self.terms().key {
             KeySource::Arguments => {
@@ -309,10 +371,13 @@ impl Function {
             }
         }
         let sealed = key.seal().map_err(|limit| keys::beyond(call.py(), limit))?;
+        let (hash, sealed) = (home.seed.hash_one(sealed), sealed.into());
         Ok(Keyed {
-            hash: home.seed.hash_one(sealed),
-            key: sealed.into(),
+            hash,
+            key: sealed,
             instance,
+            bound: key.is_process_bound(),
+            tenant,
         })
     }
 
@@ -326,17 +391,24 @@ impl Function {
             hash: home.seed.hash_one(&key),
             key,
             instance: None,
+            bound: true,
+            tenant: None,
         })
     }
 
     /// The tags of a call. Where they cannot be made, nothing may be stored, since nothing could invalidate it.
-    pub(crate) fn tags(&self, home: &Home, call: &Arguments<'_, '_>) -> Option<Vec<Arc<str>>> {
+    pub(crate) fn tags(
+        &self,
+        home: &Home,
+        call: &Arguments<'_, '_>,
+        keyed: &Keyed,
+    ) -> Option<Vec<Arc<str>>> {
         match self.terms().tags.of(call, &self.signature) {
-            Ok(tags) => Some(tags),
-            Err(Unkeyed::Misfit) => None,
+            Ok(tags) => Some(home.carried(keyed, tags)),
+            Err(Unkeyed::Misfit | Unkeyed::Nobody) => None,
             Err(Unkeyed::Refused(error)) => {
                 home.scope.count_error();
-                report(call.py(), "tags=", &error);
+                report(call.py(), home, "tags=", &error);
                 None
             }
         }
@@ -424,7 +496,7 @@ impl Source for Called<'_, '_, '_> {
         Ok(self.call.call(self.function.wrapped(py))?.into())
     }
 
-    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> Object {
+    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> PyResult<Object> {
         self.function.settle(py, self.home, flight, value)
     }
 
@@ -433,15 +505,32 @@ impl Source for Called<'_, '_, '_> {
     }
 }
 
-/// Says once, in the log, that a callable of the policy has failed.
-pub(crate) fn report(py: Python<'_>, what: &str, error: &PyErr) {
-    report_so(py, what, error, "so the value was returned but not stored");
+/// Says once, in the log, that a callable of the policy has failed. What it raised may show a value or a key, so it is not said
+/// where these are secret.
+pub(crate) fn report(py: Python<'_>, home: &Home, what: &str, error: &PyErr) {
+    let so = "so the value was returned but not stored";
+    say(py, (what, error, so), home.is_secret());
+}
+
+/// Says once for each function, in the log, that stores cannot have its values, and what to do.
+pub(crate) fn report_refused(py: Python<'_>, (function, why): (&str, &str), is_secret: bool) {
+    let said = modules::own(py, "everwarm._report")
+        .and_then(|module| module.call_method1(intern!(py, "refused"), (function, why, is_secret)));
+    if let Err(failure) = said {
+        failure.write_unraisable(py, None);
+    }
 }
 
 /// Says once, in the log, that a callable has failed, and what follows from it.
 pub(crate) fn report_so(py: Python<'_>, what: &str, error: &PyErr, so: &str) {
-    let said = modules::own(py, "everwarm._report")
-        .and_then(|module| module.call_method1(intern!(py, "failed"), (what, error.value(py), so)));
+    say(py, (what, error, so), false);
+}
+
+fn say(py: Python<'_>, (what, error, so): (&str, &PyErr, &str), is_secret: bool) {
+    let said = modules::own(py, "everwarm._report").and_then(|module| {
+        let told = (what, error.value(py), so, is_secret);
+        module.call_method1(intern!(py, "failed"), told)
+    });
     if let Err(failure) = said {
         failure.write_unraisable(py, None);
     }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pyo3::Borrowed;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyIterator, PyString, PyTuple};
+use pyo3::{Borrowed, intern};
 
+use crate::calling;
 use crate::terms::{span_of, texts};
 
 /// The ttl that a verb is given.
@@ -59,12 +60,52 @@ pub(crate) fn whole<'py>(
 
 /// Many keys, which one text is not.
 pub(crate) fn many<'py>(keys: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
+    let hint = "write `[key]`, or take the verb for one key";
     if keys.is_instance_of::<PyString>() || keys.is_instance_of::<PyBytes>() {
-        return Err(PyTypeError::new_err(
-            "keys are a list of keys, not one text\nhint: write `[key]`, or take the verb for one key",
-        ));
+        return Err(PyTypeError::new_err(format!(
+            "keys are a list of keys, not one text\nhint: {hint}"
+        )));
+    }
+    if !keys.get_type().hasattr(intern!(keys.py(), "__iter__"))? {
+        return Err(no(keys, "keys are a list of keys", hint));
     }
     keys.try_iter()
+}
+
+/// The pairs of a mapping from keys to values.
+pub(crate) fn pairs<'py>(
+    mapping: &Bound<'py, PyAny>,
+) -> PyResult<impl Iterator<Item = PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)>>> {
+    let items = intern!(mapping.py(), "items");
+    if !mapping.hasattr(items)? {
+        let hint = "write `set_many({key: value})`";
+        return Err(no(
+            mapping,
+            "set_many takes a mapping from keys to values",
+            hint,
+        ));
+    }
+    let pairs = calling::call(&mapping.getattr(items)?, [])?.try_iter()?;
+    Ok(pairs.map(|pair| pair?.extract()))
+}
+
+/// The bytes that texts begin with which are looked for.
+pub(crate) fn beginning(prefix: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if !prefix.is_instance_of::<PyString>() {
+        let hint = "write `scan(\"user:\")`; keys of other types are passed over";
+        return Err(no(prefix, "scan takes the text that keys begin with", hint));
+    }
+    let encode = intern!(prefix.py(), "encode");
+    let encoded = prefix.call_method1(encode, ("utf-8", "surrogatepass"))?;
+    encoded.extract()
+}
+
+/// The error for an argument of a wrong type.
+fn no(given: &Bound<'_, PyAny>, what: &str, hint: &str) -> PyErr {
+    match given.get_type().name() {
+        Ok(class) => PyTypeError::new_err(format!("{what}, not {class}\nhint: {hint}")),
+        Err(error) => error,
+    }
 }
 
 /// Tags given one by one, or as one iterable.

@@ -3,16 +3,21 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use everwarm_core::clock::Instant;
 use everwarm_core::policy::Policy;
+use everwarm_engine::stack::Done;
 use everwarm_engine::{Ask, Caller, Scope};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use crate::engine::{Engine, Key, Seed};
+use crate::errors;
 use crate::gate::{self, Gate};
 use crate::instances::Instances;
 use crate::own::Numbers;
+use crate::shared::{Link, Naming};
 use crate::table::Table;
+use crate::tenant::{Tenancy, Tenant};
 use crate::terms::Terms;
 
 /// Where a function's entries live.
@@ -26,8 +31,18 @@ pub(crate) struct Home {
     pub(crate) gate: Arc<Gate>,
     /// The function's policy, with what it leaves to the cache.
     pub(crate) policy: Policy,
+    /// What copies values on their way in and out, if they are isolated.
+    pub(crate) isolate: Option<Py<PyAny>>,
     /// The arguments that are told apart by their own `==`.
     pub(crate) numbers: Arc<Numbers>,
+    /// How the values lie in stores; None without any, or where they mean nothing in other processes.
+    pub(crate) link: Option<Arc<Link>>,
+    /// What entries and tags are called.
+    pub(crate) naming: Arc<Naming>,
+    /// Whose entries they are; None: everybody's.
+    pub(crate) tenancy: Option<Tenancy>,
+    /// Whether what cannot be done is raised.
+    pub(crate) strict: bool,
 }
 
 /// The home of a function: the one it found first, or the one after its cache was taken back.
@@ -52,9 +67,18 @@ pub(crate) struct Keyed {
     pub(crate) hash: u64,
     pub(crate) key: Key,
     pub(crate) instance: Option<Py<PyAny>>,
+    /// Whether it names something that only this process knows.
+    pub(crate) bound: bool,
+    /// Whose it is, where there are tenants.
+    pub(crate) tenant: Option<Tenant>,
 }
 
 impl Keyed {
+    /// Whether no store may have it.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound || self.instance.is_some()
+    }
+
     /// Shows the instance to the garbage collector.
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.instance)
@@ -63,32 +87,149 @@ impl Keyed {
 
 impl Home {
     /// The place of a function in a table: of its own, or that of its declared name and version.
-    pub(crate) fn new(table: Bound<'_, Table>, terms: &Terms, at_once: bool) -> Self {
+    pub(crate) fn new(
+        table: Bound<'_, Table>,
+        terms: &Terms,
+        at_once: bool,
+        link: Option<Arc<Link>>,
+    ) -> Self {
         let scope = table.get().scope(terms.name.as_deref(), &terms.version);
-        Self::within(table, scope, terms, at_once)
+        let tenancy = terms.tenancy.as_ref().or(table.get().tenancy.as_ref());
+        let tenancy = tenancy.map(|tenancy| tenancy.clone_ref(table.py()));
+        Self::within(table, (scope, link, tenancy), terms, at_once)
     }
 
     /// The place of a cache's own entries.
     pub(crate) fn of_objects(table: Bound<'_, Table>, terms: &Terms) -> Self {
         let scope = Arc::clone(&table.get().objects);
-        Self::within(table, scope, terms, true)
+        let link = table.get().link.clone();
+        let tenancy = table.get().tenancy.as_ref();
+        let tenancy = tenancy.map(|tenancy| tenancy.clone_ref(table.py()));
+        Self::within(
+            table,
+            (scope, link, tenancy),
+            terms,
+            terms.isolate.is_none(),
+        )
     }
 
-    fn within(table: Bound<'_, Table>, scope: Arc<Scope>, terms: &Terms, at_once: bool) -> Self {
-        let engine = Arc::clone(&table.get().engine);
+    fn within(
+        table: Bound<'_, Table>,
+        (scope, link, tenancy): (Arc<Scope>, Option<Arc<Link>>, Option<Tenancy>),
+        terms: &Terms,
+        at_once: bool,
+    ) -> Self {
+        let (py, engine) = (table.py(), Arc::clone(&table.get().engine));
         Self {
             instances: Instances::new(Arc::clone(&engine), Arc::clone(&scope)),
             seed: table.get().seed.clone(),
-            gate: if at_once {
+            gate: if at_once && tenancy.is_none() {
                 Arc::clone(&table.get().gate)
             } else {
                 Gate::never()
             },
             policy: terms.policy_within(table.get().ttl),
+            isolate: terms.isolate.as_ref().map(|copy| copy.clone_ref(py)),
             numbers: Numbers::new(scope.id()),
+            naming: Arc::clone(&table.get().naming),
+            strict: terms.strict.unwrap_or(table.get().strict),
+            tenancy,
             table: table.unbind(),
             engine,
             scope,
+            link,
+        }
+    }
+
+    /// Until when memory keeps what is fresh until `deadline`.
+    pub(crate) fn kept_until(&self, deadline: Instant) -> Instant {
+        match &self.link {
+            Some(link) => link.shared.kept_until(deadline, self.engine.now()),
+            None => deadline,
+        }
+    }
+
+    /// Whether values are kept in this process's memory as they are.
+    pub(crate) fn has_memory(&self) -> bool {
+        self.table
+            .get()
+            .shared
+            .as_ref()
+            .is_none_or(|shared| shared.memory)
+    }
+
+    /// Whether nothing of a value may lie readable anywhere.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.naming.is_secret()
+    }
+
+    /// The tenant of the running context, where one is taken from there.
+    pub(crate) fn tenant(&self, py: Python<'_>) -> PyResult<Option<Tenant>> {
+        match &self.tenancy {
+            Some(tenancy) => tenancy.of_context(py),
+            None => Ok(None),
+        }
+    }
+
+    /// The tenant that a verb of the cache's own acts for, where there are tenants.
+    ///
+    /// # Errors
+    /// `TenantMissing`: what is nobody's cannot be let go.
+    pub(crate) fn demand_tenant(&self, py: Python<'_>) -> PyResult<()> {
+        if self.tenancy.is_some() && self.tenant(py)?.is_none() {
+            return Err(errors::nobody(py, "the cache's own entry"));
+        }
+        Ok(())
+    }
+
+    /// Whether a verb of the cache's own goes past it now: it is disabled, or is to have a tenant and has none.
+    pub(crate) fn is_away(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.is_disabled(py)? {
+            return Ok(true);
+        }
+        if self.tenancy.is_none() || self.tenant(py)?.is_some() {
+            return Ok(false);
+        }
+        match self.strict {
+            true => Err(errors::nobody(py, "the cache's own entry")),
+            false => Ok(true),
+        }
+    }
+
+    /// Lets go of what carries one of these tags, in stores and then in memory.
+    pub(crate) fn invalidate(&self, py: Python<'_>, tags: &[Arc<str>]) -> PyResult<()> {
+        let done = match &self.link {
+            Some(link) => link.invalidate(py, tags)?,
+            None => Done::Now,
+        };
+        self.engine.invalidate_tags(tags);
+        self.told(py, done)
+    }
+
+    /// Says that an invalidation has not reached a store, where that is to be said.
+    pub(crate) fn told(&self, py: Python<'_>, done: Done) -> PyResult<()> {
+        match done {
+            Done::Pending if self.strict => Err(errors::pending(py)),
+            Done::Pending | Done::Now => Ok(()),
+        }
+    }
+
+    /// The tags that an entry carries, from those its user gave it before it was computed.
+    pub(crate) fn carried(&self, keyed: &Keyed, given: Vec<Arc<str>>) -> Vec<Arc<str>> {
+        let tenant = keyed.tenant.as_ref();
+        let mut carried = self.naming.carried(tenant, given);
+        if let Some(tenant) = tenant {
+            carried.push(self.naming.whole(tenant, None));
+            carried.push(self.naming.whole(tenant, Some(&self.called())));
+        }
+        carried
+    }
+
+    /// What the function is called among a tenant's.
+    pub(crate) fn called(&self) -> Arc<str> {
+        match &self.link {
+            Some(link) => link.own_function(),
+            None => format!("#{}", self.scope.id()).into(),
         }
     }
 

@@ -38,7 +38,7 @@ impl Texts {
             .with(arguments.py(), |call| self.source.of(call, &self.signature));
         match filled {
             Ok(texts) => Ok(texts.iter().map(ToString::to_string).collect()),
-            Err(Unkeyed::Misfit) => Ok(Vec::new()),
+            Err(Unkeyed::Misfit | Unkeyed::Nobody) => Ok(Vec::new()),
             Err(Unkeyed::Refused(error)) => Err(error),
         }
     }

@@ -10,29 +10,48 @@ use crate::object::Object;
 use crate::{calling, errors};
 
 impl Function {
-    /// The value to be stored or handed out: a copy if the policy isolates, else itself.
-    pub(crate) fn copied(&self, py: Python<'_>, value: &Object) -> PyResult<Object> {
-        match &self.terms().isolate {
-            Some(_) if never_changes(value.bind(py)) => Ok(value.clone()),
-            Some(copy) => Ok(calling::call(copy.bind(py), [value.bind(py).as_borrowed()])?.into()),
-            None => Ok(value.clone()),
-        }
+    /// The value to be stored or handed out: a copy if the policy isolates, else itself. A failure is counted and said, and
+    /// there is nothing.
+    pub(crate) fn try_copied(&self, py: Python<'_>, home: &Home, value: &Object) -> Option<Object> {
+        home.try_copied(py, value)
     }
 
-    /// As [`copied`](Self::copied); a failure is counted and said, and there is nothing.
-    pub(crate) fn try_copied(&self, py: Python<'_>, home: &Home, value: &Object) -> Option<Object> {
-        self.copied(py, value)
+    /// As [`try_copied`](Self::try_copied), for a verb, which has nothing else to give.
+    pub(crate) fn copied_or_refused(&self, py: Python<'_>, value: &Object) -> PyResult<Object> {
+        copied(py, self.terms().isolate.as_ref(), value)
+            .map_err(|error| errors::not_copied(py, &self.title(py), error))
+    }
+}
+
+impl Home {
+    /// The value to be stored or handed out: a copy if the policy isolates, else itself. A failure is counted and said, and
+    /// there is nothing.
+    pub(crate) fn try_copied(&self, py: Python<'_>, value: &Object) -> Option<Object> {
+        copied(py, self.isolate.as_ref(), value)
             .inspect_err(|error| {
-                home.scope.count_error();
-                report(py, "isolate=", error);
+                self.scope.count_error();
+                report(py, self, "isolate=", error);
             })
             .ok()
     }
 
-    /// As [`copied`](Self::copied), for a verb, which has nothing else to give.
-    pub(crate) fn copied_or_refused(&self, py: Python<'_>, value: &Object) -> PyResult<Object> {
-        self.copied(py, value)
-            .map_err(|error| errors::not_copied(py, &self.title(py), error))
+    /// As [`try_copied`](Self::try_copied), for a verb of the cache itself, which has nothing else to give.
+    pub(crate) fn copied_or_refused(&self, py: Python<'_>, value: Object) -> PyResult<Object> {
+        match &self.isolate {
+            None => Ok(value),
+            copy => copied(py, copy.as_ref(), &value)
+                .map_err(|error| errors::not_copied(py, "this cache", error)),
+        }
+    }
+}
+
+/// What `copy` makes of a value, unless nothing copies or the value cannot be changed.
+fn copied(py: Python<'_>, copy: Option<&Py<PyAny>>, value: &Object) -> PyResult<Object> {
+    match copy {
+        Some(copy) if !never_changes(value.bind(py)) => {
+            Ok(calling::call(copy.bind(py), [value.bind(py).as_borrowed()])?.into())
+        }
+        _ => Ok(value.clone()),
     }
 }
 

@@ -13,9 +13,12 @@ mod bounds;
 mod call;
 mod calling;
 mod clock;
+mod conformance;
 mod engine;
+mod entries;
 mod errors;
 mod explain;
+mod format;
 mod function;
 mod gate;
 mod given;
@@ -30,14 +33,18 @@ mod methods;
 mod modules;
 mod object;
 mod objects;
+mod once;
 mod own;
 mod parameter;
 mod ready;
 mod scan;
 mod settle;
 mod shape;
+mod shared;
 mod signature;
+mod store;
 mod table;
+mod tenant;
 mod terms;
 mod turn;
 mod using;
@@ -78,7 +85,9 @@ fn unknown_option(name: &str, known: Vec<String>) -> String {
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     modules::register(module)?;
+    once::register(module)?;
     keys::register(module)?;
+    format::register(module)?;
     ready::register(module)?;
     call::register(module)?;
     module.add_class::<clock::Hand>()?;
@@ -86,16 +95,23 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     methods::register(module)?;
     module.add_class::<scan::Scan>()?;
     module.add_class::<own::Own>()?;
+    module.add_class::<shared::Codec>()?;
+    module.add_class::<shared::Key>()?;
+    module.add_class::<shared::Keyring>()?;
     module.add_class::<table::Table>()?;
     module.add_class::<terms::Terms>()?;
     module.add_class::<turn::Turn>()?;
     module.add_class::<wanted::Wanted>()?;
     module.add_class::<using::Plan>()?;
     module.add_class::<invalidates::Texts>()?;
+    conformance::register(module)?;
+    store::register(module)?;
     for function in [
         wrap_pyfunction!(after_fork, module)?,
         wrap_pyfunction!(seconds, module)?,
         wrap_pyfunction!(bounds::check_bounds, module)?,
+        wrap_pyfunction!(shared::check_store, module)?,
+        wrap_pyfunction!(shared::key_of_password, module)?,
         wrap_pyfunction!(size, module)?,
         wrap_pyfunction!(unknown_option, module)?,
         wrap_pyfunction!(listener::end_listeners, module)?,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use everwarm_core::key::{self, Digest, Header};
+use everwarm_core::key::{self, Digest, Header, Writer};
 use everwarm_engine::{Cause, Scope};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyKeyboardInterrupt;
@@ -32,6 +32,8 @@ pub(crate) struct Listener {
     /// None once the garbage collector has cleared the table.
     callable: Mutex<Option<Py<PyAny>>>,
     namespace: String,
+    /// Whether the cache's own keys begin with a tenant.
+    tenants: bool,
     /// The functions by the numbers of their scopes; the cache's own verbs have no title.
     known: Mutex<HashMap<u32, Known>>,
 }
@@ -43,10 +45,11 @@ struct Known {
 }
 
 impl Listener {
-    pub(crate) fn new(callable: Py<PyAny>, namespace: String) -> Arc<Self> {
+    pub(crate) fn new(callable: Py<PyAny>, namespace: String, tenants: bool) -> Arc<Self> {
         Arc::new(Self {
             callable: Mutex::new(Some(callable)),
             namespace,
+            tenants,
             known: Mutex::default(),
         })
     }
@@ -120,7 +123,16 @@ impl Listener {
         title: Option<&Title>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let Some(title) = title else {
-            return keys::decoded(py, key.arguments());
+            let Ok(mut values) = key::decode_all(key.arguments()) else {
+                return keys::decoded(py, key.arguments());
+            };
+            if self.tenants && !values.is_empty() {
+                values.remove(0);
+            }
+            let mut own = Writer::new();
+            let written = values.iter().try_for_each(|value| value.write(&mut own));
+            let own = written.and_then(|()| own.seal());
+            return keys::decoded(py, own.map_err(|limit| keys::beyond(py, limit))?.as_bytes());
         };
         let parameters: Vec<&str> = title.parameters.iter().map(String::as_str).collect();
         let header = Header {

@@ -3,158 +3,36 @@
 //! A cache finds its table when it is first used, by its `_resolve`. The commonest verbs, `get` and `set`, have a shorter
 //! way (`methods`), which ends here in `_get` and `_set` for whatever is not common.
 
-use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use everwarm_core::clock::Instant;
-use everwarm_core::error::{Error, ErrorKind};
-use everwarm_core::key::{self, Digest, Header, Short, Writer};
-use everwarm_core::policy::Policy;
+use everwarm_core::key::{self, Digest, Header};
 use everwarm_core::using::Plan;
+use everwarm_engine::stack::Done;
 use everwarm_engine::{Amendment, Chance, Condition};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
-use pyo3::{Borrowed, intern};
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::ask::Source;
-use crate::engine::Key;
-use crate::given::{Tags, Ttl, many, one_or_many};
+use crate::entries::{keyed, keyed_whole};
+use crate::given::{Tags, Ttl, beginning, many, one_or_many};
 use crate::home::Home;
-use crate::object::Object;
 use crate::scan::Scan;
+use crate::shared::{Held, Names, held};
 use crate::table::Table;
-use crate::terms::{Terms, span_of};
+use crate::terms::span_of;
 use crate::verbs::{self, Found};
 use crate::wanted::{self, Wanted};
-use crate::{ask, calling, errors, keys};
+use crate::{ask, errors, keys};
 
 /// A cache's own entries.
 #[pyclass(frozen, subclass, module = "everwarm._native")]
 pub(crate) struct Objects {
     pub(crate) home: OnceLock<Arc<Home>>,
     /// Where the entries live since the cache was taken back.
-    later: Mutex<Option<Arc<Home>>>,
-    chance: Chance,
-}
-
-impl Objects {
-    /// Where the entries live; found at the first use, when the cache is resolved.
-    pub(crate) fn open(slf: &Bound<'_, Self>) -> PyResult<Arc<Home>> {
-        let this = slf.get();
-        if let Some(home) = this.found() {
-            return Ok(home);
-        }
-        let py = slf.py();
-        let table = calling::call(&slf.getattr(intern!(py, "_resolve"))?, [])?;
-        let terms = slf
-            .getattr(intern!(py, "policy"))?
-            .getattr(intern!(py, "_terms"))?
-            .cast_into::<Terms>()?;
-        let home = Home::of_objects(table.cast_into::<Table>()?, terms.get());
-        let home = Arc::new(home);
-        if this.home.get().is_none() {
-            return Ok(Arc::clone(this.home.get_or_init(|| home)));
-        }
-        let left = this.later.lock().replace(Arc::clone(&home));
-        drop(left);
-        Ok(home)
-    }
-
-    /// Where the entries live, if that is known.
-    fn found(&self) -> Option<Arc<Home>> {
-        let home = self.home.get()?;
-        if !home.is_left() {
-            return Some(Arc::clone(home));
-        }
-        let later = self.later.lock().clone()?;
-        (!later.is_left()).then_some(later)
-    }
-
-    /// When an entry ends that is written there now.
-    pub(crate) fn deadline(&self, home: &Home, ttl: Ttl) -> Instant {
-        let policy = match ttl {
-            Ttl::Unsaid => home.policy,
-            Ttl::Said(ttl) => Policy { ttl, ..home.policy },
-        };
-        if policy.ttl.is_none() {
-            return Instant::NEVER;
-        }
-        let lifetime = policy.lifetime(home.engine.now(), Duration::ZERO, &self.chance);
-        lifetime.serve_until()
-    }
-
-    /// The home of a cache that is not closed.
-    pub(crate) fn open_for(slf: &Bound<'_, Self>) -> PyResult<Arc<Home>> {
-        let home = Self::open(slf)?;
-        match home.engine.is_closed() {
-            true => Err(closed(slf)),
-            false => Ok(home),
-        }
-    }
-
-    /// The value of a key that is a small int or an ASCII text, if it is there: the way of nearly every `get`.
-    #[inline(always)]
-    pub(crate) fn hit_common(&self, key: Borrowed<'_, '_, PyAny>) -> Option<Object> {
-        let home = self.home.get()?;
-        if !home.gate.is_open() {
-            return None;
-        }
-        let key = keys::add_common(key, Short::for_scope(home.scope.id())).complete()?;
-        home.engine.hit(&home.scope, home.seed.hash_one(key), &key)
-    }
-
-    /// The value of an entry, counted as a hit; else the key's hash.
-    #[inline(always)]
-    fn hit(home: &Home, key: &Bound<'_, PyAny>) -> PyResult<Result<Object, u64>> {
-        let short = Short::for_scope(home.scope.id());
-        let (hash, found) = match keys::add_common(key.as_borrowed(), short).complete() {
-            Some(key) => {
-                let hash = home.seed.hash_one(key);
-                (hash, home.engine.hit(&home.scope, hash, &key))
-            }
-            None => {
-                let (hash, key) = keyed(home, key)?;
-                (hash, home.engine.hit(&home.scope, hash, &key))
-            }
-        };
-        Ok(found.ok_or(hash))
-    }
-
-    fn amend(
-        slf: &Bound<'_, Self>,
-        key: &Bound<'_, PyAny>,
-        amendment: Amendment<'_>,
-    ) -> PyResult<bool> {
-        let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
-            return Ok(false);
-        }
-        Ok(home.engine.amend(&home.scope, hash, &key, amendment))
-    }
-}
-
-/// The canonical key of an object.
-pub(crate) fn keyed(home: &Home, object: &Bound<'_, PyAny>) -> PyResult<(u64, Key)> {
-    let mut key = Writer::for_scope(home.scope.id());
-    keys::encode_argument(object, &mut key, "key")?;
-    let sealed = key
-        .seal()
-        .map_err(|limit| keys::beyond(object.py(), limit))?;
-    Ok((home.seed.hash_one(sealed), sealed.into()))
-}
-
-pub(crate) fn closed(objects: &Bound<'_, Objects>) -> PyErr {
-    let name = objects
-        .getattr(intern!(objects.py(), "namespace"))
-        .and_then(|name| name.extract::<String>())
-        .unwrap_or_default();
-    let message = format!("the cache {name:?} is closed");
-    let hint = "build another `Cache`, or close this one later";
-    errors::raise(objects.py(), &Error::new(ErrorKind::Closed, message, hint))
+    pub(crate) later: Mutex<Option<Arc<Home>>>,
+    pub(crate) chance: Chance,
 }
 
 #[pymethods]
@@ -177,16 +55,28 @@ impl Objects {
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let home = Self::open(slf)?;
-        if home.is_disabled(slf.py())? {
+        if home.is_away(slf.py())? {
             home.scope.count_bypass();
             return Ok(default);
         }
         match Self::hit(&home, key)? {
-            Ok(value) => Ok(Some(value.into_bound(slf.py()))),
+            Ok(value) => {
+                let own = home.copied_or_refused(slf.py(), value)?;
+                Ok(Some(own.into_bound(slf.py())))
+            }
             Err(hash) => {
                 Self::open_for(slf)?;
-                home.engine.missed(&home.scope, hash);
-                Ok(default)
+                let py = slf.py();
+                match Self::behind(py, &home, key)? {
+                    Some(value) => {
+                        let own = home.copied_or_refused(py, value)?;
+                        Ok(Some(own.into_bound(py)))
+                    }
+                    None => {
+                        home.engine.missed(&home.scope, hash);
+                        Ok(default)
+                    }
+                }
             }
         }
     }
@@ -203,7 +93,7 @@ impl Objects {
         Self::put(slf, key, value, (ttl, tags))
     }
 
-    /// Stores `value` under `key` unless something is there; whether it did.
+    /// Stores `value` under `key` unless something is there; whether it did. A value too heavy to be kept is refused.
     #[pyo3(signature = (key, value, *, ttl=Ttl::Unsaid, tags=Tags::default()))]
     #[pyo3(text_signature = "($self, key, value, *, ttl=..., tags=())")]
     fn add(
@@ -216,7 +106,7 @@ impl Objects {
         Self::put_if(slf, (key, value, ttl, tags), Condition::Absent)
     }
 
-    /// Stores `value` under `key` if something is there; whether it did.
+    /// Stores `value` under `key` if something is there; whether it did. A value too heavy to be kept is refused.
     #[pyo3(signature = (key, value, *, ttl=Ttl::Unsaid, tags=Tags::default()))]
     #[pyo3(text_signature = "($self, key, value, *, ttl=..., tags=())")]
     fn replace(
@@ -235,7 +125,7 @@ impl Objects {
     fn compare_and_set(
         slf: &Bound<'_, Self>,
         key: &Bound<'_, PyAny>,
-        version: &Bound<'_, PyInt>,
+        version: &Bound<'_, PyAny>,
         value: Bound<'_, PyAny>,
     ) -> PyResult<bool> {
         Self::exchange(slf, key, version, value)
@@ -260,16 +150,31 @@ impl Objects {
     /// Lets the entry of `key` go; whether it was there. A computation of it that is running is not stored.
     fn delete(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        let there = home.engine.contains(&home.scope, hash, &key);
-        Ok(home.engine.delete(&home.scope, hash, &key) && there)
+        home.demand_tenant(slf.py())?;
+        let keyed = keyed_whole(&home, key)?;
+        if let Some(held) = Held::new(slf.py(), &home, &keyed)? {
+            let (there, done) = held.delete(slf.py());
+            return home.told(slf.py(), done).map(|()| there);
+        }
+        let (hash, key) = (keyed.hash, &keyed.key);
+        let there = home.engine.contains(&home.scope, hash, key);
+        Ok(home.engine.delete(&home.scope, hash, key) && there)
     }
 
     /// Whether there is a fresh entry; counts nothing.
     fn exists(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        Ok(!home.is_disabled(slf.py())? && home.engine.contains(&home.scope, hash, &key))
+        let keyed = keyed_whole(&home, key)?;
+        if home.is_away(slf.py())? {
+            return Ok(false);
+        }
+        if home.engine.contains(&home.scope, keyed.hash, &keyed.key) {
+            return Ok(true);
+        }
+        match Held::new(slf.py(), &home, &keyed)? {
+            Some(held) => Ok(held.read(slf.py())?.is_some()),
+            None => Ok(false),
+        }
     }
 
     fn __contains__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -283,7 +188,10 @@ impl Objects {
     ) -> PyResult<Bound<'py, PyDict>> {
         let home = Self::open_for(slf)?;
         let found = PyDict::new(slf.py());
-        let disabled = home.is_disabled(slf.py())?;
+        let disabled = home.is_away(slf.py())?;
+        if home.link.is_some() && !disabled {
+            return held::get_many(slf.py(), &home, keys);
+        }
         for key in many(keys)? {
             let key = key?;
             if disabled {
@@ -291,7 +199,10 @@ impl Objects {
                 continue;
             }
             match Self::hit(&home, &key)? {
-                Ok(value) => found.set_item(key, value.into_bound(slf.py()))?,
+                Ok(value) => {
+                    let own = home.copied_or_refused(slf.py(), value)?;
+                    found.set_item(key, own.into_bound(slf.py()))?;
+                }
                 Err(hash) => home.engine.missed(&home.scope, hash),
             }
         }
@@ -313,6 +224,7 @@ impl Objects {
     /// Lets the entries of `keys` go; how many were there.
     fn delete_many(slf: &Bound<'_, Self>, keys: &Bound<'_, PyAny>) -> PyResult<usize> {
         let mut gone = 0;
+        // One by one, so that each is gone from memory as soon as it is gone from stores.
         for key in many(keys)? {
             gone += usize::from(Self::delete(slf, &key?)?);
         }
@@ -335,17 +247,25 @@ impl Objects {
         let py = slf.py();
         wanted::check(&compute)?;
         let home = Self::open(slf)?;
-        let disabled = home.is_disabled(py)?;
-        if !disabled && let Ok(value) = Self::hit(&home, &key)? {
-            return Ok(value.into_bound(py));
+        let disabled = home.is_away(py)?;
+        let hit = match disabled {
+            true => None,
+            false => Self::hit(&home, &key)?.ok(),
+        };
+        let own = hit.as_ref().map(|value| home.try_copied(py, value));
+        if let Some(Some(own)) = own {
+            return Ok(own.into_bound(py));
         }
         let wanted = Wanted::new(slf, key, compute, ttl, tags)?;
         if disabled {
             home.scope.count_bypass();
+        }
+        if disabled || hit.is_some() {
             return Ok(wanted.compute(py)?.into_bound(py));
         }
         let keyed = wanted.keyed(py)?;
-        let answer = ask::answer(py, &wanted, keyed, Some(&wanted.tags), Plan::ORDINARY)?;
+        let tags = wanted.tags(&keyed);
+        let answer = ask::answer(py, &wanted, keyed, Some(tags), Plan::ORDINARY)?;
         Ok(answer.value.into_bound(py))
     }
 
@@ -356,15 +276,20 @@ impl Objects {
         namespace: &str,
     ) -> PyResult<Option<Found<'py>>> {
         let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
+        if home.is_away(slf.py())? {
+            keyed(&home, key)?;
             home.scope.count_bypass();
             return Ok(None);
         }
-        let Some(seen) = home.engine.hit_seen(&home.scope, hash, &key) else {
+        if home.link.is_some() {
+            return held::seen(slf.py(), &home, key);
+        }
+        let (hash, key) = keyed(&home, key)?;
+        let Some(mut seen) = home.engine.hit_seen(&home.scope, hash, &key) else {
             home.engine.missed(&home.scope, hash);
             return Ok(None);
         };
+        seen.value = home.copied_or_refused(slf.py(), seen.value)?;
         let header = Header {
             function: "",
             version: "",
@@ -379,12 +304,18 @@ impl Objects {
     /// The seconds that an entry has left: None if it is not there, `math.inf` if it does not expire.
     fn ttl(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
         let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
+        let keyed = keyed_whole(&home, key)?;
+        if home.is_away(slf.py())? {
             return Ok(None);
         }
-        let seen = home.engine.peek(&home.scope, hash, &key);
-        Ok(seen.map(|seen| seen.ttl.map_or(f64::INFINITY, |ttl| ttl.as_secs_f64())))
+        let left = match Held::new(slf.py(), &home, &keyed)? {
+            Some(held) => held.read(slf.py())?.map(|kept| kept.told.left),
+            None => {
+                let seen = home.engine.peek(&home.scope, keyed.hash, &keyed.key);
+                seen.map(|seen| seen.ttl)
+            }
+        };
+        Ok(left.map(|left| left.map_or(f64::INFINITY, |left| left.as_secs_f64())))
     }
 
     /// Lets an entry expire after `ttl` from now; whether it was there.
@@ -446,8 +377,9 @@ impl Objects {
     #[pyo3(signature = (*tags))]
     fn invalidate_tags(slf: &Bound<'_, Self>, tags: &Bound<'_, PyTuple>) -> PyResult<()> {
         let home = Self::open_for(slf)?;
-        home.engine.invalidate_tags(&one_or_many(tags)?);
-        Ok(())
+        let tags = one_or_many(tags)?;
+        let tenant = home.tenant(slf.py())?;
+        home.invalidate(slf.py(), &home.naming.meant(tenant.as_ref(), tags))
     }
 
     /// The texts among the keys that begin with `prefix`, in no order.
@@ -455,45 +387,78 @@ impl Objects {
     /// No lock is held between two of them. A key that stays throughout is given exactly once; what comes or goes
     /// meanwhile may be given or not.
     #[pyo3(signature = (prefix=None), text_signature = "($self, prefix='')")]
-    fn scan(slf: &Bound<'_, Self>, prefix: Option<&Bound<'_, PyString>>) -> PyResult<Scan> {
+    fn scan<'py>(
+        slf: &Bound<'py, Self>,
+        prefix: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let home = Self::open_for(slf)?;
-        let prefix = match prefix {
-            Some(prefix) => prefix
-                .call_method1(intern!(slf.py(), "encode"), ("utf-8", "surrogatepass"))?
-                .extract()?,
-            None => Vec::new(),
-        };
-        Ok(Scan::new(slf, home, prefix))
+        let prefix = prefix.map_or(Ok(Vec::new()), beginning)?;
+        if let Some(link) = &home.link {
+            let tenant = home.tenant(slf.py())?;
+            if tenant.is_some() == home.tenancy.is_some() {
+                let names = Names::new(slf.py(), link, (prefix, tenant))?;
+                return Ok(Bound::new(slf.py(), names)?.into_any());
+            }
+        }
+        Ok(Bound::new(slf.py(), Scan::new(slf, home, prefix)?)?.into_any())
     }
 
     /// Lets all entries go, those of its functions too.
     fn clear(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::open_for(slf)?.engine.clear();
-        Ok(())
+        let home = Self::open_for(slf)?;
+        if let Some(tenant) = home.tenant(slf.py())? {
+            return home.invalidate(slf.py(), &[home.naming.whole(&tenant, None)]);
+        }
+        let done = match &home.link {
+            Some(link) => link.clear(slf.py())?,
+            None => Done::Now,
+        };
+        home.engine.clear();
+        home.told(slf.py(), done)
     }
 
     /// Lets expired entries go at once; how many they were.
     ///
     /// A background thread does it every second anyway.
     fn sweep(slf: &Bound<'_, Self>) -> PyResult<usize> {
-        Ok(Self::open_for(slf)?.engine.sweep())
+        let home = Self::open_for(slf)?;
+        let behind = match &home.link {
+            Some(link) => link.sweep(slf.py())?,
+            None => 0,
+        };
+        Ok(home.engine.sweep() + behind)
     }
 
     /// Returns when all writes are done: at once, in memory.
     fn flush(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::open_for(slf).map(|_| ())
+        match &Self::open_for(slf)?.link {
+            Some(link) => link.flush(slf.py()),
+            None => Ok(()),
+        }
     }
 
     /// Whether the cache can be used: it is not closed.
     fn ping(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        Ok(!Self::open(slf)?.engine.is_closed())
+        let home = Self::open(slf)?;
+        if home.engine.is_closed() {
+            return Ok(false);
+        }
+        home.link
+            .as_ref()
+            .map_or(Ok(true), |link| link.ping(slf.py()))
     }
 
     /// Ends the cache: its entries leave, its verbs raise `Closed` from here on.
     ///
     /// Its functions go on as if they were not decorated. A second time does nothing.
     fn close(slf: &Bound<'_, Self>) -> PyResult<()> {
-        Self::open(slf)?.engine.close();
+        let home = Self::open(slf)?;
+        if let Some(link) = &home.link
+            && !home.engine.is_closed()
+        {
+            link.close(slf.py())?;
+        }
+        home.engine.close();
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use pyo3::types::{PyBytes, PyString};
 use crate::engine::Key;
 use crate::home::Home;
 use crate::objects::Objects;
+use crate::tenant::Tenant;
 
 /// How many entries are looked at at once.
 const PART: u32 = 128;
@@ -23,6 +24,8 @@ pub(crate) struct Scan {
     objects: Py<Objects>,
     home: Arc<Home>,
     prefix: Vec<u8>,
+    /// Whose keys are walked.
+    tenant: Option<Tenant>,
     walk: Mutex<Walk>,
 }
 
@@ -33,8 +36,13 @@ struct Walk {
 }
 
 impl Scan {
-    pub(crate) fn new(objects: &Bound<'_, Objects>, home: Arc<Home>, prefix: Vec<u8>) -> Self {
-        Self {
+    pub(crate) fn new(
+        objects: &Bound<'_, Objects>,
+        home: Arc<Home>,
+        prefix: Vec<u8>,
+    ) -> PyResult<Self> {
+        Ok(Self {
+            tenant: home.tenant(objects.py())?,
             objects: objects.clone().unbind(),
             home,
             prefix,
@@ -42,15 +50,12 @@ impl Scan {
                 found: Vec::new(),
                 next: Some(Place::default()),
             }),
-        }
+        })
     }
 
     /// The key as a text, if it is one of those that are looked for and its entry is still there.
     fn text(&self, key: &Key) -> Option<Vec<u8>> {
-        let values = decode_all(key.arguments()).ok()?;
-        let [Value::Str(text)] = <[Value; 1]>::try_from(values).ok()? else {
-            return None;
-        };
+        let text = text_of(key.arguments(), self.tenant.as_ref())?;
         let home = &self.home;
         let there = || {
             home.engine
@@ -60,8 +65,22 @@ impl Scan {
     }
 }
 
+/// The text that a key is; None for any other key, and for that of another tenant.
+pub(crate) fn text_of(key: &[u8], tenant: Option<&Tenant>) -> Option<Vec<u8>> {
+    let mut values = decode_all(key).ok()?.into_iter();
+    if let Some(tenant) = tenant
+        && !matches!(values.next()?, Value::Bytes(name) if *name == *tenant.0)
+    {
+        return None;
+    }
+    match (values.next()?, values.next()) {
+        (Value::Str(text), None) => Some(text),
+        _ => None,
+    }
+}
+
 /// A text in generalized UTF-8 as Python has it.
-fn decoded<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+pub(crate) fn decoded<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
     let errors = Some(c"surrogatepass");
     PyString::from_encoded_object(&PyBytes::new(py, text), Some(c"utf-8"), errors)
 }
@@ -74,7 +93,7 @@ impl Scan {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
         let home = &self.home;
-        if home.is_disabled(py)? {
+        if home.is_away(py)? {
             return Ok(None);
         }
         let mut walk = self.walk.lock();

@@ -36,6 +36,8 @@ pub(crate) struct Signature {
 pub(crate) enum Unkeyed {
     /// The arguments do not fit the signature: calling the function says so best.
     Misfit,
+    /// There is no tenant, and so no entry that is its own.
+    Nobody,
     /// The key cannot be built.
     Refused(PyErr),
 }

@@ -15,10 +15,13 @@ use pyo3::prelude::*;
 use crate::bounds::{bounds_of, size_of};
 use crate::clock::Hand;
 use crate::engine::{Engine, Key, Seed};
+use crate::format::Plan as Format;
 use crate::gate::Gate;
 use crate::listener::{Ear, Listener};
 use crate::lock::new_engine;
 use crate::object::Object;
+use crate::shared::{self, Codec, Link, Naming, Shared};
+use crate::tenant::Tenancy;
 use crate::weigher::Weigher;
 use crate::{calling, modules, terms, verbs};
 
@@ -44,6 +47,18 @@ pub(crate) struct Table {
     pub(crate) disabled: bool,
     /// What hits ask.
     pub(crate) gate: Arc<Gate>,
+    /// Whether a value may be put into memory as it is, without a further look.
+    pub(crate) puts_plainly: bool,
+    /// The stores behind its memory.
+    pub(crate) shared: Option<Arc<Shared>>,
+    /// How the entries of the cache's own verbs lie in them.
+    pub(crate) link: Option<Arc<Link>>,
+    /// What entries and tags are called.
+    pub(crate) naming: Arc<Naming>,
+    /// Whose entries its own are, and those of functions that do not say it.
+    pub(crate) tenancy: Option<Tenancy>,
+    /// Whether what cannot be done is raised.
+    pub(crate) strict: bool,
     /// Whether its cache has been taken back, so that functions find another table.
     left: AtomicBool,
 }
@@ -100,7 +115,7 @@ impl Table {
 impl Table {
     /// `max_entries` and `max_bytes` are bounds or None; the clock is the system's, unless a hand is given.
     #[new]
-    #[pyo3(signature = (max_entries, max_bytes, hand, *, weigher, on_remove, namespace, max_entry_bytes, eviction, ttl, disabled))]
+    #[pyo3(signature = (max_entries, max_bytes, hand, *, weigher, on_remove, namespace, max_entry_bytes, eviction, ttl, disabled, memory, tiers, format, codec, tenant, strict))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the keywords of one cache, each under its own name"
@@ -116,12 +131,36 @@ impl Table {
         eviction: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
         disabled: bool,
+        memory: bool,
+        tiers: Vec<Bound<'_, PyAny>>,
+        format: Option<Bound<'_, Format>>,
+        codec: &Bound<'_, Codec>,
+        tenant: Option<&Bound<'_, PyAny>>,
+        strict: bool,
     ) -> PyResult<Self> {
+        let py = max_entries.py();
         let bounds = bounds_of(max_entries, max_bytes, eviction)?;
         let weigher = terms::callable(weigher, "weigher", "lambda value: len(value)")?;
         let on_remove = terms::callable(on_remove, "on_remove", "lambda key, value, cause: ...")?;
         let ticker = hand.map_or_else(Ticker::system, |hand| Ticker::frozen_by(&hand.get().hand));
-        let listener = on_remove.map(|callable| Listener::new(callable, namespace));
+        let codec = codec.get();
+        // What is sealed is weighed as it lies there.
+        let weigher = weigher.filter(|_| codec.0.names().is_none());
+        let naming = Arc::new(Naming::new(&namespace, codec.0.names()));
+        let plan = shared::Plan {
+            naming: &naming,
+            memory: memory.then_some(bounds),
+            tiers,
+            codec,
+            ticker: ticker.clone(),
+        };
+        let shared = Shared::new(py, plan)?;
+        let link = match (&shared, format) {
+            (Some(shared), Some(format)) => Some(Link::of_objects(py, shared, format)?),
+            _ => None,
+        };
+        let listener =
+            on_remove.map(|callable| Listener::new(callable, namespace, tenant.is_some()));
         let ear = listener.as_ref().map(|listener| {
             let ear: Box<dyn everwarm_engine::Listener<Key, Object>> =
                 Box::new(Ear(Arc::clone(listener)));
@@ -133,23 +172,38 @@ impl Table {
             listener.introduce(&objects, None);
         }
         let gate = Gate::new();
-        if disabled {
+        if disabled || shared.as_ref().is_some_and(|shared| !shared.memory) {
             gate.shut();
         }
+        let max_entry_bytes = size_of("max_entry_bytes", max_entry_bytes)?;
         Ok(Self {
+            puts_plainly: !engine.weighs() && max_entry_bytes.is_none() && shared.is_none(),
             engine,
             seed: Seed::default(),
             objects,
             named: Mutex::default(),
             watched: AtomicBool::new(false),
             weigher: Weigher::new(weigher),
-            max_entry_bytes: size_of("max_entry_bytes", max_entry_bytes)?,
+            max_entry_bytes,
             listener,
             ttl: ttl.map_or(Ok(None), terms::span_of)?,
             disabled,
             gate,
+            shared,
+            link,
+            naming,
+            tenancy: tenant.map(Tenancy::of_cache).transpose()?,
+            strict,
             left: AtomicBool::new(false),
         })
+    }
+
+    /// Lets go of what other processes have changed in its stores.
+    fn look_around(&self, py: Python<'_>) -> PyResult<()> {
+        match &self.shared {
+            Some(shared) => shared.look_around(py, &self.engine),
+            None => Ok(()),
+        }
     }
 
     /// Lets expired entries go; how many.
@@ -167,6 +221,11 @@ impl Table {
         self.left.store(true, Ordering::Release);
         self.gate.shut();
         self.engine.clear();
+    }
+
+    /// Whether other processes may change what it holds.
+    fn is_shared(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// The sweeper looks after this table no longer.
@@ -191,7 +250,13 @@ impl Table {
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(tenancy) = &self.tenancy {
+            tenancy.visit(&visit)?;
+        }
         self.weigher.visit(&visit)?;
+        if let Some(shared) = &self.shared {
+            shared.visit(&visit)?;
+        }
         if let Some(listener) = &self.listener {
             listener.visit(&visit)?;
         }

@@ -16,6 +16,7 @@ use crate::bounds::size_of;
 use crate::errors;
 use crate::own::Own;
 use crate::signature::{Signature, Unkeyed};
+use crate::tenant::Tenancy;
 
 /// The policy of a decorated function.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -27,10 +28,28 @@ pub(crate) struct Terms {
     pub(crate) key: KeySource,
     pub(crate) tags: TagSource,
     pub(crate) tags_from_result: Option<Py<PyAny>>,
+    #[pyo3(get)]
     pub(crate) name: Option<String>,
+    #[pyo3(get)]
     pub(crate) version: String,
     /// What copies values on their way in and out, if they are isolated: `copy.deepcopy`.
     pub(crate) isolate: Option<Py<PyAny>>,
+    /// How values are written in stores; None: as the cache says.
+    #[pyo3(get)]
+    format: Option<Py<PyAny>>,
+    /// What stands for the return annotation in stored names.
+    #[pyo3(get)]
+    schema: Option<String>,
+    /// What else is part of the key.
+    #[pyo3(get)]
+    depends_on: Option<String>,
+    /// Whose entries its calls may meet; None: as the cache says.
+    pub(crate) tenancy: Option<Tenancy>,
+    /// Whether what cannot be done is raised; None: as the cache says.
+    pub(crate) strict: Option<bool>,
+    /// Whether its values may leave the process only sealed with a keyring.
+    #[pyo3(get)]
+    encrypted: bool,
 }
 
 /// What the key is made of.
@@ -56,7 +75,7 @@ pub(crate) enum TagSource {
 #[pymethods]
 impl Terms {
     #[new]
-    #[pyo3(signature = (*, ttl, jitter, cache_none, when, key, tags, tags_from_result, version, name, max_entry_bytes, isolate))]
+    #[pyo3(signature = (*, ttl, jitter, cache_none, when, key, tags, tags_from_result, version, name, max_entry_bytes, isolate, format=None, schema=None, depends_on=None, tenant=None, strict=None, encrypted=false))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the keywords of one policy, each under its own name"
@@ -73,6 +92,12 @@ impl Terms {
         name: Option<Bound<'_, PyAny>>,
         max_entry_bytes: &Bound<'_, PyAny>,
         isolate: &Bound<'_, PyAny>,
+        format: Option<Bound<'_, PyAny>>,
+        schema: Option<Bound<'_, PyAny>>,
+        depends_on: Option<Bound<'_, PyAny>>,
+        tenant: Option<Bound<'_, PyAny>>,
+        strict: Option<bool>,
+        encrypted: bool,
     ) -> PyResult<Self> {
         let jitter = jitter.extract::<f64>().map_err(|_| {
             wrong(
@@ -108,6 +133,14 @@ impl Terms {
             tags_from_result: callable(tags_from_result, "tags_from_result", "lambda result: ...")?,
             name: name.map(|name| name_of(&name)).transpose()?,
             isolate: copier(isolate)?,
+            format: format.map(Bound::unbind),
+            schema: schema.map(|schema| schema_of(&schema)).transpose()?,
+            depends_on: depends_on.map(|what| dependence_of(&what)).transpose()?,
+            tenancy: tenant
+                .map(|tenant| Tenancy::of_policy(&tenant))
+                .transpose()?,
+            strict,
+            encrypted,
             version: version
                 .extract()
                 .map_err(|_| wrong(version, "version is a text", "write `version=\"2\"`"))?,
@@ -180,6 +213,30 @@ fn name_of(given: &Bound<'_, PyAny>) -> PyResult<String> {
         return Err(errors::config(given.py(), "name is empty", hint));
     }
     Ok(name)
+}
+
+/// What stands for the return annotation.
+fn schema_of(given: &Bound<'_, PyAny>) -> PyResult<String> {
+    given.extract().map_err(|_| {
+        wrong(
+            given,
+            "schema is a text",
+            "write `schema=\"user/2\"`, or leave it out for a fingerprint of the return annotation",
+        )
+    })
+}
+
+/// What a key depends on beside arguments: the source, or nothing.
+fn dependence_of(given: &Bound<'_, PyAny>) -> PyResult<String> {
+    let hint = "write `depends_on=\"source\"`, or `depends_on=\"nothing\"` for entries that outlive changes of the code";
+    let what: String = given
+        .extract()
+        .map_err(|_| wrong(given, "depends_on is a text", hint))?;
+    if matches!(what.as_str(), "source" | "nothing") {
+        return Ok(what);
+    }
+    let message = format!("depends_on={what:?} is nothing that an entry can depend on");
+    Err(errors::config(given.py(), &message, hint))
 }
 
 impl KeySource {
@@ -296,7 +353,11 @@ pub(crate) fn texts(tags: &Bound<'_, PyAny>) -> PyResult<Vec<Arc<str>>> {
         .collect()
 }
 
-fn check_fields(py: Python<'_>, template: &Template, signature: &Signature) -> PyResult<()> {
+pub(crate) fn check_fields(
+    py: Python<'_>,
+    template: &Template,
+    signature: &Signature,
+) -> PyResult<()> {
     for field in template.fields() {
         if signature.position(py, &field.parameter).is_none() {
             let names: Vec<_> = signature.names(py).map(ToString::to_string).collect();
@@ -316,7 +377,7 @@ fn check_fields(py: Python<'_>, template: &Template, signature: &Signature) -> P
 }
 
 /// A template as text, for tags.
-fn filled(
+pub(crate) fn filled(
     template: &Template,
     call: &Arguments<'_, '_>,
     signature: &Signature,

@@ -1,27 +1,31 @@
 //! The turn of an awaited call, held by the coroutine that drives it.
 
-use everwarm_core::using;
+use everwarm_core::using::{self, Read};
+use everwarm_engine::stack::Fetched;
 use everwarm_engine::{Ask, Settle};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Waker;
 
-use crate::answer::Status;
+use crate::answer::{Status, Told};
 use crate::arguments::Spread;
-use crate::ask::Source;
+use crate::ask::{Source, Wish};
 use crate::engine::{Arrival, Ticket};
 use crate::function::Called;
-use crate::home::Keyed;
+use crate::home::{Home, Keyed};
 use crate::object::Object;
 use crate::settle::{self, Flight};
+use crate::shared::{self, Step};
 use crate::signature::Unkeyed;
 use crate::using::Plan;
 use crate::wanted::Wanted;
-use crate::{ask, call, engine, waiting};
+use crate::{ask, call, engine, errors, waiting};
 
 /// One turn: a value, a lead or a wait.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -29,7 +33,9 @@ pub(crate) struct Turn {
     /// The decorated function, or the object that is wanted.
     asked: Py<PyAny>,
     /// How the call got, or gets, its value.
-    status: Status,
+    status: Mutex<Status>,
+    /// What the stores told of its value, if they had it.
+    told: Mutex<Option<Box<Told>>>,
     state: Mutex<State>,
 }
 
@@ -37,6 +43,8 @@ enum State {
     Value(Object),
     /// The function is called past the cache.
     Past,
+    /// The stores are asked for the value of a lead.
+    Ask(Box<Flight>, Pin<Box<dyn Future<Output = Fetched> + Send>>),
     Lead(Box<Flight>),
     Wait(Ticket),
     Spent,
@@ -57,26 +65,28 @@ pub(crate) fn begin(
     let plan = plan.get().0;
     if let Ok(wanted) = function.cast::<Wanted>() {
         let wanted = wanted.get();
-        if wanted.home().is_disabled(py)? {
+        if wanted.home().is_away(py)? {
             wanted.home().scope.count_bypass();
             return Ok(Turn::going_past(function));
         }
         let keyed = wanted.keyed(py)?;
-        return Turn::new(
-            function,
-            wanted,
-            (keyed, Some(&wanted.tags)),
-            (plan, again, blocks),
-        );
+        let tags = wanted.tags(&keyed);
+        return Turn::new(function, wanted, (keyed, Some(tags)), (plan, again, blocks));
     }
     let native = call::function(function)?;
     let home = native.home(py)?;
-    if plan == using::Plan::Skip || home.is_disabled(py)? {
+    if plan == using::Plan::Skip || native.keeps_nothing() || home.is_disabled(py)? {
         home.scope.count_bypass();
         return Ok(Turn::going_past(function));
     }
     Spread::new(arguments, keywords)?.with(py, |call| {
-        let keyed = native.keyed(&home, call).map_err(|unkeyed| match unkeyed {
+        let keyed = native.keyed(&home, call);
+        if matches!(keyed, Err(Unkeyed::Nobody)) && !home.strict {
+            home.scope.count_bypass();
+            return Ok(Turn::going_past(function));
+        }
+        let keyed = keyed.map_err(|unkeyed| match unkeyed {
+            Unkeyed::Nobody => errors::nobody(py, &native.title(py)),
             // The function itself says best what does not fit.
             Unkeyed::Misfit => match native.bypass(&home, call) {
                 Err(error) => error,
@@ -95,8 +105,8 @@ pub(crate) fn begin(
         {
             return Ok(Turn::handed(function, &source, &value));
         }
-        let tags = native.tags(&home, call);
-        Turn::new(function, &source, (keyed, tags.as_deref()), (plan, again, blocks))
+        let tags = native.tags(&home, call, &keyed);
+        Turn::new(function, &source, (keyed, tags), (plan, again, blocks))
     })
 }
 
@@ -105,31 +115,43 @@ impl Turn {
     fn new(
         asked: &Bound<'_, PyAny>,
         source: &impl Source,
-        entry: (Keyed, Option<&[Arc<str>]>),
+        entry: (Keyed, Option<Vec<Arc<str>>>),
         (plan, again, blocks): (using::Plan, bool, bool),
     ) -> PyResult<Self> {
         let py = asked.py();
         let (keyed, tags) = entry;
         let home = source.home();
         let chain = waiting::chain(py)?;
+        let wish = Wish::new(source, &keyed, tags);
         let ask = Ask {
             again,
-            ..home.ask(&keyed, tags, waiting::caller(&chain, blocks))
+            ..home.ask(&keyed, wish.tags(), waiting::caller(&chain, blocks))
         };
         let (status, state) = match ask::turn(py, source, ask, plan)? {
             engine::Turn::Hit(value) => return Ok(Self::handed(asked, source, &value)),
             engine::Turn::Wait(ticket) => (Status::Follower, State::Wait(ticket)),
             engine::Turn::Lead(lead) | engine::Turn::Alone(lead) => {
-                let storable = tags.is_some() && plan.stores();
-                let flight = Flight::new(home, lead, keyed, storable);
-                (ask::computed(home, plan), State::Lead(Box::new(flight)))
+                let storable = wish.is_storable() && plan.stores();
+                let mut flight = Box::new(Flight::new(home, lead, keyed, storable));
+                flight.remote = wish.remote(py, source)?;
+                let state = match flight
+                    .remote
+                    .as_deref()
+                    .map(|remote| remote.ask(plan.read()))
+                {
+                    Some(asking) => State::Ask(flight, Box::pin(asking)),
+                    None => State::Lead(flight),
+                };
+                (ask::computed(home, plan), state)
             }
         };
-        Ok(Self {
+        let turn = Self {
             asked: asked.clone().unbind(),
-            status,
+            status: Mutex::new(status),
+            told: Mutex::new(None),
             state: Mutex::new(state),
-        })
+        };
+        Ok(turn)
     }
 }
 
@@ -137,7 +159,46 @@ impl Turn {
 impl Turn {
     #[getter]
     fn status(&self) -> &'static str {
-        self.status.name()
+        self.status.lock().name()
+    }
+
+    /// Asks the stores, if the turn is a lead that has any: the seconds after which they want to be asked again, or None.
+    fn ask(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        loop {
+            let (mut flight, mut asking) = match self.take() {
+                State::Ask(flight, asking) => (flight, asking),
+                state => {
+                    *self.state.lock() = state;
+                    return Ok(None);
+                }
+            };
+            let stepped = py.detach(|| shared::step_calmly(&mut asking));
+            if let Some(remote) = &flight.remote {
+                shared::check_tampering(py, remote.name())?;
+            }
+            let answer = match stepped {
+                Step::Again(left) => {
+                    *self.state.lock() = State::Ask(flight, asking);
+                    return Ok(Some(left.as_secs_f64()));
+                }
+                Step::Done(answer) => answer,
+            };
+            let next = self.with_home(py, |home| {
+                let remote = flight.remote.as_mut()?;
+                if let Some(kept) = remote.take(py, home, answer) {
+                    *self.status.lock() = Status::Hit;
+                    let value = flight.found(py, home, &kept);
+                    *self.told.lock() = Some(Box::new(kept.told));
+                    return Some(State::Value(value));
+                }
+                if remote.leads() {
+                    return Some(State::Lead(flight));
+                }
+                let asking = Box::pin(remote.ask(Read::Nothing));
+                Some(State::Ask(flight, asking))
+            })?;
+            *self.state.lock() = next.unwrap_or(State::Spent);
+        }
     }
 
     /// The number of the lead, if this turn is one.
@@ -221,11 +282,10 @@ impl Turn {
         if let State::Lead(flight) = self.take() {
             let asked = self.asked.bind(py);
             if let Ok(wanted) = asked.cast::<Wanted>() {
-                wanted.get().settle(py, *flight, value.into());
-                return Ok(());
+                return wanted.get().settle(py, *flight, value.into()).map(drop);
             }
             let native = call::function(asked)?;
-            native.settle(py, &*native.home(py)?, *flight, value.into());
+            native.settle(py, &*native.home(py)?, *flight, value.into())?;
         }
         Ok(())
     }
@@ -249,7 +309,7 @@ impl Turn {
         visit.call(&self.asked)?;
         match &*self.state.lock() {
             State::Value(value) => value.visit(&visit),
-            State::Lead(flight) => flight.keyed.visit(&visit),
+            State::Lead(flight) | State::Ask(flight, _) => flight.keyed.visit(&visit),
             State::Wait(_) | State::Past | State::Spent => Ok(()),
         }
     }
@@ -272,7 +332,8 @@ impl Turn {
     fn going_past(function: &Bound<'_, PyAny>) -> Self {
         Self {
             asked: function.clone().unbind(),
-            status: Status::Bypass,
+            status: Mutex::new(Status::Bypass),
+            told: Mutex::new(None),
             state: Mutex::new(State::Past),
         }
     }
@@ -282,21 +343,38 @@ impl Turn {
         match source.own(asked.py(), value) {
             Some(own) => Self {
                 asked: asked.clone().unbind(),
-                status: Status::Hit,
+                status: Mutex::new(Status::Hit),
+                told: Mutex::new(None),
                 state: Mutex::new(State::Value(own)),
             },
             None => Self::going_past(asked),
         }
     }
 
+    /// How the call got its value, and what the stores told of it.
+    pub(crate) fn told(&self) -> (Status, Option<Box<Told>>) {
+        (*self.status.lock(), self.told.lock().clone())
+    }
+
+    /// Does something where the value belongs.
+    fn with_home<R>(&self, py: Python<'_>, work: impl FnOnce(&Home) -> R) -> PyResult<R> {
+        let asked = self.asked.bind(py);
+        if let Ok(wanted) = asked.cast::<Wanted>() {
+            return Ok(work(wanted.get().home()));
+        }
+        Ok(work(&*call::function(asked)?.home(py)?))
+    }
+
     /// What a follower is given of its leader's value.
     fn arrived_with(&self, py: Python<'_>, value: &Object) -> PyResult<State> {
         let asked = self.asked.bind(py);
-        if asked.is_instance_of::<Wanted>() {
-            return Ok(State::Value(value.clone()));
-        }
-        let native = call::function(asked)?;
-        let own = native.try_copied(py, &*native.home(py)?, value);
+        let own = match asked.cast::<Wanted>() {
+            Ok(wanted) => wanted.get().own(py, value),
+            Err(_) => {
+                let native = call::function(asked)?;
+                native.try_copied(py, &*native.home(py)?, value)
+            }
+        };
         Ok(own.map_or(State::Past, State::Value))
     }
 

@@ -4,22 +4,26 @@ use std::time::Duration;
 
 use everwarm_core::clock::Clock;
 use everwarm_core::key::{self, Digest, Header};
-use everwarm_engine::{Cause, Chance, Put, Seen, Stats};
+use everwarm_engine::stack::Done;
+use everwarm_engine::{Amendment, Cause, Chance, Put, Seen, Stats};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::answer::{Answer, Status, Told};
 use crate::arguments::{Arguments, Spread};
 use crate::function::Function;
 use crate::home::{Home, Keyed};
 use crate::object::Object;
 use crate::settle::weight_of;
+use crate::shared::{Given, Held, held, shown};
 use crate::signature::Unkeyed;
 use crate::table::Table;
+use crate::turn::Turn;
 use crate::using::Plan;
-use crate::{call, calling, keys};
+use crate::{call, calling, errors, keys, once};
 
-/// `(value, status, age, ttl, tags, key, version)`
+/// `(value, status, age, ttl, tags, key, version, tier)`
 pub(crate) type Found<'py> = (
     Bound<'py, PyAny>,
     &'static str,
@@ -28,6 +32,7 @@ pub(crate) type Found<'py> = (
     Vec<String>,
     String,
     u64,
+    Option<String>,
 );
 
 /// Runs `work` with a function and the key of a call.
@@ -43,6 +48,10 @@ pub(crate) fn keyed<'py, R>(
     Spread::new(arguments, keywords)?.with(py, |call| match native.keyed(&home, call) {
         Ok(keyed) => work(native, &home, call, keyed),
         Err(Unkeyed::Refused(error)) => Err(error),
+        Err(Unkeyed::Nobody) => Err(errors::nobody(py, &native.title(py))),
+        Err(Unkeyed::Misfit) if native.keeps_nothing() => {
+            Err(errors::keeps_nothing(py, &native.title(py)))
+        }
         Err(Unkeyed::Misfit) => Err(PyTypeError::new_err(format!(
             "these arguments do not fit {}\nhint: pass what the function itself takes",
             native.title(py)
@@ -59,17 +68,24 @@ pub(crate) fn key_of(
     arguments: &Bound<'_, PyTuple>,
     keywords: &Bound<'_, PyDict>,
 ) -> PyResult<String> {
-    keyed(function, arguments, keywords, |native, _, call, keyed| {
-        stored_name(native, namespace, call.py(), &keyed)
-    })
+    keyed(
+        function,
+        arguments,
+        keywords,
+        |native, home, call, keyed| stored_name(native, home, namespace, call.py(), &keyed),
+    )
 }
 
 pub(crate) fn stored_name(
     native: &Function,
+    home: &Home,
     namespace: &str,
     py: Python<'_>,
     keyed: &Keyed,
 ) -> PyResult<String> {
+    if let Some(place) = home.link.as_ref().and_then(|link| link.place(keyed)) {
+        return Ok(place.name.to_string());
+    }
     let parameters: Vec<String> = native
         .signature()
         .names(py)
@@ -103,9 +119,13 @@ pub(crate) fn peek<'py>(
             if home.is_disabled(call.py())? {
                 return Ok(None);
             }
-            let name = stored_name(native, namespace, call.py(), &keyed)?;
+            let name = stored_name(native, home, namespace, call.py(), &keyed)?;
             let Some(mut seen) = home.engine.peek(&home.scope, keyed.hash, &keyed.key) else {
-                return Ok(None);
+                let Some(held) = Held::new(call.py(), home, &keyed)? else {
+                    return Ok(None);
+                };
+                let kept = held.read(call.py())?;
+                return Ok(kept.map(|kept| kept.told(call.py(), "hit", name)));
             };
             seen.value = native.copied_or_refused(call.py(), &seen.value)?;
             Ok(Some(found(call.py(), seen, "hit", name)))
@@ -120,7 +140,7 @@ pub(crate) fn found<'py>(
     name: String,
 ) -> Found<'py> {
     let seconds = |span: Duration| span.as_secs_f64();
-    let tags = seen.tags.iter().map(ToString::to_string).collect();
+    let tags = seen.tags.iter().filter_map(|tag| shown(tag)).collect();
     (
         seen.value.into_bound(py),
         status,
@@ -129,6 +149,26 @@ pub(crate) fn found<'py>(
         tags,
         name,
         seen.version,
+        Some("memory".to_owned()),
+    )
+}
+
+/// What users are told of a value that stores had.
+pub(crate) fn found_elsewhere<'py>(
+    value: Bound<'py, PyAny>,
+    told: &Told,
+    status: &'static str,
+    name: String,
+) -> Found<'py> {
+    (
+        value,
+        status,
+        Some(told.age.as_secs_f64()),
+        told.left.map(|left| left.as_secs_f64()),
+        told.tags.iter().filter_map(|tag| shown(tag)).collect(),
+        name,
+        told.version,
+        Some(told.tier.to_string()),
     )
 }
 
@@ -145,17 +185,10 @@ pub(crate) fn call_with_result<'py>(
     let native = call::function(function)?;
     let answer =
         Spread::new(arguments, keywords)?.with(py, |call| native.ask(call, plan.get().0))?;
-    described(
-        function,
-        namespace,
-        arguments,
-        keywords,
-        answer.value.into_bound(py),
-        answer.status.name(),
-    )
+    describe((function, namespace), arguments, keywords, answer)
 }
 
-/// A value that a call gave, with what its entry says of it, if it is this value's.
+/// A value that a turn gave, or that was computed, with what its entry says of it.
 #[pyfunction]
 pub(crate) fn described<'py>(
     function: &Bound<'py, PyAny>,
@@ -163,31 +196,53 @@ pub(crate) fn described<'py>(
     arguments: &Bound<'py, PyTuple>,
     keywords: &Bound<'py, PyDict>,
     value: Bound<'py, PyAny>,
-    status: &str,
+    turn: Option<&Bound<'py, Turn>>,
 ) -> PyResult<Found<'py>> {
-    let status = ["hit", "miss", "follower", "refreshed"]
-        .into_iter()
-        .find(|known| *known == status)
-        .unwrap_or("bypass");
-    if status == "bypass" {
+    let (status, told) = turn.map_or((Status::Miss, None), |turn| turn.get().told());
+    let answer = Answer {
+        value: value.into(),
+        status,
+        told,
+    };
+    describe((function, namespace), arguments, keywords, answer)
+}
+
+/// An answer, with what its entry says of it, if that is this value's.
+fn describe<'py>(
+    (function, namespace): (&Bound<'py, PyAny>, &str),
+    arguments: &Bound<'py, PyTuple>,
+    keywords: &Bound<'py, PyDict>,
+    answer: Answer,
+) -> PyResult<Found<'py>> {
+    let Answer {
+        value,
+        status,
+        told,
+    } = answer;
+    let value = value.into_bound(function.py());
+    let alone = |value, name| (value, status.name(), None, None, Vec::new(), name, 0, None);
+    if status == Status::Bypass {
         // What went past the cache has no entry, and perhaps no key.
         let name = key_of(function, namespace, arguments, keywords).unwrap_or_default();
-        return Ok((value, status, None, None, Vec::new(), name, 0));
+        return Ok(alone(value, name));
     }
     keyed(
         function,
         arguments,
         keywords,
         |native, home, call, keyed| {
-            let name = stored_name(native, namespace, call.py(), &keyed)?;
+            let name = stored_name(native, home, namespace, call.py(), &keyed)?;
+            if let Some(told) = told {
+                return Ok(found_elsewhere(value, &told, status.name(), name));
+            }
             let seen = home.engine.peek(&home.scope, keyed.hash, &keyed.key);
             let isolated = native.terms().isolate.is_some();
             match seen.filter(|seen| isolated || seen.value.bind(call.py()).is(&value)) {
                 Some(mut seen) => {
                     seen.value = value.into();
-                    Ok(found(call.py(), seen, status, name))
+                    Ok(found(call.py(), seen, status.name(), name))
                 }
-                None => Ok((value, status, None, None, Vec::new(), name, 0)),
+                None => Ok(alone(value, name)),
             }
         },
     )
@@ -229,7 +284,7 @@ pub(crate) fn prime<'py>(
             let mut tags = match terms.tags.of(call, native.signature()) {
                 Ok(tags) => tags,
                 Err(Unkeyed::Refused(error)) => return Err(error),
-                Err(Unkeyed::Misfit) => Vec::new(),
+                Err(Unkeyed::Misfit | Unkeyed::Nobody) => Vec::new(),
             };
             if let Some(function) = &terms.tags_from_result {
                 tags.extend(crate::terms::texts(&calling::call(
@@ -237,7 +292,20 @@ pub(crate) fn prime<'py>(
                     [value.as_borrowed()],
                 )?)?);
             }
+            let tags = home.carried(&keyed, tags);
+            let held = Held::new(py, home, &keyed)?;
+            if once::is_spent_by_use(&value) {
+                if let Some(held) = &held {
+                    held.delete(py);
+                }
+                home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+                once::report(&value, &native.title(py));
+                return Ok(());
+            }
             let Some(weight) = weight_of(home, &value) else {
+                if let Some(held) = &held {
+                    held.delete(py);
+                }
                 home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
                 return Ok(());
             };
@@ -245,6 +313,19 @@ pub(crate) fn prime<'py>(
             home.note(py, &keyed)?;
             let now = home.engine.ticker().now();
             let lifetime = home.policy.lifetime(now, Duration::ZERO, &Chance::new());
+            if let Some(held) = held {
+                let given = Given {
+                    value: &value,
+                    lifetime,
+                    tags: &tags,
+                    weight,
+                };
+                return held.put(py, &given);
+            }
+            if home.is_secret() {
+                home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+                return Ok(());
+            }
             home.engine.put(Put {
                 scope: &home.scope,
                 hash: keyed.hash,
@@ -269,10 +350,12 @@ pub(crate) fn invalidate(
     arguments: &Bound<'_, PyTuple>,
     keywords: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
-    keyed(function, arguments, keywords, |_, home, _, keyed| {
+    keyed(function, arguments, keywords, |_, home, call, keyed| {
+        let held = Held::new(call.py(), home, &keyed)?;
+        let done = held.map_or(Done::Now, |held| held.delete(call.py()).1);
         home.engine
             .delete_because(&home.scope, keyed.hash, &keyed.key, Cause::Invalidated);
-        Ok(())
+        home.told(call.py(), done)
     })
 }
 
@@ -283,7 +366,10 @@ pub(crate) fn mark_stale(
     arguments: &Bound<'_, PyTuple>,
     keywords: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
-    keyed(function, arguments, keywords, |_, home, _, keyed| {
+    keyed(function, arguments, keywords, |_, home, call, keyed| {
+        if let Some(held) = Held::new(call.py(), home, &keyed)? {
+            held.change(call.py(), held::change(Amendment::Stale))?;
+        }
         home.engine.mark_stale(&home.scope, keyed.hash, &keyed.key);
         Ok(())
     })
@@ -292,9 +378,17 @@ pub(crate) fn mark_stale(
 /// Lets all entries of a function go.
 #[pyfunction]
 pub(crate) fn clear(function: &Bound<'_, PyAny>) -> PyResult<()> {
-    let home = call::function(function)?.home(function.py())?;
+    let py = function.py();
+    let home = call::function(function)?.home(py)?;
+    if let Some(tenant) = home.tenant(py)? {
+        return home.invalidate(py, &[home.naming.whole(&tenant, Some(&home.called()))]);
+    }
+    let done = match &home.link {
+        Some(link) => link.clear_function(py)?,
+        None => Done::Now,
+    };
     home.engine.clear_scope(&home.scope);
-    Ok(())
+    home.told(py, done)
 }
 
 /// The counters of a function.

@@ -20,7 +20,7 @@ use crate::waking::Bed;
 /// How long a follower waits before it takes over.
 pub(crate) const WAIT: Duration = Duration::from_secs(30);
 /// How often the main thread looks for signals while it waits.
-const SIGNALS: Duration = Duration::from_millis(50);
+pub(crate) const SIGNALS: Duration = Duration::from_millis(50);
 /// How often a follower asks whether its leader can still arrive.
 const LEADER: Duration = Duration::from_millis(500);
 

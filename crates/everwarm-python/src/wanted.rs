@@ -10,13 +10,14 @@ use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::ask::Source;
-use crate::calling;
+use crate::entries::keyed_whole;
 use crate::given::{Tags, Ttl};
 use crate::home::{Home, Keyed};
 use crate::object::Object;
-use crate::objects::{self, Objects};
-use crate::settle::Flight;
+use crate::objects::Objects;
+use crate::settle::{self, Flight};
 use crate::table::Table;
+use crate::{calling, once};
 
 /// An object that is wanted; for awaited calls it stands where a decorated function does.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -26,7 +27,7 @@ pub(crate) struct Wanted {
     key: Py<PyAny>,
     compute: Py<PyAny>,
     ttl: Ttl,
-    pub(crate) tags: Vec<Arc<str>>,
+    tags: Vec<Arc<str>>,
 }
 
 #[pymethods]
@@ -76,14 +77,14 @@ pub(crate) fn check(compute: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 impl Wanted {
+    /// The tags that its entry carries.
+    pub(crate) fn tags(&self, keyed: &Keyed) -> Vec<Arc<str>> {
+        self.home.carried(keyed, self.tags.clone())
+    }
+
     /// Its key.
     pub(crate) fn keyed(&self, py: Python<'_>) -> PyResult<Keyed> {
-        let (hash, key) = objects::keyed(self.home(), self.key.bind(py))?;
-        Ok(Keyed {
-            hash,
-            key,
-            instance: None,
-        })
+        keyed_whole(self.home(), self.key.bind(py))
     }
 }
 
@@ -109,25 +110,45 @@ impl Source for Wanted {
         Ok(value.into())
     }
 
-    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> Object {
-        let deadline = self.objects.get().deadline(&self.home, self.ttl);
+    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> PyResult<Object> {
+        let title = || self.title(py);
+        let Some(mut flight) = once::settle(value.bind(py), &self.home, flight, title) else {
+            return Ok(value);
+        };
+        let Some(shared) = self.home.try_copied(py, &value) else {
+            flight.lead.withhold();
+            return Ok(value);
+        };
+        let lifetime = self.objects.get().lifetime(&self.home, self.ttl);
+        let deadline = self.home.kept_until(lifetime.serve_until());
         let weight = self.home().weight_of(value.bind(py));
         if weight.is_none() {
             self.home().scope.count_refused();
         }
+        let store = match weight {
+            Some(_) => flight.share(py, &self.home, &shared, (&lifetime, &[])),
+            None => Ok(false),
+        };
+        let store = match store {
+            Ok(store) => store,
+            Err(error) => {
+                settle::fail(py, flight.lead, &error);
+                return Err(error);
+            }
+        };
         let settle = Settle {
             deadline,
             weight: weight.unwrap_or(0),
-            store: weight.is_some(),
+            store,
             ..Settle::default()
         };
-        if flight.lead.settle(value.clone(), settle).stored && deadline != Instant::NEVER {
+        if flight.lead.settle(shared, settle).stored && deadline != Instant::NEVER {
             Table::watch(self.home().table(py));
         }
-        value
+        Ok(value)
     }
 
-    fn own(&self, _: Python<'_>, value: &Object) -> Option<Object> {
-        Some(value.clone())
+    fn own(&self, py: Python<'_>, value: &Object) -> Option<Object> {
+        self.home.try_copied(py, value)
     }
 }

@@ -4,15 +4,17 @@ use std::hash::BuildHasher;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::key::Short;
-use everwarm_engine::{Condition, Put};
+use everwarm_engine::{Cause, Condition, Put, Written};
+use pyo3::Borrowed;
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
-use pyo3::{Borrowed, intern};
 
-use crate::given::{Tags, Ttl, whole};
+use crate::entries::{closed, keyed_whole};
+use crate::given::{Tags, Ttl, pairs, whole};
+use crate::home::Keyed;
 use crate::keys;
 use crate::object::Object;
-use crate::objects::{Objects, closed, keyed};
+use crate::objects::Objects;
+use crate::shared::{Given, Held, held};
 use crate::table::Table;
 
 impl Objects {
@@ -28,7 +30,7 @@ impl Objects {
             return false;
         };
         let short = keys::add_common(key, Short::for_scope(home.scope.id())).complete();
-        let special = home.engine.is_closed() || home.table(value.py()).get().weighs();
+        let special = home.engine.is_closed() || !home.table(value.py()).get().puts_plainly;
         let (Some(short), false) = (short, special) else {
             return false;
         };
@@ -56,22 +58,42 @@ impl Objects {
         (ttl, tags): (Ttl, Tags),
     ) -> PyResult<()> {
         let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
+        let keyed = keyed_whole(&home, key)?;
+        if home.is_away(slf.py())? {
             return Ok(());
         }
+        let tags = home.carried(&keyed, tags.0);
+        let held = Held::new(slf.py(), &home, &keyed)?;
         let Some(weight) = home.weight_of(&value) else {
-            home.engine.refuse(&home.scope, hash, &key);
+            if let Some(held) = &held {
+                held.delete(slf.py());
+            }
+            home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
             return Ok(());
         };
+        let value = home.copied_or_refused(slf.py(), value.into())?;
+        if let Some(held) = &held {
+            let given = Given {
+                value: &value,
+                lifetime: slf.get().lifetime(&home, ttl),
+                tags: &tags,
+                weight,
+            };
+            return held.put(slf.py(), &given);
+        }
+        if home.is_secret() {
+            home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+            return Ok(());
+        }
+        let (hash, key) = (keyed.hash, keyed.key);
         let deadline = slf.get().deadline(&home, ttl);
         home.engine.put(Put {
             scope: &home.scope,
             hash,
             key,
-            value: Object::from(value),
+            value,
             deadline,
-            tags: &tags.0,
+            tags: &tags,
             weight,
         });
         if deadline != Instant::NEVER {
@@ -88,25 +110,41 @@ impl Objects {
     ) -> PyResult<bool> {
         let (key, value, ttl, tags) = entry;
         let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
+        let keyed = keyed_whole(&home, key)?;
+        if home.is_away(slf.py())? {
             return Ok(false);
         }
         let Some(weight) = home.weight_of(&value) else {
             home.scope.count_refused();
             return Ok(false);
         };
+        let value = home.copied_or_refused(slf.py(), value.into())?;
+        let tags = home.carried(&keyed, tags.0);
+        if let Some(held) = Held::new(slf.py(), &home, &keyed)? {
+            let given = Given {
+                value: &value,
+                lifetime: slf.get().lifetime(&home, ttl),
+                tags: &tags,
+                weight,
+            };
+            return held.put_if(slf.py(), &given, held::condition(condition));
+        }
+        if home.is_secret() {
+            home.scope.count_refused();
+            return Ok(false);
+        }
+        let (hash, key) = (keyed.hash, keyed.key);
         let deadline = slf.get().deadline(&home, ttl);
         let put = Put {
             scope: &home.scope,
             hash,
             key,
-            value: Object::from(value),
+            value,
             deadline,
-            tags: &tags.0,
+            tags: &tags,
             weight,
         };
-        let done = home.engine.put_if(put, condition);
+        let done = home.engine.put_if(put, condition).is_done();
         if done && deadline != Instant::NEVER {
             Table::watch(home.table(slf.py()));
         }
@@ -117,30 +155,38 @@ impl Objects {
     pub(crate) fn exchange(
         slf: &Bound<'_, Self>,
         key: &Bound<'_, PyAny>,
-        version: &Bound<'_, PyInt>,
+        version: &Bound<'_, PyAny>,
         value: Bound<'_, PyAny>,
     ) -> PyResult<bool> {
+        let hint = "write `cache.get_with_meta(key).version`";
+        let version = whole(version, "a version is", hint)?;
         let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(slf.py())? {
+        let keyed = keyed_whole(&home, key)?;
+        if home.is_away(slf.py())? {
             return Ok(false);
         }
         let Some(weight) = home.weight_of(&value) else {
             home.scope.count_refused();
             return Ok(false);
         };
+        let value = home.copied_or_refused(slf.py(), value.into())?;
+        if let Some(held) = Held::new(slf.py(), &home, &keyed)? {
+            let version = version.extract().unwrap_or(0);
+            return held.exchange(slf.py(), &value, version);
+        }
+        let (hash, key) = (keyed.hash, keyed.key);
         let put = Put {
             scope: &home.scope,
             hash,
             key,
-            value: Object::from(value),
+            value,
             deadline: Instant::NEVER,
             tags: &[],
             weight,
         };
         // What is no version at all is that of no write.
         let version = version.extract().unwrap_or(0);
-        Ok(home.engine.exchange(put, version))
+        Ok(home.engine.exchange(put, version).is_done())
     }
 
     /// Adds to the whole number under a key, or to what it begins with; the sum.
@@ -157,10 +203,18 @@ impl Objects {
         };
         let (by, initial) = (given(by, "`by` is", 1)?, given(initial, "`initial` is", 0)?);
         let home = Self::open_for(slf)?;
-        let (hash, key) = keyed(&home, key)?;
-        if home.is_disabled(py)? {
+        let keyed = keyed_whole(&home, key)?;
+        if home.is_away(py)? {
             return initial.add(&by);
         }
+        if let Some(held) = Held::new(py, &home, &keyed)? {
+            return held.count(py, (&by, &initial), slf.get().created(&home, ttl_on_create));
+        }
+        if home.is_secret() {
+            home.scope.count_refused();
+            return initial.add(&by);
+        }
+        let (hash, key) = (keyed.hash, keyed.key);
         loop {
             let seen = home.engine.peek(&home.scope, hash, &key);
             let before = match &seen {
@@ -189,14 +243,19 @@ impl Objects {
                 tags: &[],
                 weight,
             };
-            let done = match &seen {
+            let written = match &seen {
                 Some(seen) => home.engine.exchange(put, seen.version),
                 None => home.engine.put_if(put, Condition::Absent),
             };
-            if done {
-                if deadline != Instant::NEVER {
-                    Table::watch(home.table(py));
+            match written {
+                Written::Done if deadline != Instant::NEVER => Table::watch(home.table(py)),
+                Written::Refused => {
+                    let (scope, cause) = (&home.scope, Cause::Replaced);
+                    home.engine.delete_because(scope, hash, &key, cause);
                 }
+                Written::Done | Written::Unmet => {}
+            }
+            if written != Written::Unmet {
                 return Ok(sum);
             }
             if home.engine.is_closed() {
@@ -214,19 +273,29 @@ impl Objects {
     ) -> PyResult<()> {
         let home = Self::open_for(slf)?;
         let mut entries = Vec::new();
-        for pair in mapping
-            .call_method0(intern!(slf.py(), "items"))?
-            .try_iter()?
-        {
-            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
+        for pair in pairs(mapping)? {
+            let (key, value) = pair?;
             let weight = home.weight_of(&value);
-            entries.push((keyed(&home, &key)?, Object::from(value), weight));
+            entries.push((keyed_whole(&home, &key)?, Object::from(value), weight));
         }
-        if home.is_disabled(slf.py())? {
+        if home.is_away(slf.py())? {
             return Ok(());
         }
+        for (_, value, weight) in &mut entries {
+            if weight.is_some() {
+                *value = home.copied_or_refused(slf.py(), value.clone())?;
+            }
+        }
+        let tags = match entries.first() {
+            Some((keyed, ..)) => home.carried(keyed, tags.0.clone()),
+            None => return Ok(()),
+        };
+        if home.link.is_some() {
+            let lifetime = slf.get().lifetime(&home, ttl);
+            return held::put_many(slf.py(), &home, &entries, &(lifetime, &tags));
+        }
         let mut timed = false;
-        for ((hash, key), value, weight) in entries {
+        for (Keyed { hash, key, .. }, value, weight) in entries {
             let Some(weight) = weight else {
                 home.engine.refuse(&home.scope, hash, &key);
                 continue;
@@ -239,7 +308,7 @@ impl Objects {
                 key,
                 value,
                 deadline,
-                tags: &tags.0,
+                tags: &tags,
                 weight,
             });
         }

@@ -85,7 +85,7 @@ impl Name {
 }
 
 /// Whether a class is what its module has under its name.
-pub(super) fn is_importable(class: &Bound<'_, PyType>) -> PyResult<bool> {
+pub(crate) fn is_importable(class: &Bound<'_, PyType>) -> PyResult<bool> {
     let py = class.py();
     let module = class.getattr(intern!(py, "__module__"))?;
     let Ok(module) = module.cast_exact::<PyString>() else {
@@ -113,7 +113,7 @@ pub(super) fn is_importable(class: &Bound<'_, PyType>) -> PyResult<bool> {
 }
 
 /// What the module `module` has under `name`, if someone imported it. Runs no module's `__getattr__`.
-pub(super) fn imported<'py>(
+pub(crate) fn imported<'py>(
     py: Python<'py>,
     module: &str,
     name: &str,
@@ -128,7 +128,7 @@ pub(super) fn imported<'py>(
 }
 
 /// What a class itself, not a base, has under `name`.
-pub(super) fn own<'py>(
+pub(crate) fn own<'py>(
     class: &Bound<'py, PyType>,
     name: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -142,7 +142,7 @@ pub(super) fn own<'py>(
 }
 
 /// What a class has under `name`, of its own or from a base, as its method resolution order finds it.
-pub(super) fn inherited<'py>(
+pub(crate) fn inherited<'py>(
     class: &Bound<'py, PyType>,
     name: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -155,7 +155,7 @@ pub(super) fn inherited<'py>(
 }
 
 /// Whether `class` derives from what `module` has under `name`.
-pub(super) fn derives(class: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<bool> {
+pub(crate) fn derives(class: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<bool> {
     match imported(class.py(), module, name)? {
         Some(base) => Ok(class.mro().iter().any(|class| class.is(&base))),
         None => Ok(false),

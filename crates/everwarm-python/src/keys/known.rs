@@ -96,7 +96,7 @@ fn reader(module: &str, name: &str) -> Option<Reader> {
 
 /// Whether a class is the one that the library calls so. A compiled-in type is, by its full name; tools that put
 /// another class in its place, to freeze time for instance, do not change what the real one is.
-fn is_genuine(class: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<bool> {
+pub(crate) fn is_genuine(class: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<bool> {
     if let Some(full) = exact::static_name(class).and_then(|full| full.to_str().ok()) {
         return Ok(full == name
             || full

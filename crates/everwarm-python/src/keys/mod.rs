@@ -4,15 +4,15 @@
 //! (`exact`), then containers, then classes by their shape, which is found once per class (`shape`). What a class
 //! says of itself may run user code; whatever is being read is held meanwhile.
 
-mod classes;
+pub(crate) mod classes;
 mod decoded;
 pub(crate) mod exact;
-mod known;
-mod model;
+pub(crate) mod known;
+pub(crate) mod model;
 mod numpy;
 mod pandas;
 mod polars;
-mod refusal;
+pub(crate) mod refusal;
 mod shape;
 mod short;
 mod walk;

@@ -134,7 +134,7 @@ fn own_fields<'py>(
 }
 
 /// The fields of a named tuple: a class between whose bases and tuple there is nothing but named tuples.
-fn named_tuple_fields<'py>(
+pub(crate) fn named_tuple_fields<'py>(
     class: &Bound<'py, PyType>,
 ) -> PyResult<Option<Vec<Bound<'py, PyString>>>> {
     if !class.is_subclass_of::<PyTuple>()? {
@@ -153,7 +153,7 @@ fn named_tuple_fields<'py>(
     texts(&fields).map(Some)
 }
 
-fn texts<'py>(names: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyString>>> {
+pub(crate) fn texts<'py>(names: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyString>>> {
     names
         .try_iter()?
         .map(|name| Ok(name?.cast_into::<PyString>()?))
@@ -161,7 +161,7 @@ fn texts<'py>(names: &Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyString>>> 
 }
 
 /// The compiled-in type, other than object, that a class derives from.
-pub(super) fn builtin_base(class: &Bound<'_, PyType>) -> PyResult<Option<String>> {
+pub(crate) fn builtin_base(class: &Bound<'_, PyType>) -> PyResult<Option<String>> {
     for base in class.mro().iter().skip(1) {
         let base = base.cast_into::<PyType>()?;
         if exact::static_name(&base)

@@ -1,0 +1,225 @@
+//! How the values of one function become bytes and come back: its format, and the classes that it may rebuild.
+
+use std::sync::Arc;
+
+use everwarm_codec::format::{Beyond, Format};
+use parking_lot::RwLock;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString, PyType};
+
+use crate::errors;
+use crate::object::Object;
+
+use super::class::{Class, name_of};
+use super::classes::Classes;
+use super::decode::{self, Unreadable};
+use super::encode;
+use super::json;
+use super::refused::{CHOOSE, Of, Refused, Written};
+use super::tail;
+
+/// What a value may weigh in bytes, where nothing else is said.
+const LIMIT: usize = 16 << 20;
+
+/// Classes that were announced for every function. They are held for good.
+static REGISTERED: RwLock<Option<Classes>> = RwLock::new(None);
+
+/// The format of a function, and the classes that its annotation names.
+#[pyclass(frozen, name = "Format", module = "everwarm._native")]
+pub(crate) struct Plan {
+    format: Format,
+    name: String,
+    /// The callables of a format that Python does: to bytes, and back.
+    ways: Option<(Py<PyAny>, Py<PyAny>)>,
+    classes: Classes,
+    limit: usize,
+}
+
+#[pymethods]
+impl Plan {
+    /// A format by name, or by callables where it is done in Python, with the classes that may be rebuilt; those among them
+    /// that cannot be stored are left out.
+    #[new]
+    #[pyo3(signature = (name, ways = None, classes = None, limit = None))]
+    fn new(
+        py: Python<'_>,
+        name: String,
+        ways: Option<(Py<PyAny>, Py<PyAny>)>,
+        classes: Option<Vec<Bound<'_, PyType>>>,
+        limit: Option<usize>,
+    ) -> PyResult<Self> {
+        let format = Format::named(&name).unwrap_or_else(|| Format::custom(&name));
+        let mut known = Classes::default();
+        for class in classes.unwrap_or_default() {
+            if let Ok(found) = Class::of(&class)? {
+                known
+                    .add(found, class.as_type_ptr() as usize)
+                    .map_err(|first| same_name(py, &first, &class))?;
+            }
+        }
+        Ok(Self {
+            format,
+            name,
+            ways,
+            classes: known,
+            limit: limit.unwrap_or(LIMIT),
+        })
+    }
+
+    /// What users call it.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The number that envelopes carry.
+    #[getter]
+    pub(crate) fn number(&self) -> u8 {
+        self.format.number()
+    }
+
+    /// Whether reading its bytes can run code that whoever wrote them chose.
+    #[getter]
+    pub(crate) fn needs_authentication(&self) -> bool {
+        self.format.needs_authentication()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some((dumps, loads)) = &self.ways {
+            visit.call(dumps)?;
+            visit.call(loads)?;
+        }
+        self.classes
+            .iter()
+            .try_for_each(|class| visit.call(class.class()))
+    }
+}
+
+impl Plan {
+    /// Appends the bytes of a value; where it is refused nothing is appended.
+    pub(crate) fn encode(
+        &self,
+        value: &Bound<'_, PyAny>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refused> {
+        match (self.format, &self.ways) {
+            (Format::Json, _) => json::encode(value, out, self.limit),
+            (_, Some((dumps, _))) => self.dump(dumps.bind(value.py()), value, out),
+            (_, None) => encode::encode(value, self, out, self.limit),
+        }
+    }
+
+    fn dump(
+        &self,
+        dumps: &Bound<'_, PyAny>,
+        value: &Bound<'_, PyAny>,
+        out: &mut Vec<u8>,
+    ) -> Written {
+        let made = dumps
+            .call1((value,))
+            .map_err(|error| tail::refused(value, error))?;
+        let Ok(bytes) = made.cast::<PyBytes>() else {
+            let class = made.get_type().name().of(value)?;
+            let why = format!("`dumps` gave `{class}` instead of bytes");
+            return Err(Refused::new(value, why, "let `dumps` return bytes"));
+        };
+        let bytes = bytes.as_bytes();
+        if bytes.len() > self.limit {
+            return Err(encode::too_large(value, Beyond { limit: self.limit }));
+        }
+        out.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// The value of these bytes, or why they are none here. What lies in `base`, an object that offers exactly these bytes
+    /// as a buffer, is used in its place where that is possible.
+    ///
+    /// # Errors
+    /// What interrupts or exits, raised meanwhile.
+    pub(crate) fn decode(
+        &self,
+        py: Python<'_>,
+        bytes: &[u8],
+        base: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Result<Object, Unreadable>> {
+        let Some((_, loads)) = &self.ways else {
+            return decode::decode(py, self, bytes, base);
+        };
+        let given = match (self.format, base) {
+            (Format::Arrow, Some(base)) => tail::view(base)?,
+            _ => PyBytes::new(py, bytes).into_any(),
+        };
+        match loads.bind(py).call1((given,)) {
+            Ok(value) => Ok(Ok(value.into())),
+            Err(error) => decode::Stop::from(error).settle(py).map(Err),
+        }
+    }
+
+    /// How instances of a class are stored, if it may be rebuilt.
+    pub(super) fn class_of(&self, class: &Bound<'_, PyType>) -> Option<Arc<Class>> {
+        let address = class.as_type_ptr() as usize;
+        self.classes.find(address).cloned().or_else(|| {
+            REGISTERED
+                .read()
+                .as_ref()
+                .and_then(|classes| classes.find(address).cloned())
+        })
+    }
+
+    /// The class that the bytes call so, if it may be rebuilt.
+    pub(super) fn class_named(&self, name: &str) -> Option<Arc<Class>> {
+        self.classes.named(name).cloned().or_else(|| {
+            REGISTERED
+                .read()
+                .as_ref()
+                .and_then(|classes| classes.named(name).cloned())
+        })
+    }
+}
+
+fn same_name(py: Python<'_>, first: &Class, second: &Bound<'_, PyType>) -> PyErr {
+    let message = format!(
+        "two classes are called \"{}\" in stored values: {} and {second}",
+        first.name(),
+        first.class().bind(py),
+    );
+    errors::config(
+        py,
+        &message,
+        "give one of them a `__cache_name__` of its own",
+    )
+}
+
+/// Announces a class whose instances may be rebuilt from stored bytes, for every function.
+#[pyfunction]
+pub(super) fn register_class(class: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = class.py();
+    let Ok(class) = class.cast::<PyType>() else {
+        let message = format!("`register` takes classes, not {}", class.get_type().name()?);
+        return Err(errors::config(
+            py,
+            &message,
+            "call it with the class itself",
+        ));
+    };
+    let found = Class::of(class)?.map_err(|unfit| {
+        let name = name_of(class).unwrap_or_default();
+        errors::config(
+            py,
+            &format!("instances of `{name}` cannot be stored: {unfit}"),
+            CHOOSE,
+        )
+    })?;
+    let added = REGISTERED
+        .write()
+        .get_or_insert_default()
+        .add(found, class.as_type_ptr() as usize);
+    added.map_err(|first| same_name(py, &first, class))
+}
+
+/// The name that stored values give a class.
+#[pyfunction]
+pub(super) fn class_name<'py>(class: &Bound<'py, PyType>) -> PyResult<Bound<'py, PyString>> {
+    Ok(PyString::new(class.py(), &name_of(class)?))
+}

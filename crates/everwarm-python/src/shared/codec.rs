@@ -1,0 +1,215 @@
+//! The codec of a cache as its users say it: compression, the limit of values, keys, and what becomes of tampered entries.
+//!
+//! A cache with a keyring seals and opens with AES-256-GCM alone. One without seals against damage; what is pickled is then
+//! sealed with a key of the user's own on this host, and nothing without such a seal comes near an unpickler.
+
+use std::cell::Cell;
+use std::sync::{Arc, OnceLock};
+
+use everwarm_codec::compress::Compression;
+use everwarm_codec::format::Format;
+use everwarm_codec::keyring::Keyring as Ring;
+use everwarm_codec::names::Names;
+use everwarm_codec::pipeline::{Config, Pipeline};
+use everwarm_codec::suite::Suite;
+use everwarm_core::codec::{Binding, Codec as Seals, Meta, Opened, Refusal};
+use everwarm_core::error::Error;
+use everwarm_core::store::Bytes;
+use pyo3::prelude::*;
+
+use crate::bounds::size_of;
+use crate::errors;
+
+use super::keyring::Keyring;
+
+/// Where in an envelope the number of its suite stands.
+const SUITE: usize = 4;
+
+/// What a cache seals and opens with.
+#[pyclass(frozen, module = "everwarm._native")]
+pub(crate) struct Codec(pub(crate) Arc<Sealer>);
+
+#[pymethods]
+impl Codec {
+    /// `compression` is a name with a level or None; the sizes are as users write them.
+    #[new]
+    #[pyo3(signature = (compression, compression_threshold, max_value, keyring, on_tamper))]
+    fn new(
+        py: Python<'_>,
+        compression: Option<&str>,
+        compression_threshold: &Bound<'_, PyAny>,
+        max_value: &Bound<'_, PyAny>,
+        keyring: Option<&Bound<'_, Keyring>>,
+        on_tamper: &str,
+    ) -> PyResult<Self> {
+        let keyring = keyring.map(Bound::get);
+        let compression = compression.map_or(Ok(Compression::None), Compression::parse);
+        let config = Config {
+            compression: compression.map_err(|error| errors::raise(py, &error))?,
+            threshold: bytes_of("compression_threshold", compression_threshold)?,
+            max_value: bytes_of("max_value", max_value)?,
+            suite: if keyring.is_some() {
+                Suite::AesGcm
+            } else {
+                Suite::Checksum
+            },
+            accepted: Vec::new(),
+            keyring: keyring.map(|keyring| Arc::clone(&keyring.ring)),
+        };
+        let raises = match on_tamper {
+            "miss" => false,
+            "raise" => true,
+            _ => {
+                let message = "on_tamper is nothing that a cache can do about a tampered entry";
+                let hint = "write `on_tamper=\"miss\"` or `on_tamper=\"raise\"`";
+                return Err(errors::config(py, message, hint));
+            }
+        };
+        Ok(Self(Arc::new(Sealer {
+            pipeline: pipeline(py, config.clone())?,
+            config,
+            pickles: OnceLock::new(),
+            names: keyring.map(|keyring| keyring.names.clone()),
+            raises,
+        })))
+    }
+
+    /// Whether it has a keyring, so that nothing of a value leaves it readable.
+    #[getter]
+    fn is_secret(&self) -> bool {
+        self.0.names.is_some()
+    }
+
+    /// The most bytes that a value may have.
+    #[getter]
+    fn max_value(&self) -> usize {
+        self.0.config.max_value
+    }
+
+    /// Has what is pickled sealed with a keyring that seals nothing else.
+    fn seal_pickles(&self, py: Python<'_>, keyring: &Bound<'_, Keyring>) -> PyResult<()> {
+        let config = Config {
+            suite: Suite::Mac,
+            keyring: Some(Arc::clone(&keyring.get().ring)),
+            ..self.0.config.clone()
+        };
+        // Of several threads that come here at once any may be the first: the key is the same.
+        let _ = self.0.pickles.set(pipeline(py, config)?);
+        Ok(())
+    }
+}
+
+fn pipeline(py: Python<'_>, config: Config) -> PyResult<Pipeline> {
+    Pipeline::new(config).map_err(|error| errors::raise(py, &error))
+}
+
+fn bytes_of(keyword: &str, size: &Bound<'_, PyAny>) -> PyResult<usize> {
+    match size_of(keyword, size)? {
+        Some(bytes) => Ok(usize::try_from(bytes.get()).unwrap_or(usize::MAX)),
+        None => Err(errors::config(
+            size.py(),
+            &format!("{keyword} is a size, not None"),
+            &format!("write `{keyword}=\"16MiB\"`, or leave it out"),
+        )),
+    }
+}
+
+/// Seals and opens envelopes.
+pub(crate) struct Sealer {
+    pipeline: Pipeline,
+    config: Config,
+    /// What seals pickles where there is no keyring.
+    pickles: OnceLock<Pipeline>,
+    names: Option<Names>,
+    /// Whether a tampered entry is told of, and no miss.
+    raises: bool,
+}
+
+impl Sealer {
+    /// What names at stores are made with, if they are to say nothing.
+    pub(crate) fn names(&self) -> Option<&Names> {
+        self.names.as_ref()
+    }
+
+    /// The pipeline for values of this format.
+    fn of(&self, format: u8) -> Result<&Pipeline, Error> {
+        if self.config.keyring.is_some() || format != Format::Pickle.number() {
+            return Ok(&self.pipeline);
+        }
+        self.pickles.get().ok_or_else(|| {
+            Error::config(
+                "a pickled value has no key to be sealed with",
+                "give the cache a keyring, or another format",
+            )
+        })
+    }
+
+    fn opened(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+        if self.config.keyring.is_some() {
+            return self.pipeline.open(binding, envelope);
+        }
+        // The suite chooses who opens it. Which formats that one may give is asked of the answer, so that no choice of the
+        // envelope's lets an unpickler see what has no seal.
+        let is_sealed = envelope.get(SUITE) == Some(&Suite::Mac.number());
+        let opened = match self.pickles.get() {
+            Some(pickles) if is_sealed => pickles.open(binding, envelope)?,
+            _ => self.pipeline.open(binding, envelope)?,
+        };
+        let is_pickled = opened.meta.format == Format::Pickle.number();
+        if is_pickled == is_sealed {
+            Ok(opened)
+        } else {
+            Err(Refusal::Suite)
+        }
+    }
+}
+
+impl Seals for Sealer {
+    fn seal(&self, binding: &Binding<'_>, meta: &Meta, payload: &[u8]) -> Result<Bytes, Error> {
+        self.of(meta.format)?.seal(binding, meta, payload)
+    }
+
+    fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+        // What was found out stops the whole look: a farther tier's answer would be written over the evidence.
+        if self.raises && ALARM.get() {
+            return Err(Refusal::Tampered);
+        }
+        let opened = self.opened(binding, envelope);
+        if self.raises && matches!(opened, Err(Refusal::Tampered)) {
+            ALARM.set(true);
+        }
+        opened
+    }
+}
+
+thread_local! {
+    /// Whether what is being asked on this thread has met an entry that was tampered with.
+    static ALARM: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Forgets what was met before.
+pub(super) fn calm() {
+    ALARM.set(false);
+}
+
+/// Whether a tampered entry was met since.
+pub(crate) fn is_alarmed() -> bool {
+    ALARM.get()
+}
+
+/// Raises if an entry was met that somebody tampered with; it lies there still.
+pub(crate) fn check(py: Python<'_>, name: &str) -> PyResult<()> {
+    if ALARM.replace(false) {
+        return Err(errors::tampered(py, name));
+    }
+    Ok(())
+}
+
+/// The keyring of these keys as the codec has it.
+pub(super) fn ring(keys: Vec<everwarm_codec::master::MasterKey>) -> Result<Ring, Error> {
+    let mut keys = keys.into_iter();
+    match keys.next() {
+        Some(primary) => Ring::new(primary, keys),
+        None => Ring::parse(""),
+    }
+}

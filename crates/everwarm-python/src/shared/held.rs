@@ -1,0 +1,526 @@
+//! Entries of a cache's own that lie in stores behind its memory.
+//!
+//! Reads ask memory first and fill it. Writes go to the stores first: memory follows, so that nothing it has is older than what
+//! they acknowledged. What they cannot do they say where the answer depends on it, and nowhere else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everwarm_core::clock::Instant;
+use everwarm_core::codec::{Meta, Spans};
+use everwarm_core::lifetime::Lifetime;
+use everwarm_core::store::Condition;
+use everwarm_core::using::Read;
+use everwarm_engine::stack::{Change, Done, Place, Stack, Stored};
+use everwarm_engine::{Amendment, Put};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt};
+
+use crate::entries::keyed_whole;
+use crate::errors;
+use crate::given::{many, whole};
+use crate::home::{Home, Keyed};
+use crate::object::Object;
+use crate::table::Table;
+use crate::verbs::{Found, found_elsewhere};
+
+use super::codec;
+use super::drive::{drive, finish};
+use super::link::Link;
+use super::remote::Kept;
+
+/// One entry, in memory and in stores.
+pub(crate) struct Held<'a> {
+    home: &'a Home,
+    link: &'a Arc<Link>,
+    stack: Arc<Stack>,
+    keyed: &'a Keyed,
+    place: Place,
+}
+
+/// A value on its way into an entry.
+pub(crate) struct Given<'a> {
+    pub(crate) value: &'a Object,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) tags: &'a [Arc<str>],
+    /// What it weighs in memory.
+    pub(crate) weight: u64,
+}
+
+impl<'a> Held<'a> {
+    /// The entry of a key; None if it is one of memory alone.
+    pub(crate) fn new(py: Python<'_>, home: &'a Home, keyed: &'a Keyed) -> PyResult<Option<Self>> {
+        let Some((link, place)) = home
+            .link
+            .as_ref()
+            .and_then(|link| Some((link, link.place(keyed)?)))
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            home,
+            link,
+            stack: link.shared.stack(py)?,
+            keyed,
+            place,
+        }))
+    }
+
+    /// What the stores have, which memory takes over; counts nothing.
+    pub(crate) fn read(&self, py: Python<'_>) -> PyResult<Option<Kept>> {
+        self.read_if(py, Read::Any)
+    }
+
+    /// As [`read`](Self::read), of entries that `read` takes.
+    pub(crate) fn read_if(&self, py: Python<'_>, read: Read) -> PyResult<Option<Kept>> {
+        let since = self.home.engine.stamp();
+        let asked = self.stack.get(self.place.clone(), Arc::new([]), read);
+        let stored = drive(py, asked)?;
+        codec::check(py, &self.place.name)?;
+        let Some(stored) = stored else {
+            return Ok(None);
+        };
+        let kept = self.link.decoded(py, &self.stack, self.home, stored);
+        if let Some(kept) = &kept {
+            self.fill(py, kept, since);
+        }
+        Ok(kept)
+    }
+
+    /// What the last tier has, with the number of its write; counts nothing, and memory does not take it.
+    pub(crate) fn read_exactly(&self, py: Python<'_>) -> PyResult<Option<Kept>> {
+        let stored = drive(py, self.stack.get_exact(self.place.clone()))?;
+        codec::check(py, &self.place.name)?;
+        Ok(stored.and_then(|stored| self.link.decoded(py, &self.stack, self.home, stored)))
+    }
+
+    /// Puts a value by hand.
+    pub(crate) fn put(&self, py: Python<'_>, given: &Given<'_>) -> PyResult<()> {
+        match self.link.encoded(py, self.home, given.value)? {
+            Some(payload) => {
+                let set = self
+                    .stack
+                    .set(self.place.clone(), payload, self.meta(given));
+                finish(py, set);
+            }
+            // What lies there is no longer the entry's value.
+            None => {
+                finish(py, self.stack.delete(self.place.clone()));
+            }
+        }
+        self.remember(py, given);
+        Ok(())
+    }
+
+    /// Puts a value if what is there meets the condition; whether it did.
+    pub(crate) fn put_if(
+        &self,
+        py: Python<'_>,
+        given: &Given<'_>,
+        condition: Condition,
+    ) -> PyResult<bool> {
+        let Some(payload) = self.link.encoded(py, self.home, given.value)? else {
+            return Ok(false);
+        };
+        let meta = self.meta(given);
+        let done = self.amend(py, move |there| {
+            let holds = match condition {
+                Condition::Absent => there.is_none(),
+                Condition::Present => there.is_some(),
+                Condition::Version(version) => {
+                    there.is_some_and(|stored| stored.version == Some(version))
+                }
+            };
+            match holds {
+                true => Change::Write(payload.clone(), meta.clone(), true),
+                false => Change::Keep(false),
+            }
+        })?;
+        if done {
+            self.remember(py, given);
+        }
+        Ok(done)
+    }
+
+    /// Looks at the entry in the last tier and changes it in one step.
+    pub(crate) fn amend<R: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        mut change: impl FnMut(Option<&Stored>) -> Change<R> + Send + 'static,
+    ) -> PyResult<R> {
+        // What was tampered with is no entry, and must not be taken for an empty place.
+        let change = move |there: Option<&Stored>| match codec::is_alarmed() {
+            true => Change::Keep(None),
+            false => match change(there) {
+                Change::Keep(give) => Change::Keep(Some(give)),
+                Change::Write(payload, meta, give) => Change::Write(payload, meta, Some(give)),
+                Change::Delete(give) => Change::Delete(Some(give)),
+            },
+        };
+        let amended = finish(py, self.stack.amend(self.place.clone(), change));
+        self.forget();
+        codec::check(py, &self.place.name)?;
+        match amended {
+            Ok(Some(give)) => Ok(give),
+            Ok(None) => Err(errors::tampered(py, &self.place.name)),
+            Err(failure) => Err(errors::store(py, &failure)),
+        }
+    }
+
+    /// Puts a value in the place of that of a write; whether it was there. The entry keeps its tags and what is left of its ttl.
+    pub(crate) fn exchange(&self, py: Python<'_>, value: &Object, version: u64) -> PyResult<bool> {
+        let Some(payload) = self.link.encoded(py, self.home, value)? else {
+            return Ok(false);
+        };
+        self.amend(py, move |stored| match stored {
+            Some(stored) if stored.version == Some(version) => {
+                Change::Write(payload.clone(), as_it_is(stored), true)
+            }
+            _ => Change::Keep(false),
+        })
+    }
+
+    /// Dates the entry anew, or changes what else is known of it; whether it was there.
+    pub(crate) fn change(
+        &self,
+        py: Python<'_>,
+        change: impl Fn(&Stored, &mut Meta) + Send + 'static,
+    ) -> PyResult<bool> {
+        self.amend(py, move |stored| match stored {
+            Some(stored) => {
+                let mut meta = as_it_is(stored);
+                change(stored, &mut meta);
+                Change::Write(stored.opened.payload.to_vec(), meta, true)
+            }
+            None => Change::Keep(false),
+        })
+    }
+
+    /// Deletes it everywhere; whether it was there, and whether all stores have done it.
+    pub(crate) fn delete(&self, py: Python<'_>) -> (bool, Done) {
+        let (there, done) = finish(py, self.stack.delete(self.place.clone()));
+        self.forget();
+        let in_memory =
+            self.home
+                .engine
+                .contains(&self.home.scope, self.keyed.hash, &self.keyed.key);
+        let deleted = self
+            .home
+            .engine
+            .delete(&self.home.scope, self.keyed.hash, &self.keyed.key);
+        let was = there || (done == Done::Pending && in_memory && deleted);
+        (was, done)
+    }
+
+    /// What is known of a value beside its bytes.
+    fn meta(&self, given: &Given<'_>) -> Meta {
+        Meta {
+            spans: Spans::of(&given.lifetime),
+            tags: given.tags.to_vec(),
+            key: self.link.listed(self.keyed),
+            ..self.link.meta()
+        }
+    }
+
+    /// Has memory keep what the stores were given.
+    fn remember(&self, py: Python<'_>, given: &Given<'_>) {
+        self.forget();
+        if !self.home.has_memory() {
+            return;
+        }
+        let deadline = self.home.kept_until(given.lifetime.serve_until());
+        self.home.engine.put(Put {
+            scope: &self.home.scope,
+            hash: self.keyed.hash,
+            key: self.keyed.key.clone(),
+            value: given.value.clone(),
+            deadline,
+            tags: &self.tags(given.tags),
+            weight: given.weight,
+        });
+        self.watch(py, deadline);
+    }
+
+    /// Has memory take over what the stores have, unless something came between.
+    fn fill(&self, py: Python<'_>, kept: &Kept, since: everwarm_engine::Stamp) {
+        let Some(weight) = self.home.weight_of(kept.value.bind(py)) else {
+            return;
+        };
+        if !self.home.has_memory() {
+            return;
+        }
+        let deadline = self.home.kept_until(kept.deadline(self.home.engine.now()));
+        let put = Put {
+            scope: &self.home.scope,
+            hash: self.keyed.hash,
+            key: self.keyed.key.clone(),
+            value: kept.value.clone(),
+            deadline,
+            tags: &self.tags(&kept.told.tags),
+            weight,
+        };
+        if self.home.engine.fill(put, kept.told.age, since) {
+            self.watch(py, deadline);
+        }
+    }
+
+    /// Has memory let go of the entry, and of what is being read or computed for it.
+    pub(crate) fn forget(&self) {
+        let [own, _] = self.link.own_tags(&self.place);
+        self.home.engine.invalidate_tags(&[own]);
+    }
+
+    fn tags(&self, given: &[Arc<str>]) -> Vec<Arc<str>> {
+        let own = self.link.own_tags(&self.place);
+        given.iter().cloned().chain(own).collect()
+    }
+
+    fn watch(&self, py: Python<'_>, deadline: Instant) {
+        if deadline != Instant::NEVER {
+            Table::watch(self.home.table(py));
+        }
+    }
+}
+
+/// What is known of an entry whose value changes: it keeps what is left of its life.
+pub(crate) fn as_it_is(stored: &Stored) -> Meta {
+    let mut meta = stored.opened.meta.clone();
+    meta.spans.fresh = stored.remaining;
+    meta.spans.quiet = None;
+    meta
+}
+
+/// The change that an amendment of memory's is in stores.
+pub(crate) fn change(amendment: Amendment<'_>) -> impl Fn(&Stored, &mut Meta) + Send + 'static {
+    let tags = match amendment {
+        Amendment::Tag(tags) => tags.to_vec(),
+        _ => Vec::new(),
+    };
+    let dated = match amendment {
+        Amendment::Expire(span) => Dated::Anew(span),
+        Amendment::Renew => Dated::AsBefore,
+        Amendment::Stale => Dated::Anew(Some(Duration::ZERO)),
+        Amendment::Tag(_) => Dated::Not,
+    };
+    move |stored, meta| {
+        match dated {
+            Dated::Anew(span) => meta.spans.fresh = span,
+            Dated::AsBefore => meta.spans = stored.opened.meta.spans,
+            Dated::Not => {}
+        }
+        for tag in &tags {
+            if !meta.tags.contains(tag) {
+                meta.tags.push(Arc::clone(tag));
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Dated {
+    Anew(Option<Duration>),
+    AsBefore,
+    Not,
+}
+
+/// A condition of memory's as stores have it.
+pub(crate) fn condition(condition: everwarm_engine::Condition) -> Condition {
+    match condition {
+        everwarm_engine::Condition::Absent => Condition::Absent,
+        everwarm_engine::Condition::Present => Condition::Present,
+        everwarm_engine::Condition::Version(version) => Condition::Version(version),
+    }
+}
+
+impl Held<'_> {
+    /// Adds to the whole number that is there, or to what it begins with; the sum.
+    pub(crate) fn count<'py>(
+        &self,
+        py: Python<'py>,
+        (by, initial): (&Bound<'py, PyInt>, &Bound<'py, PyInt>),
+        created: Lifetime,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (link, by, initial) = (
+            Arc::clone(self.link),
+            by.clone().unbind(),
+            initial.clone().unbind(),
+        );
+        let fresh = Meta {
+            spans: Spans::of(&created),
+            key: self.link.listed(self.keyed),
+            ..self.link.meta()
+        };
+        let counted = self.amend(py, move |stored| {
+            let sum = Python::attach(|py| {
+                let before = match stored {
+                    Some(stored) => link.number(py, stored)?,
+                    None => initial.bind(py).clone(),
+                };
+                let sum = before.add(by.bind(py))?;
+                let mut payload = Vec::new();
+                match link.format.get().encode(&sum, &mut payload) {
+                    Ok(()) => Ok((payload, sum.unbind())),
+                    Err(refused) => Err(PyTypeError::new_err(refused.message())),
+                }
+            });
+            match sum {
+                Ok((payload, sum)) => {
+                    let meta = stored.map_or_else(|| fresh.clone(), as_it_is);
+                    Change::Write(payload, meta, Ok(sum))
+                }
+                Err(error) => Change::Keep(Err(error)),
+            }
+        })?;
+        counted.map(|sum: Py<PyAny>| sum.into_bound(py))
+    }
+}
+
+impl Link {
+    /// The whole number that an entry holds.
+    fn number<'py>(&self, py: Python<'py>, stored: &Stored) -> PyResult<Bound<'py, PyInt>> {
+        let value = self
+            .format
+            .get()
+            .decode(py, &stored.opened.payload, None)?
+            .ok();
+        let value = value.map_or_else(|| py.None().into_bound(py), |value| value.into_bound(py));
+        whole(
+            &value,
+            "a counter is",
+            "`set` the key to a whole number, or count under another key",
+        )
+    }
+}
+
+/// The values of those of `keys` that are there, by key; what memory lacks is asked of the stores together.
+pub(crate) fn get_many<'py>(
+    py: Python<'py>,
+    home: &Home,
+    keys: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let found = PyDict::new(py);
+    let mut wanted = Vec::new();
+    for key in many(keys)? {
+        let key = key?;
+        let keyed = keyed_whole(home, &key)?;
+        match home.engine.hit(&home.scope, keyed.hash, &keyed.key) {
+            Some(value) => found.set_item(key, value.into_bound(py))?,
+            None => wanted.push((key, keyed)),
+        }
+    }
+    let since = home.engine.stamp();
+    let mut asked = Vec::new();
+    for (key, keyed) in &wanted {
+        match Held::new(py, home, keyed)? {
+            Some(held) => asked.push((key, held)),
+            None => home.engine.missed(&home.scope, keyed.hash),
+        }
+    }
+    let Some((_, first)) = asked.first() else {
+        return Ok(found);
+    };
+    let places = asked.iter().map(|(_, held)| held.place.clone()).collect();
+    let stored = drive(py, first.stack.get_many(places))?;
+    codec::check(py, "")?;
+    for ((key, held), stored) in asked.iter().zip(stored) {
+        let kept = stored.and_then(|stored| held.link.decoded(py, &held.stack, home, stored));
+        match kept {
+            Some(kept) => {
+                held.fill(py, &kept, since);
+                home.scope.count_hit();
+                found.set_item(key, kept.value.into_bound(py))?;
+            }
+            None => home.engine.missed(&home.scope, held.keyed.hash),
+        }
+    }
+    Ok(found)
+}
+
+/// Puts many values of one life and with the same tags; one that is too heavy is refused, and what was there goes.
+pub(crate) fn put_many(
+    py: Python<'_>,
+    home: &Home,
+    entries: &[(Keyed, Object, Option<u64>)],
+    (lifetime, tags): &(Lifetime, &[Arc<str>]),
+) -> PyResult<()> {
+    let mut together = Vec::new();
+    let mut puts = Vec::new();
+    for (keyed, value, weight) in entries {
+        let held = Held::new(py, home, keyed)?;
+        let Some(weight) = *weight else {
+            if let Some(held) = held {
+                held.delete(py);
+            }
+            home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+            continue;
+        };
+        let given = Given {
+            value,
+            lifetime: *lifetime,
+            tags,
+            weight,
+        };
+        let Some(held) = held else {
+            if home.is_secret() {
+                home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+                continue;
+            }
+            home.engine.put(Put {
+                scope: &home.scope,
+                hash: keyed.hash,
+                key: keyed.key.clone(),
+                value: value.clone(),
+                deadline: lifetime.serve_until(),
+                tags,
+                weight,
+            });
+            continue;
+        };
+        match held.link.encoded(py, home, value)? {
+            Some(payload) => {
+                together.push((held.place.clone(), payload, held.meta(&given)));
+                puts.push((held, given));
+            }
+            None => held.put(py, &given)?,
+        }
+    }
+    if let Some((first, _)) = puts.first() {
+        finish(py, first.stack.set_many(together));
+    }
+    for (held, given) in &puts {
+        held.remember(py, given);
+    }
+    Ok(())
+}
+
+/// The entry of a key as `get_with_meta` tells it, from the last tier, since that one numbers its writes; counted as a read.
+pub(crate) fn seen<'py>(
+    py: Python<'py>,
+    home: &Home,
+    key: &Bound<'py, PyAny>,
+) -> PyResult<Option<Found<'py>>> {
+    let keyed = keyed_whole(home, key)?;
+    let Some(held) = Held::new(py, home, &keyed)? else {
+        home.engine.missed(&home.scope, keyed.hash);
+        return Ok(None);
+    };
+    let Some(kept) = held.read_exactly(py)? else {
+        home.engine.missed(&home.scope, keyed.hash);
+        return Ok(None);
+    };
+    home.scope.count_hit();
+    Ok(Some(kept.told(py, "hit", held.place.name.to_string())))
+}
+
+impl Kept {
+    /// What users are told of it.
+    pub(crate) fn told<'py>(
+        self,
+        py: Python<'py>,
+        status: &'static str,
+        name: String,
+    ) -> Found<'py> {
+        found_elsewhere(self.value.into_bound(py), &self.told, status, name)
+    }
+}

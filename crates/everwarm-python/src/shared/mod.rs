@@ -1,0 +1,173 @@
+//! What a cache shares with other processes: the stack of stores behind its memory.
+//!
+//! A stack belongs to the process that made it. After a fork the child leaves its parent's alone and makes one of its own from
+//! the same recipe, when it first needs it.
+
+mod codec;
+mod drive;
+pub(crate) mod held;
+mod keyring;
+mod link;
+mod names;
+mod naming;
+mod remote;
+mod tier;
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use everwarm_core::clock::Instant;
+use everwarm_core::codec::Codec as Seals;
+use everwarm_engine::stack::{Event, Options, Stack, Tier};
+use everwarm_engine::{Bounds, Ticker, process};
+use parking_lot::Mutex;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+
+use crate::engine::Engine;
+use crate::errors;
+
+pub(crate) use codec::{Codec, check as check_tampering};
+pub(crate) use drive::{Step, drive, step_calmly};
+pub(crate) use held::{Given, Held};
+pub(crate) use keyring::{Key, Keyring, key_of_password};
+pub(crate) use link::{Link, OWN_TAGS};
+pub(crate) use names::Names;
+pub(crate) use naming::{Naming, shown};
+pub(crate) use remote::{Computed, Kept, Remote};
+pub(crate) use tier::check_store;
+
+/// The stores of one cache.
+pub(crate) struct Shared {
+    pub(crate) naming: Arc<Naming>,
+    /// Whether there is memory in front of them.
+    pub(crate) memory: bool,
+    tiers: Vec<tier::Recipe>,
+    codec: Arc<dyn Seals>,
+    ticker: Ticker,
+    /// Whether the last store does not tell what others change.
+    is_silent: AtomicBool,
+    /// Locked by attached threads only, so that it is free at every fork.
+    stack: Mutex<Option<Made>>,
+}
+
+struct Made {
+    process: u64,
+    stack: Arc<Stack>,
+}
+
+/// How long memory keeps what a store would not tell it of: the bound within which other processes' changes are seen.
+const UNTOLD: Duration = Duration::from_millis(500);
+
+/// What the stores of a cache are made of.
+pub(crate) struct Plan<'a, 'py> {
+    pub(crate) naming: &'a Arc<Naming>,
+    /// The bounds of the memory in front; None without one.
+    pub(crate) memory: Option<Bounds>,
+    /// Each a Python `Tier`, near to far.
+    pub(crate) tiers: Vec<Bound<'py, PyAny>>,
+    pub(crate) codec: &'a Codec,
+    pub(crate) ticker: Ticker,
+}
+
+impl Shared {
+    /// The stores of a cache; None if there are none. What may not lie readable in memory lies there as in a store, sealed.
+    pub(crate) fn new(py: Python<'_>, plan: Plan<'_, '_>) -> PyResult<Option<Arc<Self>>> {
+        let sealed = plan.memory.filter(|_| plan.naming.is_secret());
+        let near = sealed.map(|bounds| Ok(tier::Recipe::of_memory(bounds, plan.ticker.clone())));
+        let tiers = near
+            .into_iter()
+            .chain(plan.tiers.iter().map(tier::Recipe::new))
+            .collect::<PyResult<Vec<_>>>()?;
+        if tiers.is_empty() {
+            return Ok(None);
+        }
+        let shared = Self {
+            memory: plan.memory.is_some() && sealed.is_none(),
+            naming: Arc::clone(plan.naming),
+            tiers,
+            codec: Arc::clone(&plan.codec.0) as Arc<dyn Seals>,
+            ticker: plan.ticker,
+            is_silent: AtomicBool::new(false),
+            stack: Mutex::new(None),
+        };
+        shared.stack(py)?;
+        Ok(Some(Arc::new(shared)))
+    }
+
+    /// The stack of this process.
+    pub(crate) fn stack(&self, py: Python<'_>) -> PyResult<Arc<Stack>> {
+        let mut slot = self.stack.lock();
+        if let Some(made) = &*slot
+            && made.process == process()
+        {
+            return Ok(Arc::clone(&made.stack));
+        }
+        drop(slot);
+        let stack = self.make(py)?;
+        slot = self.stack.lock();
+        let made = Made {
+            process: process(),
+            stack: Arc::clone(&stack),
+        };
+        // The parent's connections and threads are not the child's to end.
+        mem::forget(slot.replace(made));
+        Ok(stack)
+    }
+
+    fn make(&self, py: Python<'_>) -> PyResult<Arc<Stack>> {
+        let opened = self.tiers.iter().map(|recipe| recipe.open(py));
+        let opened = opened.collect::<PyResult<Vec<_>>>()?;
+        let tiers: Vec<Tier> = opened.into_iter().flatten().collect();
+        let is_silent = tiers
+            .last()
+            .is_some_and(|tier| tier.store.notify().is_none());
+        self.is_silent.store(is_silent, Ordering::Relaxed);
+        Stack::new(
+            tiers,
+            Arc::clone(&self.codec),
+            Arc::clone(self.naming.outer()),
+            Options::new(self.ticker.clone(), Arc::new(drive::Alarm)),
+        )
+        .map_err(|error| errors::raise(py, &error))
+    }
+
+    /// Whether the last store does not tell what others change.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Relaxed)
+    }
+
+    /// Until when memory keeps what is fresh until `deadline`.
+    pub(crate) fn kept_until(&self, deadline: Instant, now: Instant) -> Instant {
+        if self.is_silent() {
+            deadline.min(now.after(UNTOLD))
+        } else {
+            deadline
+        }
+    }
+
+    /// Lets go of what other processes have changed since it was last asked.
+    pub(crate) fn look_around(&self, py: Python<'_>, engine: &Engine) -> PyResult<()> {
+        let stack = self.stack(py)?;
+        let events = drive(py, stack.watch())?;
+        let mut tags = Vec::new();
+        for event in events {
+            match event {
+                Event::Key(name) => tags.push(link::tag_of_entry(&name)),
+                Event::Tag(tag) => tags.push(tag),
+                Event::Function(function) => tags.push(link::tag_of_function(&function)),
+                Event::Everything => {
+                    engine.clear();
+                }
+            }
+        }
+        engine.invalidate_tags(&tags);
+        Ok(())
+    }
+
+    pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.tiers.iter().try_for_each(|tier| tier.visit(visit))
+    }
+}

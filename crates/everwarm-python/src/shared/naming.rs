@@ -1,0 +1,183 @@
+//! What entries, functions and tags are called in stores, and within the cache where tenants share it.
+//!
+//! Where a cache has a keyring nothing that a store is told can be read or guessed: each name is an HMAC. Where it has tenants
+//! an entry carries every tag twice, as its own tenant knows it and as all do; who has no tenant speaks for all of them.
+
+use std::sync::Arc;
+
+use everwarm_codec::names::{Named, Names};
+use everwarm_core::key::{Digest, prefix};
+use everwarm_core::mark::{Tag, TagKind};
+
+use crate::tenant::Tenant;
+
+/// What those tags begin with that users never see: of entries, functions and tenants.
+pub(crate) const OWN: char = '\0';
+/// What those begin with that stand for a user's tag, which is behind the first space.
+const VEILED: char = '\u{1}';
+/// So many hexadecimal digits of a digest are in a name, as in every stored name.
+const NAMED: usize = 40;
+
+/// How a cache calls what it stores.
+pub(crate) struct Naming {
+    namespace: Arc<str>,
+    /// What stores are told as the namespace.
+    outer: Arc<str>,
+    names: Option<Names>,
+}
+
+impl Naming {
+    pub(crate) fn new(namespace: &str, names: Option<&Names>) -> Self {
+        let hidden = names.map(|names| names.hide(Named::Message, b"", namespace, b"namespace"));
+        Self {
+            namespace: namespace.into(),
+            outer: hidden.unwrap_or_else(|| namespace.to_owned()).into(),
+            names: names.cloned(),
+        }
+    }
+
+    /// The namespace as its user calls it.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The namespace as stores know it.
+    pub(crate) fn outer(&self) -> &Arc<str> {
+        &self.outer
+    }
+
+    /// Whether names say nothing.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.names.is_some()
+    }
+
+    /// A function as stores know it. Objects, which have none, stay what they are.
+    pub(crate) fn function(&self, function: &str) -> Arc<str> {
+        match &self.names {
+            Some(names) if !function.is_empty() => {
+                let label = format!("function {function}");
+                names
+                    .hide(Named::Tag, b"", &self.namespace, label.as_bytes())
+                    .into()
+            }
+            _ => function.into(),
+        }
+    }
+
+    /// The stored name of an entry of a function (as stores know it), from the name it would have if nobody were to be kept from
+    /// reading it, and the digest of its key.
+    pub(crate) fn entry(
+        &self,
+        function: &str,
+        tenant: Option<&Tenant>,
+        (plain, digest): (String, &Digest),
+    ) -> String {
+        let part = match tenant {
+            // A walk through a tenant's own keys has to find them.
+            Some(tenant) if function.is_empty() => self.tenant(tenant)[..NAMED].to_owned(),
+            _ => String::new(),
+        };
+        if part.is_empty() && self.names.is_none() {
+            return plain;
+        }
+        let mut name = prefix(&[&self.outer, function, &part]);
+        match &self.names {
+            Some(names) => {
+                let mut whole = plain.into_bytes();
+                whole.extend_from_slice(digest.as_bytes());
+                let bytes = tenant.map_or(&[][..], |tenant| &tenant.0);
+                let hidden = names.hide(Named::Entry, bytes, &self.namespace, &whole);
+                name.push_str(&hidden[..NAMED]);
+            }
+            None => name.push_str(&plain[plain.len() - NAMED..]),
+        }
+        name
+    }
+
+    /// What the stored names of a tenant's own entries begin with, after the namespace.
+    pub(crate) fn objects(&self, tenant: Option<&Tenant>) -> String {
+        let part = tenant.map(|tenant| self.tenant(tenant));
+        format!(":{}:", part.as_ref().map_or("", |part| &part[..NAMED]))
+    }
+
+    /// A tenant as stores know it.
+    fn tenant(&self, tenant: &Tenant) -> String {
+        match &self.names {
+            Some(names) => names.hide(Named::Message, &tenant.0, &self.namespace, b"tenant"),
+            None => {
+                // Twice 128 bits, since the tag of a name is that long.
+                let half = |kind, name| Tag::of(&self.namespace, kind, name).0;
+                let text: String = tenant.0.iter().map(|byte| format!("{byte:02x}")).collect();
+                [
+                    half(TagKind::Namespace, &text),
+                    half(TagKind::Function, &text),
+                ]
+                .concat()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect()
+            }
+        }
+    }
+
+    /// A tag as all tenants know it.
+    fn plain(&self, tag: &Arc<str>) -> Arc<str> {
+        match &self.names {
+            Some(names) => {
+                let label = format!("tag {tag}");
+                let hidden = names.hide(Named::Tag, b"", &self.namespace, label.as_bytes());
+                format!("{VEILED}{hidden} {tag}").into()
+            }
+            None => Arc::clone(tag),
+        }
+    }
+
+    /// A tag as one tenant knows it.
+    fn own(&self, tenant: &Tenant, tag: &str) -> Arc<str> {
+        match &self.names {
+            Some(names) => {
+                let label = format!("tag {tag}");
+                let hidden = names.hide(Named::Tag, &tenant.0, &self.namespace, label.as_bytes());
+                format!("{OWN}tag {hidden}").into()
+            }
+            None => format!("{OWN}tag {} {tag}", self.tenant(tenant)).into(),
+        }
+    }
+
+    /// The tag of everything that a tenant has, of one function or of all.
+    pub(crate) fn whole(&self, tenant: &Tenant, function: Option<&str>) -> Arc<str> {
+        let function = function.unwrap_or("");
+        format!("{OWN}tenant {} {function}", self.tenant(tenant)).into()
+    }
+
+    /// The tags that an entry carries, from those its user gave it.
+    pub(crate) fn carried(&self, tenant: Option<&Tenant>, given: Vec<Arc<str>>) -> Vec<Arc<str>> {
+        if tenant.is_none() && self.names.is_none() {
+            return given;
+        }
+        let own = tenant.map(|tenant| given.iter().map(move |tag| self.own(tenant, tag)));
+        let mut carried: Vec<_> = given.iter().map(|tag| self.plain(tag)).collect();
+        carried.extend(own.into_iter().flatten());
+        carried
+    }
+
+    /// The tags that somebody means who invalidates these: those of a tenant, or of all.
+    pub(crate) fn meant(&self, tenant: Option<&Tenant>, given: Vec<Arc<str>>) -> Vec<Arc<str>> {
+        if tenant.is_none() && self.names.is_none() {
+            return given;
+        }
+        let meant = |tag| tenant.map_or_else(|| self.plain(tag), |tenant| self.own(tenant, tag));
+        given.iter().map(meant).collect()
+    }
+}
+
+/// A tag as its user gave it; None if no user did.
+pub(crate) fn shown(tag: &str) -> Option<String> {
+    if tag.starts_with(OWN) {
+        return None;
+    }
+    let Some(veiled) = tag.strip_prefix(VEILED) else {
+        return Some(tag.to_owned());
+    };
+    veiled.split_once(' ').map(|(_, tag)| tag.to_owned())
+}
