@@ -25,16 +25,21 @@ from everwarm._errors import (
     NotCached,
     Recursion,
     StoreError,
+    TenantMissing,
     Timeout,
     UnknownOption,
     Unsupported,
+    ValueRefused,
 )
 from everwarm._explain import Explanation
+from everwarm._format import register
 from everwarm._function import Function
 from everwarm._keyed import Keyed, NotKeyed
+from everwarm._keyring import Keyring
 from everwarm._lru import lru_cache
 from everwarm._policy import Policy
 from everwarm._result import Result, Stats, WhatIf
+from everwarm._store import Store
 
 __all__ = [
     "Cache",
@@ -45,21 +50,26 @@ __all__ = [
     "Function",
     "KeyRefused",
     "Keyed",
+    "Keyring",
     "NotCached",
     "NotKeyed",
     "Policy",
     "Recursion",
     "Result",
     "Stats",
+    "Store",
     "StoreError",
+    "TenantMissing",
     "Timeout",
     "UnknownOption",
     "Unsupported",
+    "ValueRefused",
     "WhatIf",
     "cache",
     "configure",
     "disabled",
     "lru_cache",
+    "register",
 ]
 
 if hasattr(_os, "register_at_fork"):

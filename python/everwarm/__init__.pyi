@@ -11,18 +11,23 @@ from everwarm._errors import KeyRefused as KeyRefused
 from everwarm._errors import NotCached as NotCached
 from everwarm._errors import Recursion as Recursion
 from everwarm._errors import StoreError as StoreError
+from everwarm._errors import TenantMissing as TenantMissing
 from everwarm._errors import Timeout as Timeout
 from everwarm._errors import UnknownOption as UnknownOption
 from everwarm._errors import Unsupported as Unsupported
+from everwarm._errors import ValueRefused as ValueRefused
 from everwarm._explain import Explanation as Explanation
+from everwarm._format import register as register
 from everwarm._function import Function as Function
 from everwarm._keyed import Keyed as Keyed
 from everwarm._keyed import NotKeyed as NotKeyed
+from everwarm._keyring import Keyring as Keyring
 from everwarm._lru import lru_cache as lru_cache
 from everwarm._policy import Policy as Policy
 from everwarm._result import Result as Result
 from everwarm._result import Stats as Stats
 from everwarm._result import WhatIf as WhatIf
+from everwarm._store import Store as Store
 
 __all__ = [
     "Cache",
@@ -33,19 +38,24 @@ __all__ = [
     "Function",
     "KeyRefused",
     "Keyed",
+    "Keyring",
     "NotCached",
     "NotKeyed",
     "Policy",
     "Recursion",
     "Result",
     "Stats",
+    "Store",
     "StoreError",
+    "TenantMissing",
     "Timeout",
     "UnknownOption",
     "Unsupported",
+    "ValueRefused",
     "WhatIf",
     "cache",
     "configure",
     "disabled",
     "lru_cache",
+    "register",
 ]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import atexit
 import sys
 
-from everwarm import _config, _native, _options
+from everwarm import _config, _native, _options, _tenant, _tiers
 from everwarm._errors import ConfigError
 from everwarm._function import decorate
 from everwarm._objects import Objects
-from everwarm._policy import Policy
+from everwarm._policy import Policy, check_format
 from everwarm._presets import Preset
-from everwarm._result import WhatIf, stats
+from everwarm._result import WhatIf, _Frozen, stats
 
 
 class Cache(Objects):
     """A bounded cache in this process's memory: it decorates functions, and has entries of its own.
 
-    * ``stores``: a URL, ``"memory://"`` or with options ``"memory://?max_entries=100"``.
+    * ``stores``: a URL such as ``"disk:"``, which has memory in front of it, or the tiers themselves, near to
+      far: URLs and store objects.
     * ``namespace``: the first part of stored names.
     * ``max_entries``: how many entries its functions and its own verbs may hold together, at least 1; None
       for no such bound, where there is one of bytes.
@@ -30,6 +31,19 @@ class Cache(Objects):
       ``"lru"``, ``"lfu"``, ``"fifo"`` or ``"ttl"``.
     * ``policy``: the default ``Policy`` of its functions and of ``set``.
     * ``clock``: an ``everwarm.testing.ManualClock`` that it reads instead of the system's.
+    * ``format``: how values are written in stores, unless a policy says otherwise: ``"msgpack"``,
+      ``"json"``, ``"arrow"``, ``"pickle"``, ``(dumps, loads)``, or an object with both.
+    * ``compression``: how values are compressed in stores: ``"lz4"``, ``"zstd"``, ``"gzip"``, the latter two
+      with a level as in ``"zstd:9"``, or None.
+    * ``compression_threshold``: from how many bytes on they are.
+    * ``max_value``: a value of more bytes is not stored: at most 1 GiB.
+    * ``keyring``: the ``Keyring`` that entries are sealed with, in memory too; stores then learn neither
+      values nor keys, tags, tenants or names.
+    * ``on_tamper``: what becomes of an entry that was changed without the key: ``"miss"``, or ``"raise"`` a
+      ``StoreError`` of kind ``"tampered"`` and leave it where it is.
+    * ``tenant``: a ``ContextVar`` that says whose entries a call or a verb may meet.
+    * ``strict``: whether what cannot be done is raised: a value that stores cannot have, an invalidation that
+      a store has not taken, a tenant that is missing.
 
     What is left out is taken from ``everwarm.configure``, the environment or ``pyproject.toml`` when the
     cache is used for the first time; ``describe()`` shows it.
@@ -61,6 +75,14 @@ class Cache(Objects):
         policy=None,
         on_remove=None,
         clock=None,
+        format="msgpack",
+        compression=None,
+        compression_threshold="1KiB",
+        max_value="16MiB",
+        keyring=None,
+        on_tamper="miss",
+        tenant=None,
+        strict=False,
     ):
         _config.check()
         settings = {
@@ -69,6 +91,7 @@ class Cache(Objects):
             "max_entries": max_entries,
             "max_bytes": max_bytes,
             "eviction": eviction,
+            "keyring": keyring,
         }
         said = {name: value for name, value in settings.items() if name in self._said}
         if policy is not None and not isinstance(policy, Policy):
@@ -81,15 +104,31 @@ class Cache(Objects):
             if told is not None and not callable(told):
                 kind, form = type(told).__name__, _FORMS[name]
                 raise ConfigError(f"{name}= takes a callable, not {kind}\nhint: write `{name}={form}`")
+        if format != "msgpack":
+            check_format(format)
+        sealing = _Sealing(
+            compression=compression,
+            compression_threshold=compression_threshold,
+            max_value=max_value,
+            on_tamper=on_tamper,
+        )
+        _tenant.check(tenant, strict)
         own = _config.layer(said, "argument")
         if max_entries is None:
             _native.check_bounds(None, _config.fill(own)["max_bytes"].value, "adaptive")
-        self._begin(own, policy, clock, weigher, on_remove)
+        self._begin(own, policy, clock, weigher, on_remove, format)
+        self._sealing, self._tenant, self._strict = sealing, tenant, strict
+        sealing.codec(_config.fill(own)["keyring"].value)
+        self._check(self._policy, "policy=")
 
-    def _begin(self, own, policy=None, clock=None, weigher=None, on_remove=None):
+    def _begin(self, own, policy=None, clock=None, weigher=None, on_remove=None, format="msgpack"):
         self._own = own
         self._policy = self.policy = Policy() if policy is None else policy
         self._clock, self._weigher, self._on_remove = clock, weigher, on_remove
+        self._format, self._depends_on = format, "nothing"
+        self._sealing, self._tenant, self._strict = _SEALING, None, False
+        # What is to be encrypted, if anything is.
+        self._encrypts = None
         # Clocks that tests hold it with.
         self._hands = []
 
@@ -97,6 +136,7 @@ class Cache(Objects):
     def _of(cls, own, policy=None):
         made = cls.__new__(cls)
         made._begin(own, policy)
+        made._check(made._policy, "policy=")
         return made
 
     @classmethod
@@ -165,6 +205,35 @@ class Cache(Objects):
         """Decorates for values that hold as long as the process does."""
         return Preset(self, "local")
 
+    @property
+    def secure(self):
+        """Decorates for values that nobody else may read: nothing of them leaves the process unsealed."""
+        return Preset(self, "secure")
+
+    def _check(self, policy, what):
+        """Raises ``ConfigError`` for a policy that cannot be kept to, as far as that is known by now."""
+        pickles = (self._format if policy.format is None else policy.format) == "pickle"
+        if policy.encrypted:
+            if pickles:
+                raise ConfigError(
+                    f"{what} is to be encrypted, and pickled\n"
+                    'hint: write `format="msgpack"`, or another format'
+                )
+            self._encrypts = self._encrypts or what
+            if "_table" in self.__dict__:
+                self._refuse_plain(self._first[1]["keyring"].value)
+        if pickles and "stores" in self._own and _config.fill(self._own)["keyring"].value is None:
+            from everwarm._stored import refuse_pickles
+
+            refuse_pickles(self._own["stores"].value)
+
+    def _refuse_plain(self, keyring):
+        if self._encrypts is not None and keyring is None:
+            raise ConfigError(
+                f"{self._encrypts} is to be encrypted, and the cache has no keyring\n"
+                'hint: write `Cache(..., keyring=Keyring.from_env("SHOP_KEY"))`, or set EVERWARM_KEY'
+            )
+
     def describe(self):
         """Each field, its value and where that was taken from, as a ``Description``; its text is a table.
 
@@ -197,6 +266,12 @@ class Cache(Objects):
             return table
         _config.check()
         taken = self._filled()
+        stores = taken["stores"].value
+        keyring = taken["keyring"].value
+        self._refuse_plain(keyring)
+        self._stores, self._codec = stores, self._sealing.codec(keyring)
+        self._depends_on = _tiers.dependence(stores)
+        tiers = _tiers.shared(stores, _config.MEMORY_OPTIONS)
         table = _native.Table(
             taken["max_entries"].value,
             taken["max_bytes"].value,
@@ -208,6 +283,12 @@ class Cache(Objects):
             max_entry_bytes=self._policy.max_entry_bytes,
             ttl=taken["ttl"].value,
             disabled=taken["disabled"].value,
+            memory=_tiers.memory(stores, _config.MEMORY_OPTIONS) is not None,
+            tiers=tiers,
+            format=_stored_format(self) if tiers or keyring is not None else None,
+            codec=self._codec,
+            tenant=self._tenant,
+            strict=self._strict,
         )
         # Of several threads that come here at once the first decides.
         table, taken, place = self.__dict__.setdefault("_first", (table, taken, _place_of_use()))
@@ -220,6 +301,10 @@ class Cache(Objects):
         for hand in self._hands:
             hand.attach(table)
         self._table = table
+        if table.is_shared():
+            from everwarm._sweeper import watch
+
+            watch(table)
         return table
 
     def __getattr__(self, name):
@@ -296,6 +381,28 @@ class Cache(Objects):
         return f"<everwarm.Cache{name}: {entries} entries{weight}>"
 
 
+class _Sealing(_Frozen):
+    """How a cache seals what it stores, but for the keyring, which configuration may say."""
+
+    __slots__ = ("compression", "compression_threshold", "max_value", "on_tamper")
+
+    def codec(self, keyring):
+        """What seals and opens; raises ``ConfigError`` for what cannot be meant."""
+        for name in "compression", "on_tamper":
+            said = getattr(self, name)
+            if not isinstance(said, str) and (said is not None or name != "compression"):
+                form = {"compression": "zstd", "on_tamper": "raise"}[name]
+                raise ConfigError(
+                    f'{name} is a text, not {type(said).__name__}\nhint: write `{name}="{form}"`'
+                )
+        return _native.Codec(
+            self.compression, self.compression_threshold, self.max_value, keyring, self.on_tamper
+        )
+
+
+_SEALING = _Sealing(compression=None, compression_threshold="1KiB", max_value="16MiB", on_tamper="miss")
+
+
 def _decoratable(function):
     if isinstance(function, type):
         raise ConfigError(
@@ -308,6 +415,12 @@ def _decoratable(function):
         f"a cache decorates functions, not {type(function).__name__}\n"
         "hint: write `@cache` above `def`, or `@cache(ttl=60)`"
     )
+
+
+def _stored_format(cache):
+    from everwarm._stored import of_objects
+
+    return of_objects(cache)
 
 
 _FORMS = {"weigher": "lambda value: len(value)", "on_remove": "lambda key, value, cause: ..."}

@@ -1,25 +1,32 @@
 """The cache: a decorator, and a table of objects."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar, overload
 
 from typing_extensions import Self, Unpack
 
 from everwarm._config import Description
 from everwarm._function import Function
+from everwarm._keyring import Keyring
 from everwarm._objects import Objects
 from everwarm._policy import (
     Policy,
     PolicyKeywords,
+    _Format,  # pyright: ignore[reportPrivateUsage]
     _OfCall,  # pyright: ignore[reportPrivateUsage]
     _Tags,  # pyright: ignore[reportPrivateUsage]
 )
 from everwarm._presets import Preset
 from everwarm._result import Stats, WhatIf
+from everwarm._store import Store
 from everwarm.testing import ManualClock
 
 _Eviction: TypeAlias = Literal["adaptive", "sieve", "s3_fifo", "lru", "lfu", "fifo", "ttl"]
 _Cause: TypeAlias = Literal["capacity", "expired", "replaced", "deleted", "invalidated", "cleared"]
+
+# A store: its URL, or an object that keeps to `everwarm.Store`.
+_Tier: TypeAlias = str | Store
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -36,7 +43,7 @@ class Cache(Objects):
 
     def __init__(  # pyright: ignore[reportInconsistentConstructor]
         self,
-        stores: str | list[str] | tuple[str, ...] | None = None,
+        stores: _Tier | Sequence[_Tier] | None = None,
         *,
         namespace: str = "",
         max_entries: int | None = 10_000,
@@ -46,6 +53,14 @@ class Cache(Objects):
         policy: Policy | None = None,
         on_remove: Callable[[Any, Any, _Cause], object] | None = None,
         clock: ManualClock | None = None,
+        format: _Format = "msgpack",
+        compression: str | None = None,
+        compression_threshold: int | str = "1KiB",
+        max_value: int | str = "16MiB",
+        keyring: Keyring | None = None,
+        on_tamper: Literal["miss", "raise"] = "miss",
+        tenant: ContextVar[Any] | None = None,
+        strict: bool = False,
     ) -> None: ...
     @classmethod
     def from_env(cls, prefix: str = "EVERWARM_") -> Self: ...
@@ -67,6 +82,8 @@ class Cache(Objects):
     def test(self) -> Preset: ...
     @property
     def local(self) -> Preset: ...
+    @property
+    def secure(self) -> Preset: ...
     def describe(self) -> Description: ...
     def _leave(self) -> None: ...
     def invalidates(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from everwarm import _native, _options, _url
+from everwarm import _keyring, _native, _options, _tiers, _url
 from everwarm._errors import ConfigError, Error, UnknownOption, Unsupported
 from everwarm._result import _Frozen
 
@@ -59,13 +59,6 @@ def _read_size(text):
     return int(text) if text.isdigit() else text
 
 
-def _read_duration(text):
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def _read_flag(text):
     word = text.strip().lower()
     if word in ("1", "true", "yes", "on"):
@@ -76,7 +69,7 @@ def _read_flag(text):
 
 
 SETTINGS = {
-    "stores": Setting("URL", "memory://", lambda stores: _url.options(stores, MEMORY_OPTIONS)),
+    "stores": Setting("URL", "memory://", lambda stores: _tiers.memory(stores, MEMORY_OPTIONS)),
     "namespace": Setting("NAMESPACE", "", _check_text),
     "max_entries": Setting(
         "MAX_ENTRIES",
@@ -92,8 +85,9 @@ SETTINGS = {
     "eviction": Setting(
         "EVICTION", "adaptive", lambda order: _native.check_bounds(1, None, order), of_memory=True
     ),
-    "ttl": Setting("TTL", None, _native.seconds, _read_duration),
+    "ttl": Setting("TTL", None, _native.seconds, _url.duration),
     "disabled": Setting("DISABLED", False, _check_flag, _read_flag),
+    "keyring": Setting("KEY", None, _keyring.check, _keyring.Keyring.from_text),
 }
 
 MEMORY_OPTIONS = tuple(name for name, setting in SETTINGS.items() if setting.of_memory)
@@ -209,7 +203,7 @@ def _with_options(found):
     if "stores" not in found:
         return found
     stores, source = found["stores"].value, found["stores"].source + " (URL)"
-    for name, text in _url.options(stores, MEMORY_OPTIONS).items():
+    for name, text in (_tiers.memory(stores, MEMORY_OPTIONS) or {}).items():
         value = _saying(source, SETTINGS[name].read, text)
         _saying(source, SETTINGS[name].check, value)
         found.setdefault(name, Taken(value=value, source=source))
@@ -252,6 +246,7 @@ def configure(stores=None, **settings):
     * ``namespace``, ``max_entries``, ``max_bytes``, ``eviction``: as for ``Cache``.
     * ``ttl``: what policies take that say none: seconds, ``"1h30m"``, a ``timedelta``, or None for no expiry.
     * ``disabled``: True has all calls go past the caches.
+    * ``keyring``: the ``Keyring`` that caches seal their entries with, in memory too.
 
     Each call adds to what was said before. Raises ``ConfigError`` for values that cannot be meant and once
     the default cache has been used, ``UnknownOption`` for settings that do not exist.

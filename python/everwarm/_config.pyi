@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias, TypedDict, final, type_check_only
 from typing_extensions import Unpack
 
 from everwarm._cache import _Eviction  # pyright: ignore[reportPrivateUsage]
+from everwarm._keyring import Keyring
 from everwarm._policy import _Duration  # pyright: ignore[reportPrivateUsage]
 from everwarm._result import _Frozen  # pyright: ignore[reportPrivateUsage]
 
@@ -51,6 +52,7 @@ class Settings(TypedDict, total=False):
     eviction: _Eviction
     ttl: _Duration | None
     disabled: bool
+    keyring: Keyring | None
 
 def layer(values: Mapping[str, Any], source: str) -> _Layer: ...
 def environment(prefix: str = "EVERWARM_") -> _Layer: ...

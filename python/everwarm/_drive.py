@@ -36,6 +36,8 @@ async def drive(function, args, kwargs, plan=ORDINARY, described=False):
     again = False
     while True:
         turn = _native.begin(function, args, kwargs, plan, again)
+        while (seconds := turn.ask()) is not None:
+            await _pause(seconds)
         lead = turn.lead
         if lead is not None:
             value = await _computed(function, args, kwargs, turn, lead)
@@ -47,7 +49,7 @@ async def drive(function, args, kwargs, plan=ORDINARY, described=False):
             value = await _given(function, args, kwargs, turn)
             break
         again = True
-    return (value, turn.status) if described else value
+    return (value, turn) if described else value
 
 
 async def _given(function, args, kwargs, turn):
@@ -106,6 +108,27 @@ def _wake(turn):
     if inbox.timer is None:
         inbox.timer = loop.call_later(_ASK, inbox.ask)
     return future
+
+
+def _pause(seconds):
+    """What a leader awaits while another process computes."""
+    loop = _running_loop()
+    if loop is None:
+        from everwarm._errors import Unsupported
+
+        raise Unsupported(
+            "waiting for another process's computation needs asyncio\n"
+            "hint: run the call on an asyncio event loop"
+        )
+    future = loop.create_future()
+    loop.call_later(seconds, _wake_up, ref(future))
+    return future
+
+
+def _wake_up(waiter):
+    future = waiter()
+    if future is not None and not future.done():
+        future.set_result(None)
 
 
 def leader_is_gone(lead):

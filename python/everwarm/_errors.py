@@ -19,6 +19,10 @@ class KeyRefused(Error, TypeError):
     """An argument that cannot be part of a key; the message says where it is and what to add."""
 
 
+class ValueRefused(Error, TypeError):
+    """A value that would not come back from a store as it is; the message says which part, and what to do."""
+
+
 class Unsupported(Error, NotImplementedError):
     """A store was asked for what it cannot do."""
 
@@ -39,11 +43,15 @@ class Closed(Error, RuntimeError):
     """The cache is closed."""
 
 
+class TenantMissing(Error, LookupError):
+    """A call or a verb that is to be some tenant's has no tenant."""
+
+
 class StoreError(Error):
     """A store failed.
 
-    `kind` is one of `transient`, `permanent`, `timeout`, `authentication`, `capacity`, `capability` and
-    `corruption`.
+    `kind` is one of `transient`, `permanent`, `timeout`, `authentication`, `capacity`, `capability`,
+    `corruption` and `tampered`.
     """
 
     def __init__(self, message: str, *, kind: str = "permanent") -> None:

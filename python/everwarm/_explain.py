@@ -11,10 +11,10 @@ class Explanation(_Frozen):
     """Why a call would be a hit or a miss; its ``str`` is a sentence that says what to do.
 
     * ``status``: what the call would be now: ``"hit"``, ``"miss"``, ``"follower"`` (somebody is computing
-      it) or ``"refused"`` (its arguments cannot be a key).
-    * ``reason``: ``"fresh"``, ``"computing"``, ``"refused"``; of a miss ``"never_stored"``, ``"expired"``,
-      ``"evicted"``, ``"invalidated"``, ``"cleared"``, ``"marked_stale"``, ``"not_storable"``, or
-      ``"unknown"`` where nothing is remembered.
+      it), ``"bypass"`` (it goes past the cache) or ``"refused"`` (its arguments cannot be a key).
+    * ``reason``: ``"fresh"``, ``"computing"``, ``"disabled"``, ``"refused"``; of a miss
+      ``"never_stored"``, ``"expired"``, ``"evicted"``, ``"invalidated"``, ``"cleared"``, ``"marked_stale"``,
+      ``"not_storable"``, or ``"unknown"`` where nothing is remembered.
     * ``by``: the tag or the verb that let the entry go, else None.
     * ``argument``: the parameter that alone tells the nearest entry from this call, else None.
     * ``types``: the names of its two types, this call's first, if they differ, else None.
@@ -29,15 +29,17 @@ class Explanation(_Frozen):
         return self.sentence
 
 
-_STATUS = {"fresh": "hit", "computing": "follower"}
+_STATUS = {"fresh": "hit", "computing": "follower", "disabled": "bypass"}
 
 _SENTENCES = {
     "computing": "a miss that waits: somebody is computing it at this moment, and the value will be shared",
+    "disabled": "past the cache: it is disabled, by `everwarm.disabled()` around this code or for the whole "
+    "process; the function runs, and nothing is read or stored",
     "expired": "a miss: its entry has expired; a longer `ttl` would keep it",
     "evicted": "a miss: its entry made room for others; a larger `max_entries` would keep it",
     "marked_stale": "a miss: its entry was demoted by `mark_stale`, and the next call computes it anew",
     "not_storable": "a miss: its value was computed and not stored; look at `when`, `cache_none`, the "
-    "callables of tags, and `using(read_only=True)`",
+    "callables of tags, `using(read_only=True)`, and whether it is an iterator",
     "never_stored": "a miss: nothing was ever stored for it; call it once, or `prime` it",
     "unknown": "a miss: it is not there, and nothing is remembered of why; the next call computes it",
 }

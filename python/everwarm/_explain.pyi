@@ -9,6 +9,7 @@ from everwarm._result import _Frozen  # pyright: ignore[reportPrivateUsage]
 _Reason: TypeAlias = Literal[
     "fresh",
     "computing",
+    "disabled",
     "refused",
     "never_stored",
     "expired",
@@ -25,7 +26,7 @@ class Explanation(_Frozen):
     """Why a call would be a hit or a miss; its `str` is a sentence that says what to do."""
 
     @property
-    def status(self) -> Literal["hit", "miss", "follower", "refused"]: ...
+    def status(self) -> Literal["hit", "miss", "follower", "bypass", "refused"]: ...
     @property
     def reason(self) -> _Reason: ...
     @property

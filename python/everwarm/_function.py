@@ -267,6 +267,7 @@ def decorate(cache, wrapped, policy, kind=None, takes=None):
         return ClassFunction(function)
     if isinstance(wrapped, staticmethod):
         return staticmethod(decorate(cache, wrapped.__func__, policy, kind, takes))
+    cache._check(policy, policy.name or getattr(wrapped, "__qualname__", type(wrapped).__name__))
     kind = kind or _kind_of(wrapped)
     is_async = is_coroutine_function(wrapped)
     driver = drive if is_async else None

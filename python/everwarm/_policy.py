@@ -28,6 +28,18 @@ class Policy:
     * ``isolate``: whether values are copied deeply on their way in and out, so that no caller changes what
       others are given.
     * ``max_items``: what a generator yields is stored if it is no more than so many items.
+    * ``format``: how values are written in stores: ``"msgpack"``, ``"json"``, ``"arrow"``, ``"pickle"``,
+      ``(dumps, loads)``, or an object with both; None: as the cache says.
+    * ``schema``: a text that stands for the values' schema in stored names; None: a fingerprint of the
+      return annotation, so that another annotation makes a clean miss.
+    * ``depends_on``: ``"source"``: entries in stores hold as long as the function's source is the same;
+      ``"nothing"``; None: ``"source"`` where the cache has a ``disk:`` or ``file:`` store.
+    * ``tenant``: whose entries a call may meet: the name of a parameter, a template such as ``"{user.org}"``,
+      a function of the call's arguments, or a ``ContextVar``; None: as the cache says. A call without a
+      tenant goes past the cache.
+    * ``encrypted``: whether values may leave the function's callers only sealed: the cache has to have a
+      keyring.
+    * ``strict``: whether what cannot be done is raised, as for ``Cache``; None: as the cache says.
 
     Raises ``ConfigError`` for values that cannot be meant, ``UnknownOption`` for keywords that do not exist.
 
@@ -52,7 +64,13 @@ class Policy:
         "max_entry_bytes",
         "_said",
         "isolate",
+        "format",
+        "schema",
+        "depends_on",
         "max_items",
+        "tenant",
+        "encrypted",
+        "strict",
         "_terms",
     )
 
@@ -72,6 +90,12 @@ class Policy:
         max_entry_bytes=None,
         isolate=False,
         max_items=10_000,
+        format=None,
+        schema=None,
+        depends_on=None,
+        tenant=None,
+        encrypted=False,
+        strict=None,
     ):
         if not callable(tags) and not isinstance(tags, str):
             tags = _as_tuple(tags)
@@ -87,7 +111,20 @@ class Policy:
             "name": name,
             "max_entry_bytes": max_entry_bytes,
             "isolate": isolate,
+            "format": format,
+            "schema": schema,
+            "depends_on": depends_on,
+            "tenant": tenant,
+            "encrypted": encrypted,
+            "strict": strict,
         }
+        if format is not None:
+            check_format(format)
+        for name, flag in ("encrypted", encrypted), ("strict", strict):
+            if not isinstance(flag, bool) and (flag is not None or name != "strict"):
+                raise ConfigError(
+                    f"{name} is True or False, not {type(flag).__name__}\nhint: write `{name}=True`"
+                )
         terms = _native.Terms(**fields)
         if ttl is ...:
             fields["ttl"] = None
@@ -147,3 +184,10 @@ def _as_tuple(tags):
         return tuple(tags)
     except TypeError:
         return tags  # refused, with a hint, by what checks the tags
+
+
+def check_format(format):
+    """Raises ``ConfigError`` for what is no format."""
+    from everwarm._format import format_of
+
+    format_of(format)

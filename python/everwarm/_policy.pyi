@@ -1,8 +1,9 @@
 """How a function or a cache keeps its entries."""
 
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Protocol, TypeAlias, TypedDict, TypeVar, final, overload, type_check_only
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar, final, overload, type_check_only
 
 from typing_extensions import Never, Self, Unpack
 
@@ -10,6 +11,21 @@ _Duration: TypeAlias = float | timedelta | str
 
 # A bare string is an iterable of one-letter strings, so `Iterable[str]` would let `tags="user"` pass.
 _Tags: TypeAlias = list[str] | tuple[str, ...] | set[str] | frozenset[str]
+
+_DependsOn: TypeAlias = Literal["source", "nothing"]
+
+@type_check_only
+class _Codec(Protocol):
+    """A format of one's own; `name`, if there is one, tells it from others in stored values."""
+
+    def dumps(self, value: Any, /) -> bytes: ...
+    def loads(self, data: bytes, /) -> Any: ...
+
+_Format: TypeAlias = (
+    Literal["msgpack", "json", "arrow", "pickle"]
+    | tuple[Callable[[Any], bytes], Callable[[bytes], Any]]
+    | _Codec
+)
 
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
@@ -47,6 +63,12 @@ class PolicyKeywords(TypedDict, total=False):
     max_entry_bytes: int | str | None
     isolate: bool
     max_items: int
+    format: _Format | None
+    schema: str | None
+    depends_on: _DependsOn | None
+    tenant: str | ContextVar[Any] | _OfCall[object] | None
+    encrypted: bool
+    strict: bool | None
 
 @final
 class Policy:
@@ -67,6 +89,12 @@ class Policy:
         max_entry_bytes: int | str | None = None,
         isolate: bool = False,
         max_items: int = 10_000,
+        format: _Format | None = None,
+        schema: str | None = None,
+        depends_on: _DependsOn | None = None,
+        tenant: str | ContextVar[Any] | _OfCall[object] | None = None,
+        encrypted: bool = False,
+        strict: bool | None = None,
     ) -> None: ...
     def replace(self, **keywords: Unpack[PolicyKeywords]) -> Self: ...
     @property
@@ -93,7 +121,21 @@ class Policy:
     def isolate(self) -> bool: ...
     @property
     def max_items(self) -> int: ...
+    @property
+    def format(self) -> _Format | None: ...
+    @property
+    def schema(self) -> str | None: ...
+    @property
+    def depends_on(self) -> _DependsOn | None: ...
+    @property
+    def tenant(self) -> str | ContextVar[Any] | Callable[..., object] | None: ...
+    @property
+    def encrypted(self) -> bool: ...
+    @property
+    def strict(self) -> bool | None: ...
     def __setattr__(self, name: str, value: object) -> Never: ...
     def __delattr__(self, name: str) -> Never: ...
     def __eq__(self, other: object) -> bool: ...
     def __hash__(self) -> int: ...
+
+def check_format(format: _Format) -> None: ...

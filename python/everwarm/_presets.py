@@ -11,6 +11,7 @@ POLICIES = {
     "dev": Policy(ttl="10s", jitter=0.0, cache_none=False),
     "test": Policy(jitter=0.0, isolate=True),
     "local": Policy(ttl=None),
+    "secure": Policy(ttl="5m", jitter=0.1, format="msgpack", encrypted=True),
 }
 
 

@@ -72,9 +72,9 @@ class Replayed(Function):
         return self._described(tuple([item async for item in stream]), args, kwargs, told)
 
     def _described(self, items, args, kwargs, told):
-        status, stored = told[0] if told else ("miss", items)
+        turn, stored = told[0] if told else (None, items)
         items = items if stored is None else stored
-        return result(*_native.described(self, self._namespace, args, kwargs, items, status))
+        return result(*_native.described(self, self._namespace, args, kwargs, items, turn))
 
     def prime(self, value, /, *args, **kwargs):
         """Stores the items of an iterable as what the call yields."""
@@ -144,14 +144,14 @@ async def replay_async(function, stream, call, plan, told):
 def _stored(turn, told):
     """The items that a turn gives, if the function need not run."""
     if turn.past and told is not None:
-        told.append((turn.status, None))
+        told.append((turn, None))
     if turn.past or turn.lead is not None:
         return None
     items = turn.value()
     if items is _too_many:
         return None
     if told is not None:
-        told.append((turn.status, items))
+        told.append((turn, items))
     return items
 
 
@@ -202,7 +202,7 @@ class _Recorder:
             items = Items(self.items, returned)
             self.turn.settle(items)
             if self.told is not None:
-                self.told.append((self.turn.status, items))
+                self.told.append((self.turn, items))
             self.leave()
 
     def hand_over(self):

@@ -45,7 +45,8 @@ class Result(_Frozen):
     * ``value``: what the call gives.
     * ``status``: ``"hit"``, ``"miss"`` (computed), ``"follower"`` (somebody else computed it),
       ``"refreshed"`` or ``"bypass"``.
-    * ``tier``: where it was found, ``"memory"``, or None if it was computed.
+    * ``tier``: where it was found, ``"memory"`` or the kind of a store such as ``"disk"``, or None if it was
+      computed.
     * ``age``: seconds since it was written; 0.0 if it was computed.
     * ``ttl``: seconds it has left; None if it does not expire or is not stored.
     * ``tags``: the entry's tags.
@@ -76,12 +77,12 @@ _WHY = {
 }
 
 
-def result(value, status, age, ttl, tags, key, version):
+def result(value, status, age, ttl, tags, key, version, tier):
     """A ``Result`` from what the native side says."""
     return Result(
         value=value,
         status=status,
-        tier="memory" if status == "hit" else None,
+        tier=tier if status == "hit" else None,
         age=age or 0.0,
         ttl=ttl,
         tags=tuple(tags),

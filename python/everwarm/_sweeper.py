@@ -1,8 +1,9 @@
-"""The one thread of ours that runs Python: it lets expired values go, at most once a second."""
+"""The one thread of ours that runs Python: it lets go of what has expired, and of what others changed."""
 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import threading
 from weakref import WeakSet
@@ -11,6 +12,10 @@ from everwarm._native import Table
 
 _PERIOD = 1.0
 
+# How often the stores behind a memory are asked what others changed.
+_LOOK = 0.15
+
+_log = logging.getLogger("everwarm")
 _tables: WeakSet[Table] = WeakSet()
 _changed = threading.Condition()
 _thread: threading.Thread | None = None
@@ -24,6 +29,8 @@ def watch(table: Table) -> None:
         if _ending:
             return
         _tables.add(table)
+        if table.is_shared():
+            _changed.notify_all()
         if _thread is None:
             _thread = threading.Thread(target=_run, name="everwarm-sweeper", daemon=True)
             try:
@@ -37,20 +44,35 @@ def watch(table: Table) -> None:
 
 def _run() -> None:
     global _thread
+    waited = 0.0
     while True:
         with _changed:
-            _changed.wait(_PERIOD)
+            period = _LOOK if any(table.is_shared() for table in _tables) else _PERIOD
+            _changed.wait(period)
             tables = list(_tables)
             if _ending or not tables:
                 _thread = None
                 return
+        waited += period
         while tables:
-            _look_after(tables.pop())
+            table = tables.pop()
+            _look_around(table)
+            if waited >= _PERIOD:
+                _sweep(table)
+        waited %= _PERIOD
 
 
-def _look_after(table: Table) -> None:
+def _look_around(table: Table) -> None:
+    """Lets go of what other processes changed."""
+    try:
+        table.look_around()
+    except Exception:  # a store of the user's own
+        _log.exception("a store did not say what others changed")
+
+
+def _sweep(table: Table) -> None:
     table.sweep()
-    if not table.timed():
+    if not table.timed() and not table.is_shared():
         _rest(table)
 
 
@@ -83,7 +105,7 @@ def _after_fork() -> None:
     _thread = None
     for table in tables:
         table.unwatch()
-        if table.timed():
+        if table.timed() or table.is_shared():
             watch(table)
 
 

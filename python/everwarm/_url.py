@@ -1,58 +1,46 @@
-"""Stores by URL: what of them is built in, which options ride in their query, and how they are shown."""
+"""URLs of stores: their options, and how they are shown without secrets."""
 
 from __future__ import annotations
 
-from everwarm import _options
-from everwarm._errors import ConfigError, Unsupported
-
-# Stores that are known by name and not built in.
-_ABSENT = (
-    "disk file redis rediss redis+unix redis+sentinel redis+cluster memcached postgres mysql sqlite mongodb "
-    "s3 gs az dynamodb http https"
-).split()
+from everwarm._errors import ConfigError
 
 
-def options(stores, known):
-    """The options in the query of ``stores``, as texts; only those in ``known`` may be there.
+def parted(url):
+    """A URL without its query, and the options in it, as texts.
 
-    Raises ``Unsupported`` for a store that is not built in, ``ConfigError`` for what is no URL of a store.
+    Raises ``ConfigError`` for a query that cannot be read, or has an option twice.
     """
-    if isinstance(stores, (list, tuple)) and len(stores) == 1:
-        [stores] = stores
-    if not isinstance(stores, str):
-        what = "several tiers" if isinstance(stores, (list, tuple)) else f"a {type(stores).__name__}"
-        raise Unsupported(f"no store for {what} is built in\nhint: leave `stores` out for memory alone")
-    scheme, colon, rest = stores.partition(":")
-    if not colon:
-        raise ConfigError('stores is a URL, and this has no scheme\nhint: write `"memory://"`')
-    if scheme in _ABSENT:
-        raise Unsupported(f"no store for {scheme}: is built in\nhint: leave `stores` out for memory alone")
-    if scheme != "memory":
-        hint = _options.nearest(scheme, ["memory", *_ABSENT])
-        raise ConfigError(f"there is no store {shown(stores)!r}\nhint: {hint}")
-    place, _, query = rest.partition("?")
-    if place != "//":
-        raise ConfigError('memory has no host and no path\nhint: write `"memory://?max_entries=100"`')
-    return _read(query, known)
-
-
-def _read(query, known):
     from urllib.parse import parse_qsl
 
+    place, _, query = url.partition("?")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
         raise ConfigError(
-            "the options of a memory: URL cannot be read\nhint: write `memory://?max_entries=100`"
+            f"the options of a {place.partition(':')[0]}: URL cannot be read\n"
+            "hint: write `memory://?max_entries=100`"
         ) from None
-    found = {}
+    options = {}
     for name, text in pairs:
-        if name not in known:
-            raise ConfigError(f"memory: has no option {name[:40]!r}\nhint: {_options.nearest(name, known)}")
-        if name in found:
+        if name in options:
             raise ConfigError(f"the option {name} is there twice\nhint: leave one of them")
-        found[name] = text
-    return found
+        options[name] = text
+    return place, options
+
+
+def joined(place, options):
+    """The URL of a place with options."""
+    from urllib.parse import urlencode
+
+    return f"{place}?{urlencode(options)}" if options else place
+
+
+def duration(text):
+    """A duration in a text, as seconds where it is a number."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def shown(stores, plain=()):

@@ -58,8 +58,8 @@ def result_of(function, plan, args, kwargs):
 
 
 async def _called(function, plan, args, kwargs):
-    value, status = await drive(function, args, kwargs, plan, described=True)
-    return result(*_native.described(function, function._namespace, args, kwargs, value, status))
+    value, turn = await drive(function, args, kwargs, plan, described=True)
+    return result(*_native.described(function, function._namespace, args, kwargs, value, turn))
 
 
 __all__ = ["ORDINARY", "REFRESH", "Using", "result_of", "value_of"]

@@ -6,7 +6,7 @@ A package of its own, so that a test session in which nothing imports everwarm d
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from everwarm.testing import ManualClock
 
-__all__ = ["everwarm_clock", "pytest_configure"]
+__all__ = ["everwarm_clock", "everwarm_promise", "pytest_configure", "pytest_generate_tests"]
 
 _SHARED = "everwarm_shared"
 
@@ -46,6 +46,31 @@ def _fresh(configured: dict[str, Any] | None = None) -> dict[str, Any]:
     _config.restore(before if configured is None else configured)
     cache._leave()
     return before
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Makes a test of each promise of stores, where a test asks for ``everwarm_promise``."""
+    if "everwarm_promise" in metafunc.fixturenames:
+        from everwarm.testing import conformance
+
+        metafunc.parametrize("everwarm_promise", conformance.promises(), indirect=True)
+
+
+@pytest.fixture
+def everwarm_promise(request: pytest.FixtureRequest) -> Callable[[Callable[..., Any]], None]:
+    """One promise of stores: called with what opens a store, it fails if the promise is broken."""
+
+    def hold(open: Callable[..., Any]) -> None:
+        __tracebackhide__ = True
+        from everwarm.testing import conformance
+
+        kept = conformance.outcome(open, request.param)
+        if kept is False:
+            pytest.skip("the store does not offer this facet")
+        if kept is not None:
+            pytest.fail(f"{request.param} is broken: {kept}", pytrace=False)
+
+    return hold
 
 
 @pytest.fixture

@@ -1,0 +1,137 @@
+"""The tiers of a cache, near to far: memory, and stores that are named by URL or given as objects."""
+
+from __future__ import annotations
+
+import os
+
+from everwarm import _native, _options, _url
+from everwarm._errors import ConfigError, Unsupported
+from everwarm._result import _Frozen
+
+# Stores that are built in, and those that are known by name and are not.
+BUILT_IN = ("disk", "file")
+_ABSENT = (
+    "redis rediss redis+unix redis+sentinel redis+cluster memcached postgres mysql sqlite mongodb "
+    "s3 gs az dynamodb http https"
+).split()
+
+# The options that every store's URL may have; all others are the store's own.
+_OF_TIERS = ("ttl", "write")
+_WRITES = ("through", "behind", "around")
+
+# What an object has to have, to be a store.
+_VERBS = ("get", "set", "delete", "clear")
+
+
+class Tier(_Frozen):
+    """One tier behind memory.
+
+    * ``store``: its URL without the tier's own options, or a store object.
+    * ``ttl``: the longest that it keeps anything, or None.
+    * ``write``: ``"through"``, ``"behind"`` or ``"around"``.
+    """
+
+    __slots__ = ("store", "ttl", "write")
+
+
+def memory(stores, known):
+    """The options of the memory in front, as texts; None if there is no memory. Checks all tiers.
+
+    Raises ``Unsupported`` for a store that is not built in, ``ConfigError`` for what is no store.
+    """
+    return _read(stores, known)[0]
+
+
+def shared(stores, known):
+    """The tiers behind memory, near to far."""
+    return _read(stores, known)[1]
+
+
+def _read(stores, known):
+    if isinstance(stores, (list, tuple)):
+        if not stores:
+            raise ConfigError('stores names no tier\nhint: write `stores=["memory://"]`, or leave it out')
+        options, tiers = None, []
+        for at, store in enumerate(stores):
+            if _scheme(store) == "memory":
+                if at:
+                    raise ConfigError(
+                        "memory stands behind a store, and is the nearest tier\n"
+                        f'hint: write `["memory://", {_url.shown(stores[0])!r}, ...]`'
+                    )
+                options = _of_memory(store, known)
+            else:
+                tiers.append(_tier(store))
+        return options, tiers
+    if _scheme(stores) == "memory":
+        return _of_memory(stores, known), []
+    return {}, [_tier(stores)]
+
+
+def _scheme(store):
+    return store.partition(":")[0] if isinstance(store, str) else None
+
+
+def _of_memory(url, known):
+    place, options = _url.parted(url)
+    if place != "memory://":
+        raise ConfigError('memory has no host and no path\nhint: write `"memory://?max_entries=100"`')
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"memory: has no option {name[:40]!r}\nhint: {_options.nearest(name, known)}")
+    return options
+
+
+def _tier(store):
+    if not isinstance(store, str):
+        missing = [verb for verb in _VERBS if not callable(getattr(store, verb, None))]
+        if missing or isinstance(store, type):
+            raise ConfigError(
+                f"stores takes URLs and stores, and {type(store).__name__} has no "
+                f"{' and no '.join(missing)}\n"
+                'hint: write `"disk:"`, or give an object that keeps to `everwarm.Store`'
+            )
+        return Tier(store=store, ttl=None, write="through")
+    scheme, colon, _ = store.partition(":")
+    if not colon:
+        raise ConfigError('stores is a URL, and this has no scheme\nhint: write `"memory://"` or `"disk:"`')
+    if scheme in _ABSENT:
+        raise Unsupported(f"no store for {scheme}: is built in\nhint: {', '.join(BUILT_IN)} and memory are")
+    if scheme not in BUILT_IN:
+        hint = _options.nearest(scheme, ["memory", *BUILT_IN, *_ABSENT])
+        raise ConfigError(f"there is no store {_url.shown(store)!r}\nhint: {hint}")
+    place, options = _url.parted(store)
+    own = {name: text for name, text in options.items() if name not in _OF_TIERS}
+    write = options.get("write", "through")
+    if write not in _WRITES:
+        hint = _options.nearest(write, _WRITES)
+        raise ConfigError(f"{scheme}: has no way of writing {write[:40]!r}\nhint: {hint}")
+    ttl = _native.seconds(_url.duration(options["ttl"])) if "ttl" in options else None
+    url = _url.joined(place, own)
+    _native.check_store(url)
+    return Tier(store=url, ttl=ttl, write=write)
+
+
+def directories(stores):
+    """The directories of the stores of a cache, if all of them are this host's own; else None."""
+    found = []
+    for tier in stores if isinstance(stores, (list, tuple)) else [stores]:
+        scheme = _scheme(tier)
+        if scheme in ("disk", "file"):
+            found.append(_directory(tier.partition(":")[2].partition("?")[0]))
+        elif scheme != "memory":
+            return None
+    return found
+
+
+def _directory(path):
+    if path.strip("/"):
+        return "/" + path.lstrip("/")
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(home, "everwarm")
+
+
+def dependence(stores):
+    """What entries depend on where no policy says it: the source, where a host's files outlive the code."""
+    tiers = stores if isinstance(stores, (list, tuple)) else [stores]
+    return "source" if any(_scheme(tier) in ("disk", "file") for tier in tiers) else "nothing"

@@ -1,0 +1,126 @@
+"""What tests want: time under their control, and how often a function was computed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from everwarm import _native
+from everwarm._cache import cache
+
+__all__ = ["ManualClock", "clock", "computed_times", "open_store"]
+
+
+class ManualClock(_native.Hand):
+    """A clock that moves when told to; give it to ``Cache(clock=...)``.
+
+    * ``ManualClock(start=0)`` stands at ``start`` seconds.
+    * ``advance(by)`` moves it on by seconds, a ``timedelta`` or ``"1m"``; never back.
+    * ``now`` is where it stands, in seconds.
+
+    >>> from everwarm import Cache
+    >>> from everwarm.testing import ManualClock
+    >>> clock = ManualClock()
+    >>> numbers = Cache(clock=clock)
+    >>> numbers.set("one", 1, ttl="1m")
+    >>> clock.advance(59.9)
+    >>> numbers.get("one")
+    1
+    >>> clock.advance(0.1)
+    >>> numbers.get("one") is None
+    True
+    """
+
+    __slots__ = ()
+
+
+def open_store(url, *, clock=None):
+    """A native store with the methods of ``everwarm.Store`` and of all facets that it offers.
+
+    ``url`` is ``"memory://"``, ``"disk:///directory"`` or ``"file:///directory"``; ``clock`` is a
+    ``ManualClock`` that it reads.
+    ``again()`` gives another handle on the same place, ``facets`` the names of what it offers.
+
+    Raises ``ConfigError`` for a URL that cannot be meant, ``StoreError`` if the store does not open; its
+    verbs raise ``StoreError``, and ``Closed`` after ``close()``.
+
+    >>> from everwarm.testing import open_store
+    >>> store = open_store("memory://")
+    >>> store.set("name", b"value", None)
+    >>> store.get("name")
+    (b'value', None, 1)
+    >>> store.again().delete("name")
+    True
+    """
+    return _native.open_store(url, clock)
+
+
+@contextmanager
+def clock(hand):
+    """The default cache reads ``hand``, a ``ManualClock``, inside the ``with`` block.
+
+    >>> from everwarm import cache
+    >>> from everwarm.testing import ManualClock, clock
+    >>> with clock(ManualClock()) as now:
+    ...     cache.set("a", 1, ttl=5)
+    ...     now.advance(5)
+    ...     cache.get("a") is None
+    True
+    """
+    cache._hold(hand)
+    try:
+        yield hand
+    finally:
+        cache._let_go(hand)
+
+
+class computed_times:
+    """Counts how often a decorated function is computed inside the ``with`` block; compares with integers.
+
+    Computations of followers count once, with their leader's; calls past the cache do not count.
+
+    >>> from everwarm import Cache
+    >>> from everwarm.testing import computed_times
+    >>> @Cache()
+    ... def double(x: int) -> int:
+    ...     return 2 * x
+    >>> with computed_times(double) as times:
+    ...     double(1), double(1), double(2)
+    (2, 2, 4)
+    >>> assert times == 2
+    """
+
+    __slots__ = ("_before", "_function", "_total")
+
+    def __init__(self, function):
+        self._function = function
+        self._before = self._total = None
+
+    def __enter__(self):
+        self._before, self._total = self._function.stats().computations, None
+        return self
+
+    def __exit__(self, *raised):
+        self._total = self.count
+
+    @property
+    def count(self):
+        """How often, so far."""
+        if self._total is not None or self._before is None:
+            return self._total or 0
+        return self._function.stats().computations - self._before
+
+    def __index__(self):
+        return self.count
+
+    __int__ = __index__
+
+    def __eq__(self, other):
+        if isinstance(other, computed_times):
+            other = other.count
+        return self.count == other if isinstance(other, int) else NotImplemented
+
+    __hash__ = None
+
+    def __repr__(self):
+        name = getattr(self._function, "__qualname__", repr(self._function))
+        return f"<{name} computed {self.count} times>"
