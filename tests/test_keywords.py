@@ -75,6 +75,49 @@ def test_keywords_are_read_from_stubs(planted: Path) -> None:
     assert list(declared["configure"]) == ["url"]
 
 
+@pytest.mark.parametrize("keyword", ["Policy.ttl", "using.skip", "set.ttl"])
+def test_the_proofs_of_an_inert_keyword_fail(keyword: str) -> None:
+    found = keywords.verdicts(ROOT, keywords.proofs(ROOT), keyword)
+    assert set(found.values()) == {"red"}
+
+
+PROOFS = """
+import pytest
+from everwarm import Cache
+
+@pytest.mark.proves("set.ttl")
+def test_notices():
+    cache = Cache()
+    cache.set("a", 1, ttl=60)
+    assert cache.ttl("a") <= 60
+
+@pytest.mark.proves("set.ttl")
+@pytest.mark.parametrize("ttl", [1, 2])
+def test_notices_nothing(ttl):
+    Cache().set("a", 1, ttl=ttl)
+
+@pytest.mark.proves("set.ttl")
+def test_falls_over():
+    cache = Cache()
+    cache.set("a", 1, ttl=60)
+    {60: 1}[round(cache.ttl("a"), -1)]
+
+@pytest.mark.proves("set.tags")
+def test_another(): ...
+"""
+
+
+def test_a_proof_that_notices_nothing_is_told_from_one_that_does(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_a.py").write_text(PROOFS)
+    place = "tests/test_a.py::test_"
+    assert keywords.verdicts(tmp_path, keywords.proofs(tmp_path), "set.ttl") == {
+        f"{place}notices": "red",
+        f"{place}notices_nothing": "GREEN",
+        f"{place}falls_over": "died of KeyError",
+    }
+
+
 def test_what_nothing_proves_and_what_proves_nothing_is_found(planted: Path) -> None:
     declared, proofs = keywords.declared(planted), keywords.proofs(planted)
     assert proofs["Cache.stores"] == ["tests/life/test_a.py::test_one"]

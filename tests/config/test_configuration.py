@@ -86,11 +86,11 @@ def test_a_ttl_that_is_configured_reaches_what_was_decorated_before(monkeypatch)
     cache.set("a", 1)
     for function in (seen, lasting, own):
         function(1)
-    assert 59 < seen.peek(1).ttl <= 60
+    assert (seen.peek(1).ttl or 0) > 59
     assert lasting.peek(1).ttl is None
     assert 4 < own.peek(1).ttl <= 5
     seen.prime(3, 2)
-    assert 59 < seen.peek(2).ttl <= 60
+    assert 59 < seen.peek(2).ttl <= 60 and seen.peek(1).ttl <= 60
     assert cache.policy == Policy(ttl="1m") and seen.policy == Policy()
 
 
@@ -281,11 +281,9 @@ def test_a_value_that_cannot_be_meant_is_refused_when_said(settings):
     "stores",
     [
         "redis://u:hush@h/0",
-        "disk:",
         "redis+sentinel://h1,h2/name/0",
         "https://h?token=hush",
-        ["memory://", "disk:"],
-        3,
+        ["memory://", "mongodb://h"],
     ],
     ids=str,
 )
@@ -457,6 +455,7 @@ def test_a_description_is_a_table_and_asking_is_no_use():
         "eviction     adaptive            default",
         "ttl          5m                  configure",
         "disabled     False               default",
+        "keyring      None                default",
         "policy       Policy(jitter=0.1)  argument",
         "clock        ManualClock         argument",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
 
@@ -75,6 +76,37 @@ def test_invalidations_take_effect(cache):
     with disabled():
         assert cache.delete("a") is True
     assert "a" not in cache
+
+
+def test_what_was_demoted_inside_is_not_served_after(cache):
+    load = numbered(cache)
+    assert load(1) == 0
+    with disabled():
+        load.mark_stale(1)
+    assert load(1) == 1
+    for demote in (lambda: cache.mark_stale("a"), lambda: cache.expire_at("a", 0)):
+        cache.set("a", 1, ttl=60)
+        with disabled():
+            assert demote() is True
+            assert cache.expire("a", 30) is cache.persist("a") is cache.add_tags("a", "t") is False
+        assert "a" not in cache
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the process", "the block"])
+def test_explain_says_that_a_call_goes_past(cache, whole):
+    if whole:
+        everwarm.configure(disabled=True)
+        cache = Cache()
+    load = numbered(cache)
+    load(1)
+    with contextlib.nullcontext() if whole else disabled():
+        explanation, refused = load.explain(1), load.explain(lambda: 1)
+        assert load.call(1).status == load.call(lambda: 1).status == explanation.status == "bypass"
+        assert (explanation.reason, explanation.key) == ("disabled", load.key(1))
+        assert str(explanation).startswith("past the cache: ")
+        assert (refused.reason, refused.key) == ("disabled", "")
+    if not whole:
+        assert load.explain(1).status == "hit" and load.explain(lambda: 1).status == "refused"
 
 
 def test_blocks_nest_and_end_on_errors(cache):

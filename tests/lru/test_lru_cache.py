@@ -11,7 +11,7 @@ import threading
 import weakref
 
 import pytest
-from everwarm import Recursion, lru_cache
+from everwarm import Recursion, Unsupported, lru_cache
 
 
 class Number:
@@ -162,6 +162,26 @@ def test_a_circle_through_the_arguments_is_collected():
     del number, same
     gc.collect()
     assert alive() is None
+
+
+def test_verbs_say_that_nothing_is_kept():
+    square = lru_cache(0)(lambda x: x * x)
+    for verb in (square.peek, square.key, square.explain, square.invalidate, square.mark_stale):
+        with pytest.raises(Unsupported, match="keeps no entries, since its maxsize is 0\nhint: "):
+            verb(2)
+    with pytest.raises(Unsupported, match="keeps no entries"):
+        square.prime(4, 2)
+    assert (square(2), square.refresh(2), square.using(skip=True)(2)) == (4, 4, 4)
+    assert square.call(2).status == "bypass"
+
+    @lru_cache(maxsize=0)
+    async def later(x):
+        return x * x
+
+    async def main():
+        return await later(2), await later.refresh(2), (await later.call(2)).status
+
+    assert asyncio.run(main()) == (4, 4, "bypass")
 
 
 @pytest.mark.parametrize("maxsize", [0, -3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from everwarm import Cache
-from everwarm.testing import ManualClock
+from everwarm.testing import ManualClock, open_store
 from ways import WORLDS
 
 
@@ -18,9 +18,18 @@ def world(request):
     return WORLDS[request.param]
 
 
-@pytest.fixture
-def shop(world, clock):
+# Where the entries lie: in memory, in a store behind it, or in a store alone.
+PLACES = {
+    "memory": lambda clock: None,
+    "tiered": lambda clock: ["memory://", open_store("memory://", clock=clock)],
+    "stored": lambda clock: [open_store("memory://", clock=clock)],
+}
+
+
+@pytest.fixture(params=PLACES)
+def shop(request, world, clock):
     """The verbs of a cache with a manual clock."""
-    verbs = world(Cache(clock=clock, namespace="shop"))
+    verbs = world(Cache(PLACES[request.param](clock), clock=clock, namespace="shop"))
+    verbs.place = request.param
     yield verbs
     verbs.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from datetime import timedelta
@@ -203,14 +204,52 @@ def test_an_unknown_keyword_of_a_cache_names_the_nearest():
         Cache(maxsize=3)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda cache: cache.set_many([1]), "set_many takes a mapping from keys to values, not list"),
+        (lambda cache: asyncio.run(cache.aset_many(3)), "set_many takes a mapping .* not int"),
+        (lambda cache: cache.scan(3), "scan takes the text that keys begin with, not int"),
+        (lambda cache: cache.scan(b"user:"), "scan takes the text that keys begin with, not bytes"),
+        (lambda cache: cache.get_many(3), "keys are a list of keys, not int"),
+        (lambda cache: cache.delete_many(None), "keys are a list of keys, not NoneType"),
+        (lambda cache: cache.compare_and_set("a", "1", 2), "a version is an int, not str"),
+    ],
+)
+def test_what_object_verbs_do_not_take(call, message):
+    with pytest.raises(TypeError, match=f"^{message}\nhint: "):
+        call(Cache())
+
+
 @pytest.mark.proves("Cache.stores")
 @pytest.mark.parametrize(
-    "stores", ["redis://user:secret@host/0", "disk:", ["redis://user:secret@host/0"], object()], ids=repr
+    "stores",
+    ["redis://user:secret@host/0", ["redis://user:secret@host/0"], ["disk:", "s3://secret"]],
+    ids=repr,
 )
 def test_a_store_that_is_not_there_is_unsupported_and_keeps_its_secrets(stores):
     with refused(Unsupported, NotImplementedError, "store") as caught:
         Cache(stores)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("stores", "part"),
+    [
+        (object(), "no get and no set"),
+        (3, "no get"),
+        ([], "no tier"),
+        (["disk:", "memory://"], "nearest tier"),
+        ("disk:?max_byte=1GB", "max_byte"),
+        ("disk:?write=later", "no way of writing 'later'"),
+        ("disk:?ttl=soon", "soon"),
+        ("file://relative", "file:"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_store_is_refused_when_the_cache_is_built(stores, part):
+    with refused(ConfigError, ValueError, part):
+        Cache(stores)
 
 
 @pytest.mark.proves("Policy.max_items")

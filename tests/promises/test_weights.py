@@ -96,6 +96,30 @@ def test_an_object_that_is_too_heavy_takes_its_forerunner_along():
     assert cache.stats().refused == 1
 
 
+@pytest.mark.parametrize(
+    "bounds", [{"max_bytes": 50_000}, {"policy": Policy(max_entry_bytes=50_000)}], ids=["cache", "entry"]
+)
+def test_a_conditional_write_that_is_too_heavy_says_so_and_changes_nothing(bounds):
+    cache, heavy = Cache(**bounds), b"x" * 60_000
+    assert cache.add("key", heavy) is False and "key" not in cache
+    assert cache.stats().refused == 1
+    assert cache.add("key", b"small") is True
+    version = cache.get_with_meta("key").version
+    assert cache.add("key", heavy) is cache.replace("key", heavy) is False
+    assert cache.compare_and_set("key", version, heavy) is False
+    assert cache.get("key") == b"small"
+    assert cache.stats().refused == 4
+
+
+def test_a_counter_that_grows_too_heavy_is_gone():
+    cache = Cache(max_bytes=2_000)
+    assert cache.incr("big", 1 << 1_000) == 1 << 1_000 and "big" in cache
+    assert cache.incr("big", 1 << 20_000) == (1 << 20_000) + (1 << 1_000)
+    assert "big" not in cache and cache.stats().refused == 1
+    assert cache.incr("big", 1 << 20_000) == 1 << 20_000
+    assert "big" not in cache and cache.stats().refused == 2
+
+
 @pytest.mark.proves("Policy.max_entry_bytes")
 def test_a_value_heavier_than_an_entry_may_be_is_returned_and_not_stored(world):
     cache = Cache()

@@ -176,3 +176,21 @@ def test_pytest_starts_without_importing_everwarm(tmp_path):
     command = [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", "-q", "test_it.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "3 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_each_promise_of_a_store_is_a_test(run):
+    ended = run(
+        """
+        class Forgets:
+            def get(self, name): return None
+            def set(self, name, data, ttl): pass
+            def delete(self, name): return False
+            def clear(self, prefix): return 0
+
+        def test_store(everwarm_promise):
+            everwarm_promise(Forgets)
+        """
+    )
+    assert ended["test_store[store::it_says_what_it_is]"] == "PASSED"
+    assert ended["test_store[store::what_was_set_is_found]"] == "FAILED"
+    assert not any("scan" in name for name in ended)

@@ -1,0 +1,73 @@
+"""Each store keeps the contract as Python sees it: the native ones, and one that is written in Python."""
+
+from __future__ import annotations
+
+import pytest
+from everwarm.testing import conformance, open_store
+from project import ROOT
+
+FACETS = ("counters", "conditional", "leases", "scan", "touch")
+VERBS = """get set delete clear get_many set_many delete_many sweep ping close incr set_if delete_if
+    lease renew release set_leased scan expire longest_name largest_value ttl_precision""".split()
+
+
+class ThroughPython:
+    """A native store of which nothing is known but its methods, as if its user had written it."""
+
+    def __init__(self, store):
+        for verb in VERBS:
+            setattr(self, verb, getattr(store, verb))
+
+
+def memory(place):
+    return ThroughPython(place.once(lambda: open_store("memory://")).again())
+
+
+def file(place):
+    return ThroughPython(open_store(f"file://{place.directory}?max_bytes=32MB"))
+
+
+def promises(*suites):
+    return [name for suite in suites for name in conformance.promises(suite)]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("promise", promises("store", *FACETS))
+@pytest.mark.parametrize("opened", [memory, file])
+def test_a_native_store_keeps(opened, promise):
+    assert conformance.outcome(opened, promise) is None
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("opened", [memory, file])
+def test_natively_it_keeps_the_same(opened):
+    """The object that `open_store` gives is taken for the store that it is."""
+
+    def native(place):
+        if opened is memory:
+            return place.once(lambda: open_store("memory://")).again()
+        return open_store(f"file://{place.directory}")
+
+    for suite in ("generations", "notify"):
+        offered = suite in open_store("memory://").facets and opened is memory
+        expected = None if offered else False
+        assert {conformance.outcome(native, name) for name in conformance.promises(suite)[:2]} == {expected}
+
+
+def own_store():
+    namespace = {"__name__": "own_store"}
+    exec((ROOT / "examples" / "own_store.py").read_text(), namespace)
+    return namespace["DictionaryStore"], namespace["new_entries"]
+
+
+@pytest.mark.parametrize("promise", promises("store", "counters", "scan"))
+def test_a_store_in_python_keeps(promise):
+    store, new_entries = own_store()
+    opened = conformance.outcome(lambda place: store(place.once(new_entries), place.clock), promise)
+    assert opened is None
+
+
+def test_facets_without_methods_are_not_offered():
+    store, _ = own_store()
+    for suite in ("conditional", "leases", "touch", "generations", "notify"):
+        assert {conformance.outcome(store, name) for name in conformance.promises(suite)} == {False}
