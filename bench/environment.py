@@ -10,9 +10,14 @@ import sys
 import venv
 from pathlib import Path
 
-from peers import DISTRIBUTIONS
-
 _SOURCES = ("Cargo.toml", "Cargo.lock", "pyproject.toml", "rust-toolchain.toml", "crates", "python")
+_PEERS = Path(__file__).resolve().parent / "peers.txt"
+
+
+def pinned() -> dict[str, str]:
+    """Return each peer's line of `peers.txt` by the name of its distribution."""
+    lines = [line.strip() for line in _PEERS.read_text(encoding="utf-8").splitlines()]
+    return {line.partition("==")[0].partition("[")[0]: line for line in lines if line and line[0] != "#"}
 
 
 def directory(root: Path) -> Path:
@@ -37,9 +42,9 @@ def prepare(root: Path, *, build: bool) -> Path:
     failures = place / "failures.json"
     missing: dict[str, str] = json.loads(failures.read_text()) if failures.exists() else {}
     present = _installed(python)
-    for name in DISTRIBUTIONS:
-        if _normal(name) not in present:
-            _install(python, [name], name, missing)
+    for name, line in pinned().items():
+        if present.get(_normal(name)) != line.partition("==")[2]:
+            _install(python, [line], name, missing)
     if build:
         _install_everwarm(root, place, python, missing)
     failures.write_text(json.dumps(missing, indent=1))
@@ -59,19 +64,19 @@ def built_from(root: Path) -> str:
 
 
 def _normal(name: str) -> str:
-    """Return a distribution's name without extras, in one spelling."""
-    return name.partition("[")[0].lower().replace("_", "-").replace(".", "-")
+    """Return a distribution's name in one spelling."""
+    return name.lower().replace("_", "-").replace(".", "-")
 
 
-def _installed(python: Path) -> set[str]:
-    """Return the distributions that are in the environment."""
+def _installed(python: Path) -> dict[str, str]:
+    """Return the distributions that are in the environment, with their versions."""
     listed = subprocess.run(
         [python, "-m", "pip", "--disable-pip-version-check", "list", "--format=json"],
         capture_output=True,
         text=True,
         check=True,
     )
-    return {_normal(entry["name"]) for entry in json.loads(listed.stdout)}
+    return {_normal(entry["name"]): entry["version"] for entry in json.loads(listed.stdout)}
 
 
 def _install(python: Path, what: list[str], name: str, missing: dict[str, str]) -> bool:

@@ -39,7 +39,13 @@ class Measured:
     ratio_high: float | None
 
 
-def compile_loop(statement: str, names: dict[str, Any], *, awaited: bool = False) -> Callable[..., Any]:
+def compile_loop(
+    statement: str,
+    names: dict[str, Any],
+    *,
+    awaited: bool = False,
+    clock: Callable[[], int] = time.thread_time_ns,
+) -> Callable[..., Any]:
     """Compile a loop with the statement in its body, so that no call but the measured one is timed.
 
     The names are locals of the loop; the key of each turn is `x`. With `awaited` it is a coroutine function.
@@ -52,20 +58,20 @@ def compile_loop(statement: str, names: dict[str, Any], *, awaited: bool = False
             {statement}
     return clock() - start
 """
-    loop = _function(source)
-    return lambda keys, passes: loop(keys, passes, time.thread_time_ns, **names)
+    loop = function(source)
+    return lambda keys, passes: loop(keys, passes, clock, **names)
 
 
 def compile_results(statement: str, names: dict[str, Any], *, awaited: bool = False) -> Callable[..., Any]:
     """Compile the same statement to give the results of one pass, for the check before a measurement."""
-    results = _function(
+    results = function(
         f"{'async ' if awaited else ''}def results({', '.join(('keys', *names))}):\n"
         f"    return [{statement} for x in keys]"
     )
     return lambda keys: results(keys, **names)
 
 
-def _function(source: str) -> Callable[..., Any]:
+def function(source: str) -> Callable[..., Any]:
     """Make the one function that the source defines."""
     module = compile(source, "<measured>", "exec")
     return FunctionType(next(code for code in module.co_consts if isinstance(code, CodeType)), {})
@@ -87,14 +93,24 @@ class _Plan:
 
 
 def _plan(loop: Loop, keys: Sequence[Any], effort: Effort) -> _Plan:
-    """Choose chunks and passes for samples of about `sample_ns`; slow contenders see 100 keys a round."""
+    """Choose chunks and passes for samples of about `sample_ns`; who is slow sees 100 keys a round, or 10."""
+    if _cost(loop, keys[:10]) * len(keys) > 100 * effort.sample_ns:
+        return _Plan(loop, _chunks(keys, 10), 1)
     loop(keys, 1)
-    cost = max(loop(keys[:100], 1) / 100, 1.0)
-    if cost * len(keys) <= 4 * effort.sample_ns:
-        chunks: list[Sequence[Any]] = [keys]
-    else:
-        chunks = [keys[i : i + 100] for i in range(0, len(keys), 100)]
+    cost = _cost(loop, keys[:100])
+    chunks = [keys] if cost * len(keys) <= 4 * effort.sample_ns else _chunks(keys, 100)
     return _Plan(loop, chunks, max(1, int(effort.sample_ns / (cost * len(chunks[0])))))
+
+
+def _cost(loop: Loop, keys: Sequence[Any]) -> float:
+    """Return nanoseconds per call, after an untimed pass."""
+    loop(keys, 1)
+    return max(loop(keys, 1) / len(keys), 1.0)
+
+
+def _chunks(keys: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Cut the keys into parts of that size."""
+    return [keys[i : i + size] for i in range(0, len(keys), size)]
 
 
 def interleave(loops: dict[str, Loop], keys: Sequence[Any], effort: Effort) -> dict[str, list[float]]:

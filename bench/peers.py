@@ -282,7 +282,7 @@ class Cachine(Peer):
 class Cachestack(Peer):
     """`cached` over a MemoryBackend; a plain function runs an event loop for each look-up."""
 
-    name, distribution, module = "cachestack", "cachestack[memory]", "cachestack"
+    name, distribution, module = "cachestack", "cachestack", "cachestack"
 
     def sync(self, function: Function) -> Function:
         library = self.load()
@@ -360,8 +360,4 @@ PEERS: tuple[Peer, ...] = (
     Cachier(),
     Cachine(),
     Cachestack(),
-)
-
-DISTRIBUTIONS: tuple[str, ...] = tuple(
-    dict.fromkeys(peer.distribution for peer in PEERS if peer.distribution not in ("", "everwarm"))
 )

@@ -109,11 +109,10 @@ def machine(commit: str, distributions: Iterable[str]) -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = []
     for name in ("everwarm", *distributions):
-        bare = name.partition("[")[0]
         try:
-            versions.append(f"{bare} {version(bare)}")
+            versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            versions.append(f"{bare} missing")
+            versions.append(f"{name} missing")
     load = " ".join(f"{value:.2f}" for value in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown"
     lines = [
         ("processor", _cpu_model()),

@@ -13,7 +13,6 @@ from pathlib import Path
 import environment
 import harness
 import report
-from peers import DISTRIBUTIONS
 from rows import ROWS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,7 +63,7 @@ def main() -> None:
     effort = harness.QUICK if options.quick else harness.FULL
     today = datetime.date.today().isoformat()
     title = f"# Everwarm beside its peers, {today}, CPython {platform.python_version()}"
-    head = report.machine(environment.built_from(ROOT), DISTRIBUTIONS)
+    head = report.machine(environment.built_from(ROOT), environment.pinned())
     print(f"{title}\n\n{head}\n", flush=True)
     tables = []
     for row in options.rows:

@@ -10,16 +10,20 @@ from report import Table
 from rows import (
     awaited,
     content,
+    envelopes,
     imports,
     keywords,
     memory,
     methods,
     native,
+    processes,
+    reads,
     scalars,
     stampede,
     tables,
     threads,
     traces,
+    writes,
     zipf,
 )
 
@@ -35,6 +39,10 @@ ROWS: dict[int, Callable[[Effort], list[Table]]] = {
     9: memory.measure,
     10: threads.measure,
     11: native.measure,
+    12: reads.measure,
+    13: writes.measure,
+    14: processes.measure,
     18: stampede.measure,
     20: imports.measure,
+    21: envelopes.measure,
 }

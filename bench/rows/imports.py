@@ -42,7 +42,7 @@ def measure(effort: Effort) -> list[Table]:
     """Start interpreters in turn, a bare one and one per library in each round."""
     rounds = 5 if effort.quick else 15
     codes, heavy, left_out = {BARE: "pass"}, {BARE: dragged_in("sys")}, {}
-    for name, module in {peer.distribution.partition("[")[0]: peer.module for peer in PEERS}.items():
+    for name, module in {peer.distribution: peer.module for peer in PEERS}.items():
         found = dragged_in(module)
         if isinstance(found, str):
             left_out[name] = f"cannot be imported: {found}"
