@@ -4,7 +4,7 @@
 .PHONY: help demo test clean
 
 help:
-	@echo "make demo   set up a private environment, build, run examples/quickstart.py"
+	@echo "make demo   set up a private environment, build, run examples/quickstart.py and survives.py"
 	@echo "make test   set up and run every test, Rust and Python"
 	@echo "make clean  delete what the two commands have set up"
 	@echo "PYTHON=...  the interpreter to use (CPython 3.10 or later)"

@@ -32,7 +32,7 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-conformance": ENGINE,
     "everwarm": (*ENGINE, "everwarm-macros"),
     "everwarm-cli": (*ENGINE, "everwarm"),
-    "everwarm-python": (*ENGINE, "everwarm"),
+    "everwarm-python": (*ENGINE, "everwarm", "everwarm-conformance"),
 }
 
 # Tests may use the suites that third parties use, too.
@@ -43,6 +43,11 @@ PYO3_CRATE = "everwarm-python"
 FORBID_UNSAFE = (
     "everwarm-core",
     "everwarm-memory",
+    "everwarm-codec",
+    "everwarm-layers",
+    "everwarm-store-disk",
+    "everwarm-store-file",
+    "everwarm-conformance",
     "everwarm-engine",
     "everwarm",
     "everwarm-macros",
@@ -53,7 +58,7 @@ UNSAFE_FILES = frozenset(
     f"crates/everwarm-python/src/{name}.rs"
     for name in (
         *("arguments", "call", "calling", "lock", "methods", "object", "ready"),
-        *("keys/exact", "keys/short"),
+        *("keys/exact", "keys/short", "format/raw"),
     )
 )
 
@@ -69,6 +74,7 @@ LICENCES = frozenset(
         "Unicode-3.0",
         "CC0-1.0",
         "0BSD",
+        "BSL-1.0",
     }
 )
 

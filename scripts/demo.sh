@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up a private environment in .venv, installs everwarm into it and runs the quickstart.
+# Sets up a private environment in .venv, installs everwarm into it and runs the quickstart, and what survives it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,4 +22,5 @@ if [[ ! -f $stamp || $(<"$stamp") != "$digest" ]]; then
   echo "$digest" >"$stamp"
 fi
 
-exec .venv/bin/python examples/quickstart.py
+.venv/bin/python examples/quickstart.py
+exec .venv/bin/python examples/survives.py

@@ -3,11 +3,19 @@
 A test says so itself, with `@pytest.mark.proves("Cache.max_entries")`. What there is to prove is read from
 the stubs: the keywords of `OWNERS`. A mark may also name a keyword of any other function or method, such as
 `set.ttl`.
+
+`python scripts/keywords.py --inert` runs the proofs of every keyword while it does nothing, by the plugin
+`tests/inert.py`, and fails if one of them does not notice; further arguments name the keywords. The
+interpreter needs what the tests need.
 """
 
 import ast
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,8 +99,48 @@ def stray(keywords: Keywords, proved: dict[str, list[str]]) -> list[str]:
     return sorted(proved.keys() - known)
 
 
-def main() -> int:
+def verdicts(root: Path, proved: dict[str, list[str]], keyword: str) -> dict[str, str]:
+    """What each proof of a keyword does while it is inert: `red`, `GREEN`, or `died of` some error."""
+    files = sorted({place.partition("::")[0] for place in proved[keyword]})
+    options = ["-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "inert", "--inert", keyword]
+    path = os.pathsep.join(filter(None, (str(ROOT / "tests"), os.environ.get("PYTHONPATH"))))
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, *files],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = f"inert {keyword}: "
+    lines = [line.removeprefix(said) for line in run.stdout.splitlines() if line.startswith(said)]
+    found = {test: verdict for verdict, _, test in (line.rpartition(" ") for line in lines)}
+    if set(found) != set(proved[keyword]):
+        raise SystemExit(f"error: the proofs of {keyword} did not run\n{run.stdout}{run.stderr}")
+    return found
+
+
+def run_inert(root: Path, names: list[str]) -> int:
+    """Prints the verdict on every keyword; fails if a proof is not red."""
+    proved = proofs(root)
+    lost = [name for name in names if name not in proved]
+    if lost:
+        print(f"error: nothing proves {', '.join(lost)}; hint: write `Owner.keyword`", file=sys.stderr)
+        return 1
+    names = names or sorted(proved)
+    failed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for name, found in zip(names, threads.map(partial(verdicts, root, proved), names), strict=True):
+            for test, verdict in found.items():
+                print(f"{name:28} {verdict:28} {test}", flush=True)
+                failed += verdict != "red"
+    return int(failed > 0)
+
+
+def main(arguments: list[str]) -> int:
     """Prints the table; fails if a keyword has no proof or a mark no keyword."""
+    if arguments[:1] == ["--inert"]:
+        return run_inert(ROOT, arguments[1:])
     keywords, proved = declared(ROOT), proofs(ROOT)
     missing, lost = unproved(keywords, proved), stray(keywords, proved)
     for name in (*proved, *missing):
@@ -103,4 +151,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
