@@ -75,3 +75,8 @@ def local(function: str, why: str, hint: str, is_secret: bool = False) -> None:
     _refused.add((function, why))
     kept = "are not cached" if is_secret else "stay in this process's memory"
     _log.warning("the values of %s %s: %s\nhint: %s", function, kept, why, hint)
+
+
+def doubt(why: str) -> None:
+    """Says why a store has given up what it had."""
+    _log.warning("%s; what it had is computed anew", why)

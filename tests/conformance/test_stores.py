@@ -27,29 +27,33 @@ def file(place):
     return ThroughPython(open_store(f"file://{place.directory}?max_bytes=32MB"))
 
 
+def disk(place):
+    return ThroughPython(open_store(f"disk://{place.directory}"))
+
+
 def promises(*suites):
     return [name for suite in suites for name in conformance.promises(suite)]
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("promise", promises("store", *FACETS))
-@pytest.mark.parametrize("opened", [memory, file])
+@pytest.mark.parametrize("opened", [memory, disk, file])
 def test_a_native_store_keeps(opened, promise):
     assert conformance.outcome(opened, promise) is None
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("opened", [memory, file])
+@pytest.mark.parametrize("opened", [memory, disk, file])
 def test_natively_it_keeps_the_same(opened):
     """The object that `open_store` gives is taken for the store that it is."""
 
     def native(place):
         if opened is memory:
             return place.once(lambda: open_store("memory://")).again()
-        return open_store(f"file://{place.directory}")
+        return open_store(f"{opened.__name__}://{place.directory}")
 
     for suite in ("generations", "notify"):
-        offered = suite in open_store("memory://").facets and opened is memory
+        offered = suite in open_store("memory://").facets and opened is not file
         expected = None if offered else False
         assert {conformance.outcome(native, name) for name in conformance.promises(suite)[:2]} == {expected}
 

@@ -315,3 +315,20 @@ def test_what_depends_on_the_answer_of_a_store_that_fails_raises():
     with pytest.raises((StoreError, NotImplementedError), match="hint: ") as caught:
         cache.incr("a")
     assert "secret" not in str(caught.value)
+
+
+def test_after_damage_it_begins_empty_rather_than_wrong_and_says_so(tmp_path, number, caplog):
+    caplog.set_level(logging.WARNING, "everwarm")
+    url = f"disk://{tmp_path}/store"
+    first = Cache([url], namespace="shop")
+    price = first(name="price")(lambda sku: next(number))
+    assert [price(sku) for sku in range(5)] == [1, 2, 3, 4, 5]
+    first.close()
+    files = [file for file in tmp_path.rglob("*") if file.is_file() and file.stat().st_size]
+    for file in files:
+        file.write_bytes(bytes(byte ^ 0xFF for byte in file.read_bytes()))
+    again = Cache([url], namespace="shop")
+    price = again(name="price")(price.uncached)
+    assert price(0) == 6 and price(0) == 6
+    assert heard(lambda: "computed anew" in caplog.text)
+    again.close()

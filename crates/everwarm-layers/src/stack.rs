@@ -137,6 +137,10 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
         self.layer.around(Verb::Life, 0, || self.store.close())
     }
 
+    fn doubts(&self) -> Vec<String> {
+        self.store.doubts()
+    }
+
     fn after_fork(&self) {
         self.store.after_fork();
     }

@@ -86,14 +86,6 @@ impl Disk {
         Self::open_with(config, Arc::new(OneClock(clock)))
     }
 
-    /// Why the store began anew, each time it did since it was opened here: sentences for a log.
-    #[must_use]
-    pub fn doubts(&self) -> Vec<String> {
-        self.files()
-            .map(|files| files.doubts.lock().clone())
-            .unwrap_or_default()
-    }
-
     /// What the store holds.
     ///
     /// # Errors
@@ -326,6 +318,12 @@ impl Store for Disk {
         let finished = self.finish();
         self.is_closed.store(true, Ordering::Relaxed);
         Answer::Now(finished)
+    }
+
+    fn doubts(&self) -> Vec<String> {
+        self.files()
+            .map(|files| files.doubts.lock().clone())
+            .unwrap_or_default()
     }
 
     fn after_fork(&self) {

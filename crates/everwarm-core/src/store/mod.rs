@@ -139,6 +139,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Ends the work; every later verb fails as [`FailureKind::Closed`]. Closing twice is no error.
     fn close(&self) -> Answer<'_, ()>;
 
+    /// Why what was there was given up, each time it was since the store was opened: sentences for a log.
+    fn doubts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Forgets, in the child of a fork, what belongs to the parent: connections, descriptors, locks.
     fn after_fork(&self) {}
 

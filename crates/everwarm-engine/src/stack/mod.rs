@@ -150,6 +150,13 @@ impl Stack {
             .collect()
     }
 
+    /// Why what was there was given up, each time it was since the stores were opened, by tier.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<Vec<String>> {
+        let tiers = self.tiers.iter();
+        tiers.map(|level| level.tier.store.doubts()).collect()
+    }
+
     /// What each tier did.
     #[must_use]
     pub fn stats(&self) -> Vec<TierStats> {

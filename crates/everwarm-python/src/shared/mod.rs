@@ -24,10 +24,12 @@ use everwarm_engine::stack::{Event, Options, Stack, Tier};
 use everwarm_engine::{Bounds, Ticker, process};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::engine::Engine;
 use crate::errors;
+use crate::modules;
 
 pub(crate) use codec::{Codec, check as check_tampering};
 pub(crate) use drive::{Step, drive, step_calmly};
@@ -56,6 +58,8 @@ pub(crate) struct Shared {
 struct Made {
     process: u64,
     stack: Arc<Stack>,
+    /// How many doubts of each tier were told.
+    told: Vec<usize>,
 }
 
 /// How long memory keeps what a store would not tell it of: the bound within which other processes' changes are seen.
@@ -111,6 +115,7 @@ impl Shared {
         let made = Made {
             process: process(),
             stack: Arc::clone(&stack),
+            told: Vec::new(),
         };
         // The parent's connections and threads are not the child's to end.
         mem::forget(slot.replace(made));
@@ -164,6 +169,30 @@ impl Shared {
             }
         }
         engine.invalidate_tags(&tags);
+        self.tell_doubts(py, &stack)
+    }
+
+    /// Says in the log why stores gave up what they had, once for each time.
+    fn tell_doubts(&self, py: Python<'_>, stack: &Stack) -> PyResult<()> {
+        let doubts = stack.doubts();
+        if doubts.iter().all(Vec::is_empty) {
+            return Ok(());
+        }
+        let mut slot = self.stack.lock();
+        let Some(made) = &mut *slot else {
+            return Ok(());
+        };
+        made.told.resize(doubts.len(), 0);
+        let mut fresh = Vec::new();
+        for (told, doubts) in made.told.iter_mut().zip(doubts) {
+            fresh.extend(doubts.iter().skip(*told).cloned());
+            *told = doubts.len();
+        }
+        drop(slot);
+        let report = modules::own(py, "everwarm._report")?;
+        for doubt in fresh {
+            report.call_method1(intern!(py, "doubt"), (doubt,))?;
+        }
         Ok(())
     }
 
