@@ -326,9 +326,20 @@ def test_after_damage_it_begins_empty_rather_than_wrong_and_says_so(tmp_path, nu
     first.close()
     files = [file for file in tmp_path.rglob("*") if file.is_file() and file.stat().st_size]
     for file in files:
-        file.write_bytes(bytes(byte ^ 0xFF for byte in file.read_bytes()))
+        # Behind the first bytes, by which a store knows a file as one of its own.
+        whole = file.read_bytes()
+        file.write_bytes(whole[:16] + bytes(byte ^ 0xFF for byte in whole[16:]))
     again = Cache([url], namespace="shop")
     price = again(name="price")(price.uncached)
     assert price(0) == 6 and price(0) == 6
     assert heard(lambda: "computed anew" in caplog.text)
     again.close()
+
+
+def test_a_store_that_cannot_be_had_is_done_without(tmp_path, number, caplog):
+    caplog.set_level(logging.WARNING, "everwarm")
+    (tmp_path / "store").write_text("no directory")
+    for stores in (f"disk://{tmp_path}/store", [f"disk://{tmp_path}/store"]):
+        price = Cache(stores, namespace="shop")(name="price")(lambda sku: next(number))
+        assert price("lamp") == price("lamp")
+    assert "goes on without this store" in caplog.text

@@ -125,7 +125,10 @@ impl Shared {
     fn make(&self, py: Python<'_>) -> PyResult<Arc<Stack>> {
         let opened = self.tiers.iter().map(|recipe| recipe.open(py));
         let opened = opened.collect::<PyResult<Vec<_>>>()?;
-        let tiers: Vec<Tier> = opened.into_iter().flatten().collect();
+        let mut tiers: Vec<Tier> = opened.into_iter().flatten().collect();
+        if tiers.is_empty() {
+            tiers.push(tier::Recipe::alone(self.ticker.clone()));
+        }
         let is_silent = tiers
             .last()
             .is_some_and(|tier| tier.store.notify().is_none());

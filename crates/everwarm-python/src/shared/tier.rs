@@ -1,5 +1,6 @@
 //! The tiers of a stack, from what users write.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::errors;
 use crate::function::report_so;
 use crate::store;
 use crate::terms::span_of;
+
+/// How many entries memory holds that stands in for a store.
+const ALONE: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// How a tier is made.
 pub(crate) struct Recipe {
@@ -37,6 +41,17 @@ impl Recipe {
     pub(crate) fn of_memory(bounds: Bounds, ticker: Ticker) -> Self {
         Self {
             origin: Origin::Memory(bounds, ticker),
+            ttl: None,
+            write: Write::Through,
+        }
+    }
+
+    /// What stands in where no store can be had: memory of this process.
+    pub(crate) fn alone(ticker: Ticker) -> Tier {
+        let bounds = Bounds::entries(ALONE);
+        Tier {
+            store: Arc::new(Native::with_clock(bounds, Arc::new(ticker))),
+            label: "memory".into(),
             ttl: None,
             write: Write::Through,
         }
