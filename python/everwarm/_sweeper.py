@@ -86,14 +86,17 @@ def _rest(table: Table) -> None:
 
 
 def _end() -> None:
-    """Joins the thread when the interpreter exits."""
+    """Joins the thread when the interpreter exits, and has queued writes done."""
     global _ending
     with _changed:
         _ending = True
         _changed.notify_all()
         thread = _thread
+        tables = list(_tables)
     if thread is not None:
         thread.join(1.0)
+    for table in tables:
+        table.end()
 
 
 def _after_fork() -> None:

@@ -223,6 +223,14 @@ impl Table {
         self.engine.clear();
     }
 
+    /// At the interpreter's end: has the writes done that wait for it.
+    fn end(&self, py: Python<'_>) -> PyResult<()> {
+        match &self.shared {
+            Some(shared) => shared.end(py),
+            None => Ok(()),
+        }
+    }
+
     /// Whether other processes may change what it holds.
     fn is_shared(&self) -> bool {
         self.shared.is_some()

@@ -175,6 +175,15 @@ impl Shared {
         self.tell_doubts(py, &stack)
     }
 
+    /// At the interpreter's end: has queued writes done, for as long as the end of a stack may take.
+    pub(crate) fn end(&self, py: Python<'_>) -> PyResult<()> {
+        let stack = self.stack(py)?;
+        if stack.stats().iter().any(|tier| tier.pending > 0) {
+            drive(py, stack.close())?;
+        }
+        Ok(())
+    }
+
     /// Says in the log why stores gave up what they had, once for each time.
     fn tell_doubts(&self, py: Python<'_>, stack: &Stack) -> PyResult<()> {
         let doubts = stack.doubts();
