@@ -38,7 +38,7 @@ from everwarm._keyed import Keyed, NotKeyed
 from everwarm._keyring import Keyring
 from everwarm._lru import lru_cache
 from everwarm._policy import Policy
-from everwarm._result import Result, Stats, WhatIf
+from everwarm._result import Result, Stats, TierStats, WhatIf
 from everwarm._store import Store
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "UnknownOption",
     "Unsupported",
     "ValueRefused",
+    "TierStats",
     "WhatIf",
     "cache",
     "configure",

@@ -26,6 +26,7 @@ from everwarm._lru import lru_cache as lru_cache
 from everwarm._policy import Policy as Policy
 from everwarm._result import Result as Result
 from everwarm._result import Stats as Stats
+from everwarm._result import TierStats as TierStats
 from everwarm._result import WhatIf as WhatIf
 from everwarm._store import Store as Store
 
@@ -52,6 +53,7 @@ __all__ = [
     "UnknownOption",
     "Unsupported",
     "ValueRefused",
+    "TierStats",
     "WhatIf",
     "cache",
     "configure",

@@ -11,7 +11,7 @@ from everwarm._function import decorate
 from everwarm._objects import Objects
 from everwarm._policy import Policy, check_format
 from everwarm._presets import Preset
-from everwarm._result import WhatIf, _Frozen, stats
+from everwarm._result import WhatIf, _Frozen, stats, tier_stats
 
 
 class Cache(Objects):
@@ -362,6 +362,10 @@ class Cache(Objects):
     def stats(self):
         """The counters of all its functions and of its own verbs, as ``Stats``."""
         return stats(self._resolve().stats())
+
+    def tiers(self):
+        """What each tier behind memory did for this cache in this process, near to far, as ``TierStats``."""
+        return tuple(tier_stats(told) for told in self._resolve().tiers())
 
     def what_if(self):
         """What the hit ratio would be at half and at twice the cache's bounds, as ``WhatIf``.

@@ -18,7 +18,7 @@ from everwarm._policy import (
     _Tags,  # pyright: ignore[reportPrivateUsage]
 )
 from everwarm._presets import Preset
-from everwarm._result import Stats, WhatIf
+from everwarm._result import Stats, TierStats, WhatIf
 from everwarm._store import Store
 from everwarm.testing import ManualClock
 
@@ -93,6 +93,7 @@ class Cache(Objects):
         keys: _Tags | _OfCall[Iterable[object]] = (),
     ) -> Callable[[_Writer], _Writer]: ...
     def stats(self) -> Stats: ...
+    def tiers(self) -> tuple[TierStats, ...]: ...
     def what_if(self) -> WhatIf: ...
 
 cache: Cache

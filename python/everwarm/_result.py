@@ -129,6 +129,30 @@ class Stats(_Frozen):
     )
 
 
+class TierStats(_Frozen):
+    """What one tier behind memory did for a cache, in this process.
+
+    * ``name``: the kind of its store, such as ``"disk"``.
+    * ``hits``, ``misses``: reads that it answered, and for which it had nothing valid.
+    * ``sets``: values that were written to it, also to fill it from a farther tier.
+    * ``pending``, ``dropped``: writes that wait in the queue of ``write=behind``, and for which there was no room.
+    * ``errors``: failures by kind, such as ``"timeout"``; only kinds that occurred.
+    * ``refused``: what was found and was no value, by class, such as ``"damaged"`` or ``"tampered"``.
+
+    >>> from everwarm import Cache
+    >>> from everwarm.testing import open_store
+    >>> shop = Cache(["memory://", open_store("memory://")], namespace="shop")
+    >>> shop.set("a", 1)
+    >>> [(tier.name, tier.sets, tier.errors) for tier in shop.tiers()]
+    [('memory', 1, {})]
+    """
+
+    __slots__ = ("name", "hits", "misses", "sets", "pending", "dropped", "errors", "refused")
+
+    def __hash__(self):
+        return hash(self.name)
+
+
 class WhatIf(_Frozen):
     """Hit ratios that a cache would have at other sizes; what it counts began with the first question.
 
@@ -153,3 +177,8 @@ def stats(counters):
     """``Stats`` from the native counters."""
     calls = counters["hits"] + counters["misses"] + counters["bypass"]
     return Stats(calls=calls, hit_ratio=counters["hits"] / calls if calls else 0.0, **counters)
+
+
+def tier_stats(told):
+    """``TierStats`` from the native counters."""
+    return TierStats(**{**told, "errors": dict(told["errors"]), "refused": dict(told["refused"])})

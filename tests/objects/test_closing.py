@@ -144,7 +144,7 @@ def test_with_closes():
 
 
 def test_every_verb_that_waits_has_a_twin(shop):
-    alone = {"stats", "what_if", "describe", "invalidates", "from_dict", "from_env"}
+    alone = {"stats", "tiers", "what_if", "describe", "invalidates", "from_dict", "from_env"}
     presets = {"minimal", "production", "dev", "test", "local", "secure"}
     names = {name for name in dir(Cache) if not name.startswith("_")} - presets
     twins = {name for name in names if name.startswith("a") and name[1:] in names}

@@ -310,6 +310,24 @@ def test_a_store_that_fails_never_breaks_the_function(number):
     assert asyncio.run(cache(name="later")(later)("lamp")) == 3
 
 
+def test_each_tier_counts_for_itself(place, number):
+    here, there = place.cache(), place.cache()
+    mine, theirs = (cache(name="price")(lambda sku: next(number)) for cache in (here, there))
+    assert mine("lamp") == theirs("lamp") == 1
+    (tier,) = here.tiers()
+    assert (tier.name, tier.hits, tier.sets, tier.pending) == (place.kind, 0, 1, 0)
+    assert (tier.errors, tier.refused) == ({}, {})
+    assert [(tier.hits, tier.sets) for tier in there.tiers()] == [(1, 0)]
+    assert Cache().tiers() == ()
+
+
+def test_failures_are_counted_by_kind_and_tier(number):
+    cache = Cache(["memory://", Broken()], namespace="shop")
+    cache.set("a", 1)
+    (tier,) = cache.tiers()
+    assert set(tier.errors) == {"transient"} and tier.errors["transient"] >= 1
+
+
 def test_what_depends_on_the_answer_of_a_store_that_fails_raises():
     cache = Cache(["memory://", Broken()], namespace="shop")
     with pytest.raises((StoreError, NotImplementedError), match="hint: ") as caught:

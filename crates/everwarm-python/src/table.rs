@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::bounds::{bounds_of, size_of};
 use crate::clock::Hand;
@@ -221,6 +222,14 @@ impl Table {
         self.left.store(true, Ordering::Release);
         self.gate.shut();
         self.engine.clear();
+    }
+
+    /// What each tier behind memory did, by field.
+    fn tiers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        match &self.shared {
+            Some(shared) => shared.tiers(py),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// At the interpreter's end: has the writes done that wait for it.

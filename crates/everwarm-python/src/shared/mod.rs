@@ -20,12 +20,13 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::codec::Codec as Seals;
-use everwarm_engine::stack::{Event, Options, Stack, Tier};
+use everwarm_engine::stack::{Event, Options, Stack, Tier, TierStats};
 use everwarm_engine::{Bounds, Ticker, process};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::engine::Engine;
 use crate::errors;
@@ -182,6 +183,31 @@ impl Shared {
             drive(py, stack.close())?;
         }
         Ok(())
+    }
+
+    /// What each tier did, by field.
+    pub(crate) fn tiers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let told = |tier: &TierStats| {
+            let fields = PyDict::new(py);
+            fields.set_item("name", &*tier.label)?;
+            for (field, count) in [
+                ("hits", tier.hits),
+                ("misses", tier.misses),
+                ("sets", tier.sets),
+                ("pending", tier.pending),
+                ("dropped", tier.dropped),
+            ] {
+                fields.set_item(field, count)?;
+            }
+            let errors = tier.errors.iter();
+            let errors: Vec<_> = errors.map(|(kind, count)| (kind.name(), *count)).collect();
+            fields.set_item("errors", errors)?;
+            let refused = tier.refused.iter();
+            let refused: Vec<_> = refused.map(|(kind, count)| (kind.name(), *count)).collect();
+            fields.set_item("refused", refused)?;
+            PyResult::Ok(fields)
+        };
+        self.stack(py)?.stats().iter().map(told).collect()
     }
 
     /// Says in the log why stores gave up what they had, once for each time.
