@@ -135,7 +135,7 @@ class TierStats(_Frozen):
     * ``name``: the kind of its store, such as ``"disk"``.
     * ``hits``, ``misses``: reads that it answered, and for which it had nothing valid.
     * ``sets``: values that were written to it, also to fill it from a farther tier.
-    * ``pending``, ``dropped``: writes that wait in the queue of ``write=behind``, and for which there was no room.
+    * ``pending``, ``dropped``: writes that wait in the queue of ``write=behind``, or had no room in it.
     * ``errors``: failures by kind, such as ``"timeout"``; only kinds that occurred.
     * ``refused``: what was found and was no value, by class, such as ``"damaged"`` or ``"tampered"``.
 
