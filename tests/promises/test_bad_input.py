@@ -240,7 +240,6 @@ def test_a_store_that_is_not_there_is_unsupported_and_keeps_its_secrets(stores):
         (3, "no get"),
         ([], "no tier"),
         (["disk:", "memory://"], "nearest tier"),
-        ("disk:?max_byte=1GB", "max_byte"),
         ("disk:?write=later", "no way of writing 'later'"),
         ("disk:?ttl=soon", "soon"),
         ("file://relative", "file:"),
@@ -250,6 +249,12 @@ def test_a_store_that_is_not_there_is_unsupported_and_keeps_its_secrets(stores):
 def test_what_is_no_store_is_refused_when_the_cache_is_built(stores, part):
     with refused(ConfigError, ValueError, part):
         Cache(stores)
+
+
+def test_an_option_that_a_store_does_not_have_names_the_nearest():
+    with refused(UnknownOption, TypeError, '"max_byte"') as caught:
+        Cache("disk:?max_byte=1GB")
+    assert 'did you mean "max_bytes"?' in str(caught.value)
 
 
 @pytest.mark.proves("Policy.max_items")
