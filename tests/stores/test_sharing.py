@@ -215,7 +215,6 @@ def test_entries_depend_on_the_source_if_they_are_told(place):
     assert mine(1) == 2 == theirs(1)
 
 
-@pytest.mark.proves("Policy.format")
 @pytest.mark.proves("Cache.format")
 def test_each_format_has_its_values_and_no_others(place):
     cache = place.cache(memory=False, format="json")
@@ -224,9 +223,13 @@ def test_each_format_has_its_values_and_no_others(place):
     assert place.cache(memory=False).get("a") is None, "what is in another format is a miss"
     cache.set("a", (1, 2))
     assert cache.get("a") is None, "JSON has no tuple"
-    text = (lambda value: value.encode(), lambda data: data.decode())
+
+
+@pytest.mark.proves("Policy.format")
+def test_a_function_may_have_a_format_of_its_own(place):
+    text = (lambda value: value.encode(), lambda data: data.decode() + " again")
     shout = place.cache(memory=False)(name="shout", format=text)(lambda word: word.upper())
-    assert shout("a") == shout("a") == "A" and shout.stats().hits == 1
+    assert shout("a") == "A" and shout("a") == "A again" and shout.stats().hits == 1
 
 
 def test_functions_that_have_no_name_stay_in_memory(place, number, caplog, monkeypatch):

@@ -4,11 +4,10 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::store::{Failure, FailureKind, Store};
+use everwarm_core::store::{Failure, Store};
 use everwarm_engine::stack::{Tier, Write};
 use everwarm_engine::{Bounds, Ticker};
 use everwarm_memory::MemoryStore as Native;
-use everwarm_store_file::{self as file, FileStore};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -117,19 +116,18 @@ impl Recipe {
 
 /// The store that a URL names.
 fn opened(url: &str) -> Result<Arc<dyn Store>, Failure> {
-    if !is_file(url) {
-        return everwarm_store_disk::open(url);
+    if is_file(url) {
+        everwarm_store_file::open(url)
+    } else {
+        everwarm_store_disk::open(url)
     }
-    let config = file::Config::from_url(url)
-        .map_err(|error| Failure::new(FailureKind::Permanent, error.message(), error.hint()))?;
-    Ok(Arc::new(FileStore::connect(&config)?))
 }
 
 /// Checks the URL of a store, without opening it.
 #[pyfunction]
 pub(crate) fn check_store(py: Python<'_>, url: &str) -> PyResult<()> {
     let checked = if is_file(url) {
-        file::Config::from_url(url).map(|_| ())
+        everwarm_store_file::check(url)
     } else {
         everwarm_store_disk::check(url)
     };
