@@ -31,6 +31,13 @@ impl Instant {
         Self(self.0.saturating_add(nanos))
     }
 
+    /// This instant moved back by `span`; what lies before the range is [`Instant::ZERO`].
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(nanos))
+    }
+
     /// The time from `earlier` to this instant; nothing if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {

@@ -9,6 +9,7 @@ use crate::clock::Instant;
 use crate::error::Error;
 use crate::lifetime::Lifetime;
 use crate::mark::Mark;
+use crate::slide::Slide;
 
 /// What an envelope is bound to: found under anything else it is a miss.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub struct Spans {
     pub stale: Duration,
     /// From the end of freshness on: served if computing it anew fails.
     pub if_error: Duration,
+    /// How reads lengthen it; `None`: they do not.
+    pub slide: Option<Slide>,
 }
 
 impl Spans {
@@ -70,7 +73,30 @@ impl Spans {
             quiet: span(lifetime.refresh_from()),
             stale: after(lifetime.stale_until()),
             if_error: after(lifetime.keep_until()),
+            slide: lifetime.slide(),
         }
+    }
+
+    /// The spans of the same value after a read at this age, if that lengthens its life.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use everwarm_core::codec::Spans;
+    /// use everwarm_core::slide::Slide;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let slide = Slide { by: minute, ahead: minute / 2, most: 10 * minute };
+    /// let spans = Spans { fresh: Some(minute), slide: Some(slide), ..Spans::default() };
+    /// assert_eq!(spans.slid(minute / 3), None);
+    /// assert_eq!(spans.slid(minute / 2).and_then(|spans| spans.fresh), Some(minute / 2 * 3));
+    /// ```
+    #[must_use]
+    pub fn slid(&self, age: Duration) -> Option<Self> {
+        self.slide?;
+        let lifetime = self.lifetime(Instant::ZERO);
+        lifetime
+            .slid(Instant::ZERO.after(age))
+            .map(|life| Self::of(&life))
     }
 
     /// How long a store keeps it; `None`: without end.
@@ -87,6 +113,36 @@ impl Spans {
     pub fn kept(&self) -> Option<Duration> {
         self.fresh
             .map(|fresh| fresh.saturating_add(self.stale.max(self.if_error)))
+    }
+
+    /// What is left of the life of what is so old, on a clock that shows `now`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use everwarm_core::clock::Instant;
+    /// use everwarm_core::codec::Spans;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let spans = Spans { fresh: Some(minute), stale: 2 * minute, ..Spans::default() };
+    /// let life = spans.remaining(Instant::ZERO, 2 * minute);
+    /// assert_eq!(life.fresh_until(), Instant::ZERO);
+    /// assert_eq!(life.keep_until(), Instant::ZERO.after(minute));
+    /// ```
+    #[must_use]
+    pub fn remaining(&self, now: Instant, age: Duration) -> Lifetime {
+        let Some(fresh) = self.fresh else {
+            return Lifetime::endless(now);
+        };
+        let left = |span: Duration| span.saturating_sub(age);
+        let after = |window: Duration| left(fresh.saturating_add(window)) - left(fresh);
+        let spans = crate::lifetime::Spans {
+            fresh: left(fresh),
+            quiet: left(self.quiet.unwrap_or(fresh)),
+            stale: after(self.stale),
+            if_error: after(self.if_error),
+            slide: self.slide.map(|slide| slide.aged(age)),
+        };
+        Lifetime::spanning(now, spans)
     }
 
     /// The life of what was written then.
@@ -111,6 +167,7 @@ impl Spans {
             quiet: self.quiet.unwrap_or(fresh),
             stale: self.stale,
             if_error: self.if_error,
+            slide: self.slide,
         };
         Lifetime::spanning(written, spans)
     }
@@ -202,4 +259,14 @@ pub trait Codec: Send + Sync {
     /// # Errors
     /// If it is none, for whichever reason.
     fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal>;
+
+    /// As [`open`](Self::open), of an envelope that a store has just [proven](crate::store::Store::proves) to be undamaged: a codec
+    /// need not check it for damage once more. That it belongs under this key, and that nobody tampered with it, is checked all
+    /// the same.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+        self.open(binding, envelope)
+    }
 }

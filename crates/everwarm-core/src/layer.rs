@@ -1,6 +1,6 @@
 //! The contract of layers: what is wrapped around every verb of a store.
 
-use crate::store::Answer;
+use crate::store::{Answer, Bytes};
 
 /// Which verb a layer stands around; a layer may treat them differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,4 +27,9 @@ pub trait Layer: Send + Sync {
         size: usize,
         attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
     ) -> Answer<'a, T>;
+
+    /// The bytes of an entry that was found, on their way out. Only a layer that plays a damaged store changes them.
+    fn found(&self, bytes: Bytes) -> Bytes {
+        bytes
+    }
 }

@@ -6,6 +6,7 @@
 //! [`settle`](settle::settle) says what becomes of the outcome. [`generation`] says whether an entry still counts.
 #![forbid(unsafe_code)]
 
+pub mod bus;
 pub mod clock;
 pub mod codec;
 pub mod draw;
@@ -16,11 +17,17 @@ pub mod generation;
 pub mod judge;
 pub mod key;
 pub mod layer;
+pub mod lease;
 pub mod lifetime;
+pub mod limiter;
+pub mod limits;
 pub mod mark;
+pub mod parts;
 pub mod policy;
 pub mod settle;
+pub mod shard;
 pub mod size;
+pub mod slide;
 pub mod store;
 pub mod template;
 pub mod using;

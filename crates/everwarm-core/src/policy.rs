@@ -8,6 +8,7 @@ use crate::draw::Draw;
 use crate::duration;
 use crate::error::Error;
 use crate::lifetime::{Lifetime, Spans};
+use crate::slide::Slide;
 
 /// How long values and errors are kept, and when they are computed anew.
 ///
@@ -31,6 +32,8 @@ pub struct Policy {
     pub jitter: f64,
     /// When a fresh value is computed anew ahead of the end of its ttl.
     pub refresh_ahead: Option<RefreshAhead>,
+    /// How reads lengthen the life of a value.
+    pub sliding: Option<Sliding>,
     /// How long after its ttl a value is served while it is computed anew (RFC 5861).
     pub stale_while_revalidate: Option<Duration>,
     /// How long after its ttl a value is served if computing it anew fails (RFC 5861).
@@ -61,6 +64,17 @@ pub enum RefreshAhead {
         /// The weight of the computation time.
         beta: f64,
     },
+    /// Once it is so old, if it was read since it was written; whoever keeps the time sees to that, and no read is needed then.
+    Every(Duration),
+}
+
+/// How reads lengthen the life of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sliding {
+    /// A read has the ttl begin anew once no more than this fraction of it is left.
+    pub threshold: f64,
+    /// The age at which a value is fresh no longer, however often it is read.
+    pub max_age: Duration,
 }
 
 /// How "nothing" and errors are remembered.
@@ -101,6 +115,7 @@ impl Default for Policy {
             ttl: None,
             jitter: 0.0,
             refresh_ahead: None,
+            sliding: None,
             stale_while_revalidate: None,
             stale_if_error: None,
             error_backoff: Duration::from_secs(10),
@@ -118,6 +133,21 @@ impl Policy {
     #[must_use]
     pub fn admits(&self, weight: u64) -> bool {
         self.max_entry_bytes.is_none_or(|most| weight <= most.get())
+    }
+
+    /// Whether each read of a fresh value is a plain hit.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.refresh_ahead.is_none() && self.sliding.is_none()
+    }
+
+    /// The age at which what is in use is computed anew, if time alone brings that about.
+    #[must_use]
+    pub const fn refresh_every(&self) -> Option<Duration> {
+        match self.refresh_ahead {
+            Some(RefreshAhead::Every(age)) => Some(age),
+            _ => None,
+        }
     }
 
     /// The lifetime of a value written at `written` whose computation took `computed_in`.
@@ -139,6 +169,7 @@ impl Policy {
         let quiet = match self.refresh_ahead {
             None => fresh,
             Some(RefreshAhead::Fraction(fraction)) => portion(fresh, fraction),
+            Some(RefreshAhead::Every(age)) => age.min(fresh),
             Some(RefreshAhead::XFetch { beta }) => {
                 let ahead = computed_in.as_secs_f64() * beta * -(1.0 - draw.unit()).ln();
                 fresh.saturating_sub(Duration::try_from_secs_f64(ahead).unwrap_or(fresh))
@@ -149,6 +180,11 @@ impl Policy {
             quiet,
             stale: self.stale_while_revalidate.unwrap_or_default(),
             if_error: self.stale_if_error.unwrap_or_default(),
+            slide: self.sliding.map(|sliding| Slide {
+                by: fresh,
+                ahead: portion(fresh, sliding.threshold),
+                most: sliding.max_age,
+            }),
         };
         Lifetime::spanning(written, spans)
     }
@@ -209,6 +245,11 @@ impl Policy {
     fn validate_durations(&self) -> Result<(), Error> {
         let fields = [
             ("ttl", self.ttl),
+            (
+                "sliding_max_age",
+                self.sliding.map(|sliding| sliding.max_age),
+            ),
+            ("refresh_every", self.refresh_every()),
             ("stale_while_revalidate", self.stale_while_revalidate),
             ("stale_if_error", self.stale_if_error),
             ("error_backoff", Some(self.error_backoff)),
@@ -217,8 +258,8 @@ impl Policy {
                 "negative_max_ttl",
                 self.negative.map(|negative| negative.max_ttl),
             ),
-            ("soft_limit", self.soft_limit),
-            ("hard_limit", self.hard_limit),
+            ("soft_timeout", self.soft_limit),
+            ("hard_timeout", self.hard_limit),
         ];
         for (name, span) in fields {
             let checked = span.map_or(Ok(()), duration::check);
@@ -251,6 +292,15 @@ impl Policy {
             }
             _ => Ok(()),
         }?;
+        match self.sliding {
+            Some(Sliding { threshold, .. }) if !(threshold > 0.0 && threshold < 1.0) => {
+                Err(Error::config(
+                    format!("sliding={threshold:?} is no fraction of the ttl"),
+                    "write a number between 0 and 1: with sliding=0.5 a read counts once half of the ttl has passed",
+                ))
+            }
+            _ => Ok(()),
+        }?;
         match self.negative {
             Some(Negative { growth, .. }) if !(growth >= 1.0 && growth.is_finite()) => {
                 Err(Error::config(
@@ -264,7 +314,9 @@ impl Policy {
 
     fn validate_companions(&self) -> Result<(), Error> {
         let after_ttl = [
+            ("refresh_every", self.refresh_every().is_some()),
             ("refresh_ahead", self.refresh_ahead.is_some()),
+            ("sliding", self.sliding.is_some()),
             (
                 "stale_while_revalidate",
                 self.stale_while_revalidate.is_some(),
@@ -275,6 +327,17 @@ impl Policy {
             return Err(Error::config(
                 format!("{name} does nothing without a ttl"),
                 format!("add ttl=\"5m\" or another duration, or leave {name} out"),
+            ));
+        }
+        self.validate_sliding()?;
+        if self
+            .refresh_every()
+            .zip(self.ttl)
+            .is_some_and(|(age, ttl)| age >= ttl)
+        {
+            return Err(Error::config(
+                "refresh_every is no shorter than the ttl",
+                "write a refresh_every that is shorter: what is in use is computed anew before it expires",
             ));
         }
         if self
@@ -289,17 +352,38 @@ impl Policy {
         let has_windows = self.stale_while_revalidate.is_some() || self.stale_if_error.is_some();
         if self.soft_limit.is_some() && !has_windows {
             return Err(Error::config(
-                "soft_limit does nothing while no old value is kept",
-                "add stale_if_error=\"1h\" or another duration, or use hard_limit",
+                "soft_timeout does nothing while no old value is kept",
+                "add stale_if_error=\"1h\" or another duration, or use hard_timeout",
             ));
         }
         match (self.soft_limit, self.hard_limit) {
             (Some(soft), Some(hard)) if soft >= hard => Err(Error::config(
-                "soft_limit does nothing, for hard_limit ends no later",
-                "write a soft_limit that is shorter than the hard_limit",
+                "soft_timeout does nothing, for hard_timeout ends no later",
+                "write a soft_timeout that is shorter than the hard_timeout",
             )),
             _ => Ok(()),
         }
+    }
+}
+
+impl Policy {
+    fn validate_sliding(&self) -> Result<(), Error> {
+        let (Some(sliding), Some(ttl)) = (self.sliding, self.ttl) else {
+            return Ok(());
+        };
+        if self.refresh_ahead.is_some() {
+            return Err(Error::config(
+                "sliding keeps the value that refresh_ahead or refresh_every replaces",
+                "leave one of them out; to have values in use computed anew, leave sliding out",
+            ));
+        }
+        if sliding.max_age <= ttl {
+            return Err(Error::config(
+                "sliding does nothing, for sliding_max_age is no longer than the ttl",
+                "write a sliding_max_age that is longer than the ttl",
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -119,7 +119,7 @@ fn each_duration_is_checked() {
                 soft_limit: Some(bad),
                 ..base()
             },
-            "soft_limit: ",
+            "soft_timeout: ",
             hint,
         );
         refused(
@@ -127,7 +127,7 @@ fn each_duration_is_checked() {
                 hard_limit: Some(bad),
                 ..base()
             },
-            "hard_limit: ",
+            "hard_timeout: ",
             hint,
         );
     }
@@ -219,7 +219,7 @@ fn what_does_nothing_beside_the_others_is_refused() {
             soft_limit: Some(MINUTE),
             ..base()
         },
-        "soft_limit does nothing",
+        "soft_timeout does nothing",
         "stale_if_error",
     );
     let limits = Policy {
@@ -232,7 +232,7 @@ fn what_does_nothing_beside_the_others_is_refused() {
             stale_if_error: Some(MINUTE),
             ..limits
         },
-        "soft_limit does nothing",
+        "soft_timeout does nothing",
         "shorter than",
     );
 }

@@ -14,6 +14,8 @@ const MAX_FUNCTION: usize = 96;
 const MAX_SCHEMA: usize = 40;
 /// Bytes of a digest that enter a name.
 const NAMED: usize = 20;
+/// Headers and arguments of so many bytes are hashed in one go: a hasher that takes them in turn has a state of two KiB.
+const SHORT: usize = 256;
 /// Hexadecimal digits that stand for what was cut from a part.
 const CUT: usize = 32;
 
@@ -39,9 +41,27 @@ impl Digest {
     ///
     /// [`Limit::Size`] if the header alone is beyond what a key may be.
     pub fn new(header: &Header<'_>, arguments: &[u8]) -> Result<Self, Limit> {
-        let mut hasher = hasher_of(header)?;
-        hasher.update(arguments);
-        Ok(Self(hasher.finalize().into()))
+        Ok(Self::of(&encoded(header)?, arguments))
+    }
+
+    /// The digest of a header as it is encoded, and arguments.
+    fn of(header: &[u8], arguments: &[u8]) -> Self {
+        let mut room = [0; SHORT];
+        let hash = match room.get_mut(..header.len() + arguments.len()) {
+            Some(joined) => {
+                let (head, tail) = joined.split_at_mut(header.len());
+                head.copy_from_slice(header);
+                tail.copy_from_slice(arguments);
+                blake3::hash(joined)
+            }
+            None => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(header);
+                hasher.update(arguments);
+                hasher.finalize()
+            }
+        };
+        Self(hash.into())
     }
 
     /// All 32 bytes.
@@ -51,8 +71,8 @@ impl Digest {
     }
 }
 
-/// A hasher that has taken a header.
-fn hasher_of(header: &Header<'_>) -> Result<blake3::Hasher, Limit> {
+/// A header in its canonical bytes.
+fn encoded(header: &Header<'_>) -> Result<Vec<u8>, Limit> {
     let mut writer = Writer::new();
     writer.open_tuple(3)?;
     writer.str(header.function);
@@ -63,14 +83,14 @@ fn hasher_of(header: &Header<'_>) -> Result<blake3::Hasher, Limit> {
     }
     writer.close();
     writer.close();
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(writer.seal()?.as_bytes());
-    Ok(hasher)
+    Ok(writer.seal()?.as_bytes().to_vec())
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&hex(&self.0))
+        let mut digits = String::with_capacity(2 * self.0.len());
+        push_hex(&mut digits, &self.0);
+        out.write_str(&digits)
     }
 }
 
@@ -90,7 +110,7 @@ impl fmt::Debug for Digest {
 #[must_use]
 pub fn stored_name(namespace: &str, function: &str, schema: &str, digest: &Digest) -> String {
     let mut name = prefix(&[namespace, function, schema]);
-    name.push_str(&hex(&digest.0[..NAMED]));
+    push_hex(&mut name, &digest.0[..NAMED]);
     name
 }
 
@@ -121,7 +141,7 @@ pub fn prefix(parts: &[&str]) -> String {
 #[derive(Clone)]
 pub struct Heading {
     prefix: String,
-    hasher: blake3::Hasher,
+    header: Box<[u8]>,
 }
 
 impl Heading {
@@ -133,7 +153,7 @@ impl Heading {
     pub fn new(namespace: &str, header: &Header<'_>, schema: &str) -> Result<Self, Limit> {
         Ok(Self {
             prefix: prefix(&[namespace, header.function, schema]),
-            hasher: hasher_of(header)?,
+            header: encoded(header)?.into(),
         })
     }
 
@@ -150,12 +170,10 @@ impl Heading {
     /// ```
     #[must_use]
     pub fn name(&self, arguments: &[u8]) -> (String, Digest) {
-        let mut hasher = self.hasher.clone();
-        hasher.update(arguments);
-        let digest = Digest(hasher.finalize().into());
+        let digest = Digest::of(&self.header, arguments);
         let mut name = String::with_capacity(self.prefix.len() + 2 * NAMED);
         name.push_str(&self.prefix);
-        name.push_str(&hex(&digest.0[..NAMED]));
+        push_hex(&mut name, &digest.0[..NAMED]);
         (name, digest)
     }
 }
@@ -185,17 +203,20 @@ fn push_part(name: &mut String, part: &str, bound: usize) {
     if name.len() - start > bound {
         name.truncate(cut);
         name.push('~');
-        name.push_str(&hex(&blake3::hash(part.as_bytes()).as_bytes()[..CUT / 2]));
+        push_hex(name, &blake3::hash(part.as_bytes()).as_bytes()[..CUT / 2]);
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+/// Appends the hexadecimal digits of at most 32 bytes.
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [byte >> 4, byte & 15].map(|nibble| match nibble {
+            0..10 => b'0' + nibble,
+            _ => b'a' - 10 + nibble,
+        });
+    }
+    text.push_str(str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ pub enum Grant {
 /// - Every other write of the name ends its lease in the same step: set, delete, counters, conditional writes that hold.
 /// - What is set under a lease that is not there any more is refused.
 /// - `clear` ends the leases of what it clears.
+/// - Of many each is granted, or set, as if it were alone: one that is refused keeps no other out.
 pub trait Leases: Send + Sync {
     /// Asks for the lease of a name. Tokens are random and not 0.
     fn lease<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, Grant>;
@@ -81,6 +82,35 @@ pub trait Leases: Send + Sync {
         bytes: Bytes,
         ttl: Option<Duration>,
     ) -> Answer<'a, bool>;
+
+    /// Asks for the leases of many names, each with its token; the grants, in their order. Whether they were given is not known if it fails.
+    fn lease_many<'a>(
+        &'a self,
+        names: &'a [(&'a str, u64)],
+        ttl: Duration,
+    ) -> Answer<'a, Vec<Grant>> {
+        Answer::in_turn(names, move |&(name, token)| self.lease(name, token, ttl))
+    }
+
+    /// Sets many, each under its lease; of each whether it is stored, in their order.
+    fn set_leased_many<'a>(&'a self, entries: &'a [Leased<'a>]) -> Answer<'a, Vec<bool>> {
+        Answer::in_turn(entries, |entry| {
+            self.set_leased(entry.name, entry.token, entry.bytes.clone(), entry.ttl)
+        })
+    }
+}
+
+/// Bytes on their way under a lease.
+#[derive(Clone, Debug)]
+pub struct Leased<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The token of its lease.
+    pub token: u64,
+    /// The bytes.
+    pub bytes: Bytes,
+    /// How long they are kept.
+    pub ttl: Option<Duration>,
 }
 
 /// Some names, and where to go on.
@@ -131,6 +161,7 @@ pub enum Settled {
 ///   stamp's.
 /// - A marker only ever grows within its epoch.
 /// - A marker lives at least as long as `keep` of the last `begin` or `settle` that named it.
+/// - Of many values each is settled as if it were alone: one that is refused keeps no other out.
 pub trait Generations: Send + Sync {
     /// The stamps for a computation with these tags, before it begins.
     fn begin<'a>(
@@ -157,6 +188,31 @@ pub trait Generations: Send + Sync {
     /// Stores what was computed, if its stamps still cover the markers of its tags and its lease, if there is one, is still
     /// there; in one step.
     fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled>;
+
+    /// Settles many; what became of each, in their order. What is stored is not known if it fails.
+    fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
+        Answer::in_turn(computed, |computed| self.settle(computed.clone()))
+    }
+}
+
+/// Tags under which nothing is stored for a while, whatever becomes of who asked for that. A store that has it has
+/// [`Generations`].
+///
+/// - `suspend` invalidates the tags. What begins later is stored neither, by `settle`, until as many have resumed as have suspended.
+/// - When the span is over, that ends as by an invalidation: what began before is not stored after.
+/// - `resume` invalidates the tags, also those that are not suspended.
+/// - `invalidate` leaves them suspended.
+pub trait Suspend: Send + Sync {
+    /// Suspends tags for a span, or longer where somebody asked for longer.
+    fn suspend<'a>(
+        &'a self,
+        namespace: &'a str,
+        tags: &'a [Tag],
+        span: Duration,
+    ) -> Answer<'a, Reading>;
+
+    /// Ends one suspension of each of the tags.
+    fn resume<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading>;
 }
 
 /// A computed value on its way into a store.
@@ -203,7 +259,7 @@ pub struct Messages {
     pub messages: Vec<Message>,
     /// What to ask with next.
     pub up_to: u64,
-    /// Whether some are lost: whoever asks has to take everything as changed.
+    /// Whether some are lost: whoever asks has to take everything as changed. Those that are here came after the lost ones.
     pub gap: bool,
 }
 
@@ -218,4 +274,15 @@ pub trait Notify: Send + Sync {
 
     /// What was done since `after`, which is an earlier `change` or `up_to`.
     fn messages(&self, after: u64) -> Answer<'_, Messages>;
+
+    /// How long ago everything that had been done was known, once the messages are taken; [`Duration::MAX`] if it never was. A store
+    /// that looks for itself always knows; one that is sent messages knows it by their numbers.
+    fn silence(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// How often another server took over, which may have lost what was acknowledged; one that is embedded is never replaced.
+    fn failovers(&self) -> u64 {
+        0
+    }
 }

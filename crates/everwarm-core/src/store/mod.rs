@@ -18,6 +18,7 @@
 mod answer;
 mod facets;
 mod failure;
+mod shared;
 
 use std::fmt;
 use std::time::Duration;
@@ -25,8 +26,8 @@ use std::time::Duration;
 pub use answer::Answer;
 pub use bytes::Bytes;
 pub use facets::{
-    Computed, Condition, Conditional, Counters, Generations, Grant, Leases, Message, Messages,
-    Notify, Page, Scan, Settled, Touch,
+    Computed, Condition, Conditional, Counters, Generations, Grant, Leased, Leases, Message,
+    Messages, Notify, Page, Scan, Settled, Suspend, Touch,
 };
 pub use failure::{Failure, FailureKind};
 
@@ -144,6 +145,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// Whether what it gave was found whole on this very read, by a checksum of 64 bits or more over every byte: nobody need check
+    /// that again.
+    fn proves(&self, _found: &Found) -> bool {
+        false
+    }
+
     /// Forgets, in the child of a fork, what belongs to the parent: connections, descriptors, locks.
     fn after_fork(&self) {}
 
@@ -179,6 +186,11 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// What others changed.
     fn notify(&self) -> Option<&dyn Notify> {
+        None
+    }
+
+    /// Tags under which nothing is stored for a while.
+    fn suspending(&self) -> Option<&dyn Suspend> {
         None
     }
 }

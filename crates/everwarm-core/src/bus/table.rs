@@ -1,0 +1,156 @@
+//! The markers that a process knows: what lies in nearer tiers is judged by them without a trip to the authority.
+//!
+//! They come from the authority's replies, and within an epoch only ever grow, by replies and by messages. A message alone says that
+//! a marker is no smaller, and not that it is the last: so it raises what is known, and makes nothing known. Another epoch means
+//! that a shard was lost: all is forgotten, and a reply that was asked for before that is not taken in.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use crate::clock::Instant;
+use crate::mark::{Mark, Reading, Tag};
+
+use super::CONFIRMED_FOR;
+
+/// How many markers are known at most.
+pub const ROOM: usize = 16_384;
+
+/// The known markers.
+#[derive(Debug, Default)]
+pub struct Table<S = RandomState> {
+    by_tag: HashMap<Tag, Mark, S>,
+    epochs: HashMap<u16, u64, S>,
+    forgotten: u64,
+    confirmed: Option<Instant>,
+    upset: bool,
+    overflown: bool,
+}
+
+/// How often the markers were forgotten when something was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked(u64);
+
+impl<S: BuildHasher> Table<S> {
+    /// To be noted before the authority is asked.
+    #[must_use]
+    pub const fn asked(&self) -> Asked {
+        Asked(self.forgotten)
+    }
+
+    /// Takes in what the authority replied.
+    pub fn feed(&mut self, asked: Asked, tags: &[Tag], reading: &Reading) {
+        if self.forgotten != asked.0 {
+            return;
+        }
+        for shard in &reading.shards {
+            self.meet(*shard);
+        }
+        for (tag, marker) in tags.iter().zip(&reading.markers) {
+            match marker {
+                Some(marker) => self.raise(*tag, *marker),
+                None => {
+                    self.by_tag.remove(tag);
+                }
+            }
+        }
+    }
+
+    /// Takes in what a message says.
+    pub fn hear(&mut self, tag: Tag, marker: Mark) {
+        self.meet(marker);
+        if self.by_tag.contains_key(&tag) {
+            self.raise(tag, marker);
+        }
+    }
+
+    /// Takes in what the authority replied to an invalidation of this process: from here on no smaller marker counts, whatever was
+    /// forgotten since it was asked, and whichever replies are on their way.
+    pub fn invalidated(&mut self, asked: Asked, tags: &[Tag], reading: &Reading) {
+        if self.forgotten == asked.0 && reading.markers.iter().all(Option::is_some) {
+            return self.feed(asked, tags, reading);
+        }
+        self.forgotten += 1;
+        for (tag, marker) in tags.iter().zip(&reading.markers) {
+            match marker {
+                Some(marker) if self.by_tag.contains_key(tag) => self.raise(*tag, *marker),
+                _ => {
+                    self.by_tag.remove(tag);
+                }
+            }
+        }
+    }
+
+    /// The markers of all these tags, if all are known and what is known counts.
+    #[must_use]
+    pub fn of(&self, tags: &[Tag], now: Instant) -> Option<Vec<Mark>> {
+        if now.since(self.confirmed?) > CONFIRMED_FOR {
+            return None;
+        }
+        tags.iter()
+            .map(|tag| self.by_tag.get(tag).copied())
+            .collect()
+    }
+
+    /// What is known held at that moment.
+    pub const fn confirm(&mut self, then: Instant) {
+        self.confirmed = Some(then);
+    }
+
+    /// Forgets everything.
+    pub fn forget(&mut self) {
+        self.by_tag.clear();
+        self.epochs.clear();
+        self.forgotten += 1;
+        self.confirmed = None;
+    }
+
+    /// Whether a shard was lost since the last time this was asked.
+    pub const fn take_upset(&mut self) -> bool {
+        std::mem::replace(&mut self.upset, false)
+    }
+
+    /// Whether markers had to go for want of room since the last time this was asked.
+    pub const fn take_overflown(&mut self) -> bool {
+        std::mem::replace(&mut self.overflown, false)
+    }
+
+    /// All that is known.
+    pub fn all(&self) -> impl Iterator<Item = (Tag, Mark)> {
+        self.by_tag.iter().map(|(tag, mark)| (*tag, *mark))
+    }
+
+    /// Meets a shard's reading: another epoch than the known one ends all that is known. Also when none was known, replies that
+    /// were asked for before are not taken in: they may be of an epoch that was lost meanwhile.
+    fn meet(&mut self, shard: Mark) {
+        match self.epochs.get(&shard.shard) {
+            Some(epoch) if *epoch == shard.epoch => return,
+            Some(_) => {
+                self.forget();
+                self.upset = true;
+            }
+            None => self.forgotten += 1,
+        }
+        self.epochs.insert(shard.shard, shard.epoch);
+    }
+
+    fn raise(&mut self, tag: Tag, marker: Mark) {
+        // A marker of an earlier epoch is as good as none, and says nothing about the shard.
+        match self.epochs.get(&marker.shard) {
+            Some(epoch) if *epoch != marker.epoch => {
+                self.by_tag.remove(&tag);
+                return;
+            }
+            Some(_) => {}
+            None => self.meet(marker),
+        }
+        if self.by_tag.len() >= ROOM && !self.by_tag.contains_key(&tag) {
+            self.by_tag.clear();
+            self.overflown = true;
+        }
+        let known = self.by_tag.entry(tag).or_insert(marker);
+        if known.number < marker.number {
+            *known = marker;
+        }
+    }
+}

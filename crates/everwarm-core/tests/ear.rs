@@ -1,0 +1,184 @@
+//! What an ear concludes from numbered messages, heartbeats, and their absence.
+
+use std::time::Duration;
+
+use everwarm_core::bus::CONFIRMED_FOR;
+use everwarm_core::bus::ear::{Ear, Event, GRACE, Report};
+use everwarm_core::bus::inbox::Inbox;
+use everwarm_core::bus::silence::Silence;
+use everwarm_core::clock::Instant;
+use everwarm_core::mark::Mark;
+use everwarm_core::shard::JUMP;
+use everwarm_core::store::Message;
+use proptest::prelude::*;
+
+const NOW: Instant = Instant::from_nanos(1_000_000_000);
+const GAP: Report = Report {
+    gap: true,
+    failover: false,
+};
+
+fn mark(number: u64) -> Mark {
+    Mark {
+        shard: 0,
+        epoch: 9,
+        number,
+    }
+}
+
+fn beat(number: u64, asked: Instant) -> Event {
+    Event::Beat {
+        at: mark(number),
+        asked,
+    }
+}
+
+/// An ear that has heard everything up to number 4.
+fn ear() -> Ear {
+    let mut ear = Ear::new(1);
+    ear.hear(beat(4, NOW));
+    assert_eq!(ear.report(), GAP);
+    ear
+}
+
+#[test]
+fn a_new_ear_has_missed_everything_and_has_confirmed_nothing() {
+    let mut ear = Ear::new(2);
+    assert_eq!((ear.confirmed(), ear.report()), (None, GAP));
+    ear.hear(beat(4, NOW));
+    assert_eq!((ear.confirmed(), ear.report()), (None, GAP));
+    let other = Mark {
+        shard: 1,
+        ..mark(7)
+    };
+    ear.hear(Event::Beat {
+        at: other,
+        asked: NOW,
+    });
+    assert_eq!(ear.confirmed(), Some(NOW));
+}
+
+#[test]
+fn a_message_that_is_missing_is_a_gap_and_a_late_one_is_none() {
+    let mut ear = ear();
+    ear.hear(Event::Message(mark(6)));
+    assert_eq!(ear.report(), GAP);
+    assert!(!ear.hear(Event::Message(mark(5))));
+    assert!(ear.hear(Event::Message(mark(7))));
+    assert_eq!(ear.report(), Report::default());
+}
+
+#[test]
+fn a_heartbeat_confirms_or_waits_for_what_it_is_ahead_of() {
+    let mut ear = ear();
+    let (later, too_late) = (NOW.after(GRACE / 2), NOW.after(GRACE * 2));
+    ear.hear(beat(4, later));
+    assert_eq!(ear.confirmed(), Some(later));
+    ear.hear(beat(5, later));
+    assert_eq!(ear.report(), Report::default());
+    let mut patient = ear.clone();
+    ear.hear(Event::Message(mark(5)));
+    ear.hear(beat(5, too_late));
+    assert_eq!(
+        (ear.confirmed(), ear.report()),
+        (Some(too_late), Report::default())
+    );
+    patient.hear(beat(5, too_late));
+    assert_eq!(patient.report(), GAP);
+}
+
+#[test]
+fn overflow_and_reconnection_are_gaps() {
+    for event in [Event::Overflow, Event::Reconnected] {
+        let mut ear = ear();
+        ear.hear(event);
+        assert_eq!(ear.report(), GAP);
+    }
+    let mut ear = ear();
+    ear.hear(Event::Reconnected);
+    assert_eq!(ear.report(), GAP);
+    assert_eq!(ear.confirmed(), None);
+    ear.hear(beat(6, NOW));
+    assert_eq!((ear.report(), ear.confirmed()), (GAP, Some(NOW)));
+}
+
+#[test]
+fn another_epoch_is_a_gap_and_a_jump_a_failover() {
+    let mut lost = ear();
+    let other = Mark {
+        epoch: 8,
+        ..mark(0)
+    };
+    lost.hear(Event::Message(other));
+    assert_eq!(lost.report(), GAP);
+    let failover = Report {
+        gap: true,
+        failover: true,
+    };
+    // The one that took over had heard up to number 2 alone.
+    for event in [beat(JUMP + 2, NOW), Event::Message(mark(JUMP + 3))] {
+        let mut ear = ear();
+        ear.hear(event);
+        assert_eq!(ear.report(), failover);
+    }
+}
+
+#[test]
+fn what_came_before_a_gap_is_not_handed_over_after_it() {
+    let key = |name: &str| Some(Message::Key(name.into()));
+    let mut inbox = Inbox::new(1, 2);
+    inbox.hear(beat(4, NOW));
+    let seen = inbox.messages(0).up_to;
+    inbox.message(mark(5), key("before"));
+    inbox.message(mark(7), key("after"));
+    inbox.message(mark(6), key("late"));
+    let news = inbox.messages(seen);
+    assert!(news.gap);
+    assert_eq!(news.messages, [Message::Key("after".into())]);
+    assert_eq!(inbox.messages(news.up_to).messages, []);
+    for number in 8..=9 {
+        inbox.message(mark(number), key("room"));
+    }
+    assert!(!inbox.messages(news.up_to).gap);
+    inbox.message(mark(10), key("no room"));
+    assert!(inbox.messages(news.up_to).gap);
+}
+
+#[test]
+fn silence_lets_memory_go_every_two_seconds_and_closes_nearer_tiers() {
+    let second = Duration::from_secs(1);
+    let mut silence = Silence::new(NOW, true);
+    let early = silence.look(NOW.after(second), None);
+    assert!(!early.let_go && early.nearer);
+    let silent = silence.look(NOW.after(CONFIRMED_FOR), None);
+    assert!(silent.let_go && !silent.nearer);
+    let still = silence.look(NOW.after(3 * second), Some(NOW.after(second / 2)));
+    assert!(!still.let_go && !still.nearer);
+    assert!(silence.look(NOW.after(4 * second), None).let_go);
+    let heard = silence.look(NOW.after(9 * second), Some(NOW.after(8 * second)));
+    assert!(!heard.let_go && heard.nearer);
+    let mut deaf = Silence::new(NOW, false);
+    assert!(!deaf.look(NOW, None).nearer);
+}
+
+proptest! {
+    /// Of messages that come in order, some of them lost, none is lost unnoticed once a later one or a second heartbeat came.
+    #[test]
+    fn no_lost_message_goes_unnoticed(kept in prop::collection::vec(any::<bool>(), 1..30)) {
+        let mut ear = ear();
+        let mut noticed = false;
+        for (number, kept) in (5..).zip(&kept) {
+            if *kept {
+                ear.hear(Event::Message(mark(number)));
+                noticed |= ear.report().gap;
+            }
+        }
+        let last = 4 + kept.len() as u64;
+        for asked in [NOW, NOW.after(GRACE)] {
+            ear.hear(beat(last, asked));
+            noticed |= ear.report().gap;
+        }
+        prop_assert_eq!(noticed, kept.contains(&false));
+        prop_assert!(ear.confirmed().is_some());
+    }
+}
