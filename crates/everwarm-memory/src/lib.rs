@@ -46,5 +46,5 @@ pub use departed::{Cause, Departed, Gone, Taken};
 pub use eviction::Eviction;
 pub use hashbrown::Equivalent;
 pub use lock_api::RawMutex;
-pub use memory::{Bounds, DefaultLock, Found, Look, Memory, Newcomer, Place};
+pub use memory::{Bounds, DefaultLock, Found, Look, Memory, Newcomer, Place, Vacancy};
 pub use store::MemoryStore;

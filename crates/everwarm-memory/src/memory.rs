@@ -6,7 +6,7 @@ use everwarm_core::clock::Instant;
 use hashbrown::Equivalent;
 use lock_api::RawMutex;
 
-use crate::departed::{Departed, Taken};
+use crate::departed::{Departed, Gone, Taken};
 use crate::eviction::Eviction;
 use crate::room::Room;
 use crate::shard::Shard;
@@ -55,8 +55,10 @@ pub struct Newcomer<K, T> {
     pub key: K,
     /// What the entry is to hold.
     pub payload: T,
-    /// When it ends; [`Instant::NEVER`] if it does not.
+    /// What readers are shown as its end; [`Instant::NEVER`] if it has none.
     pub deadline: Instant,
+    /// When it leaves by itself, if that is later: its readers know what it is worth meanwhile.
+    pub keep_until: Instant,
     /// What it weighs, with its key and [`Memory::OVERHEAD`]; ignored in a memory that does not weigh.
     pub weight: u64,
 }
@@ -99,6 +101,20 @@ pub struct Found<'a, K, T, L: RawMutex = DefaultLock> {
     at: u32,
 }
 
+/// The place of a key that has no entry, and the lock of its shard.
+pub struct Vacancy<'a, K, T, L: RawMutex = DefaultLock> {
+    memory: &'a Memory<K, T, L>,
+    shard: MutexGuard<'a, L, Shard<K, T>>,
+}
+
+impl<K: Eq, T, L: RawMutex> Vacancy<'_, K, T, L> {
+    /// Lets the newcomer of that key in, in a memory that does not weigh; who left for it.
+    pub fn admit(mut self, newcomer: Newcomer<K, T>, now: Instant) -> Option<Gone<K, T>> {
+        debug_assert!(!self.memory.weighs(), "scales need to know of each entry");
+        self.shard.enter(newcomer, &self.memory.room, now, false)
+    }
+}
+
 impl<K: Eq, T, L: RawMutex> Found<'_, K, T, L> {
     /// The payload and the deadline.
     #[inline(always)]
@@ -117,10 +133,21 @@ impl<K: Eq, T, L: RawMutex> Found<'_, K, T, L> {
         self.shard.touched(self.at)
     }
 
-    /// Gives the entry another deadline.
+    /// Gives the entry another deadline, at which it leaves.
     pub fn redate(&mut self, deadline: Instant) {
-        self.shard.redate(self.at, deadline);
+        self.redate_and_keep(deadline, deadline);
+    }
+
+    /// Gives the entry another deadline, and keeps it until `keep_until` if that is later.
+    pub fn redate_and_keep(&mut self, deadline: Instant, keep_until: Instant) {
+        self.shard.redate(self.at, deadline, keep_until);
         self.shard.tidy();
+    }
+
+    /// When the entry leaves by itself; [`Instant::NEVER`] if it does not.
+    #[must_use]
+    pub fn kept_until(&self) -> Instant {
+        self.shard.kept_until(self.at)
     }
 
     /// The index of its shard.
@@ -198,6 +225,27 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
         })
     }
 
+    /// The entry of `key`, or its place if it has none; its shard is locked while either lives, so that one look is enough to put
+    /// something there.
+    #[inline(always)]
+    pub fn seek<Q: Equivalent<K> + ?Sized>(
+        &self,
+        hash: u64,
+        key: &Q,
+    ) -> Result<Found<'_, K, T, L>, Vacancy<'_, K, T, L>> {
+        let (memory, index) = (self, self.shard_of(hash));
+        let shard = self.lock(index);
+        match shard.find(hash as u32, key) {
+            Some(at) => Ok(Found {
+                memory,
+                shard,
+                index,
+                at,
+            }),
+            None => Err(Vacancy { memory, shard }),
+        }
+    }
+
     /// Shows the entry of `key` to `visit`, with its deadline and the index of its shard, and does as it says.
     ///
     /// Returns the answer, if there was an entry, and the entry, if the verdict was to drop it.
@@ -245,6 +293,7 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
                 key,
                 payload,
                 deadline,
+                keep_until: deadline,
                 weight: 0,
             },
             now,
@@ -324,7 +373,7 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
         gone
     }
 
-    /// Takes out and returns the entries whose deadline is `now` or earlier, without looking at the others.
+    /// Takes out and returns the entries that are kept until `now` or earlier, without looking at the others.
     pub fn sweep(&self, now: Instant) -> Vec<Taken<K, T>> {
         let mut gone = Vec::new();
         for shard in 0..self.shards() {
@@ -333,7 +382,7 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
         gone
     }
 
-    /// Entries that have a deadline.
+    /// Entries that will leave by themselves.
     #[must_use]
     pub fn timed(&self) -> usize {
         (0..self.shards())

@@ -29,6 +29,11 @@ impl Room {
         }
     }
 
+    /// Whether there is no room but that of others. Who leaves for a newcomer then gives it theirs: neither is counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.taken() >= self.max
+    }
+
     /// Counts one in; true if the room was full, and one must leave.
     pub(crate) fn enter(&self) -> bool {
         self.taken.fetch_add(1, Relaxed) >= self.max
@@ -36,7 +41,9 @@ impl Room {
 
     /// Counts `entries` out, with what they weighed together.
     pub(crate) fn leave(&self, entries: usize, weight: u64) {
-        self.taken.fetch_sub(entries, Relaxed);
+        if entries > 0 {
+            self.taken.fetch_sub(entries, Relaxed);
+        }
         if weight > 0 {
             self.weight.fetch_sub(weight, Relaxed);
         }

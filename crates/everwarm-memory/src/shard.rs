@@ -1,7 +1,6 @@
 //! One shard: an index, the slots it points to, the order of leaving and the deadlines. Locked as a whole.
 
 use everwarm_core::clock::Instant;
-use hashbrown::hash_table::Entry;
 use hashbrown::{Equivalent, HashTable};
 
 use crate::departed::{Cause, Departed, Gone, Taken};
@@ -27,7 +26,12 @@ impl<K, T> Newcomer<K, T> {
             payload: self.payload,
             weight: self.weight,
         };
-        gone(taken, self.deadline, now, Cause::Capacity)
+        gone(
+            taken,
+            self.deadline.max(self.keep_until),
+            now,
+            Cause::Capacity,
+        )
     }
 
     fn seated(self) -> Node<K, T> {
@@ -48,9 +52,9 @@ impl<K, T> Newcomer<K, T> {
     }
 }
 
-/// An entry that leaves: one whose deadline has passed has expired, whatever else would have made it go.
-fn gone<K, T>(taken: Taken<K, T>, deadline: Instant, now: Instant, otherwise: Cause) -> Gone<K, T> {
-    let cause = if deadline <= now {
+/// An entry that leaves: one whose end has come has expired, whatever else would have made it go.
+fn gone<K, T>(taken: Taken<K, T>, end: Instant, now: Instant, otherwise: Cause) -> Gone<K, T> {
+    let cause = if end <= now {
         Cause::Expired
     } else {
         otherwise
@@ -128,47 +132,64 @@ impl<K, T> Shard<K, T> {
     {
         let mut departed = Departed::none();
         let stood = room.weighs() && self.make_way(&newcomer, room, now, &mut departed);
+        match self.find(newcomer.hash as u32, &newcomer.key) {
+            Some(at) => {
+                departed.add(self.replace(at, newcomer, now));
+                self.tidy();
+            }
+            None => {
+                if let Some(gone) = self.enter(newcomer, room, now, stood) {
+                    departed.add(gone);
+                }
+            }
+        }
+        departed
+    }
+
+    /// Lets a newcomer in whose key has no entry; who leaves for it, if there was no room, which may be itself. One that stood
+    /// there a moment ago counts as used.
+    pub(crate) fn enter(
+        &mut self,
+        newcomer: Newcomer<K, T>,
+        room: &Room,
+        now: Instant,
+        stood: bool,
+    ) -> Option<Gone<K, T>> {
+        let mut victim = None;
+        let changes_over = room.is_full();
+        if changes_over || room.enter() {
+            let due = self.timer.one_due(now, &self.slab);
+            victim = due.or_else(|| self.eviction.victim(&mut self.slab));
+            if victim.is_none() {
+                // All the room is taken by other shards.
+                room.leave(usize::from(!changes_over), newcomer.weight);
+                return Some(newcomer.turned_away(now));
+            }
+        }
         let Self {
             index,
             slab,
             eviction,
             timer,
         } = self;
-        let equal = |&at: &u32| slab.node(at).key == newcomer.key;
-        match index.entry(spread(newcomer.hash as u32), equal, |&at| {
-            spread(slab.node(at).hash)
-        }) {
-            Entry::Occupied(entry) => {
-                let at = *entry.get();
-                departed.add(self.replace(at, newcomer, now));
-            }
-            Entry::Vacant(entry) => {
-                let mut victim = None;
-                if room.enter() {
-                    victim = timer.one_due(now, slab).or_else(|| eviction.victim(slab));
-                    if victim.is_none() {
-                        // All the room is taken by other shards.
-                        room.leave(1, newcomer.weight);
-                        departed.add(newcomer.turned_away(now));
-                        return departed;
-                    }
-                }
-                let (deadline, weight) = (newcomer.deadline, newcomer.weight);
-                let at = slab.put(newcomer.seated());
-                entry.insert(at);
-                slab.weigh(at, weight);
-                eviction.admitted(slab, at);
-                timer.entered(at, deadline);
-                if stood {
-                    eviction.touched(slab, at);
-                }
-                if let Some(at) = victim {
-                    departed.add(self.evict(at, room, now));
-                }
-            }
+        let (hash, weight) = (newcomer.hash as u32, newcomer.weight);
+        let keep_until = newcomer.keep_until;
+        let at = slab.put(newcomer.seated());
+        index.insert_unique(spread(hash), at, |&at| spread(slab.node(at).hash));
+        slab.weigh(at, weight);
+        slab.keep(at, keep_until);
+        eviction.admitted(slab, at);
+        timer.entered(at, slab.kept_until(at));
+        if stood {
+            eviction.touched(slab, at);
         }
+        let gone = victim.map(|at| {
+            let gone = self.evict(at, now);
+            room.leave(usize::from(!changes_over), gone.weight);
+            gone
+        });
         self.tidy();
-        departed
+        gone
     }
 
     /// Puts the newcomer on the scales in place of the entry with its key, and lets entries go until the rest and the
@@ -193,11 +214,11 @@ impl<K, T> Shard<K, T> {
         if let Some(at) = there {
             // It is off the scales already.
             self.slab.weigh(at, 0);
-            let deadline = self.slab.node(at).deadline;
+            let end = self.slab.kept_until(at);
             let mut taken = self.take(at);
             room.leave(1, 0);
             taken.weight = before;
-            departed.add(gone(taken, deadline, now, Cause::Replaced));
+            departed.add(gone(taken, end, now, Cause::Replaced));
         }
         self.lighten(room, now, departed);
         there.is_some()
@@ -210,17 +231,18 @@ impl<K, T> Shard<K, T> {
             let Some(at) = due.or_else(|| self.eviction.victim(&mut self.slab)) else {
                 break;
             };
-            departed.add(self.evict(at, room, now));
+            let gone = self.evict(at, now);
+            room.leave(1, gone.weight);
+            departed.add(gone);
         }
         self.tidy();
     }
 
     /// Takes out the entry in slot `at`, whose turn it is.
-    fn evict(&mut self, at: u32, room: &Room, now: Instant) -> Gone<K, T> {
-        let deadline = self.slab.node(at).deadline;
+    fn evict(&mut self, at: u32, now: Instant) -> Gone<K, T> {
+        let end = self.slab.kept_until(at);
         let taken = self.take(at);
-        room.leave(1, taken.weight);
-        gone(taken, deadline, now, Cause::Capacity)
+        gone(taken, end, now, Cause::Capacity)
     }
 
     fn replace(&mut self, at: u32, newcomer: Newcomer<K, T>, now: Instant) -> Gone<K, T> {
@@ -228,7 +250,7 @@ impl<K, T> Shard<K, T> {
         self.slab.weigh(at, newcomer.weight);
         let node = self.slab.node_mut(at);
         let payload = std::mem::replace(&mut node.payload, newcomer.payload);
-        let earlier = self.redate(at, newcomer.deadline);
+        let earlier = self.redate(at, newcomer.deadline, newcomer.keep_until);
         self.touch(at);
         let key = newcomer.key;
         let taken = Taken {
@@ -239,11 +261,18 @@ impl<K, T> Shard<K, T> {
         gone(taken, earlier, now, Cause::Replaced)
     }
 
-    /// Gives the entry in slot `at` another deadline; the one it had.
-    pub(crate) fn redate(&mut self, at: u32, deadline: Instant) -> Instant {
-        let earlier = std::mem::replace(&mut self.slab.node_mut(at).deadline, deadline);
+    /// Until when the entry in slot `at` is kept.
+    pub(crate) fn kept_until(&self, at: u32) -> Instant {
+        self.slab.kept_until(at)
+    }
+
+    /// Gives the entry in slot `at` another deadline, and keeps it until `keep_until`; when it was to leave before.
+    pub(crate) fn redate(&mut self, at: u32, deadline: Instant, keep_until: Instant) -> Instant {
+        let earlier = self.slab.kept_until(at);
+        self.slab.node_mut(at).deadline = deadline;
+        self.slab.keep(at, keep_until);
         self.timer.left(earlier);
-        self.timer.entered(at, deadline);
+        self.timer.entered(at, self.slab.kept_until(at));
         self.eviction.rescheduled(&self.slab, at);
         earlier
     }
@@ -252,8 +281,8 @@ impl<K, T> Shard<K, T> {
     pub(crate) fn take(&mut self, at: u32) -> Taken<K, T> {
         self.eviction.left(&mut self.slab, at);
         let weight = self.slab.weight(at);
+        self.timer.left(self.slab.kept_until(at));
         let node = self.slab.take(at);
-        self.timer.left(node.deadline);
         match self
             .index
             .find_entry(spread(node.hash), |&other| other == at)
@@ -280,7 +309,7 @@ impl<K, T> Shard<K, T> {
         }
     }
 
-    /// Takes out entries whose deadline is `now` or earlier, and says whether there may be more: a part at a time, so
+    /// Takes out entries that are kept until `now` or earlier, and says whether there may be more: a part at a time, so
     /// that nobody waits long for the lock.
     pub(crate) fn sweep(&mut self, now: Instant, room: &Room, gone: &mut Vec<Taken<K, T>>) -> bool {
         let mut due = Vec::new();
@@ -384,6 +413,7 @@ mod tests {
                     key,
                     payload: (),
                     deadline: Instant::from_nanos(1),
+                    keep_until: Instant::from_nanos(1),
                     weight: 0,
                 };
                 assert!(shard.insert(newcomer, &room, Instant::ZERO).is_empty());

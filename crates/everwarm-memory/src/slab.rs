@@ -26,6 +26,9 @@ pub(crate) struct Slab<K, T> {
     slots: Vec<Slot<K, T>>,
     /// For each slot what its entry weighs, beside the slots so that nodes do not grow: empty as long as none weighs.
     weights: Vec<u64>,
+    /// For each slot until when its entry is kept, beside the slots too: empty as long as each is kept until its deadline, and
+    /// the clock's origin for those that are.
+    kept: Vec<Instant>,
     vacant: u32,
     taken: usize,
 }
@@ -39,6 +42,7 @@ impl<K, T> Slab<K, T> {
         Self {
             slots: Vec::new(),
             weights: Vec::new(),
+            kept: Vec::new(),
             vacant: NONE,
             taken: 0,
         }
@@ -75,6 +79,9 @@ impl<K, T> Slab<K, T> {
             Slot::Taken(node) => {
                 self.vacant = at;
                 self.taken -= 1;
+                if let Some(kept) = self.kept.get_mut(at as usize) {
+                    *kept = Instant::ZERO;
+                }
                 node
             }
             Slot::Vacant { .. } => unreachable!("slot {at} is vacant"),
@@ -95,6 +102,28 @@ impl<K, T> Slab<K, T> {
             self.weights.resize(self.slots.len(), 0);
         }
         self.weights[at as usize] = weight;
+    }
+
+    /// Keeps the entry in slot `at` until then, beyond its deadline; until its deadline, if that is later.
+    pub(crate) fn keep(&mut self, at: u32, until: Instant) {
+        let beyond = if until > self.node(at).deadline {
+            until
+        } else {
+            Instant::ZERO
+        };
+        if self.kept.len() <= at as usize {
+            if beyond == Instant::ZERO {
+                return;
+            }
+            self.kept.resize(self.slots.len(), Instant::ZERO);
+        }
+        self.kept[at as usize] = beyond;
+    }
+
+    /// Until when the entry in slot `at` is kept.
+    pub(crate) fn kept_until(&self, at: u32) -> Instant {
+        let beyond = self.kept.get(at as usize).copied();
+        beyond.unwrap_or(Instant::ZERO).max(self.node(at).deadline)
     }
 
     /// What all entries weigh together.
@@ -120,12 +149,10 @@ impl<K, T> Slab<K, T> {
         }
     }
 
-    /// The deadline of the entry in slot `at`, if there is an entry and it has one.
-    pub(crate) fn deadline(&self, at: u32) -> Option<Instant> {
-        match self.slots.get(at as usize) {
-            Some(Slot::Taken(node)) if node.deadline != Instant::NEVER => Some(node.deadline),
-            _ => None,
-        }
+    /// When the entry in slot `at` has to leave, if there is an entry and it ever has to.
+    pub(crate) fn end(&self, at: u32) -> Option<Instant> {
+        self.get(at)?;
+        Some(self.kept_until(at)).filter(|end| *end != Instant::NEVER)
     }
 
     /// How many slots there are, taken or vacant.

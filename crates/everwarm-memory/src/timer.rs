@@ -117,7 +117,7 @@ impl Timer {
                 continue;
             }
             self.filed[at as usize] = UNFILED;
-            match slab.deadline(at) {
+            match slab.end(at) {
                 Some(deadline) if deadline <= now => due.push(at),
                 Some(deadline) if tick(deadline) == bucket => {
                     pending.push((at, deadline));
@@ -159,7 +159,7 @@ impl Timer {
                 continue;
             }
             self.filed[at as usize] = UNFILED;
-            match slab.deadline(at) {
+            match slab.end(at) {
                 Some(deadline) if deadline <= now => return Some(at),
                 Some(deadline) => {
                     self.file(at, deadline);
@@ -182,11 +182,8 @@ impl Timer {
         self.filed.fill(UNFILED);
         self.filings = 0;
         self.soonest = Instant::NEVER;
-        for (at, node) in slab
-            .iter()
-            .filter(|(_, node)| node.deadline != Instant::NEVER)
-        {
-            self.file(at, node.deadline);
+        for (at, end) in (0..slab.slots()).filter_map(|at| Some((at, slab.end(at)?))) {
+            self.file(at, end);
         }
     }
 
@@ -205,7 +202,7 @@ impl Timer {
             .flat_map(|(&bucket, slots)| slots.iter().map(move |&at| (bucket, at)))
             .collect();
         let mut timed = 0;
-        for (at, deadline) in (0..slab.slots()).filter_map(|at| Some((at, slab.deadline(at)?))) {
+        for (at, deadline) in (0..slab.slots()).filter_map(|at| Some((at, slab.end(at)?))) {
             timed += 1;
             let filed = self.filed[at as usize];
             if filed > tick(deadline) || deadline < self.soonest {

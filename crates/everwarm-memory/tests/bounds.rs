@@ -340,6 +340,7 @@ fn admit(memory: &Memory<u64, ()>, key: u64, weight: u64) -> Vec<u64> {
         key,
         payload: (),
         deadline: Instant::NEVER,
+        keep_until: Instant::NEVER,
         weight,
     };
     let departed = memory.admit(newcomer, Instant::ZERO).into_iter();
@@ -467,6 +468,41 @@ fn another_deadline_is_the_one_that_counts() {
     memory
         .check()
         .expect("filings that do not count any more are let go");
+}
+
+#[test]
+fn what_is_kept_beyond_its_deadline_leaves_at_its_end() {
+    let memory = Memory::<u64, u64>::new(Bounds::entries(NonZeroUsize::new(2).expect("a bound")));
+    let at = |second: u64| Instant::from_nanos(second * 2_000_000_000);
+    let newcomer = |key: u64, deadline, keep_until| Newcomer {
+        hash: key,
+        key,
+        payload: key,
+        deadline: at(deadline),
+        keep_until: at(keep_until),
+        weight: 0,
+    };
+    drop(memory.admit(newcomer(0, 1, 5), Instant::ZERO));
+    drop(memory.admit(newcomer(1, 3, 3), Instant::ZERO));
+    let shown = memory.look(0, &0, |_, deadline, _| Look::Keep(deadline)).0;
+    assert_eq!(shown, Some(at(1)));
+    let swept = |now| -> Vec<u64> {
+        let swept = memory.sweep(at(now)).into_iter();
+        swept.map(|taken| taken.key).collect()
+    };
+    assert_eq!(swept(2), []);
+    assert_eq!(swept(3), [1]);
+    let mut found = memory.find(0, &0).expect("it is kept");
+    assert_eq!(found.kept_until(), at(5));
+    found.redate_and_keep(at(2), at(9));
+    drop(found);
+    memory.check().expect("the end is filed");
+    assert_eq!(swept(8), []);
+    // What takes its slot ends when it says itself.
+    assert_eq!(swept(9), [0]);
+    drop(memory.admit(newcomer(2, 10, 10), Instant::ZERO));
+    assert_eq!(swept(10), [2]);
+    assert_eq!(memory.timed(), 0);
 }
 
 #[test]

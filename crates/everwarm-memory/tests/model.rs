@@ -134,6 +134,7 @@ impl Pair {
             key,
             payload: self.payloads,
             deadline,
+            keep_until: deadline,
             weight,
         };
         let held = Held {

@@ -180,6 +180,7 @@ fn two_shards_share_one_bound_of_bytes() {
                                 key,
                                 payload: Proof::new(key, &alive),
                                 deadline: Instant::NEVER,
+                                keep_until: Instant::NEVER,
                                 weight,
                             },
                             Instant::ZERO,

@@ -14,6 +14,8 @@ const WAYS: [(Share, Ageing); SHADOWS] = [
 ];
 /// Entries up to which shadows see all keys. Of more entries they see a sample of the keys that is so large at most.
 const EXACT: usize = 1_024;
+/// Entries from which on the counts of their requests do not fit into the processor's nearest caches.
+const LARGE: usize = 8_192;
 /// The shadows are compared whenever their room was requested once more in such a part, but not after fewer requests than `FEWEST`.
 const TURNS: usize = 4;
 const FEWEST: usize = 32;
@@ -78,6 +80,7 @@ impl Duel {
         self.room = entries >> self.halvings;
     }
 
+    #[inline]
     fn sees(&self, hash: u32) -> bool {
         hash.wrapping_mul(0x9E37_79B1).leading_zeros() >= self.halvings
     }
@@ -93,18 +96,28 @@ impl Duel {
         self.whole.as_ref().unwrap_or(own)
     }
 
-    /// Counts a request of a key that was a hit or not; whether another shadow is followed from here on.
-    pub(super) fn request(&mut self, hash: u32, hit: bool) -> bool {
+    /// Whether entries carry their own uses for a while. Counts of fewer entries are near the processor anyway, and there each
+    /// of them matters more.
+    #[inline]
+    pub(super) fn is_large(&self) -> bool {
+        self.entries >= LARGE
+    }
+
+    /// Counts so many requests of a key, where what the shadows count is not of all keys.
+    pub(super) fn count(&mut self, hash: u32, times: u8) {
         if let Some(whole) = &mut self.whole {
-            whole.add(hash);
-            if !self.sees(hash) {
-                return false;
-            }
+            whole.add_many(hash, times);
         }
-        self.play(hash, hit)
+    }
+
+    /// Tells the shadows of a request of a key that was a hit or not; whether another one is followed from here on.
+    #[inline]
+    pub(super) fn request(&mut self, hash: u32, hit: bool) -> bool {
+        self.sees(hash) && self.play(hash, hit)
     }
 
     /// Lets the shadows see a request, and compares them when it is time; whether another one is followed from here on.
+    #[inline(never)]
     fn play(&mut self, hash: u32, hit: bool) -> bool {
         self.sketches.iter_mut().for_each(|sketch| sketch.add(hash));
         let choices = WAYS.map(|(share, ageing)| Choice {

@@ -32,9 +32,11 @@ pub(crate) struct Seat {
     newer: u32,
     older: u32,
     used: Used,
+    /// What `used` was when the order last looked, for one that leaves the count standing then.
+    seen: Used,
     queue: u8,
     /// When it was last put where it is, for an order that does not do so on each use.
-    era: u16,
+    era: u8,
 }
 
 impl Seat {
@@ -43,6 +45,7 @@ impl Seat {
             newer: NONE,
             older: NONE,
             used: Used::NEVER,
+            seen: Used::NEVER,
             queue: 0,
             era: 0,
         }
@@ -52,6 +55,17 @@ impl Seat {
     #[inline(always)]
     pub(crate) fn mark(&mut self) {
         self.used = self.used.again();
+    }
+
+    /// Whether it was used since its order last looked.
+    fn is_marked(&self) -> bool {
+        self.used != self.seen
+    }
+
+    /// Takes its uses, as if it had never been used.
+    fn take_uses(&mut self) -> u8 {
+        self.seen = Used::NEVER;
+        std::mem::replace(&mut self.used, Used::NEVER).times()
     }
 }
 

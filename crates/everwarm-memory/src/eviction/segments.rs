@@ -42,7 +42,7 @@ pub(super) struct Segments {
     /// What another share would no longer hold: it leaves first.
     surplus: Chain,
     /// An entry moves once in an era at most: between two the order would hardly change, and a move costs cache lines.
-    era: u16,
+    era: u8,
     /// Moves in this era.
     moves: usize,
 }
@@ -140,8 +140,18 @@ impl Segments {
         share: Share,
         sketch: &Sketch,
     ) -> Option<u32> {
+        let contenders = self.contenders(seats, share);
+        self.choose(seats, contenders, sketch)
+    }
+
+    /// Who may have to leave: of the window, and of the others.
+    pub(super) fn contenders(
+        &mut self,
+        seats: &mut impl Seats,
+        share: Share,
+    ) -> (Option<u32>, Option<u32>) {
         if let Some(at) = self.surplus.oldest() {
-            return Some(at);
+            return (Some(at), None);
         }
         let room = share.room(self.len());
         for _ in 0..STEP {
@@ -156,7 +166,17 @@ impl Segments {
         } else {
             None
         };
-        match (candidate, main) {
+        (candidate, main)
+    }
+
+    /// Which of the contenders it is: the one that was requested less often.
+    pub(super) fn choose(
+        &mut self,
+        seats: &mut impl Seats,
+        contenders: (Option<u32>, Option<u32>),
+        sketch: &Sketch,
+    ) -> Option<u32> {
+        match contenders {
             (Some(candidate), Some(main)) => {
                 if sketch.count(seats.hash(candidate)) > sketch.count(seats.hash(main)) {
                     self.change_over(seats);
@@ -206,7 +226,8 @@ impl Segments {
             self.push(seats, at, WINDOW);
         }
         for &at in others {
-            if sketch.count(seats.hash(at)) > 1 {
+            let carried = u64::from(seats.seat(at).used.times());
+            if sketch.count(seats.hash(at)) + carried > 1 {
                 self.used(seats, at, share);
             }
         }

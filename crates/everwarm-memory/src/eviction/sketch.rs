@@ -75,16 +75,22 @@ impl Sketch {
     /// Counts one request.
     #[inline]
     pub(super) fn add(&mut self, hash: u32) {
+        self.add_many(hash, 1);
+    }
+
+    /// Counts several requests of one key, as far as a count goes.
+    #[inline]
+    pub(super) fn add_many(&mut self, hash: u32, times: u8) {
         let (pair, [one, two, three, four]) = self.place(hash);
         let [first, second] = &mut self.pairs[pair];
-        let step = |word: u64, at: u32| u64::from(word >> at & MOST < MOST) << at;
-        let (steps, others) = (
-            step(*first, one) | step(*first, two),
-            step(*second, three) | step(*second, four),
-        );
-        *first += steps;
-        *second += others;
-        self.added += usize::from(steps | others != 0);
+        let times = u64::from(times);
+        let step = |word: u64, at: u32| times.min(MOST - (word >> at & MOST));
+        let steps = [step(*first, one), step(*first, two)];
+        let others = [step(*second, three), step(*second, four)];
+        *first += steps[0] << one | steps[1] << two;
+        *second += others[0] << three | others[1] << four;
+        let most = steps[0].max(steps[1]).max(others[0]).max(others[1]);
+        self.added += most as usize;
         if self.added >= self.period {
             self.age();
         }

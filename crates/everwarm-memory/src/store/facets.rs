@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use everwarm_core::lease::Request;
 use everwarm_core::store::{
     Answer, Bytes, Condition, Conditional, Counters, Failure, FailureKind, Grant, Leases, Page,
     Scan, Touch,
 };
 
-use super::{Lease, MemoryStore, Write};
+use super::{MemoryStore, Write};
 
 impl Counters for MemoryStore {
     fn incr<'a>(
@@ -110,14 +111,7 @@ impl Leases for MemoryStore {
             super::Place::check_name(name)?;
             let now = place.clock.now();
             let mut stripe = place.stripe(place.hash(name));
-            if let Some(lease) = stripe.lease(name, now)
-                && lease.token != token
-            {
-                return Ok(Grant::Held(lease.until.since(now)));
-            }
-            let until = now.after(ttl);
-            stripe.grant(name, Lease { token, until }, now);
-            Ok(Grant::Granted)
+            Ok(stripe.ask(name, token, Request::Take(ttl), now))
         })
     }
 
@@ -125,8 +119,7 @@ impl Leases for MemoryStore {
         self.at_once(|place| {
             let now = place.clock.now();
             let mut stripe = place.stripe(place.hash(name));
-            let lease = stripe.lease(name, now).filter(|lease| lease.token == token);
-            Ok(lease.map(|lease| lease.until = now.after(ttl)).is_some())
+            Ok(stripe.ask(name, token, Request::Renew(ttl), now) == Grant::Granted)
         })
     }
 
@@ -134,11 +127,7 @@ impl Leases for MemoryStore {
         self.at_once(|place| {
             let now = place.clock.now();
             let mut stripe = place.stripe(place.hash(name));
-            let is_held = stripe.is_held(name, token, now);
-            if is_held {
-                stripe.leases.remove(name);
-            }
-            Ok(is_held)
+            Ok(stripe.ask(name, token, Request::Release, now) == Grant::Granted)
         })
     }
 

@@ -16,9 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::lease::{Lease, Request, reply};
 use everwarm_core::store::{
-    Answer, Bytes, Conditional, Counters, Durability, Failure, FailureKind, Generations, Info,
-    Leases, Limits, Message, Notify, Scan, Store, Touch,
+    Answer, Bytes, Conditional, Counters, Durability, Failure, FailureKind, Generations, Grant,
+    Info, Leases, Limits, Message, Notify, Scan, Store, Suspend, Touch,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -98,23 +99,28 @@ struct Stripe {
     leases: HashMap<Box<str>, Lease>,
 }
 
-struct Lease {
-    token: u64,
-    until: Instant,
-}
-
 impl Stripe {
-    /// The lease of a name, if it has not ended.
-    fn lease(&mut self, name: &str, now: Instant) -> Option<&mut Lease> {
-        self.leases.get_mut(name).filter(|lease| lease.until > now)
+    /// Asks for something about the lease of a name.
+    fn ask(&mut self, name: &str, token: u64, request: Request, now: Instant) -> Grant {
+        let (lease, said) = reply(self.leases.get(name).copied(), token, request, now);
+        match (lease, self.leases.get_mut(name)) {
+            (Some(lease), Some(there)) => *there = lease,
+            (Some(lease), None) => self.keep(name, lease, now),
+            (None, Some(_)) => {
+                self.leases.remove(name);
+            }
+            (None, None) => {}
+        }
+        said
     }
 
-    fn is_held(&mut self, name: &str, token: u64, now: Instant) -> bool {
-        self.lease(name, now)
-            .is_some_and(|lease| lease.token == token)
+    /// Whether a write under this lease may be done.
+    fn is_held(&self, name: &str, token: u64, now: Instant) -> bool {
+        let lease = self.leases.get(name).copied();
+        reply(lease, token, Request::Settle, now).1 == Grant::Granted
     }
 
-    fn grant(&mut self, name: &str, lease: Lease, now: Instant) {
+    fn keep(&mut self, name: &str, lease: Lease, now: Instant) {
         if self.leases.len() >= LEASES_AT_EASE && self.leases.len() == self.leases.capacity() {
             self.leases.retain(|_, lease| lease.until > now);
         }
@@ -279,6 +285,7 @@ impl Place {
                 until: write.until,
             },
             deadline: write.until,
+            keep_until: write.until,
             weight,
         };
         Ok((version, self.table.admit(newcomer, now)))
@@ -412,6 +419,10 @@ impl Store for MemoryStore {
     }
 
     fn notify(&self) -> Option<&dyn Notify> {
+        Some(self)
+    }
+
+    fn suspending(&self) -> Option<&dyn Suspend> {
         Some(self)
     }
 }
