@@ -10,6 +10,7 @@ use std::time::Duration;
 use everwarm_core::codec::{Meta, Refusal, Spans};
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::mark::Mark;
+use everwarm_core::slide::Slide;
 
 use crate::compress::Method;
 
@@ -30,6 +31,7 @@ const LENGTH: usize = 4;
 /// The longest that stands before a payload.
 pub(crate) const LONGEST_META: usize = FIXED
     + 4 * 8
+    + SLIDE
     + 1
     + MOST_STAMPS * STAMP
     + 1
@@ -40,6 +42,7 @@ pub(crate) const LONGEST_META: usize = FIXED
     + 8;
 
 const STAMP: usize = 18;
+const SLIDE: usize = 3 * 8;
 const ALIGNED: usize = 8;
 
 const FRESH: u16 = 1;
@@ -49,7 +52,8 @@ const IF_ERROR: u16 = 1 << 3;
 const STAMPS: u16 = 1 << 4;
 const TAGS: u16 = 1 << 5;
 const KEY: u16 = 1 << 6;
-const ALL: u16 = (KEY << 1) - 1;
+const SLIDES: u16 = 1 << 7;
+const ALL: u16 = (SLIDES << 1) - 1;
 
 /// Appends all that stands before the payload; method and length are [filled in](complete) later.
 pub(crate) fn begin(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -60,6 +64,7 @@ pub(crate) fn begin(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Error> {
         quiet,
         stale,
         if_error,
+        slide,
     } = meta.spans;
     let spans = [
         (FRESH, fresh),
@@ -95,6 +100,12 @@ pub(crate) fn begin(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Error> {
         parts |= KEY;
         sized(key, out);
     }
+    if let Some(Slide { by, ahead, most }) = slide {
+        parts |= SLIDES;
+        for span in [by, ahead, most] {
+            out.extend_from_slice(&nanoseconds(span));
+        }
+    }
     let end = start + (out.len() - start).next_multiple_of(ALIGNED);
     out.resize(end, 0);
     let fixed = &mut out[start..start + FIXED];
@@ -111,13 +122,15 @@ pub(crate) fn length(meta: &Meta) -> usize {
         quiet,
         stale,
         if_error,
+        slide,
     } = meta.spans;
     let spans = [fresh, quiet, some(stale), some(if_error)];
     let tags: usize = meta.tags.iter().map(|tag| 2 + tag.len()).sum();
     let key = meta.key.as_ref().map_or(0, |key| 2 + key.len());
     let stamps = meta.stamps.len() * STAMP;
     let lists = usize::from(stamps > 0) + usize::from(tags > 0);
-    (FIXED + 8 * spans.iter().flatten().count() + stamps + tags + lists + key)
+    let slide = slide.map_or(0, |_| SLIDE);
+    (FIXED + 8 * spans.iter().flatten().count() + stamps + tags + lists + key + slide)
         .next_multiple_of(ALIGNED)
 }
 
@@ -162,6 +175,7 @@ pub(crate) fn read(body: &[u8], meta: &mut Meta) -> Result<Packed, Refusal> {
         quiet: part(QUIET)?,
         stale: part(STALE)?.unwrap_or_default(),
         if_error: part(IF_ERROR)?.unwrap_or_default(),
+        slide: None,
     };
     if parts & STAMPS != 0 {
         meta.stamps = rest.stamps()?;
@@ -175,6 +189,13 @@ pub(crate) fn read(body: &[u8], meta: &mut Meta) -> Result<Packed, Refusal> {
             return Err(Refusal::Damaged);
         }
         meta.key = Some(key.to_vec());
+    }
+    if parts & SLIDES != 0 {
+        meta.spans.slide = Some(Slide {
+            by: rest.span()?,
+            ahead: rest.span()?,
+            most: rest.span()?,
+        });
     }
     let start = (body.len() - rest.0.len()).next_multiple_of(ALIGNED);
     if start > body.len() {

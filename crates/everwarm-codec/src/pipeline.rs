@@ -186,10 +186,15 @@ impl Pipeline {
             .map(Keyring::primary)
     }
 
-    /// Proves a frame to be sealed for this key, and undamaged. Gives the body, if it was encrypted.
-    fn prove(&self, frame: &Frame<'_>, binding: &Binding<'_>) -> Result<Option<Vec<u8>>, Refusal> {
+    /// Proves a frame to be sealed for this key, and undamaged unless it is known to be whole. Gives the body, if it was encrypted.
+    fn prove(
+        &self,
+        frame: &Frame<'_>,
+        binding: &Binding<'_>,
+        is_whole: bool,
+    ) -> Result<Option<Vec<u8>>, Refusal> {
         if frame.suite == Suite::Checksum {
-            return checksum::open(frame, binding).map(|()| None);
+            return checksum::open(frame, binding, is_whole).map(|()| None);
         }
         let keyring = self.config.keyring.as_deref().ok_or(Refusal::KeyId)?;
         let key = keyring.find(frame.key_id).ok_or(Refusal::KeyId)?;
@@ -229,11 +234,26 @@ impl Codec for Pipeline {
     }
 
     fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+        self.open_frame(binding, envelope, false)
+    }
+
+    fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+        self.open_frame(binding, envelope, true)
+    }
+}
+
+impl Pipeline {
+    fn open_frame(
+        &self,
+        binding: &Binding<'_>,
+        envelope: &Bytes,
+        is_whole: bool,
+    ) -> Result<Opened, Refusal> {
         let frame = Frame::read(envelope, |suite| self.accepted[usize::from(suite.number())])?;
         if frame.body.len() > LONGEST_META + self.config.max_value {
             return Err(Refusal::TooLarge);
         }
-        let decrypted = self.prove(&frame, binding)?;
+        let decrypted = self.prove(&frame, binding, is_whole)?;
         if !frame.is_known() {
             return Err(Refusal::Version);
         }

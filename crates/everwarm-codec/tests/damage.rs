@@ -56,6 +56,22 @@ fn each_byte_of_each_suite_and_compression_counts() {
 }
 
 #[test]
+fn where_somebody_could_tamper_each_byte_of_what_a_store_found_whole_counts() {
+    for (suite, _, pipeline, envelope) in each() {
+        if !suite.is_authenticated() {
+            continue;
+        }
+        for at in 0..envelope.len() {
+            let mut bytes = envelope.to_vec();
+            bytes[at] ^= 1;
+            let expected = Err(class_of(suite, at, bytes[at]));
+            let opened = pipeline.open_whole(&BINDING, &Bytes::from(bytes));
+            assert_eq!(opened, expected, "{suite:?}, byte {at}");
+        }
+    }
+}
+
+#[test]
 fn each_byte_of_a_hundred_envelopes_counts() {
     let mut draws = Draws(0x0005);
     for round in 0..100 {

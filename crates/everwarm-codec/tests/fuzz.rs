@@ -3,92 +3,30 @@
 
 mod samples;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
-
 use bytes::Bytes;
 use everwarm_codec::compress::Compression;
 use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
+use everwarm_conformance::{Wrong, hunt};
 use everwarm_core::codec::{Codec, Meta, Opened, Refusal};
-use samples::{
-    BINDING, COMPRESSIONS, Draws, compressing, each, full_meta, planted, resealed, text,
-};
+use samples::{BINDING, COMPRESSIONS, compressing, each, full_meta, planted, resealed, text};
 
 type Read<'a> = &'a dyn Fn(&Bytes) -> Result<Opened, Refusal>;
 
-/// What is wrong, if something is.
-type Wrong = Option<&'static str>;
-
-fn seconds() -> Duration {
-    let seconds = std::env::var("EVERWARM_FUZZ_SECONDS").ok();
-    Duration::from_secs(seconds.and_then(|text| text.parse().ok()).unwrap_or(1))
-}
-
-/// Bytes at which readers go wrong.
-const TELLING: [u8; 8] = [0, 1, 3, 4, 0x40, 0x7f, 0x80, 0xff];
-
-/// One of the corpus, changed in one to four ways.
-fn mutated(corpus: &[Bytes], draws: &mut Draws) -> Vec<u8> {
-    let mut bytes = corpus[draws.below(corpus.len())].to_vec();
-    for _ in 0..=draws.below(4) {
-        let at = draws.below(bytes.len());
-        let to = at + draws.below(bytes.len() - at + 1);
-        match draws.below(8) {
-            _ if bytes.is_empty() => bytes.push(draws.next() as u8),
-            0 => bytes[at] ^= 1 << draws.below(8),
-            1 => bytes[at] = TELLING[draws.below(TELLING.len())],
-            2 => bytes[at] = draws.next() as u8,
-            3 => bytes.truncate(at),
-            4 => drop(bytes.drain(at..to)),
-            5 => bytes.extend_from_within(at..to),
-            6 => {
-                let other = &corpus[draws.below(corpus.len())];
-                let from = at.min(other.len());
-                bytes.truncate(at);
-                bytes.extend_from_slice(&other[from..]);
-            }
-            _ => {
-                let number = [u32::MAX, 1 << 24, 65_535, draws.next() as u32][draws.below(4)];
-                let end = bytes.len().min(at + 4);
-                bytes[at..end].copy_from_slice(&number.to_le_bytes()[..end - at]);
-            }
-        }
-    }
-    bytes
-}
-
-/// The first input for which the target says what is wrong, or panics.
-fn hunt(corpus: &[Bytes], target: impl Fn(Vec<u8>) -> Wrong) -> Option<String> {
-    let mut draws = Draws(0x5eed);
-    let end = Instant::now() + seconds();
-    while Instant::now() < end {
-        for _ in 0..100 {
-            let input = mutated(corpus, &mut draws);
-            let shown = Bytes::from(input.clone());
-            let wrong = catch_unwind(AssertUnwindSafe(|| target(input))).unwrap_or(Some("panic"));
-            if let Some(wrong) = wrong {
-                return Some(format!("{wrong}: {shown:02x?}"));
-            }
-        }
-    }
-    None
-}
-
 /// Bytes of anybody: a value that was sealed, or a refusal.
-fn fuzz_envelope(data: Vec<u8>, read: Read<'_>, sealed: &[Vec<u8>]) -> Wrong {
-    let opened = read(&Bytes::from(data)).ok()?;
+fn fuzz_envelope(data: &[u8], read: Read<'_>, sealed: &[Vec<u8>]) -> Wrong {
+    let opened = read(&Bytes::copy_from_slice(data)).ok()?;
     let is_sealed = sealed.iter().any(|payload| opened.payload == payload);
     let is_whole = opened.meta == full_meta();
     (!is_sealed || !is_whole).then_some("a value that nobody sealed")
 }
 
 /// A body of anybody, under a checksum that fits: within all limits, and what is opened can be sealed again.
-fn fuzz_body(data: Vec<u8>, read: Read<'_>) -> Wrong {
+fn fuzz_body(data: &[u8], read: Read<'_>) -> Wrong {
     if data.len() < 48 {
         return None;
     }
-    let mut data = data;
+    let mut data = data.to_vec();
     let length = (data.len() - 48) as u32;
     data[12..16].copy_from_slice(&length.to_le_bytes());
     let envelope = resealed(data);
@@ -105,7 +43,7 @@ fn fuzz_body(data: Vec<u8>, read: Read<'_>) -> Wrong {
 }
 
 /// Compressed bytes of anybody.
-fn fuzz_decompress(data: Vec<u8>, read: Read<'_>) -> Wrong {
+fn fuzz_decompress(data: &[u8], read: Read<'_>) -> Wrong {
     let (method, data) = data.split_first()?;
     let (length, packed) = data.split_first_chunk()?;
     let length = u32::from_le_bytes(*length);
@@ -141,7 +79,7 @@ fn envelopes() {
     for suite in Suite::ALL {
         let pipeline = samples::pipeline(suite);
         let read = |envelope: &Bytes| pipeline.open(&BINDING, envelope);
-        let target = |data| fuzz_envelope(data, &read, &[text()]);
+        let target = |data: &[u8]| fuzz_envelope(data, &read, &[text()]);
         assert_eq!(hunt(&corpus(suite), target), None, "{suite:?}");
     }
 }
@@ -167,7 +105,7 @@ fn a_reader_that_lets_envelopes_choose_their_suite_is_found() {
     let careful = samples::pipeline(Suite::AesGcm);
     let read = |envelope: &Bytes| careful.open(&BINDING, envelope);
     assert_eq!(
-        hunt(&mixed, |data| fuzz_envelope(data, &read, &[text()])),
+        hunt(&mixed, |data: &[u8]| fuzz_envelope(data, &read, &[text()])),
         None
     );
 
@@ -177,7 +115,7 @@ fn a_reader_that_lets_envelopes_choose_their_suite_is_found() {
     })
     .unwrap();
     let read = |envelope: &Bytes| careless.open(&BINDING, envelope);
-    let found = hunt(&mixed, |data| fuzz_envelope(data, &read, &[text()]));
+    let found = hunt(&mixed, |data: &[u8]| fuzz_envelope(data, &read, &[text()]));
     assert!(found.unwrap().starts_with("a value that nobody sealed"));
 }
 
@@ -186,7 +124,9 @@ fn bodies() {
     let pipeline = samples::pipeline(Suite::Checksum);
     let read = |envelope: &Bytes| pipeline.open(&BINDING, envelope);
     assert_eq!(
-        hunt(&corpus(Suite::Checksum), |data| fuzz_body(data, &read)),
+        hunt(&corpus(Suite::Checksum), |data: &[u8]| fuzz_body(
+            data, &read
+        )),
         None
     );
 }
@@ -205,7 +145,9 @@ fn a_reader_that_does_not_check_counts_is_found() {
             payload: Bytes::new(),
         }))
     };
-    let found = hunt(&corpus(Suite::Checksum), |data| fuzz_body(data, &read));
+    let found = hunt(&corpus(Suite::Checksum), |data: &[u8]| {
+        fuzz_body(data, &read)
+    });
     assert!(
         found
             .unwrap()
@@ -222,7 +164,9 @@ fn decompression() {
         assert_eq!(read(&whole).unwrap().payload, text());
     }
     assert_eq!(
-        hunt(&compressed_corpus(), |data| fuzz_decompress(data, &read)),
+        hunt(&compressed_corpus(), |data: &[u8]| fuzz_decompress(
+            data, &read
+        )),
         None
     );
 }
@@ -237,6 +181,8 @@ fn a_reader_that_believes_the_claimed_length_is_found() {
             payload: vec![0; claimed.min(8 << 20) as usize].into(),
         }))
     };
-    let found = hunt(&compressed_corpus(), |data| fuzz_decompress(data, &read));
+    let found = hunt(&compressed_corpus(), |data: &[u8]| {
+        fuzz_decompress(data, &read)
+    });
     assert!(found.unwrap().starts_with("a payload above its bound"));
 }

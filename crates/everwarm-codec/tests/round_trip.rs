@@ -9,6 +9,7 @@ use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
 use everwarm_core::codec::{Binding, Codec, Meta, Opened, Refusal, Spans};
 use everwarm_core::mark::Mark;
+use everwarm_core::slide::Slide;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use samples::{BINDING, COMPRESSIONS, compressing, each, full_meta, pipeline, text};
@@ -32,13 +33,20 @@ prop_compose! {
         fresh in proptest::option::of(duration()),
         quiet in proptest::option::of(duration()),
         (stale, if_error, computed_in) in (duration(), duration(), duration()),
+        slide in proptest::option::of((duration(), duration(), duration())),
         stamps in vec(mark(), 0..=64),
         tags in vec("\\PC{0,12}", 0..=64),
         key in proptest::option::of(vec(any::<u8>(), 0..300)),
     ) -> Meta {
         Meta {
             format,
-            spans: Spans { fresh, quiet, stale, if_error },
+            spans: Spans {
+                fresh,
+                quiet,
+                stale,
+                if_error,
+                slide: slide.map(|(by, ahead, most)| Slide { by, ahead, most }),
+            },
             computed_in,
             stamps,
             tags: tags.into_iter().map(Into::into).collect(),

@@ -67,7 +67,16 @@ fn an_envelope_opens_under_its_own_key_alone() {
                 Err(expected),
                 "{suite:?} {other:?}"
             );
+            assert_eq!(
+                pipeline.open_whole(&other, &envelope),
+                Err(expected),
+                "{suite:?} {other:?}, whole"
+            );
         }
+        assert_eq!(
+            pipeline.open_whole(&BINDING, &envelope),
+            pipeline.open(&BINDING, &envelope)
+        );
         assert!(pipeline.open(&BINDING, &envelope).is_ok());
     }
 }

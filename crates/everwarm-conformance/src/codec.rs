@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use everwarm_core::codec::{Binding, Codec, Meta, Spans};
 use everwarm_core::mark::Mark;
+use everwarm_core::slide::Slide;
 use everwarm_core::store::Bytes;
 
 use crate::numbers::Numbers;
@@ -24,6 +25,11 @@ fn meta() -> Meta {
         quiet: Some(Duration::from_secs(50)),
         stale: Duration::from_secs(30),
         if_error: Duration::from_secs(3_600),
+        slide: Some(Slide {
+            by: Duration::from_millis(61_500),
+            ahead: Duration::from_secs(30),
+            most: Duration::from_secs(86_400),
+        }),
     };
     let mark = |shard| Mark {
         shard,

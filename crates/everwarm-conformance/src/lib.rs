@@ -7,7 +7,7 @@
 //!
 //! everwarm_conformance::store!(|fixture| {
 //!     fixture.once(|| MemoryStore::with_clock(Bounds::entries(1_000.try_into().unwrap()), fixture.clock())).handle()
-//! }; counters, conditional, leases, scan, touch, generations, notify);
+//! }; counters, conditional, leases, scan, touch, generations, notify, suspend);
 //! ```
 //!
 //! - The closure is called once for each handle on a place: two calls with the same fixture stand for two processes.
@@ -23,6 +23,7 @@
 mod clock;
 pub mod codec;
 mod harness;
+mod hunt;
 mod later;
 pub mod layer;
 mod numbers;
@@ -34,6 +35,7 @@ mod wait;
 
 pub use clock::ManualClock;
 pub use harness::{Bench, Fixture, Harness};
+pub use hunt::{Wrong, hunt};
 pub use later::{Later, later};
 pub use numbers::Numbers;
 pub use promise::{Broken, Kept};

@@ -2,7 +2,9 @@
 
 use crate::harness::Bench;
 use crate::promise::Kept;
-use crate::store::{self, conditional, counters, generations, leases, notify, scan, touch};
+use crate::store::{
+    self, conditional, counters, generations, leases, notify, scan, suspend, touch,
+};
 
 /// A promise of a store, and the check that finds it broken.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +99,7 @@ promises! { $
         clear_ends_those_it_clears
         it_is_no_entry
         of_many_at_once_one_holds
+        of_many_leases_each_is_as_if_alone
     }
     scan {
         a_name_is_in_one_page
@@ -121,6 +124,7 @@ promises! { $
         an_entry_comes_with_its_markers
         namespaces_are_apart
         settling_and_invalidating_are_one_step_each
+        of_many_values_each_is_settled_as_if_alone
     }
     notify {
         every_change_by_hand_is_told
@@ -129,5 +133,15 @@ promises! { $
         ones_own_changes_are_left_out
         what_was_told_is_not_told_again
         who_is_far_behind_is_told_of_a_gap
+    }
+    suspend {
+        a_suspension_invalidates
+        nothing_is_stored_while_it_lasts
+        as_many_resume_as_have_suspended
+        a_resumption_invalidates
+        it_ends_by_itself_as_an_invalidation
+        the_longest_span_counts
+        an_invalidation_leaves_it
+        its_marker_only_grows
     }
 }

@@ -8,7 +8,8 @@ use everwarm_core::layer::{Layer, Verb};
 use everwarm_core::mark::{Reading, Tag};
 use everwarm_core::store::{
     Answer, Bytes, Computed, Condition, Conditional, Counters, Entry, Failure, Found, Generations,
-    Grant, Info, Leases, Limits, Messages, Notify, Page, Scan, Settled, Store, Touch,
+    Grant, Info, Leased, Leases, Limits, Messages, Notify, Page, Scan, Settled, Store, Suspend,
+    Touch,
 };
 
 /// A store with a layer around each of its verbs. It is a store with the same facets, so that layers pile up:
@@ -57,6 +58,13 @@ impl<S: Store, L: Layer> Layered<S, L> {
         })
     }
 
+    fn passed(&self, found: Option<Found>) -> Option<Found> {
+        found.map(|found| Found {
+            bytes: self.layer.found(found.bytes),
+            ..found
+        })
+    }
+
     fn look<'a, F: ?Sized + 'a, T: Send + 'a>(
         &'a self,
         facet: impl Fn(&'a S) -> Option<&'a F> + Send + Sync + 'a,
@@ -92,7 +100,8 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
-        self.read(move |store| store.get(name))
+        let answer = self.read(move |store| store.get(name));
+        answer.map(|found| self.passed(found))
     }
 
     fn set<'a>(&'a self, name: &'a str, bytes: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
@@ -108,7 +117,8 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
     }
 
     fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
-        self.read(move |store| store.get_many(names))
+        let answer = self.read(move |store| store.get_many(names));
+        answer.map(|found| found.into_iter().map(|found| self.passed(found)).collect())
     }
 
     fn set_many<'a>(&'a self, entries: &'a [Entry<'a>]) -> Answer<'a, ()> {
@@ -141,6 +151,11 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
         self.store.doubts()
     }
 
+    fn proves(&self, _found: &Found) -> bool {
+        // What a layer did to the bytes the store does not know.
+        false
+    }
+
     fn after_fork(&self) {
         self.store.after_fork();
     }
@@ -171,6 +186,10 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
 
     fn notify(&self) -> Option<&dyn Notify> {
         self.store.notify().is_some().then_some(self)
+    }
+
+    fn suspending(&self) -> Option<&dyn Suspend> {
+        self.store.suspending().is_some().then_some(self)
     }
 }
 
@@ -234,6 +253,19 @@ impl<S: Store, L: Layer> Leases for Layered<S, L> {
             facet.set_leased(name, token, bytes.clone(), ttl)
         })
     }
+
+    fn lease_many<'a>(
+        &'a self,
+        names: &'a [(&'a str, u64)],
+        ttl: Duration,
+    ) -> Answer<'a, Vec<Grant>> {
+        self.change(0, S::leases, move |facet| facet.lease_many(names, ttl))
+    }
+
+    fn set_leased_many<'a>(&'a self, entries: &'a [Leased<'a>]) -> Answer<'a, Vec<bool>> {
+        let size = entries.iter().map(|entry| entry.bytes.len()).sum();
+        self.change(size, S::leases, move |facet| facet.set_leased_many(entries))
+    }
 }
 
 impl<S: Store, L: Layer> Scan for Layered<S, L> {
@@ -275,9 +307,10 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
         namespace: &'a str,
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)> {
-        self.look(S::generations, move |facet| {
+        let answer = self.look(S::generations, move |facet| {
             facet.get_with(name, namespace, tags)
-        })
+        });
+        answer.map(|(found, reading)| (self.passed(found), reading))
     }
 
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
@@ -292,6 +325,30 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
             facet.settle(computed.clone())
         })
     }
+
+    fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
+        let size = computed.iter().map(|computed| computed.bytes.len()).sum();
+        self.change(size, S::generations, move |facet| {
+            facet.settle_many(computed)
+        })
+    }
+}
+
+impl<S: Store, L: Layer> Suspend for Layered<S, L> {
+    fn suspend<'a>(
+        &'a self,
+        namespace: &'a str,
+        tags: &'a [Tag],
+        span: Duration,
+    ) -> Answer<'a, Reading> {
+        self.change(0, S::suspending, move |facet| {
+            facet.suspend(namespace, tags, span)
+        })
+    }
+
+    fn resume<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        self.change(0, S::suspending, move |facet| facet.resume(namespace, tags))
+    }
 }
 
 impl<S: Store, L: Layer> Notify for Layered<S, L> {
@@ -302,6 +359,14 @@ impl<S: Store, L: Layer> Notify for Layered<S, L> {
 
     fn messages(&self, after: u64) -> Answer<'_, Messages> {
         self.look(S::notify, move |facet| facet.messages(after))
+    }
+
+    fn silence(&self) -> Duration {
+        self.store.notify().map_or(Duration::ZERO, Notify::silence)
+    }
+
+    fn failovers(&self) -> u64 {
+        self.store.notify().map_or(0, Notify::failovers)
     }
 }
 

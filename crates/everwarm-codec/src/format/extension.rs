@@ -100,6 +100,10 @@ extensions! {
     Array = 64, Tail;
     /// A scalar of numpy.
     Scalar = 65, Tail;
+    /// A view of memory.
+    View = 66, Tail;
+    /// An array of the standard library.
+    Numbers = 67, Tail;
     /// A frame of pandas.
     PandasFrame = 72, Tail;
     /// A series of pandas.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use everwarm_core::codec::Spans;
 use everwarm_core::mark::Mark;
+use everwarm_core::slide::Slide;
 use serde_json::Value;
 
 use super::{
@@ -42,6 +43,14 @@ fn meta(row: &Value) -> Meta {
             quiet: span("quiet"),
             stale: span("stale").unwrap(),
             if_error: span("if_error").unwrap(),
+            slide: row["slide"].as_array().map(|spans| {
+                let span = |at: usize| Duration::from_nanos(spans[at].as_u64().unwrap());
+                Slide {
+                    by: span(0),
+                    ahead: span(1),
+                    most: span(2),
+                }
+            }),
         },
         computed_in: span("computed_in").unwrap(),
         stamps: list("stamps")

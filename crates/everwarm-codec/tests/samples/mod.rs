@@ -70,6 +70,7 @@ pub(crate) fn full_meta() -> Meta {
             quiet: Some(Duration::from_micros(45_500_001)),
             stale: Duration::from_secs(30),
             if_error: Duration::from_secs(3600),
+            slide: None,
         },
         computed_in: Duration::from_nanos(1_234_567_891),
         stamps: vec![mark(0, 3), mark(9, (1 << 53) - 1)],

@@ -12,17 +12,17 @@ use crate::harness::Bench;
 use crate::promise::{Broken, Kept, ensure};
 use crate::wait::wait;
 
-fn generations<'b>(bench: &'b Bench<'_>) -> Result<&'b dyn Generations, Broken> {
+pub(super) fn generations<'b>(bench: &'b Bench<'_>) -> Result<&'b dyn Generations, Broken> {
     let generations = bench.store.generations();
     generations.ok_or_else(|| Broken::new("the store offers no generations"))
 }
 
-const fn tag(n: u8) -> Tag {
+pub(super) const fn tag(n: u8) -> Tag {
     Tag([n; 16])
 }
 
 /// A value on its way, without a lease.
-fn computed<'a>(
+pub(super) fn computed<'a>(
     name: &'a str,
     namespace: &'a str,
     stamps: &'a [Mark],
@@ -40,7 +40,7 @@ fn computed<'a>(
 }
 
 /// Whether stamps cover all markers of a reading.
-fn covers(stamps: &Reading, reading: &Reading) -> bool {
+pub(super) fn covers(stamps: &Reading, reading: &Reading) -> bool {
     valid(&stamps.shards, reading.markers.iter().copied())
 }
 
@@ -349,6 +349,39 @@ pub(crate) fn settling_and_invalidating_are_one_step_each(bench: &Bench<'_>) -> 
         ensure!(
             seen == (settled == Settled::Stored),
             "a value was {settled:?}, and found after an invalidation at the same time: {seen}"
+        );
+    }
+    Ok(())
+}
+
+pub(crate) fn of_many_values_each_is_settled_as_if_alone(bench: &Bench<'_>) -> Kept {
+    let generations = generations(bench)?;
+    let space = bench.name("space");
+    let names = ["first", "old", "unheld", "last"].map(|text| bench.name(text));
+    let tags = [[tag(1)], [tag(2)]];
+    let before = wait(generations.begin(&space, &[tag(1), tag(2)], None))?;
+    wait(generations.invalidate(&space, &tags[1]))?;
+    let mut all: Vec<_> = names
+        .iter()
+        .map(|name| computed(name, &space, &before.shards, &tags[0]))
+        .collect();
+    all[1].tags = &tags[1];
+    let mut expected = vec![Settled::Stored; 4];
+    expected[1] = Settled::Overtaken;
+    if let Some(leases) = bench.store.leases() {
+        wait(leases.lease(&names[0], 5, LONG))?;
+        (all[0].token, all[2].token) = (Some(5), Some(6));
+        expected[2] = Settled::Lost;
+    }
+    let settled = wait(generations.settle_many(&all))?;
+    ensure!(
+        settled == expected,
+        "of many values they were {settled:?}, and not {expected:?}"
+    );
+    for (name, settled) in names.iter().zip(settled) {
+        ensure!(
+            bench.has(name)? == (settled == Settled::Stored),
+            "of many values one was {settled:?}, which its name does not show"
         );
     }
     Ok(())

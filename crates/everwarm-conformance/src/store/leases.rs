@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use everwarm_core::store::{Bytes, Condition, Entry, Grant, Leases};
+use everwarm_core::store::{Bytes, Condition, Entry, Grant, Leased, Leases};
 
 use super::LONG;
 use super::keeping::joined;
@@ -347,6 +347,49 @@ pub(crate) fn of_many_at_once_one_holds(bench: &Bench<'_>) -> Kept {
     ensure!(
         granted == ROUNDS,
         "of 4 threads, {granted} hold a lease, and there are {ROUNDS} leases"
+    );
+    Ok(())
+}
+
+pub(crate) fn of_many_leases_each_is_as_if_alone(bench: &Bench<'_>) -> Kept {
+    let leases = leases(bench)?;
+    let names = ["first", "held", "last"].map(|text| bench.name(text));
+    taken(leases, &names[1], 9, LONG)?;
+    let wanted: Vec<(&str, u64)> = names.iter().map(String::as_str).zip(1..).collect();
+    let grants = wait(leases.lease_many(&wanted, LONG))?;
+    let granted: Vec<_> = grants.iter().map(|one| *one == Grant::Granted).collect();
+    ensure!(
+        granted == [true, false, true],
+        "of many leases, of which the second is held, {grants:?} were given"
+    );
+    ensure!(
+        holds(leases, &names[1], 9)?,
+        "who asked for many took another one's lease"
+    );
+    let entries: Vec<_> = wanted
+        .iter()
+        .map(|&(name, token)| Leased {
+            name,
+            token,
+            bytes: Bytes::from("many"),
+            ttl: Some(LONG),
+        })
+        .collect();
+    let set = wait(leases.set_leased_many(&entries))?;
+    ensure!(
+        set == [true, false, true],
+        "of many sets, of which the second has no lease, {set:?} were done"
+    );
+    for (name, set) in names.iter().zip(set) {
+        let found = bench.bytes(name)?;
+        ensure!(
+            found.is_some() == set,
+            "what many sets say is not what is found"
+        );
+    }
+    ensure!(
+        !holds(leases, &names[0], 1)?,
+        "a lease is there after many were set under theirs"
     );
     Ok(())
 }

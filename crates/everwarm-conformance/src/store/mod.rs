@@ -10,6 +10,7 @@ mod names;
 pub(crate) mod notify;
 mod random;
 pub(crate) mod scan;
+pub(crate) mod suspend;
 mod threads;
 pub(crate) mod touch;
 mod ttl;
@@ -27,7 +28,7 @@ use std::time::Duration;
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 /// The facets by their names, and whether a store offers each.
-pub(crate) fn offered(store: &dyn everwarm_core::store::Store) -> [(&'static str, bool); 7] {
+pub(crate) fn offered(store: &dyn everwarm_core::store::Store) -> [(&'static str, bool); 8] {
     [
         ("counters", store.counters().is_some()),
         ("conditional", store.conditional().is_some()),
@@ -36,5 +37,6 @@ pub(crate) fn offered(store: &dyn everwarm_core::store::Store) -> [(&'static str
         ("touch", store.touch().is_some()),
         ("generations", store.generations().is_some()),
         ("notify", store.notify().is_some()),
+        ("suspend", store.suspending().is_some()),
     ]
 }

@@ -32,7 +32,7 @@ impl Faulty {
         self.inner.touch().expect("it has touch")
     }
 
-    fn numbers(&self) -> &dyn Generations {
+    pub(crate) fn numbers(&self) -> &dyn Generations {
         self.inner.generations().expect("it has generations")
     }
 }
@@ -197,6 +197,24 @@ impl Leases for Faulty {
             Ok(set)
         })
     }
+
+    fn lease_many<'a>(
+        &'a self,
+        names: &'a [(&'a str, u64)],
+        ttl: Duration,
+    ) -> Answer<'a, Vec<Grant>> {
+        now(|| {
+            let each = names
+                .iter()
+                .map(|&(name, token)| wait(self.lease(name, token, ttl)));
+            let mut grants = each.collect::<Done<Vec<_>>>()?;
+            if self.has(Fault::LeasesAllOrNone) && !grants.iter().all(|one| *one == Grant::Granted)
+            {
+                grants.fill(Grant::Held(ttl));
+            }
+            Ok(grants)
+        })
+    }
 }
 
 impl Scan for Faulty {
@@ -325,6 +343,9 @@ impl Generations for Faulty {
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
         match self.has(Fault::NumbersStandStill) {
             true => self.numbers().read(namespace, tags),
+            false if self.has(Fault::InvalidatingResumes) => {
+                self.suspends().resume(namespace, tags)
+            }
             false => self.numbers().invalidate(self.space(namespace), tags),
         }
     }
@@ -333,6 +354,9 @@ impl Generations for Faulty {
         now(|| {
             if self.has(Fault::NeverOvertakes) {
                 return self.stored(computed);
+            }
+            if self.is_suspended(computed.tags) {
+                return Ok(Settled::Overtaken);
             }
             let markers = wait(self.numbers().read(computed.namespace, computed.tags))?.markers;
             if self.has(Fault::SettlesInTwoSteps) {
@@ -361,6 +385,21 @@ impl Generations for Faulty {
             }
             computed.namespace = self.space(computed.namespace);
             wait(self.numbers().settle(computed))
+        })
+    }
+
+    fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
+        now(|| {
+            let mut settled = Vec::with_capacity(computed.len());
+            for computed in computed {
+                settled.push(wait(self.settle(computed.clone()))?);
+                if self.has(Fault::SettlesUpToTheFirst) && settled.last() != Some(&Settled::Stored)
+                {
+                    break;
+                }
+            }
+            settled.resize(computed.len(), Settled::Lost);
+            Ok(settled)
         })
     }
 }

@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use everwarm_conformance::wait;
+use everwarm_core::mark::Tag;
 use everwarm_core::store::{
     Answer, Bytes, Conditional, Counters, Failure, Found, Generations, Info, Leases, Limits,
-    Notify, Scan, Store, Touch,
+    Notify, Scan, Store, Suspend, Touch,
 };
 use everwarm_memory::MemoryStore;
 
@@ -83,6 +84,16 @@ pub(crate) enum Fault {
     TellsItself,
     TellsAgain,
     HidesGaps,
+    LeasesAllOrNone,
+    SettlesUpToTheFirst,
+    SuspendsNothing,
+    SuspendsForAMoment,
+    ResumesAtOnce,
+    ResumesQuietly,
+    SuspendsForEver,
+    LastSpanCounts,
+    InvalidatingResumes,
+    TellsOldMarkers,
 }
 
 /// As long as nothing in a check.
@@ -105,6 +116,8 @@ pub(crate) struct Seen {
     pub(crate) names: Vec<String>,
     ttls: HashMap<String, Option<Duration>>,
     pub(crate) tokens: HashMap<String, u64>,
+    /// What it suspended itself.
+    pub(crate) suspended: Vec<Tag>,
     answers: VecDeque<Option<Found>>,
     last: String,
 }
@@ -375,6 +388,10 @@ impl Store for Faulty {
     }
 
     fn generations(&self) -> Option<&dyn Generations> {
+        Some(self)
+    }
+
+    fn suspending(&self) -> Option<&dyn Suspend> {
         Some(self)
     }
 

@@ -2,6 +2,7 @@
 
 mod facets;
 mod faulty;
+mod suspends;
 
 use everwarm_conformance::{Harness, Outcome, PROMISES, check};
 use everwarm_memory::{Bounds, MemoryStore};
@@ -274,6 +275,44 @@ const FAULTS: &[(Fault, &str, &str)] = &[
         "notify",
         "who_is_far_behind_is_told_of_a_gap",
     ),
+    (
+        Fault::LeasesAllOrNone,
+        "leases",
+        "of_many_leases_each_is_as_if_alone",
+    ),
+    (
+        Fault::SettlesUpToTheFirst,
+        "generations",
+        "of_many_values_each_is_settled_as_if_alone",
+    ),
+    (
+        Fault::SuspendsNothing,
+        "suspend",
+        "a_suspension_invalidates",
+    ),
+    (
+        Fault::SuspendsForAMoment,
+        "suspend",
+        "nothing_is_stored_while_it_lasts",
+    ),
+    (
+        Fault::ResumesAtOnce,
+        "suspend",
+        "as_many_resume_as_have_suspended",
+    ),
+    (Fault::ResumesQuietly, "suspend", "a_resumption_invalidates"),
+    (
+        Fault::SuspendsForEver,
+        "suspend",
+        "it_ends_by_itself_as_an_invalidation",
+    ),
+    (Fault::LastSpanCounts, "suspend", "the_longest_span_counts"),
+    (
+        Fault::InvalidatingResumes,
+        "suspend",
+        "an_invalidation_leaves_it",
+    ),
+    (Fault::TellsOldMarkers, "suspend", "its_marker_only_grows"),
 ];
 
 #[test]
