@@ -176,26 +176,20 @@ impl Writing<'_> {
     }
 
     fn read_bucket(&mut self, number: u64) -> Step<Bucket> {
-        if let Some((at, bucket)) = &self.bucket
-            && *at == number
-        {
-            return Ok(bucket.clone());
+        if let Some(bucket) = self.buckets.find(number) {
+            return Ok(bucket);
         }
         let bucket = self
             .index
             .bucket(number)?
             .ok_or(Trouble::Damaged("its index is cut"))?;
-        self.bucket = Some((number, bucket.clone()));
+        self.buckets.keep(number, bucket.clone());
         Ok(bucket)
     }
 
     pub(crate) fn write_slot(&mut self, at: At, bytes: [u8; 32]) -> Step<()> {
         self.index.write_slot(at, bytes)?;
-        if let Some((number, bucket)) = &mut self.bucket
-            && *number == at.bucket
-        {
-            bucket.put(at.slot, bytes);
-        }
+        self.buckets.put(at, bytes);
         Ok(())
     }
 
@@ -258,7 +252,7 @@ impl Writing<'_> {
             }
             bucket.set_header(self.index.life, number, true);
             self.index.write_header(number, &bucket)?;
-            self.bucket = Some((number, bucket));
+            self.buckets.keep(number, bucket);
         }
         Err(Trouble::Damaged("its index is crowded"))
     }

@@ -189,9 +189,12 @@ fn decoded(text: &str) -> Result<String, Error> {
     }
 }
 
-/// `text` as far as a message repeats it.
+/// `text` as far as a message repeats it: nothing that may be a user's password, which an `@` ends.
 fn excerpt(text: &str) -> String {
-    text.chars().take(40).collect()
+    match text.rsplit_once('@') {
+        Some((_, rest)) => format!("***@{rest}").chars().take(40).collect(),
+        None => text.chars().take(40).collect(),
+    }
 }
 
 fn undecodable(text: &str) -> Error {

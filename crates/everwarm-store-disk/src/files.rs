@@ -20,7 +20,7 @@ use crate::directory::Directory;
 use crate::error::{Step, Trouble, damaged};
 use crate::head::{self, HEAD, Head};
 use crate::index::{At, Index, Read, SLOTS, Slot, Use};
-use crate::large::Proven;
+use crate::large::{Proven, Spare};
 use crate::markers::Markers;
 use crate::record::{Header, Kind, LONGEST, Large};
 use crate::times::StoreTime;
@@ -44,6 +44,7 @@ pub(crate) struct Files {
     pub(crate) segments: RwLock<BTreeMap<u64, Arc<File>>>,
     pub(crate) seat: Mutex<Seat>,
     pub(crate) proven: Proven,
+    pub(crate) spare: Spare,
     pub(crate) markers: Markers,
     pub(crate) doubts: Mutex<Vec<String>>,
 }
@@ -104,6 +105,7 @@ impl Files {
             segments: RwLock::default(),
             seat: Mutex::default(),
             proven: Proven::default(),
+            spare: Spare::default(),
             markers: Markers::default(),
             doubts: Mutex::default(),
         }
@@ -130,6 +132,12 @@ impl Files {
             std::thread::yield_now();
         }
         Err(Trouble::Damaged("its head"))
+    }
+
+    /// Whether the index is still the one that a head names, and the time is that of the head.
+    pub(crate) fn follows(&self, head: &Head) -> bool {
+        let index = self.index.read();
+        index.name == head.index && index.life == head.life && self.time.is_added(head.added)
     }
 
     /// Follows to the index of now, if another one took the place of this.
@@ -209,29 +217,32 @@ impl Files {
         if slot.deadline <= now {
             return Ok(Look::Absent);
         }
-        Ok(match self.entry(index, &slot)? {
-            Some((entry, found)) if found == name => Look::There((at, entry)),
-            // Another name with the same hash: it took this one's place.
-            Some(_) => Look::Absent,
-            None => Look::Unclear,
+        Ok(match self.entry(index, &slot, name)? {
+            Look::There(entry) => Look::There((at, entry)),
+            Look::Absent => Look::Absent,
+            Look::Unclear => Look::Unclear,
         })
     }
 
-    /// The entry a slot points to, and its name; `None` if there is none such.
-    pub(crate) fn entry(&self, index: &Index, slot: &Slot) -> Step<Option<(Entry, String)>> {
+    /// The entry of a name that a slot points to.
+    pub(crate) fn entry(&self, index: &Index, slot: &Slot, name: &str) -> Step<Look<Entry>> {
         let Some(record) = self.record(index, slot.place, slot.length as usize)? else {
-            return Ok(None);
+            return Ok(Look::Unclear);
         };
-        let Some((header, name)) = Header::read(&record, (index.life, slot.place)) else {
-            return Ok(None);
+        let Some((header, found)) = Header::read(&record, (index.life, slot.place)) else {
+            return Ok(Look::Unclear);
         };
         if header.kind != Kind::Entry || header.is_large != slot.is_large {
-            return Ok(None);
+            return Ok(Look::Unclear);
         }
-        let name = name.to_owned();
+        let is_other = found != name;
         let Some(value) = header.value(&record) else {
-            return Ok(None);
+            return Ok(Look::Unclear);
         };
+        if is_other {
+            // Another name with the same hash: it took this one's place.
+            return Ok(Look::Absent);
+        }
         let bytes = if header.is_large {
             match Large::read(value) {
                 Some(large) => self.large(large)?,
@@ -240,13 +251,12 @@ impl Files {
         } else {
             Some(Bytes::from(record).slice(header.value_in()))
         };
-        Ok(bytes.map(|bytes| {
-            let entry = Entry {
+        Ok(bytes.map_or(Look::Unclear, |bytes| {
+            Look::There(Entry {
                 slot: *slot,
                 header,
                 bytes,
-            };
-            (entry, name)
+            })
         }))
     }
 

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt;
 
 /// The bytes of a bucket.
 pub(crate) const BUCKET: usize = 512;
-const SLOT: usize = 32;
+pub(crate) const SLOT: usize = 32;
 /// Slots of a bucket.
 pub(crate) const SLOTS: usize = BUCKET / SLOT - 1;
 /// Where in a slot it is noted that it was read.

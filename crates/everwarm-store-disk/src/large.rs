@@ -19,6 +19,8 @@ use crate::record::{LARGE_FROM, Large};
 
 /// Files that a process remembers to have checked.
 const REMEMBERED: usize = 4096;
+/// Values of more bytes leave their room to nobody.
+const SPARED: usize = 4 << 20;
 /// Two changes within less may carry the same time: by the ticks of the system, or on file systems that keep seconds alone.
 const COARSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -54,6 +56,32 @@ fn changed(metadata: &Metadata) -> (i64, i64) {
     (metadata.ctime(), metadata.ctime_nsec())
 }
 
+/// Room of the value that was read last, for the next one: to be given fresh memory for a megabyte takes longer than to read it.
+#[derive(Debug, Default)]
+pub(crate) struct Spare(Mutex<Option<Bytes>>);
+
+impl Spare {
+    /// Room for so many bytes; that of the last value, if nobody has it any more.
+    fn take(&self, length: usize) -> Vec<u8> {
+        let last = self.0.lock().take();
+        if let Some(mut bytes) = last.filter(Bytes::is_unique) {
+            bytes.truncate(0);
+            let room = Vec::from(bytes);
+            if room.capacity() >= length {
+                return room;
+            }
+        }
+        Vec::with_capacity(length)
+    }
+
+    /// The room of this value is the next one's when all others have let it go.
+    fn give(&self, bytes: &Bytes) {
+        if bytes.len() <= SPARED {
+            *self.0.lock() = Some(bytes.clone());
+        }
+    }
+}
+
 impl Files {
     /// A large value; `None` if it is not there or not whole.
     pub(crate) fn large(&self, large: Large) -> Step<Option<Bytes>> {
@@ -66,7 +94,7 @@ impl Files {
             return Ok(None);
         }
         let length = usize::try_from(large.length).unwrap_or(usize::MAX);
-        let mut bytes = Vec::with_capacity(length);
+        let mut bytes = self.spare.take(length);
         while bytes.len() < length {
             let at = bytes.len() as u64;
             if rustix::io::pread(&file, spare_capacity(&mut bytes), at)? == 0 {
@@ -80,7 +108,9 @@ impl Files {
             }
             self.proven.add(large.file, &metadata);
         }
-        Ok(Some(bytes.into()))
+        let bytes = Bytes::from(bytes);
+        self.spare.give(&bytes);
+        Ok(Some(bytes))
     }
 }
 
@@ -152,4 +182,25 @@ pub(crate) fn large_name(file: u64) -> String {
 
 fn new_name(file: u64) -> String {
     format!("new.{file:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_given_again_when_nobody_has_it_any_more() {
+        let spare = Spare::default();
+        let first = Bytes::from(vec![1; 1_000]);
+        let place = first.as_ptr();
+        spare.give(&first);
+        let other = spare.take(1_000);
+        assert_ne!(other.as_ptr(), place, "somebody reads there");
+        spare.give(&first);
+        drop(first);
+        let room = spare.take(900);
+        assert_eq!((room.as_ptr(), room.len()), (place, 0));
+        spare.give(&Bytes::from(room));
+        assert!(spare.take(2_000).capacity() >= 2_000);
+    }
 }

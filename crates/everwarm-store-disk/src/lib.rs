@@ -24,6 +24,7 @@
 
 mod anew;
 mod apply;
+mod buckets;
 mod config;
 mod connect;
 mod directory;
@@ -42,6 +43,7 @@ mod room;
 mod store;
 mod sweep;
 mod times;
+mod together;
 mod writing;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use everwarm_core::mark::{Mark, Tag};
 use parking_lot::RwLock;
 
 use crate::error::Step;
@@ -17,7 +18,22 @@ const REMEMBERED: usize = 4096;
 
 /// The markers that were read.
 #[derive(Debug, Default)]
-pub(crate) struct Markers(RwLock<HashMap<u64, Known>>);
+pub(crate) struct Markers {
+    known: RwLock<HashMap<u64, Known>>,
+    /// Those of the last reading that found all: readers of one function ask for the same again and again.
+    last: RwLock<Last>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    life: u64,
+    counter: u64,
+    namespace: String,
+    tags: Vec<Tag>,
+    markers: Vec<Option<Mark>>,
+    /// When the first of them ends.
+    deadline: u64,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -34,6 +50,38 @@ pub(crate) struct Marker {
 }
 
 impl Markers {
+    /// The markers of these tags, if they are those of the last reading.
+    pub(crate) fn again(
+        &self,
+        head: &Head,
+        (namespace, tags): (&str, &[Tag]),
+        needed: u64,
+    ) -> Option<Vec<Option<Mark>>> {
+        let last = self.last.read();
+        let is_same = last.life == head.life
+            && last.counter == head.number
+            && last.deadline >= needed
+            && last.tags == tags
+            && last.namespace == namespace;
+        is_same.then(|| last.markers.clone())
+    }
+
+    /// Takes note of a reading, whose first marker ends at `deadline`.
+    pub(crate) fn note(
+        &self,
+        head: &Head,
+        (namespace, tags): (&str, &[Tag]),
+        markers: &[Option<Mark>],
+        deadline: u64,
+    ) {
+        let mut last = self.last.write();
+        (last.life, last.counter) = (head.life, head.number);
+        last.deadline = deadline;
+        namespace.clone_into(&mut last.namespace);
+        tags.clone_into(&mut last.tags);
+        markers.clone_into(&mut last.markers);
+    }
+
     /// The marker of a hash that is kept beyond `needed`.
     pub(crate) fn read(
         &self,
@@ -41,7 +89,7 @@ impl Markers {
         hash: u64,
         needed: u64,
     ) -> Step<Look<Marker>> {
-        if let Some(known) = self.0.read().get(&hash)
+        if let Some(known) = self.known.read().get(&hash)
             && known.life == head.life
             && known.counter == head.number
             && known.marker.deadline >= needed
@@ -59,7 +107,7 @@ impl Markers {
         if marker.deadline < needed {
             return Ok(Look::Absent);
         }
-        let mut known = self.0.write();
+        let mut known = self.known.write();
         if known.len() >= REMEMBERED {
             known.clear();
         }

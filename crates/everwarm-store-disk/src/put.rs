@@ -4,7 +4,7 @@ use everwarm_core::store::Bytes;
 
 use crate::apply::Change;
 use crate::error::{Step, Trouble};
-use crate::files::{Entry, hash_of};
+use crate::files::{Entry, Look, hash_of};
 use crate::index::{At, Slot, Use};
 use crate::record::{Header, Kind, Large};
 use crate::writing::Writing;
@@ -45,9 +45,10 @@ impl Writing<'_> {
         let Some((_, slot)) = self.entry_slot(name)? else {
             return Ok(None);
         };
-        match self.files.entry(&self.index, &slot)? {
-            Some((entry, found)) => Ok((found == name).then_some(entry)),
-            None => Err(Trouble::Damaged("an entry is not what its index says")),
+        match self.files.entry(&self.index, &slot, name)? {
+            Look::There(entry) => Ok(Some(entry)),
+            Look::Absent => Ok(None),
+            Look::Unclear => Err(Trouble::Damaged("an entry is not what its index says")),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use everwarm_core::clock::Clock;
 use everwarm_core::store::{
     Answer, Bytes, Conditional, Counters, Entry, Failure, FailureKind, Found, Generations, Info,
-    Leases, Limits, Notify, Scan, Store, Touch,
+    Leases, Limits, Notify, Scan, Store, Suspend, Touch,
 };
 
 use crate::config::Config;
@@ -19,7 +19,7 @@ use crate::files::Files;
 use crate::head::{HEAD, Head, Read};
 use crate::large;
 use crate::put::{Put, value_of};
-use crate::record::LONGEST_NAME;
+use crate::record::{LARGE_FROM, LONGEST_NAME};
 use crate::room::budget;
 use crate::sweep;
 use crate::times::{OneClock, StoreTime, SystemTimes, Times};
@@ -187,7 +187,7 @@ impl Disk {
         let (mut short, mut large) = (Vec::new(), Vec::new());
         for entry in entries {
             self.check(entry.name, entry.bytes.len() as u64)?;
-            let is_large = entry.bytes.len() >= crate::record::LARGE_FROM;
+            let is_large = entry.bytes.len() >= LARGE_FROM;
             (if is_large { &mut large } else { &mut short }).push(entry);
         }
         for entry in large {
@@ -196,25 +196,16 @@ impl Disk {
             })?
             .ok();
         }
-        let mut done = 0;
-        while done < short.len() {
-            done = self.write(|writing| {
-                let mut next = done;
-                while next < short.len() && !writing.is_long() {
-                    let entry = short[next];
-                    writing.put(&Put {
-                        name: entry.name,
-                        value: value_of(&entry.bytes, None),
-                        deadline: writing.deadline(entry.ttl),
-                        is_told: true,
-                    })?;
-                    next += 1;
-                }
-                writing.commit()?;
-                Ok(next)
-            })?;
-        }
-        Ok(())
+        self.in_few_steps(&short, |writing, entry| {
+            let put = Put {
+                name: entry.name,
+                value: value_of(&entry.bytes, None),
+                deadline: writing.deadline(entry.ttl),
+                is_told: true,
+            };
+            writing.put(&put).map(|_| ())
+        })
+        .map(|_| ())
     }
 
     fn delete_all(&self, names: &[&str]) -> Result<u64, Failure> {
@@ -326,6 +317,11 @@ impl Store for Disk {
             .unwrap_or_default()
     }
 
+    fn proves(&self, found: &Found) -> bool {
+        // Of a large value only the first read checks all bytes.
+        found.bytes.len() < LARGE_FROM
+    }
+
     fn after_fork(&self) {
         let last = self.opened();
         let Ok(parent) = &last.files else {
@@ -365,6 +361,10 @@ impl Store for Disk {
     }
 
     fn notify(&self) -> Option<&dyn Notify> {
+        Some(self)
+    }
+
+    fn suspending(&self) -> Option<&dyn Suspend> {
         Some(self)
     }
 }

@@ -117,11 +117,21 @@ impl StoreTime {
             .wrapping_sub(nanos(self.times.running()))
     }
 
+    /// Whether this is what is added.
+    pub(crate) fn is_added(&self, added: u64) -> bool {
+        self.added.load(Ordering::Relaxed) == added
+    }
+
     /// Takes over what the files say is to be added.
     pub(crate) fn follow(&self, added: u64) {
         if self.added.swap(added, Ordering::Relaxed) != added {
             self.latest.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// The latest instant that was read in this process.
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest.load(Ordering::Relaxed)
     }
 
     /// The instant that is now. A clock that turns back does not turn it back, and does not hold it up.

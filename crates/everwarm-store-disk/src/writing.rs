@@ -11,10 +11,11 @@ use parking_lot::MutexGuard;
 
 use crate::anew;
 use crate::apply::Change;
+use crate::buckets::Buckets;
 use crate::error::{Step, Trouble};
 use crate::files::{Files, Seat, read_head, segment_name};
 use crate::head::{self, Head};
-use crate::index::{Bucket, Index};
+use crate::index::Index;
 use crate::large::large_name;
 use crate::lock::Locked;
 use crate::record::{HEADER, Header, Kind, LONGEST, LONGEST_NAME, Large};
@@ -37,7 +38,7 @@ pub(crate) struct Writing<'f> {
     step_start: u64,
     changes: Vec<Change>,
     gone: Vec<u64>,
-    pub(crate) bucket: Option<(u64, Bucket)>,
+    pub(crate) buckets: Buckets,
 }
 
 impl<'f> Writing<'f> {
@@ -66,7 +67,7 @@ impl<'f> Writing<'f> {
             step_start: head.start,
             changes: Vec::new(),
             gone: Vec::new(),
-            bucket: None,
+            buckets: Buckets::default(),
             head,
         };
         if writing.head.writer != files.writer || writing.seat.is_unsure {
@@ -224,7 +225,7 @@ impl<'f> Writing<'f> {
         self.head.index = self.index.name;
         self.head.buckets = self.index.buckets;
         self.head.moving = true;
-        self.bucket = None;
+        self.buckets.clear();
         self.commit()?;
         self.files.take_index(Arc::clone(&self.index));
         old.file.set_len(0)?;

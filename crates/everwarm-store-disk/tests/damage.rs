@@ -1,110 +1,15 @@
 //! Damage: whatever is done to the files, no process goes down and no wrong value is read.
 
+mod damaged;
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use everwarm_core::mark::Tag;
-use everwarm_core::store::{Bytes, FailureKind, Generations, Leases, Notify, Scan, Store, Touch};
-use everwarm_store_disk::{Config, Disk};
-use support::{Chance, again, get, more_in_ci, now, open, part, proof, proven, set};
-
-const NAMES: u64 = 60;
-
-fn narrow(path: &Path) -> Config {
-    Config {
-        max_bytes: 4 << 20,
-        ..Config::new(path)
-    }
-}
-
-fn fill(path: &Path) {
-    let disk = Disk::open(narrow(path)).unwrap();
-    for at in 0..NAMES {
-        let name = format!("name {at}");
-        set(
-            &disk,
-            &name,
-            &proof(
-                &name,
-                1,
-                1,
-                if at % 20 == 0 {
-                    70_000
-                } else {
-                    20 + at as usize * 40
-                },
-            ),
-        );
-    }
-    for at in 0..NAMES {
-        let name = format!("name {at}");
-        if at % 3 == 0 {
-            set(&disk, &name, &proof(&name, 1, 2, 300));
-        }
-    }
-    now(disk.begin("shop", &[Tag([1; 16])], None)).unwrap();
-    now(disk.invalidate("shop", &[Tag([1; 16])])).unwrap();
-    now(disk.lease("leased", 7, Duration::from_secs(3600))).unwrap();
-}
-
-fn files(path: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(path.join("v1"))
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .collect();
-    files.sort();
-    files
-}
-
-/// Does everything with what is there: nothing but whole values of the right name may come of it.
-fn use_all(disk: &Disk) {
-    let read_all = || {
-        for at in 0..NAMES {
-            let name = format!("name {at}");
-            match now(disk.get(&name)) {
-                Ok(Some(found)) => {
-                    let (_, sequence) =
-                        proven(&name, &found.bytes).expect("a value is whole and of its name");
-                    assert!(at % 3 != 0 || sequence == 2, "{name} is the one before");
-                }
-                Ok(None) => {}
-                Err(failure) => assert_eq!(failure.kind, FailureKind::Corruption, "{failure}"),
-            }
-        }
-    };
-    read_all();
-    let kinds = [
-        now(disk.page("", None, 1000)).err(),
-        now(disk.read("shop", &[Tag([1; 16])])).err(),
-        now(disk
-            .notify()
-            .unwrap()
-            .messages(disk.change().wrapping_sub(1)))
-        .err(),
-        now(disk.lease("leased", 8, Duration::from_secs(1))).err(),
-        now(disk.expire("name 1", None)).err(),
-        now(disk.sweep()).err(),
-        now(disk.delete("name 2")).err(),
-        now(disk.clear("name 3")).err(),
-    ];
-    for failure in kinds.into_iter().flatten() {
-        assert_eq!(failure.kind, FailureKind::Corruption, "{failure}");
-    }
-    read_all();
-    // From the first damage that is met, all begins anew; a few verbs later it works as ever.
-    for attempt in 0.. {
-        match now(disk.set("after", Bytes::from("value"), None)) {
-            Ok(()) => break,
-            Err(failure) => assert!(
-                attempt < 3 && failure.kind == FailureKind::Corruption,
-                "{failure}"
-            ),
-        }
-    }
-    assert_eq!(get(disk, "after").unwrap(), "value");
-}
+use damaged::{files, fill, narrow, restrict, use_opened};
+use everwarm_core::store::{FailureKind, Store};
+use everwarm_store_disk::Disk;
+use support::{Chance, again, get, more_in_ci, now, open, part, set};
 
 /// Damages copies of a store, one place at a time, and uses each.
 #[test]
@@ -140,24 +45,8 @@ fn part_that_uses_damaged_stores() {
             Some(disk) => Ok(disk),
             None => Disk::open(narrow(&scratch)),
         };
-        match disk {
-            Ok(disk) => use_all(&disk),
-            // A head may come to look like somebody else's.
-            Err(failure) => assert!(
-                matches!(
-                    failure.kind,
-                    FailureKind::Permanent | FailureKind::Capability | FailureKind::Corruption
-                ),
-                "{failure}"
-            ),
-        }
+        use_opened(disk);
     }
-}
-
-fn restrict(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = if path.is_dir() { 0o700 } else { 0o600 };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn damage(bytes: &[u8], chance: &mut Chance) -> Vec<u8> {

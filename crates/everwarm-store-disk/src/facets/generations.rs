@@ -10,9 +10,10 @@ use everwarm_core::store::{Answer, Computed, Failure, Found, Generations, Settle
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::leases::held;
+use super::suspend::{Besides, Suspended, place};
 use crate::apply::Change;
 use crate::error::Step;
-use crate::files::Look;
+use crate::files::{Files, Look};
 use crate::index::{Slot, Use};
 use crate::record::{Header, Kind};
 use crate::store::Disk;
@@ -45,43 +46,62 @@ impl Generations for Disk {
     ) -> Answer<'a, (Option<Found>, Reading)> {
         let found = self.files().and_then(|files| {
             let entry = files.get(name)?;
-            Ok((entry, self.reading(namespace, tags, 1)?))
+            // The time was just read for the entry.
+            let same = files.same_markers((namespace, tags), files.time.latest());
+            let reading = same.map_or_else(|| self.reading(namespace, tags, 1), Ok)?;
+            Ok((entry, reading))
         });
         Answer::Now(found)
     }
 
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
-        let done = self.check(namespace, 0).and_then(|()| {
-            self.files()?
-                .write_surely(|writing| invalidate(writing, namespace, tags))
-        });
-        Answer::Now(done)
+        Answer::Now(self.struck(namespace, |writing| {
+            strike(writing, (namespace, tags), Besides::Nothing)
+        }))
     }
 
     fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
-        let put = self.put_if(
-            (computed.name, &computed.bytes, computed.ttl),
-            false,
-            |writing| {
-                if let Some(token) = computed.token
-                    && held(writing, computed.name, token)?.is_none()
-                {
-                    return Ok(Err(Settled::Lost));
-                }
-                let reading = writing.marked(computed.namespace, computed.tags, computed.ttl)?;
-                let is_valid = valid(computed.stamps, reading.markers);
-                Ok(if is_valid {
-                    Ok(())
-                } else {
-                    Err(Settled::Overtaken)
-                })
-            },
-        );
+        let (put, is_told) = ((computed.name, &computed.bytes, computed.ttl), false);
+        let put = self.put_if(put, is_told, |writing| allowed(writing, &computed));
         Answer::Now(put.map(|put| put.map_or_else(|refusal| refusal, |_| Settled::Stored)))
+    }
+
+    fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
+        let put = |computed: &'a Computed<'a>| (computed.name, &computed.bytes, computed.ttl);
+        let all = self.put_all_if(computed, put, allowed);
+        let settled =
+            |put: Result<(), Settled>| put.map_or_else(|refusal| refusal, |()| Settled::Stored);
+        Answer::Now(all.map(|all| all.into_iter().map(settled).collect()))
     }
 }
 
+/// Whether what was computed may be stored in this step.
+fn allowed(writing: &mut Writing<'_>, computed: &Computed<'_>) -> Step<Result<(), Settled>> {
+    if let Some(token) = computed.token
+        && held(writing, computed.name, token)?.is_none()
+    {
+        return Ok(Err(Settled::Lost));
+    }
+    let reading = writing.marked(computed.namespace, computed.tags, computed.ttl)?;
+    let is_valid = valid(computed.stamps, reading.markers);
+    Ok(if is_valid {
+        Ok(())
+    } else {
+        Err(Settled::Overtaken)
+    })
+}
+
 impl Disk {
+    /// Runs an invalidation.
+    pub(super) fn struck(
+        &self,
+        namespace: &str,
+        step: impl FnMut(&mut Writing<'_>) -> Step<Reading>,
+    ) -> Result<Reading, Failure> {
+        self.check(namespace, 0)
+            .and_then(|()| self.files()?.write_surely(step))
+    }
+
     fn begin_now(
         &self,
         namespace: &str,
@@ -107,24 +127,46 @@ impl Disk {
         let read = files.look(namespace, |_, now| {
             let head = files.read_head()?;
             let index = files.follow(&head)?;
-            let mut reading = Reading {
-                shards: vec![mark(head.life, head.number)],
-                markers: Vec::with_capacity(tags.len()),
-            };
+            // What ends now has ended.
+            let needed = needed.max(now.saturating_add(1));
+            let shards = vec![mark(head.life, head.number)];
+            let (mut markers, mut deadline) = (Vec::with_capacity(tags.len()), u64::MAX);
+            // What a suspended tag reads as changes with the time.
+            let mut lasts = true;
             for tag in tags {
                 let hash = marker_hash(head.life, namespace, tag);
-                // What ends now has ended.
-                let needed = needed.max(now.saturating_add(1));
-                let marker = match files.markers.read((&head, &index), hash, needed)? {
-                    Look::There(marker) => Some(mark(head.life, marker.number)),
-                    Look::Absent => None,
+                match files.markers.read((&head, &index), hash, needed)? {
+                    Look::There(marker) => {
+                        deadline = deadline.min(marker.deadline);
+                        lasts &= Suspended::read(marker.number).is_none();
+                        let number = number_of(marker.number, head.number, now);
+                        markers.push(number.map(|number| mark(head.life, number)));
+                    }
+                    Look::Absent => markers.push(None),
                     Look::Unclear => return Ok(Look::Unclear),
-                };
-                reading.markers.push(marker);
+                }
             }
-            Ok(Look::There(reading))
+            if lasts && markers.iter().all(Option::is_some) {
+                files
+                    .markers
+                    .note(&head, (namespace, tags), &markers, deadline);
+            }
+            Ok(Look::There(Reading { shards, markers }))
         })?;
         Ok(read.unwrap_or_default())
+    }
+}
+
+impl Files {
+    /// The reading of these tags, if no tag was invalidated since the last one, and that was of these: what most reads find.
+    fn same_markers(&self, (namespace, tags): (&str, &[Tag]), now: u64) -> Option<Reading> {
+        let head = self.read_head().ok().filter(|head| self.follows(head))?;
+        let needed = now.saturating_add(1);
+        let markers = self.markers.again(&head, (namespace, tags), needed)?;
+        Some(Reading {
+            shards: vec![mark(head.life, head.number)],
+            markers,
+        })
     }
 }
 
@@ -153,7 +195,22 @@ impl Writing<'_> {
                             ends_lease: false,
                         });
                     }
-                    slot
+                    match Suspended::read(slot.place) {
+                        Some(suspended) if suspended.is_over(self.now) => {
+                            self.head.number += 1;
+                            let slot = Slot {
+                                place: self.head.number,
+                                deadline: slot.deadline.max(needed),
+                                ..slot
+                            };
+                            self.change(Change::Put {
+                                slot,
+                                ends_lease: false,
+                            });
+                            slot
+                        }
+                        _ => slot,
+                    }
                 }
                 old => {
                     self.head.slots += u64::from(old.is_none());
@@ -165,16 +222,23 @@ impl Writing<'_> {
                     slot
                 }
             };
-            markers.push(Some(mark(self.head.life, slot.place)));
+            let number = number_of(slot.place, self.head.number, self.now);
+            markers.push(number.map(|number| mark(self.head.life, number)));
         }
         let shards = vec![mark(self.head.life, self.head.number)];
         Ok(Reading { shards, markers })
     }
 }
 
-fn invalidate(writing: &mut Writing<'_>, namespace: &str, tags: &[Tag]) -> Step<Reading> {
-    writing.room((namespace.len() + 128) * tags.len(), 0, 0)?;
-    let mut markers = Vec::with_capacity(tags.len());
+/// Invalidates tags: each gets the next number, and a record that others are told of. Where that is not all that its slot says,
+/// another record says the rest.
+pub(super) fn strike(
+    writing: &mut Writing<'_>,
+    (namespace, tags): (&str, &[Tag]),
+    besides: Besides,
+) -> Step<Reading> {
+    writing.room((namespace.len() + 128) * 2 * tags.len(), 0, 0)?;
+    let mut places = Vec::with_capacity(tags.len());
     for tag in tags {
         let hash = marker_hash(writing.head.life, namespace, tag);
         writing.settle(hash)?;
@@ -184,22 +248,41 @@ fn invalidate(writing: &mut Writing<'_>, namespace: &str, tags: &[Tag]) -> Step<
         let number = writing.head.number;
         let least = deadline(writing.now, SHORTEST);
         let lasting = old.map_or(least, |(_, old)| old.deadline.max(least));
+        let place = place(old.map(|(_, old)| old.place), number, writing.now, besides);
         let mut header = Header::is(Kind::Invalidate, writing.files.writer);
-        header.is_told = true;
         header.deadline = lasting;
-        let mut value = tag.0.to_vec();
-        value.extend_from_slice(&number.to_le_bytes());
-        writing.append(header, namespace, &value)?;
-        let slot = marker(hash, number, lasting);
+        for (said, is_told) in [(number, true), (place, false)] {
+            if is_told || place != number {
+                header.is_told = is_told;
+                let value = [tag.0.as_slice(), &said.to_le_bytes()].concat();
+                writing.append(header, namespace, &value)?;
+            }
+        }
+        let slot = marker(hash, place, lasting);
         writing.change(Change::Put {
             slot,
             ends_lease: false,
         });
-        markers.push(Some(mark(writing.head.life, number)));
+        places.push(place);
     }
     writing.commit()?;
-    let shards = vec![mark(writing.head.life, writing.head.number)];
-    Ok(Reading { shards, markers })
+    let (life, counter) = (writing.head.life, writing.head.number);
+    let markers = places.into_iter().map(|place| {
+        let number = number_of(place, counter, writing.now);
+        number.map(|number| mark(life, number))
+    });
+    Ok(Reading {
+        shards: vec![mark(life, counter)],
+        markers: markers.collect(),
+    })
+}
+
+/// The number that a marker reads as: none where the tag was suspended and nobody gave it a number since.
+fn number_of(place: u64, counter: u64, now: u64) -> Option<u64> {
+    match Suspended::read(place) {
+        None => Some(place),
+        Some(suspended) => (!suspended.is_over(now)).then_some(counter + 1),
+    }
 }
 
 /// What the record of an invalidation changes in the index.

@@ -6,4 +6,5 @@ pub(crate) mod generations;
 mod leases;
 mod notify;
 mod scan;
+pub(crate) mod suspend;
 mod touch;
