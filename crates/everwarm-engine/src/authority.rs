@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use everwarm_core::clock::Instant;
 use everwarm_core::generation::{Marker, Stamp, valid};
 
 use crate::departures::Reason;
@@ -74,6 +75,42 @@ impl Authority {
 
     pub(crate) fn invalidate_tags(&self, names: &[Arc<str>]) {
         self.step(|marker, cells, _| names.iter().for_each(|name| cells.strike(name, marker)));
+    }
+
+    /// As [`invalidate_tags`](Self::invalidate_tags); nothing is stored under them until some time, or until they are resumed.
+    pub(crate) fn suspend(&self, names: &[Arc<str>], until: Instant) {
+        let each = |marker, cells: &mut Cells, name| cells.suspend(name, marker, until);
+        self.step(|marker, cells, _| names.iter().for_each(|name| each(marker, cells, name)));
+    }
+
+    /// As [`invalidate_tags`](Self::invalidate_tags), by one who had suspended them.
+    pub(crate) fn resume(&self, names: &[Arc<str>]) {
+        self.step(|marker, cells, _| names.iter().for_each(|name| cells.resume(name, marker)));
+    }
+
+    /// Whether nothing is to be stored under these tags. Where that is over, this was the last that it kept out.
+    pub(crate) fn suspends(&self, tags: &Tags, now: Instant) -> bool {
+        let Some(set) = tags.as_deref().filter(|set| set.is_suspended()) else {
+            return false;
+        };
+        self.step(|marker, cells, _| cells.lapse(set, marker, now));
+        true
+    }
+
+    /// Invalidates one tag and says, in the same step, whether what began at `since` with these tags in this scope had met no
+    /// invalidation before: then it is the stamp of what takes the place of everything under that tag.
+    pub(crate) fn supersede(
+        &self,
+        name: &Arc<str>,
+        (since, scope, tags): (Stamp, &Mark, &Tags),
+    ) -> Option<Stamp> {
+        let mut stamp = None;
+        self.step(|marker, cells, _| {
+            let allowed = self.allows(since, scope, tags);
+            cells.strike(name, marker);
+            stamp = allowed.then(|| Stamp::new(marker.get()));
+        });
+        stamp
     }
 
     pub(crate) fn invalidate_scope(&self, scope: &Mark) {

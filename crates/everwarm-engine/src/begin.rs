@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::flight::{LeadId, Seat, State, seat};
+use everwarm_core::judge::Freshness;
 
 use crate::cache::Cache;
 use crate::entry::Key;
@@ -13,6 +14,7 @@ use crate::lead::Lead;
 use crate::scope::Scope;
 use crate::ticket::Ticket;
 use crate::waits::{Caller, Wait};
+use crate::windows::{Old, Sight};
 
 /// What a caller asks for.
 #[derive(Debug)]
@@ -43,6 +45,12 @@ impl<K> Copy for Ask<'_, K> {}
 pub enum Turn<K: Key, V: Clone, E: Clone> {
     /// Return this.
     Hit(V),
+    /// Return this, which is stale: it is being computed anew, or is not to be yet.
+    Stale(V),
+    /// Return this, and compute it anew in the background. Whoever cannot drops the lead.
+    HitAndLead(V, Freshness, Lead<K, V, E>),
+    /// Raise this error, which is remembered.
+    Remembered(V),
     /// Compute, for everybody who waits and for memory.
     Lead(Lead<K, V, E>),
     /// Wait for who computes.
@@ -69,15 +77,22 @@ impl std::error::Error for SelfWait {}
 
 /// What a call found under its shard's lock.
 enum Found<K, V, F> {
-    Hit(V),
+    Hit(V, Freshness),
+    Behind(Freshness, F, Option<F>, Old<V>),
+    Remembered(V),
     Itself(LeadId),
     Circle(Departure<K>),
     Ahead(F, Wait),
-    Seat(F, Option<F>),
+    Seat(F, Option<F>, Option<Old<V>>, u32),
 }
 
 type Running<K, V, E> = Arc<Flight<K, V, E>>;
-type Look<K, V, E> = (Found<K, V, Running<K, V, E>>, Option<Left<K, V>>);
+type Look<K, V, E> = (
+    Found<K, V, Running<K, V, E>>,
+    Option<Left<K, V>>,
+    // What was found and is of no use, to be dropped when no lock is held.
+    Option<Old<V>>,
+);
 
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// The turn of a call for which [`hit`](Self::hit) had nothing.
@@ -88,8 +103,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         self.begin_since(ask, Instant::ZERO)
     }
 
-    /// As [`begin`](Self::begin), for a call that takes no entry written before `since`: such an entry counts as absent,
-    /// and is served to others until the lead settles.
+    /// As [`begin`](Self::begin), for a call that takes no entry written before `since`: such an entry counts as absent, also
+    /// when the computation fails, and is served to others until the lead settles.
     ///
     /// # Errors
     /// As [`begin`](Self::begin).
@@ -103,17 +118,37 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             return Ok(Turn::Alone(self.bypass(&ask, departure)));
         }
         let stamp = departure.stamp;
-        let (found, left) = self.find_seat(&ask, departure, since);
+        let (found, left, spare) = self.find_seat(&ask, departure, since);
         self.let_go_of_found(ask.scope, left);
+        drop(spare);
         if !ask.again && self.sample.holds(ask.hash) {
             self.sampled(ask.scope, ask.hash, None);
         }
         let counters = &ask.scope.counters;
-        if !ask.again && !matches!(found, Found::Hit(_)) {
-            counters.misses.bump();
+        if !ask.again {
+            match &found {
+                Found::Hit(_, Freshness::Fresh)
+                | Found::Behind(Freshness::Fresh, ..)
+                | Found::Remembered(_) => {}
+                Found::Hit(_, Freshness::Stale) | Found::Behind(Freshness::Stale, ..) => {
+                    counters.stale.bump();
+                }
+                Found::Itself(_) | Found::Circle(_) | Found::Ahead(..) | Found::Seat(..) => {
+                    counters.misses.bump();
+                }
+            }
         }
         Ok(match found {
-            Found::Hit(value) => Turn::Hit(value),
+            Found::Hit(value, Freshness::Fresh) => Turn::Hit(value),
+            Found::Hit(value, Freshness::Stale) => Turn::Stale(value),
+            Found::Remembered(error) => Turn::Remembered(error),
+            Found::Behind(freshness, flight, _superseded, old) => {
+                counters.computations.bump();
+                counters.refreshes.bump();
+                let value = old.value.clone();
+                let lead = Lead::new(Arc::clone(self), flight).behind(old);
+                Turn::HitAndLead(value, freshness, lead)
+            }
             Found::Itself(lead) => return Err(SelfWait { lead }),
             Found::Circle(departure) => {
                 counters.cycles.bump();
@@ -124,11 +159,17 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
                 if !ask.again {
                     counters.followers.bump();
                 }
-                Turn::Wait(Ticket::new(Arc::clone(self), flight, stamp, wait))
+                let takes_old = since == Instant::ZERO;
+                Turn::Wait(Ticket::new(
+                    Arc::clone(self),
+                    flight,
+                    (stamp, takes_old),
+                    wait,
+                ))
             }
-            Found::Seat(flight, _superseded) => {
+            Found::Seat(flight, _superseded, old, negatives) => {
                 counters.computations.bump();
-                Turn::Lead(Lead::new(Arc::clone(self), flight))
+                Turn::Lead(Lead::new(Arc::clone(self), flight).after(old, negatives))
             }
         })
     }
@@ -186,34 +227,66 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         since: Instant,
     ) -> Look<K, V, E> {
         let mut seats = self.seats(ask.hash);
-        let (hit, left) = self.look(ask.scope, ask.hash, ask.key, |entry, _, shard| {
-            if entry.written < since {
-                return None;
-            }
-            if !ask.again {
-                ask.scope.counters.hit(shard);
-            }
-            Some(entry.value.clone())
-        });
-        let found = match (hit.flatten(), seats.find(ask.hash, ask.key)) {
-            (Some(value), _) => Found::Hit(value),
-            (None, Some(flight)) if self.may_be_joined(flight) => {
-                let lead = flight.lead;
-                if ask.caller.chain.contains(&lead) {
-                    Found::Itself(lead)
-                } else if let Some(wait) = Wait::begin(&ask.caller, lead) {
-                    Found::Ahead(Arc::clone(flight), wait)
+        let (sight, left) = self.sight(ask, since, &seats.versions);
+        let ahead = seats.find(ask.hash, ask.key);
+        let ahead = ahead.filter(|flight| self.may_be_joined(flight));
+        let (old, negatives) = match sight {
+            Sight::Serve(value, freshness) => return (Found::Hit(value, freshness), left, None),
+            Sight::Remembered(error) => return (Found::Remembered(error), left, None),
+            Sight::Refresh(freshness, old) => {
+                let found = if ahead.is_some() {
+                    Found::Hit(old.value, freshness)
                 } else {
-                    Found::Circle(departure)
-                }
+                    let flight = departure.depart();
+                    let superseded = seats.seat(Arc::clone(&flight));
+                    Found::Behind(freshness, flight, superseded, old)
+                };
+                return (found, left, None);
             }
-            (None, _) => {
-                let flight = departure.depart();
-                let superseded = seats.seat(Arc::clone(&flight));
-                Found::Seat(flight, superseded)
-            }
+            Sight::IfError(old) => (Some(old), 0),
+            Sight::Nothing(negatives) => (None, negatives),
         };
-        (found, left)
+        let Some(flight) = ahead else {
+            let flight = departure.depart();
+            let superseded = seats.seat(Arc::clone(&flight));
+            return (Found::Seat(flight, superseded, old, negatives), left, None);
+        };
+        let lead = flight.lead;
+        let found = if ask.caller.chain.contains(&lead) {
+            Found::Itself(lead)
+        } else if let Some(wait) = Wait::begin(&ask.caller, lead) {
+            Found::Ahead(Arc::clone(flight), wait)
+        } else {
+            Found::Circle(departure)
+        };
+        (found, left, old)
+    }
+
+    /// The lead of a key that nobody computes, for a caller who was given a stale value by stores and has it computed anew in the
+    /// background; None if somebody computes it.
+    pub fn lead_behind(self: &Arc<Self>, ask: Ask<'_, K>) -> Option<Lead<K, V, E>> {
+        if self.is_closed() {
+            return None;
+        }
+        let departure = self.departure(&ask);
+        let mut seats = self.seats(ask.hash);
+        let ahead = seats.find(ask.hash, ask.key);
+        if ahead.is_some_and(|flight| self.may_be_joined(flight)) {
+            return None;
+        }
+        let (sight, left) = self.sight(&Ask { again: true, ..ask }, Instant::ZERO, &seats.versions);
+        let flight = departure.depart();
+        let superseded = seats.seat(Arc::clone(&flight));
+        drop(seats);
+        drop(superseded);
+        self.let_go_of_found(ask.scope, left);
+        ask.scope.counters.computations.bump();
+        ask.scope.counters.refreshes.bump();
+        let lead = Lead::new(Arc::clone(self), flight);
+        Some(match sight {
+            Sight::Refresh(_, old) | Sight::IfError(old) => lead.behind(old),
+            _ => lead,
+        })
     }
 
     /// Whether a call that begins now may be given what `flight`, which sits, computes.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::lifetime::Lifetime;
 use everwarm_memory::{Bounds, Memory};
 use hashbrown::Equivalent;
 
@@ -11,13 +12,14 @@ use crate::authority::{Authority, Faults};
 use crate::departures::{Departures, Reason};
 use crate::entry::{Entry, Key};
 use crate::flights::{Flights, Seats};
-use crate::listener::{Cause, Incoming, Listener};
+use crate::listener::{Cause, Incoming, Listener, enter, replace};
 use crate::objects::Amendment;
 use crate::scope::Scope;
 use crate::shim::{AtomicU64, Mutex, MutexGuard};
 use crate::stats::Stats;
 use crate::ticker::Ticker;
 use crate::what_if::Sample;
+use crate::windows;
 
 /// A cache for values `V` under keys `K`, whose computations fail with `E`.
 ///
@@ -56,8 +58,8 @@ pub struct Put<'a, K, V> {
     pub key: K,
     /// The value.
     pub value: V,
-    /// When the entry ends; [`Instant::NEVER`] for an entry that stays.
-    pub deadline: Instant,
+    /// The value's life.
+    pub lifetime: Lifetime,
     /// The entry's tags.
     pub tags: &'a [Arc<str>],
     /// What the value weighs, in bytes; ignored in a cache that has no bound of bytes.
@@ -154,7 +156,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Puts a value: what is computed for the key meanwhile goes to its own callers only.
     pub fn put(&self, put: Put<'_, K, V>) {
         let stamp = self.authority.stamp();
-        let tags = self.authority.intern(put.tags);
+        let (tags, term) = windows::dated(&self.authority.intern(put.tags), &put.lifetime);
         let now = self.ticker.now();
         let mut seats = self.seats(put.hash);
         if self.is_closed() {
@@ -170,21 +172,31 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let doomed = seats.vacate(put.hash, &put.key);
         let incoming = Incoming {
             entry,
-            deadline: put.deadline,
+            term,
             weight: put.weight,
             now,
         };
-        match self.replace(put.hash, &put.key, incoming) {
-            Ok(earlier) => {
+        if self.memory.weighs() || self.sample.holds(put.hash) {
+            let stored = self.store(put.scope, put.hash, put.key, incoming);
+            drop(seats);
+            drop(doomed);
+            self.let_go(put.scope, stored);
+            return;
+        }
+        match self.memory.seek(put.hash, &put.key) {
+            Ok(found) => {
+                let earlier = replace(found, incoming);
                 drop(seats);
                 drop(doomed);
                 self.let_go_of_replaced(put.scope, put.key, earlier);
             }
-            Err(incoming) => {
-                let stored = self.store(put.scope, put.hash, put.key, incoming);
+            Err(vacancy) => {
+                let gone = enter(vacancy, put.scope, (put.hash, put.key), incoming);
                 drop(seats);
                 drop(doomed);
-                self.let_go(put.scope, stored);
+                if let Some(gone) = gone {
+                    self.let_go_of_gone(put.scope, &gone);
+                }
             }
         }
     }
@@ -211,8 +223,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         self.remove(scope, (hash, key), Cause::Cleared, None)
     }
 
-    /// Demotes the entry of one key. Without a window in which stale values are served it has expired; what is being computed
-    /// for the key is stored all the same. Says whether a fresh entry was there.
+    /// Demotes the entry of one key: it is judged as if its ttl ended now. Without a window in which stale values are served it has
+    /// expired; what is being computed for the key is stored all the same. Says whether a fresh entry was there.
     pub fn mark_stale<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) -> bool {
         self.amend(scope, hash, key, Amendment::Stale)
     }
@@ -257,6 +269,21 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     pub fn invalidate_tags(&self, tags: &[Arc<str>]) {
         if !tags.is_empty() {
             self.authority.invalidate_tags(tags);
+        }
+    }
+
+    /// As [`invalidate_tags`](Self::invalidate_tags); what is computed later is not stored either, for a span or until the tags are
+    /// [resumed](Self::resume_tags), as often as they were suspended. When the span is over, that is as an invalidation.
+    pub fn suspend_tags(&self, tags: &[Arc<str>], span: std::time::Duration) {
+        if !tags.is_empty() {
+            self.authority.suspend(tags, self.ticker.now().after(span));
+        }
+    }
+
+    /// As [`invalidate_tags`](Self::invalidate_tags), by one who had suspended them.
+    pub fn resume_tags(&self, tags: &[Arc<str>]) {
+        if !tags.is_empty() {
+            self.authority.resume(tags);
         }
     }
 

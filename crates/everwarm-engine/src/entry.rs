@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::generation::Stamp;
+use everwarm_core::judge::Freshness;
 use everwarm_memory::RawMutex;
 
 use crate::departures::Reason;
@@ -51,6 +52,15 @@ impl<V> Entry<V> {
     }
 }
 
+/// What the table is told of an entry's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Term {
+    /// From when on a hit has to look closer.
+    pub(crate) deadline: Instant,
+    /// When it leaves, if that is later.
+    pub(crate) keep_until: Instant,
+}
+
 /// A value with what is known about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen<V> {
@@ -58,8 +68,10 @@ pub struct Seen<V> {
     pub value: V,
     /// The time since it was written.
     pub age: Duration,
-    /// The time it has left; `None` for ever.
+    /// The time it is fresh yet; `None` for ever.
     pub ttl: Option<Duration>,
+    /// Whether it is fresh, or served in one of the windows after its ttl.
+    pub freshness: Freshness,
     /// Its tags, from arguments and from the result.
     pub tags: Vec<Arc<str>>,
     /// The number of the write: above those of all earlier ones under the same key.

@@ -44,6 +44,8 @@ pub(crate) enum Outcome<V, E> {
     Landed(V, Tags),
     /// With an error that its followers share.
     Failed(E),
+    /// With an error, and the old value in its place for those who take that.
+    FellBack(V, E),
     /// Without any: whoever needs the value begins anew.
     Gone,
 }
@@ -197,6 +199,12 @@ impl<K: Eq, V, E> Seats<K, V, E> {
         self.taken
             .insert_unique(flight.hash, flight, |flight| flight.hash);
         before
+    }
+
+    /// Whether `flight` still sits.
+    pub(crate) fn sits(&self, flight: &Arc<Flight<K, V, E>>) -> bool {
+        let same = |other: &Arc<Flight<K, V, E>>| Arc::ptr_eq(other, flight);
+        self.taken.find(flight.hash, same).is_some()
     }
 
     /// Takes `flight` out of its seat, if it still sits.

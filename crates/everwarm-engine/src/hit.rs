@@ -1,6 +1,8 @@
 //! Reads that memory answers: one shard's lock, one compare of the change number, a clock reading only if the entry ends.
 
 use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::judge::{Freshness, Judgement};
+use everwarm_core::lifetime::Lifetime;
 use everwarm_memory::{Found, Look, Taken};
 use hashbrown::Equivalent;
 
@@ -14,8 +16,29 @@ use crate::tags::{self, Tags};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finding {
     Fresh,
+    /// Past the table's deadline, with something to be done in this window of its life.
+    InWindow(Judgement),
+    /// An error that is remembered.
+    Remembered,
     Expired,
     Invalid,
+}
+
+impl Finding {
+    /// Whether the entry's value is within its ttl.
+    pub(crate) fn is_fresh(self) -> bool {
+        use Freshness::Fresh;
+        matches!(
+            self,
+            Self::Fresh
+                | Self::InWindow(Judgement::Serve(Fresh) | Judgement::ServeAndRefresh(Fresh))
+        )
+    }
+
+    /// Whether the entry has to leave.
+    pub(crate) fn is_over(self) -> bool {
+        matches!(self, Self::Expired | Self::Invalid)
+    }
 }
 
 /// An entry that a reader found to be over.
@@ -31,7 +54,7 @@ impl<K: Key, V> Left<K, V> {
         Self {
             cause: match finding {
                 Finding::Expired => Cause::Expired,
-                Finding::Fresh | Finding::Invalid => Cause::Invalidated,
+                _ => Cause::Invalidated,
             },
             taken: found.take(),
         }
@@ -42,7 +65,9 @@ impl<K: Key, V> Left<K, V> {
 struct Sight<V> {
     value: V,
     written: Instant,
+    /// The end of its freshness.
     deadline: Instant,
+    freshness: Freshness,
     tags: Tags,
 }
 
@@ -54,7 +79,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let (entry, deadline) = found.touched();
         let finding = self.judge(scope, entry, deadline);
         if finding != Finding::Fresh {
-            self.let_go_of(scope, Left::new(found, finding));
+            self.leave_to_begin(scope, found);
             return None;
         }
         let value = entry.value.clone();
@@ -63,6 +88,16 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             self.sampled_hit(scope, hash, found);
         }
         Some(value)
+    }
+
+    /// An entry that is no plain hit: [`begin`](Self::begin) sees what its windows say, and one that is over leaves.
+    #[cold]
+    pub(crate) fn leave_to_begin(&self, scope: &Scope, mut found: Found<'_, K, Entry<V>, K::Lock>) {
+        let (entry, deadline) = found.content();
+        let finding = self.judge_closely(scope, entry, deadline);
+        if finding.is_over() && tags::negative(&entry.tags).is_none() {
+            self.let_go_of(scope, Left::new(found, finding));
+        }
     }
 
     /// A hit of a key of the sample; the table's lock is let go.
@@ -75,7 +110,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         self.sampled(scope, hash, Some((tags, deadline)));
     }
 
-    /// As [`hit`](Self::hit), for a call that takes no entry written before `since`.
+    /// As [`hit`](Self::hit), for a call that takes no entry written before `since`; one that is due to be computed anew is taken
+    /// as it is.
     pub fn hit_since<Q: Equivalent<K> + ?Sized>(
         &self,
         scope: &Scope,
@@ -102,7 +138,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     ) -> Option<Seen<V>> {
         let (sight, left) = self.look(scope, hash, key, |entry, deadline, shard| {
             scope.counters.hit(shard);
-            Sight::of(entry, deadline)
+            Sight::of(entry, deadline, Freshness::Fresh)
         });
         self.let_go_of_found(scope, left);
         let sight = sight?;
@@ -112,7 +148,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         Some(self.seen(hash, sight))
     }
 
-    /// The value for `key` with its metadata; counts nothing and does not make the entry count as used.
+    /// The value for `key` with its metadata, also a stale one in its windows; counts nothing and does not make the entry count as
+    /// used.
     pub fn peek<Q: Equivalent<K> + ?Sized>(
         &self,
         scope: &Scope,
@@ -120,23 +157,28 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         key: &Q,
     ) -> Option<Seen<V>> {
         let (sight, _) = self.memory.look(hash, key, |entry, deadline, _| {
-            match self.judge(scope, entry, deadline) {
-                Finding::Fresh => Look::Keep(Some(Sight::of(entry, deadline))),
-                Finding::Expired | Finding::Invalid => Look::Keep(None),
-            }
+            let finding = self.judge_closely(scope, entry, deadline);
+            let freshness = match finding {
+                Finding::InWindow(_) if !finding.is_fresh() => Freshness::Stale,
+                Finding::Fresh | Finding::InWindow(_) => Freshness::Fresh,
+                Finding::Remembered | Finding::Expired | Finding::Invalid => {
+                    return Look::Keep(None);
+                }
+            };
+            Look::Keep(Some(Sight::of(entry, deadline, freshness)))
         });
         Some(self.seen(hash, sight??))
     }
 
-    /// Whether there is a value for `key`; counts and touches nothing.
+    /// Whether there is a fresh value for `key`; counts and touches nothing.
     pub fn contains<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) -> bool {
         let (fresh, _) = self.memory.look(hash, key, |entry, deadline, _| {
-            Look::Keep(self.judge(scope, entry, deadline) == Finding::Fresh)
+            Look::Keep(self.judge_closely(scope, entry, deadline).is_fresh())
         });
         fresh.unwrap_or(false)
     }
 
-    /// Takes from a valid entry what `take` makes of it, marking it used. An entry found expired or invalid leaves: it is
+    /// Takes from a fresh entry what `take` makes of it, marking it used. An entry found expired or invalid leaves: it is
     /// returned, for [`let_go_of_found`](Self::let_go_of_found) when no lock is held.
     pub(crate) fn look<Q: Equivalent<K> + ?Sized, R>(
         &self,
@@ -150,11 +192,15 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         };
         let shard = found.shard();
         let (entry, deadline) = found.content();
-        let finding = self.judge(scope, entry, deadline);
-        if finding != Finding::Fresh {
+        let finding = self.judge_closely(scope, entry, deadline);
+        if finding.is_over() {
             return (None, Some(Left::new(found, finding)));
         }
+        if !finding.is_fresh() {
+            return (None, None);
+        }
         let answer = take(entry, deadline, shard);
+        self.slide(&mut found, finding);
         found.touch();
         (Some(answer), None)
     }
@@ -207,17 +253,20 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             age: self.seats(hash).versions.since(sight.written, now) + tags::age(&sight.tags),
             version: sight.written.as_nanos(),
             ttl: (sight.deadline != Instant::NEVER).then(|| sight.deadline.since(now)),
+            freshness: sight.freshness,
             tags: sight.tags.map(|tags| tags.names()).unwrap_or_default(),
         }
     }
 }
 
 impl<V: Clone> Sight<V> {
-    fn of(entry: &Entry<V>, deadline: Instant) -> Self {
+    fn of(entry: &Entry<V>, deadline: Instant, freshness: Freshness) -> Self {
+        let lifetime = tags::lifetime(&entry.tags);
         Self {
             value: entry.value.clone(),
             written: entry.written,
-            deadline,
+            deadline: lifetime.map_or(deadline, Lifetime::fresh_until),
+            freshness,
             tags: entry.tags.clone(),
         }
     }

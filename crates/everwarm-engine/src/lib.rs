@@ -6,8 +6,8 @@
 //! The rooms: `cache` and `objects` the verbs that need no turn · `hit` the path of a hit · `begin` whose turn it is · `flights` the
 //! computations that run and their seats · `lead` and `ticket` what a caller holds · `waits` who waits for whom ·
 //! `authority` and `tags` validity without clocks · `version` the numbers of writes · `scope` and `stats` what was counted ·
-//! `stack` the stores behind memory, shared with other processes · `what_if` what would have been at other sizes · `listener` who is told of entries that left · `departures` and `trace` why a
-//! key has no entry · `ticker` time and chance · `process` forks · `parker` how a thread waits.
+//! `primitives` leases and limiters that users hold · `stack` the stores behind memory, shared with other processes · `what_if` what would have been at other sizes · `listener` who is told of entries that left · `departures` and `trace` why a
+//! key has no entry · `windows` what an entry is worth after its ttl or before its end · `ticker` time and chance · `process` forks · `parker` how a thread waits.
 //!
 //! ```
 //! use std::num::NonZeroUsize;
@@ -39,6 +39,7 @@
 
 mod authority;
 mod begin;
+mod bulkhead;
 mod cache;
 mod departures;
 mod entry;
@@ -48,9 +49,11 @@ mod lead;
 mod listener;
 mod objects;
 mod parker;
+pub mod primitives;
 mod process;
 mod scope;
 mod shim;
+mod slide;
 pub mod stack;
 mod stats;
 mod tags;
@@ -60,11 +63,13 @@ mod trace;
 mod version;
 mod waits;
 mod what_if;
+mod windows;
 
 #[cfg(feature = "shuttle")]
 #[doc(hidden)]
 pub use authority::Fault;
 pub use begin::{Ask, SelfWait, Turn};
+pub use bulkhead::{Bulkhead, Line, Permit};
 pub use cache::{Cache, Put};
 pub use departures::Reason;
 pub use entry::{Key, Seen};
@@ -78,8 +83,10 @@ pub use parker::Parker;
 pub use process::{after_fork, process};
 pub use scope::Scope;
 pub use stats::Stats;
+pub use tags::Negative;
 pub use ticker::{Chance, ManualHand, Ticker};
 pub use ticket::{Arrival, Ticket};
-pub use trace::Trace;
+pub use trace::{Ahead, Trace};
 pub use waits::Caller;
 pub use what_if::WhatIf;
+pub use windows::{Offer, Old, Served};

@@ -3,11 +3,11 @@
 use std::mem;
 
 use everwarm_core::clock::{Clock, Instant};
-use everwarm_memory::{Cause as Need, Departed, Gone, Taken};
+use everwarm_memory::{Cause as Need, Departed, Found, Gone, Newcomer, Taken, Vacancy};
 
 use crate::cache::Cache;
 use crate::departures::Reason;
-use crate::entry::{Entry, Key};
+use crate::entry::{Entry, Key, Term};
 use crate::scope::Scope;
 use crate::what_if::Known;
 
@@ -76,7 +76,7 @@ pub(crate) enum Stored<K, V> {
 /// An entry on its way in.
 pub(crate) struct Incoming<V> {
     pub(crate) entry: Entry<V>,
-    pub(crate) deadline: Instant,
+    pub(crate) term: Term,
     /// What the value weighs.
     pub(crate) weight: u64,
     /// The clock's reading, which `written` may be some nanoseconds ahead of.
@@ -87,6 +87,47 @@ pub(crate) struct Incoming<V> {
 pub(crate) struct Earlier<V> {
     entry: Entry<V>,
     expired: bool,
+}
+
+/// Puts an entry in the place of the one with its key: nothing has to be counted, and nobody else can have to leave. It is the
+/// short way of [`Cache::store`] where neither scales nor samples have to know.
+#[inline]
+pub(crate) fn replace<K: Key, V>(
+    mut found: Found<'_, K, Entry<V>, K::Lock>,
+    incoming: Incoming<V>,
+) -> Earlier<V> {
+    let end = found.kept_until();
+    let (payload, deadline) = found.touched();
+    let entry = mem::replace(payload, incoming.entry);
+    let term = incoming.term;
+    if deadline != term.deadline || end != term.keep_until {
+        found.redate_and_keep(term.deadline, term.keep_until);
+    }
+    Earlier {
+        entry,
+        expired: end <= incoming.now,
+    }
+}
+
+/// Puts an entry in a place that is vacant, by the same short way; who left for it.
+#[inline]
+pub(crate) fn enter<K: Key, V>(
+    vacancy: Vacancy<'_, K, Entry<V>, K::Lock>,
+    scope: &Scope,
+    (hash, key): (u64, K),
+    incoming: Incoming<V>,
+) -> Option<Gone<K, Entry<V>>> {
+    // Counted before it is there, so that nobody can count it out before it was counted in.
+    scope.counters.enter(0);
+    let newcomer = Newcomer {
+        hash,
+        key,
+        payload: incoming.entry,
+        deadline: incoming.term.deadline,
+        keep_until: incoming.term.keep_until,
+        weight: 0,
+    };
+    vacancy.admit(newcomer, incoming.now)
 }
 
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
@@ -100,7 +141,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     ) -> Stored<K, V> {
         let Incoming {
             entry,
-            deadline,
+            term,
             weight,
             now,
         } = incoming;
@@ -116,45 +157,20 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
                 scope: scope.id(),
                 stamp: entry.stamp,
                 tags: entry.tags.clone(),
-                deadline,
+                deadline: term.deadline,
                 weight,
             };
             (hash, known)
         });
-        let newcomer = everwarm_memory::Newcomer {
+        let newcomer = Newcomer {
             hash,
             key,
             payload: entry,
-            deadline,
+            deadline: term.deadline,
+            keep_until: term.keep_until,
             weight,
         };
         Stored::Kept(self.memory.admit(newcomer, now), sampled)
-    }
-
-    /// Puts an entry in the place of the one with its key, which is the short way of [`store`](Self::store): nothing has to be
-    /// counted, and nobody else can have to leave. Gives it back if there is none, or if scales or samples have to know.
-    #[inline]
-    pub(crate) fn replace(
-        &self,
-        hash: u64,
-        key: &K,
-        incoming: Incoming<V>,
-    ) -> Result<Earlier<V>, Incoming<V>> {
-        if self.memory.weighs() || self.sample.holds(hash) {
-            return Err(incoming);
-        }
-        let Some(mut found) = self.memory.find(hash, key) else {
-            return Err(incoming);
-        };
-        let (payload, deadline) = found.touched();
-        let entry = mem::replace(payload, incoming.entry);
-        if deadline != incoming.deadline {
-            found.redate(incoming.deadline);
-        }
-        Ok(Earlier {
-            entry,
-            expired: deadline <= incoming.now,
-        })
     }
 
     /// Counts and tells of an entry that was replaced, and drops it.
@@ -201,7 +217,9 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
                 if let Some((hash, known)) = sampled {
                     self.sample.stored(hash, known, self.ticker.now());
                 }
-                self.count_departed(scope, &departed);
+                for gone in departed.iter() {
+                    self.count_gone(scope, gone);
+                }
                 for gone in departed {
                     self.tell_of_gone(scope, &gone);
                 }
@@ -218,18 +236,22 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         }
     }
 
-    fn count_departed(&self, inserted_by: &Scope, departed: &Departed<K, Entry<V>>) {
-        for gone in departed.iter() {
-            self.in_scope(gone.key.scope(), inserted_by, |scope| {
-                scope.counters.leave(gone.weight);
-                match gone.cause {
-                    Need::Capacity => scope.counters.evicted.bump(),
-                    Need::Expired => scope.counters.expired.bump(),
-                    Need::Replaced => {}
-                }
-            });
-            self.remember(&gone.key, &gone.payload, gone.cause.into());
-        }
+    /// As [`let_go`](Self::let_go), of the one entry that had to leave.
+    pub(crate) fn let_go_of_gone(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
+        self.count_gone(inserted_by, gone);
+        self.tell_of_gone(inserted_by, gone);
+    }
+
+    fn count_gone(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
+        self.in_scope(gone.key.scope(), inserted_by, |scope| {
+            scope.counters.leave(gone.weight);
+            match gone.cause {
+                Need::Capacity => scope.counters.evicted.bump(),
+                Need::Expired => scope.counters.expired.bump(),
+                Need::Replaced => {}
+            }
+        });
+        self.remember(&gone.key, &gone.payload, gone.cause.into());
     }
 
     /// An entry that was invalid when its turn came to leave has left because of that.

@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::generation::Stamp;
+use everwarm_core::judge::{Judgement, Validity, judge};
+use everwarm_core::lifetime::Lifetime;
 use everwarm_memory::Place;
 use hashbrown::Equivalent;
 
 use crate::cache::{Cache, Put};
-use crate::entry::{Entry, Key};
-use crate::hit::{Finding, Left};
+use crate::entry::{Entry, Key, Term};
+use crate::hit::Left;
 use crate::listener::Incoming;
 use crate::scope::Scope;
 use crate::tags::{self, Tags};
 use crate::version::Versions;
+use crate::windows;
 
 /// The shortest ttl that is noted: as fine as the time since a write is known.
 const SHORTEST: Duration = Duration::from_micros(1);
@@ -68,15 +71,19 @@ pub enum Amendment<'a> {
 /// What a conditional write knows of the entry that is there.
 struct Known {
     version: u64,
-    deadline: Instant,
+    term: Term,
     tags: Tags,
 }
 
 impl Known {
     fn new<V>(entry: &Entry<V>, deadline: Instant) -> Self {
+        let keep_until = tags::lifetime(&entry.tags).map_or(deadline, Lifetime::keep_until);
         Self {
             version: entry.written.as_nanos(),
-            deadline,
+            term: Term {
+                deadline,
+                keep_until,
+            },
             tags: entry.tags.clone(),
         }
     }
@@ -92,7 +99,7 @@ impl Known {
 
 /// The tags of an entry that is to be written or dated anew, with the ttl noted that it was last given.
 fn with_given_ttl(versions: &Versions, written: Instant, deadline: Instant, tags: &Tags) -> Tags {
-    if deadline == Instant::NEVER {
+    if deadline == Instant::NEVER || tags::lifetime(tags).is_some() {
         return tags.clone();
     }
     let given = tags::ttl(tags).unwrap_or_else(|| versions.since(written, deadline));
@@ -103,10 +110,9 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Puts a value if the condition holds, as one step. A put that takes effect ends the computation of its key as
     /// [`put`](Self::put) does; one that does not leaves it alone.
     pub fn put_if(&self, put: Put<'_, K, V>, condition: Condition) -> Written {
-        let tags = self.authority.intern(put.tags);
-        let deadline = put.deadline;
+        let (tags, term) = windows::dated(&self.authority.intern(put.tags), &put.lifetime);
         self.write(put, self.stamp(), |known, _| {
-            Known::meets(known.as_ref(), condition).then_some((deadline, tags))
+            Known::meets(known.as_ref(), condition).then_some((term, tags))
         })
     }
 
@@ -114,12 +120,26 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// `since`; says whether it did. The value is so old already.
     pub fn fill(&self, put: Put<'_, K, V>, age: Duration, since: Stamp) -> bool {
         let tags = tags::with_age(self.authority.intern(put.tags), age);
-        let (deadline, scope) = (put.deadline, put.scope);
+        let (tags, term) = windows::dated(&tags, &put.lifetime);
+        let scope = put.scope;
         self.write(put, since, |known, _| {
             let may = known.is_none() && self.authority.allows(since, &scope.mark, &tags);
-            may.then_some((deadline, tags))
+            may.then_some((term, tags))
         })
         .is_done()
+    }
+
+    /// Puts a value that was written elsewhere in the place of all that carries the tag `own`, which is one of its tags, unless an
+    /// invalidation came since that writing began, at `since`; says whether it did. What carried `own` is gone in any case, and
+    /// so is what is being read or computed under it.
+    pub fn supersede(&self, put: Put<'_, K, V>, own: &Arc<str>, since: Stamp) -> bool {
+        let names = self.authority.intern(put.tags);
+        let (tags, term) = windows::dated(&names, &put.lifetime);
+        let began = (since, &put.scope.mark, &names);
+        let Some(stamp) = self.authority.supersede(own, began) else {
+            return false;
+        };
+        self.write(put, stamp, |_, _| Some((term, tags))).is_done()
     }
 
     /// The stamp of what begins at this moment.
@@ -128,23 +148,23 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         self.authority.stamp()
     }
 
-    /// Puts `put.value` in the place of the value of the write `version`, if that is there. The entry keeps its deadline and
+    /// Puts `put.value` in the place of the value of the write `version`, if that is there. The entry keeps its life and
     /// its tags, whatever `put` says of them.
     pub fn exchange(&self, put: Put<'_, K, V>, version: u64) -> Written {
         self.write(put, self.stamp(), |known, versions| {
             let known = known.filter(|known| known.version == version)?;
             let written = Instant::from_nanos(version);
-            let tags = with_given_ttl(versions, written, known.deadline, &known.tags);
-            Some((known.deadline, tags))
+            let tags = with_given_ttl(versions, written, known.term.deadline, &known.tags);
+            Some((known.term, tags))
         })
     }
 
-    /// Writes with the deadline and the tags that `decide` gives for what is there, if it gives any.
+    /// Writes with the term and the tags that `decide` gives for what is there, if it gives any.
     fn write(
         &self,
         put: Put<'_, K, V>,
         stamp: Stamp,
-        decide: impl FnOnce(Option<Known>, &Versions) -> Option<(Instant, Tags)>,
+        decide: impl FnOnce(Option<Known>, &Versions) -> Option<(Term, Tags)>,
     ) -> Written {
         let Put {
             scope, hash, key, ..
@@ -159,7 +179,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             Known::new(entry, deadline)
         });
         let decided = decide(known, &seats.versions).filter(|_| !self.is_closed());
-        let Some((deadline, tags)) = decided else {
+        let Some((term, tags)) = decided else {
             drop(seats);
             self.let_go_of_found(scope, left);
             return Written::Unmet;
@@ -173,7 +193,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let doomed = seats.vacate(hash, &key);
         let incoming = Incoming {
             entry,
-            deadline,
+            term,
             weight: put.weight,
             now,
         };
@@ -204,27 +224,39 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             return false;
         };
         let (entry, deadline) = found.content();
-        let finding = self.judge(scope, entry, deadline);
-        if finding != Finding::Fresh {
-            let left = Left::new(found, finding);
+        let finding = self.judge_closely(scope, entry, deadline);
+        if !finding.is_fresh() {
+            let left = finding.is_over().then(|| Left::new(found, finding));
             drop(seats);
-            self.let_go_of_found(scope, Some(left));
+            self.let_go_of_found(scope, left);
             return false;
         }
-        let (tags, redated) = match amendment {
-            Amendment::Tag(_) => (tags::union(&entry.tags, &added), deadline),
-            Amendment::Stale => (tags::stale(&entry.tags), now),
-            Amendment::Expire(Some(ttl)) => (tags::with_ttl(&entry.tags, ttl), now.after(ttl)),
-            Amendment::Expire(None) => (entry.tags.clone(), Instant::NEVER),
-            Amendment::Renew => {
-                let tags = with_given_ttl(&seats.versions, entry.written, deadline, &entry.tags);
-                let ttl = tags::ttl(&tags).filter(|_| deadline != Instant::NEVER);
-                (tags, ttl.map_or(Instant::NEVER, |ttl| now.after(ttl)))
-            }
+        let (tags, term) = if tags::lifetime(&entry.tags).is_some() {
+            self.amended(&entry.tags, amendment, &added)
+        } else {
+            let (tags, deadline) = match amendment {
+                Amendment::Tag(_) => (tags::union(&entry.tags, &added), deadline),
+                Amendment::Stale => (tags::with_stale(&entry.tags, true), now),
+                Amendment::Expire(Some(ttl)) => (tags::with_ttl(&entry.tags, ttl), now.after(ttl)),
+                Amendment::Expire(None) => (entry.tags.clone(), Instant::NEVER),
+                Amendment::Renew => {
+                    let tags =
+                        with_given_ttl(&seats.versions, entry.written, deadline, &entry.tags);
+                    let ttl = tags::ttl(&tags).filter(|_| deadline != Instant::NEVER);
+                    (tags, ttl.map_or(Instant::NEVER, |ttl| now.after(ttl)))
+                }
+            };
+            (
+                tags,
+                Term {
+                    deadline,
+                    keep_until: deadline,
+                },
+            )
         };
         let before = mem::replace(&mut entry.tags, tags);
-        if redated != deadline {
-            found.redate(redated);
+        if term.deadline != deadline || term.keep_until != found.kept_until() {
+            found.redate_and_keep(term.deadline, term.keep_until);
         }
         drop(found);
         drop(seats);
@@ -232,12 +264,41 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         true
     }
 
+    /// The tags and the term that an entry with windows has after a change.
+    fn amended(&self, tags: &Tags, amendment: Amendment<'_>, added: &Tags) -> (Tags, Term) {
+        let now = self.ticker.now();
+        let lifetime = tags::lifetime(tags).copied();
+        let lifetime = lifetime.unwrap_or(Lifetime::endless(now));
+        let ttl = lifetime
+            .slide()
+            .map_or(lifetime.fresh_until().since(lifetime.written()), |slide| {
+                slide.by
+            });
+        match amendment {
+            Amendment::Tag(_) => {
+                let tags = tags::union(tags, added);
+                let term = windows::term(&tags, &lifetime);
+                (tags, term)
+            }
+            Amendment::Stale => {
+                let tags = tags::with_stale(tags, true);
+                let mut term = windows::term(&tags, &lifetime);
+                if judge(&lifetime, now, Validity::Demoted) == Judgement::Gone {
+                    term.keep_until = now;
+                }
+                (tags, term)
+            }
+            Amendment::Expire(ttl) => windows::dated(tags, &lifetime.given(now, ttl)),
+            Amendment::Renew => windows::dated(tags, &lifetime.given(now, Some(ttl))),
+        }
+    }
+
     /// The keys of a scope whose entries are fresh, from a part of the memory of at most `most` entries, and where to go on
     /// from, unless that was the end. A key that stays from the first call to the last is given exactly once.
     pub fn scan(&self, scope: &Scope, from: Place, most: u32) -> (Vec<K>, Option<Place>) {
         let mut keys = Vec::new();
         let next = self.memory.walk(from, most, |key, entry, deadline| {
-            if key.scope() == scope.id() && self.judge(scope, entry, deadline) == Finding::Fresh {
+            if key.scope() == scope.id() && self.judge_closely(scope, entry, deadline).is_fresh() {
                 keys.push(key.clone());
             }
         });

@@ -47,14 +47,31 @@ impl Scope {
         self.counters.elsewhere.bump();
     }
 
+    /// What began as a computation behind an old value found what somebody else had computed.
+    pub fn recount_as_found(&self) {
+        self.counters.computations.sub(1);
+        self.counters.refreshes.sub(1);
+    }
+
     /// A call went past the cache.
     pub fn count_bypass(&self) {
         self.counters.bypass.bump();
     }
 
-    /// A stale value was served.
-    pub fn count_stale(&self) {
-        self.counters.stale.bump();
+    /// A computation was begun beside another process's, which took too long.
+    pub fn count_takeover(&self) {
+        self.counters.takeovers.bump();
+    }
+
+    /// A call whose computation goes on without it was answered with an old value.
+    pub fn recount_as_left(&self) {
+        self.counters.recount_as_stale();
+    }
+
+    /// What began as a computation was answered by stores behind memory, with a stale value.
+    pub fn recount_as_stale(&self) {
+        self.counters.computations.sub(1);
+        self.counters.recount_as_stale();
     }
 
     /// A value was not stored because a policy refused it.
@@ -103,6 +120,7 @@ pub(crate) struct Counters {
     elsewhere: Counter,
     pub(crate) misses: Counter,
     pub(crate) stale: Counter,
+    pub(crate) refreshes: Counter,
     pub(crate) bypass: Counter,
     pub(crate) computations: Counter,
     pub(crate) followers: Counter,
@@ -122,6 +140,18 @@ impl Counters {
             hits: (0..shards).map(|_| Stripe::default()).collect(),
             ..Self::default()
         }
+    }
+
+    /// What began as a miss was given an old value.
+    pub(crate) fn recount_as_stale(&self) {
+        self.misses.sub(1);
+        self.stale.bump();
+    }
+
+    /// As [`recount_as_stale`](Self::recount_as_stale), of a follower.
+    pub(crate) fn recount_follower_as_stale(&self) {
+        self.followers.sub(1);
+        self.recount_as_stale();
     }
 
     /// Whether no entry of the scope is held.
@@ -162,6 +192,7 @@ impl Counters {
                 + self.elsewhere.read(),
             misses: self.misses.read(),
             stale: self.stale.read(),
+            refreshes: self.refreshes.read(),
             bypass: self.bypass.read(),
             computations: self.computations.read(),
             followers: self.followers.read(),

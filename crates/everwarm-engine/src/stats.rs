@@ -11,6 +11,8 @@ pub struct Stats {
     pub misses: u64,
     /// Calls that were given a stale value.
     pub stale: u64,
+    /// Computations that began in the background, for callers who were given the old value.
+    pub refreshes: u64,
     /// Calls that went past the cache, forced refreshes among them.
     pub bypass: u64,
     /// Computations that began.
@@ -54,6 +56,7 @@ impl AddAssign for Stats {
         self.hits += other.hits;
         self.misses += other.misses;
         self.stale += other.stale;
+        self.refreshes += other.refreshes;
         self.bypass += other.bypass;
         self.computations += other.computations;
         self.followers += other.followers;

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use everwarm_core::clock::Instant;
 use everwarm_core::generation::{Marker, Stamp};
+use everwarm_core::lifetime::Lifetime;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
@@ -43,13 +45,40 @@ impl Mark {
 pub(crate) struct Tag {
     name: Arc<str>,
     mark: Mark,
+    /// Until when nothing is stored under it; 0: it is not suspended. Changed by the table alone.
+    until: AtomicU64,
+    /// How many asked for that.
+    by: AtomicU64,
+}
+
+impl Tag {
+    fn new(name: Arc<str>, marker: Marker) -> Self {
+        Self {
+            name,
+            mark: Mark::new(marker),
+            until: AtomicU64::new(0),
+            by: AtomicU64::new(0),
+        }
+    }
+
+    fn is_suspended(&self) -> bool {
+        self.until.load(Ordering::Acquire) != 0
+    }
+
+    /// Lets values be stored again, once all have asked for it or the time is up.
+    fn resume(&self, by: u64) {
+        self.by.store(by, Ordering::Relaxed);
+        if by == 0 {
+            self.until.store(0, Ordering::Release);
+        }
+    }
 }
 
 /// The tags of an entry or a flight; `None` where there are none, so that an entry pays one word.
 pub(crate) type Tags = Option<Arc<TagSet>>;
 
 /// What only some entries have beside their value.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TagSet {
     tags: Box<[Arc<Tag>]>,
     /// The ttl that the entry was last given, where it is not the time from its writing to its deadline.
@@ -58,6 +87,21 @@ pub(crate) struct TagSet {
     stale: bool,
     /// How old the value was when the entry was written: a store had it before.
     age: Duration,
+    /// The entry's life, where it has more than a ttl.
+    lifetime: Option<Lifetime>,
+    /// The entry stands for "nothing" or an error.
+    negative: Option<Negative>,
+    /// What the computation said of its value, for the next one.
+    etag: Option<Arc<str>>,
+}
+
+/// What stands for "nothing" or for an error that was remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Negative {
+    /// How many in a row there were with this one.
+    pub row: u32,
+    /// Whether the entry's value is an error, to be raised.
+    pub is_error: bool,
 }
 
 impl TagSet {
@@ -77,6 +121,11 @@ impl TagSet {
             .map(|tag| Arc::clone(&tag.name))
     }
 
+    /// Whether nothing is to be stored under one of the tags.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.tags.iter().any(|tag| tag.is_suspended())
+    }
+
     /// The names of the tags that were given; one that begins with a NUL is the host's own.
     pub(crate) fn names(&self) -> Vec<Arc<str>> {
         let names = self.tags.iter().map(|tag| &tag.name);
@@ -87,6 +136,13 @@ impl TagSet {
     }
 }
 
+/// The same tags, with something else noted beside them.
+fn noted(tags: &Tags, note: impl FnOnce(&mut TagSet)) -> Tags {
+    let mut set = tags.as_deref().cloned().unwrap_or_default();
+    note(&mut set);
+    Some(Arc::new(set))
+}
+
 /// The ttl that an entry with these tags was last given, if it was noted.
 pub(crate) fn ttl(tags: &Tags) -> Option<Duration> {
     tags.as_ref()?.ttl
@@ -95,16 +151,11 @@ pub(crate) fn ttl(tags: &Tags) -> Option<Duration> {
 /// The same tags, with the ttl noted that their entry was last given.
 pub(crate) fn with_ttl(tags: &Tags, ttl: Duration) -> Tags {
     match tags {
-        Some(set) if set.ttl == Some(ttl) => tags.clone(),
-        _ => Some(Arc::new(TagSet {
-            tags: tags
-                .as_ref()
-                .map(|set| set.tags.clone())
-                .unwrap_or_default(),
-            ttl: Some(ttl),
-            stale: false,
-            age: age(tags),
-        })),
+        Some(set) if set.ttl == Some(ttl) && !set.stale => tags.clone(),
+        _ => noted(tags, |set| {
+            set.ttl = Some(ttl);
+            set.stale = false;
+        }),
     }
 }
 
@@ -118,13 +169,46 @@ pub(crate) fn with_age(tags: Tags, age: Duration) -> Tags {
     if age.is_zero() {
         return tags;
     }
-    let set = tags.as_deref();
-    Some(Arc::new(TagSet {
-        tags: set.map(|set| set.tags.clone()).unwrap_or_default(),
-        ttl: set.and_then(|set| set.ttl),
-        stale: false,
-        age,
-    }))
+    noted(&tags, |set| {
+        set.stale = false;
+        set.age = age;
+    })
+}
+
+/// The life of an entry with these tags, if it has windows.
+pub(crate) fn lifetime(tags: &Tags) -> Option<&Lifetime> {
+    tags.as_ref()?.lifetime.as_ref()
+}
+
+/// The same tags, for an entry of this life; None for one that has no windows.
+pub(crate) fn with_lifetime(tags: &Tags, lifetime: Option<Lifetime>) -> Tags {
+    match (self::lifetime(tags), lifetime) {
+        (None, None) => tags.clone(),
+        _ => noted(tags, |set| set.lifetime = lifetime),
+    }
+}
+
+/// What an entry with these tags stands for, if for nothing or an error.
+pub(crate) fn negative(tags: &Tags) -> Option<Negative> {
+    tags.as_ref()?.negative
+}
+
+/// The same tags, for an entry that stands for nothing or an error.
+pub(crate) fn with_negative(tags: &Tags, negative: Negative) -> Tags {
+    noted(tags, |set| set.negative = Some(negative))
+}
+
+/// What was said of the value of an entry with these tags.
+pub(crate) fn etag(tags: &Tags) -> Option<Arc<str>> {
+    tags.as_ref()?.etag.clone()
+}
+
+/// The same tags, for an entry of whose value this is said.
+pub(crate) fn with_etag(tags: Tags, etag: Option<&Arc<str>>) -> Tags {
+    match etag {
+        None => tags,
+        Some(etag) => noted(&tags, |set| set.etag = Some(Arc::clone(etag))),
+    }
 }
 
 /// Whether an entry with these tags was demoted.
@@ -132,15 +216,12 @@ pub(crate) fn is_stale(tags: &Tags) -> bool {
     tags.as_ref().is_some_and(|set| set.stale)
 }
 
-/// The same tags, for an entry that is demoted.
-pub(crate) fn stale(tags: &Tags) -> Tags {
-    let set = tags.as_deref();
-    Some(Arc::new(TagSet {
-        tags: set.map(|set| set.tags.clone()).unwrap_or_default(),
-        ttl: set.and_then(|set| set.ttl),
-        stale: true,
-        age: age(tags),
-    }))
+/// The same tags, for an entry that is demoted, or is so no longer.
+pub(crate) fn with_stale(tags: &Tags, stale: bool) -> Tags {
+    if is_stale(tags) == stale {
+        return tags.clone();
+    }
+    noted(tags, |set| set.stale = stale)
 }
 
 /// The markers that the tags have at this moment.
@@ -150,7 +231,7 @@ pub(crate) fn markers(tags: &Tags) -> impl Iterator<Item = Marker> {
         .map(|tag| tag.mark.read())
 }
 
-/// The tags of both, each once, and the ttl that is noted with the first.
+/// The tags of both, each once, and what is noted with the first.
 pub(crate) fn union(left: &Tags, right: &Tags) -> Tags {
     match (left, right) {
         (Some(left), Some(right)) => {
@@ -160,9 +241,7 @@ pub(crate) fn union(left: &Tags, right: &Tags) -> Tags {
                 .filter(|tag| !left.tags.iter().any(|known| Arc::ptr_eq(known, tag)));
             Some(Arc::new(TagSet {
                 tags: left.tags.iter().chain(further).cloned().collect(),
-                ttl: left.ttl,
-                stale: left.stale,
-                age: left.age,
+                ..TagSet::clone(left)
             }))
         }
         (tags, None) | (None, tags) => tags.clone(),
@@ -201,6 +280,33 @@ impl Cells {
         self.cell(name).mark.strike(marker);
     }
 
+    /// As [`strike`](Self::strike); from here on nothing is stored under the tag, until some time or until all resume.
+    pub(crate) fn suspend(&mut self, name: &Arc<str>, marker: Marker, until: Instant) {
+        let tag = self.cell(name);
+        tag.mark.strike(marker);
+        let by = tag.by.load(Ordering::Relaxed) + 1;
+        tag.by.store(by, Ordering::Relaxed);
+        let until = until.as_nanos().max(1);
+        tag.until.fetch_max(until, Ordering::AcqRel);
+    }
+
+    /// As [`strike`](Self::strike), by one who had suspended the tag.
+    pub(crate) fn resume(&mut self, name: &Arc<str>, marker: Marker) {
+        let tag = self.cell(name);
+        tag.mark.strike(marker);
+        tag.resume(tag.by.load(Ordering::Relaxed).saturating_sub(1));
+    }
+
+    /// Ends what was suspended until now, as an invalidation does.
+    pub(crate) fn lapse(&mut self, set: &TagSet, marker: Marker, now: Instant) {
+        for tag in set.tags.iter().filter(|tag| tag.is_suspended()) {
+            if tag.until.load(Ordering::Acquire) <= now.as_nanos() {
+                tag.mark.strike(marker);
+                tag.resume(0);
+            }
+        }
+    }
+
     fn cell(&mut self, name: &Arc<str>) -> &Arc<Tag> {
         if self.by_name.len() >= self.room {
             self.thin_out();
@@ -214,19 +320,14 @@ impl Cells {
                 |tag| tag.name == *name,
                 |tag| hasher.hash_one(&*tag.name),
             )
-            .or_insert_with(|| {
-                Arc::new(Tag {
-                    name: Arc::clone(name),
-                    mark: Mark::new(floor),
-                })
-            })
+            .or_insert_with(|| Arc::new(Tag::new(Arc::clone(name), floor)))
             .into_mut()
     }
 
     /// Lets the older half of the cells go that nobody holds, and makes room for as many again as stay.
     fn thin_out(&mut self) {
         // Only this table gives out cells, so one that it alone holds cannot gain a holder meanwhile.
-        let unheld = |tag: &Arc<Tag>| Arc::strong_count(tag) == 1;
+        let unheld = |tag: &Arc<Tag>| Arc::strong_count(tag) == 1 && !tag.is_suspended();
         let mut markers: Vec<Marker> = self
             .by_name
             .iter()

@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::entry::Key;
 use crate::flights::{Flight, Outcome};
 use crate::tags::{Tags, markers};
-use crate::waits::Wait;
+use crate::waits::{Caller, Wait};
 
 /// A place among those who wait for a computation. Dropping it gives the place up.
 #[must_use = "dropping a ticket gives up the wait"]
@@ -18,6 +18,8 @@ pub struct Ticket<K: Key, V: Clone, E: Clone> {
     cache: Arc<Cache<K, V, E>>,
     flight: Arc<Flight<K, V, E>>,
     joined: Stamp,
+    /// Whether the old value will do, if the computation fails.
+    takes_old: bool,
     place: Option<usize>,
     wait: Option<Wait>,
 }
@@ -27,6 +29,8 @@ pub struct Ticket<K: Key, V: Clone, E: Clone> {
 pub enum Arrival<V, E> {
     /// With the leader's value.
     Value(V),
+    /// With the old value, since the computation failed.
+    Stale(V),
     /// With the leader's error.
     Failed(E),
     /// Without: begin again, with [`Ask::again`](crate::Ask::again) set.
@@ -37,13 +41,14 @@ impl<K: Key, V: Clone, E: Clone> Ticket<K, V, E> {
     pub(crate) fn new(
         cache: Arc<Cache<K, V, E>>,
         flight: Arc<Flight<K, V, E>>,
-        joined: Stamp,
+        (joined, takes_old): (Stamp, bool),
         wait: Wait,
     ) -> Self {
         Self {
             cache,
             flight,
             joined,
+            takes_old,
             place: None,
             wait: Some(wait),
         }
@@ -62,11 +67,23 @@ impl<K: Key, V: Clone, E: Clone> Ticket<K, V, E> {
         let arrival = self.flight.outcome(|outcome| match outcome {
             Outcome::Landed(_, tags) if self.is_outdated(tags) => Arrival::Again,
             Outcome::Landed(value, _) => Arrival::Value(value.clone()),
-            Outcome::Failed(error) => Arrival::Failed(error.clone()),
+            Outcome::FellBack(value, _) if self.takes_old => Arrival::Stale(value.clone()),
+            Outcome::Failed(error) | Outcome::FellBack(_, error) => Arrival::Failed(error.clone()),
             Outcome::Gone => Arrival::Again,
         })?;
         self.wait = None;
+        if matches!(arrival, Arrival::Stale(_)) {
+            self.flight.scope.counters.recount_follower_as_stale();
+        }
         Some(arrival)
+    }
+
+    /// The wait of a caller that asked as one that blocks no thread, and blocks it from here on; false if that would close a
+    /// circle, so that it must not wait. A caller that leads some keys and waits for others settles what it leads before.
+    pub fn block(&mut self, caller: &Caller<'_>) -> bool {
+        self.wait = None;
+        self.wait = Wait::begin(caller, self.flight.lead);
+        self.wait.is_some()
     }
 
     /// Supersedes the flight: whoever waits for it is told to begin again, this caller too, and its late value goes to its

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::judge::Judgement;
+use everwarm_core::lifetime::Lifetime;
 use everwarm_memory::Look;
 
 use crate::cache::Cache;
@@ -10,6 +12,7 @@ use crate::departures::{Memory, Reason};
 use crate::entry::Key;
 use crate::hit::Finding;
 use crate::scope::Scope;
+use crate::tags;
 
 /// What is known of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,20 @@ pub enum Trace {
         /// The time it has left; `None` for ever.
         ttl: Option<Duration>,
     },
+    /// An entry is there whose ttl is over, and that is served in a window.
+    Stale {
+        /// The time since it was written.
+        age: Duration,
+        /// The time it may be served yet.
+        left: Duration,
+        /// What a call would do with it.
+        judgement: Judgement,
+    },
+    /// An error is remembered, and raised.
+    Remembered {
+        /// The time it is remembered yet.
+        left: Duration,
+    },
     /// It is being computed, and a call would wait for that.
     Computing,
     /// No entry counts, for this reason.
@@ -31,26 +48,93 @@ pub enum Trace {
     Unknown,
 }
 
+/// What lies before an entry that is there: the time until each change of what a call does with it, zero where it has come, and
+/// `None` where the entry has no such window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ahead {
+    /// Until it is due to be computed anew, while it is fresh still.
+    pub refresh: Option<Duration>,
+    /// Until it is no longer served old while it is computed anew.
+    pub stale: Option<Duration>,
+    /// Until it no longer stands for a computation that fails.
+    pub fallback: Option<Duration>,
+    /// Until the next attempt, after one that failed.
+    pub retry: Option<Duration>,
+}
+
+impl Ahead {
+    fn of(lifetime: &Lifetime, now: Instant) -> Self {
+        let window = |from: Instant, to: Instant| (from < to).then_some(to);
+        let left = |end: Option<Instant>| end.map(|end| end.since(now));
+        let (fresh, stale) = (lifetime.fresh_until(), lifetime.stale_until());
+        let refresh = lifetime.refresh_from();
+        Self {
+            refresh: left((refresh < fresh).then_some(refresh)),
+            stale: left(window(fresh, stale)),
+            fallback: left(window(stale, lifetime.keep_until())),
+            retry: left(window(now, lifetime.retry_from())),
+        }
+    }
+}
+
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
+    /// What lies before the entry of `key`; nothing if there is none that counts.
+    pub fn ahead(&self, scope: &Scope, hash: u64, key: &K) -> Ahead {
+        let (lifetime, _) = self.memory.look(hash, key, |entry, deadline, _| {
+            let finding = self.judge_closely(scope, entry, deadline);
+            let counts = finding.is_fresh() || matches!(finding, Finding::InWindow(_));
+            Look::Keep(tags::lifetime(&entry.tags).copied().filter(|_| counts))
+        });
+        let lifetime = lifetime.flatten();
+        let now = self.ticker.now();
+        lifetime.map_or_else(Ahead::default, |lifetime| Ahead::of(&lifetime, now))
+    }
+
     /// What is known of `key`.
     pub fn trace(&self, scope: &Scope, hash: u64, key: &K) -> Trace {
         let (found, _) = self.memory.look(hash, key, |entry, deadline, _| {
-            let finding = self.judge(scope, entry, deadline);
+            let finding = self.judge_closely(scope, entry, deadline);
             let over = match finding {
                 Finding::Invalid => self
                     .authority
                     .overtaken(entry.stamp, &scope.mark, &entry.tags),
                 Finding::Expired => Some(entry.ended()),
-                Finding::Fresh => None,
+                _ => None,
             };
-            Look::Keep((finding, entry.written, deadline, over))
+            let lifetime = tags::lifetime(&entry.tags).copied();
+            let lifetime = lifetime.unwrap_or(Lifetime::ending(deadline));
+            Look::Keep((finding, entry.written, lifetime, over))
         });
-        if let Some((Finding::Fresh, written, deadline, _)) = found {
-            let now = self.ticker.now();
-            return Trace::Fresh {
-                age: self.seats(hash).versions.since(written, now),
-                ttl: (deadline != Instant::NEVER).then(|| deadline.since(now)),
-            };
+        let now = self.ticker.now();
+        let until = |end: Instant| end.since(now);
+        let age = |written| self.seats(hash).versions.since(written, now);
+        match found {
+            Some((finding, written, lifetime, _)) if finding.is_fresh() => {
+                let deadline = lifetime.fresh_until();
+                return Trace::Fresh {
+                    age: age(written),
+                    ttl: (deadline != Instant::NEVER).then(|| until(deadline)),
+                };
+            }
+            Some((Finding::InWindow(judgement), written, lifetime, _))
+                if judgement != Judgement::OnlyIfError =>
+            {
+                let end = match judgement {
+                    Judgement::Serve(_) => lifetime.keep_until(),
+                    _ => lifetime.stale_until(),
+                };
+                return Trace::Stale {
+                    age: age(written),
+                    left: until(end),
+                    judgement,
+                };
+            }
+            Some((Finding::Remembered, _, lifetime, _)) => {
+                return Trace::Remembered {
+                    left: until(lifetime.fresh_until()),
+                };
+            }
+            _ => {}
         }
         let seats = self.seats(hash);
         let computing = seats
@@ -62,6 +146,11 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         }
         match found {
             Some((_, _, _, Some(reason))) => Trace::Gone(reason),
+            Some((Finding::InWindow(judgement), written, lifetime, _)) => Trace::Stale {
+                age: age(written),
+                left: until(lifetime.keep_until()),
+                judgement,
+            },
             _ => match self.departures.recall(key) {
                 Memory::Left(reason) => Trace::Gone(reason),
                 Memory::Never => Trace::NeverStored,

@@ -69,6 +69,15 @@ pub(crate) fn begun(thread: u64) -> LeadId {
     lead
 }
 
+/// A lead's computation goes on on `thread`.
+pub(crate) fn moved(lead: LeadId, thread: u64) {
+    with_graph(|graph| {
+        if let Some(host) = graph.leads.get_mut(&lead) {
+            *host = thread;
+        }
+    });
+}
+
 /// A lead's computation is over: nothing that starts to wait from here on is held up with it.
 pub(crate) fn ended(lead: LeadId) {
     with_graph(|graph| graph.leads.remove(&lead));
@@ -84,25 +93,36 @@ pub(crate) fn runs(lead: LeadId) -> bool {
 #[derive(Debug)]
 pub(crate) struct Wait {
     waiting: Vec<LeadId>,
-    target: LeadId,
+    targets: Vec<LeadId>,
 }
 
 impl Wait {
     /// Starts to wait for `target`, unless that would close a circle.
     pub(crate) fn begin(caller: &Caller<'_>, target: LeadId) -> Option<Self> {
+        Self::begin_for_any(caller, &[target])
+    }
+
+    /// Starts to wait for the first of `targets` to end, unless waiting for one of them would close a circle.
+    pub(crate) fn begin_for_any(caller: &Caller<'_>, targets: &[LeadId]) -> Option<Self> {
         if caller.chain.is_empty() && !caller.blocks_thread {
             return Some(Self {
                 waiting: Vec::new(),
-                target,
+                targets: Vec::new(),
             });
         }
         with_graph(|graph| {
             let waiting = graph.held_up(caller);
-            if graph.waits.would_cycle(&waiting, target) {
+            let closes = |target: &LeadId| graph.waits.would_cycle(&waiting, *target);
+            if targets.iter().any(closes) {
                 return None;
             }
-            graph.waits.add(&waiting, target);
-            Some(Self { waiting, target })
+            for target in targets {
+                graph.waits.add(&waiting, *target);
+            }
+            Some(Self {
+                waiting,
+                targets: targets.to_vec(),
+            })
         })
     }
 }
@@ -110,7 +130,11 @@ impl Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         if !self.waiting.is_empty() {
-            with_graph(|graph| graph.waits.remove(&self.waiting, self.target));
+            with_graph(|graph| {
+                for target in &self.targets {
+                    graph.waits.remove(&self.waiting, *target);
+                }
+            });
         }
     }
 }

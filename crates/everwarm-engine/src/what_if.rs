@@ -209,6 +209,7 @@ impl<L: RawMutex> Trial<L> {
             hash,
             key: hash,
             deadline: known.deadline,
+            keep_until: known.deadline,
             weight: known.weight,
             payload: known,
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::judge::Freshness;
 use everwarm_engine::{Seen, Settle};
 use support::{World, names, settle};
 
@@ -69,6 +70,7 @@ fn entries_end_with_their_time() {
         value: 2,
         age: second,
         ttl: Some(second),
+        freshness: Freshness::Fresh,
         tags: names(&["tag"]),
         version: 2,
     };

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::flight::{Event, State, next};
+use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{
     Amendment, Arrival, Ask, Caller, Condition, Lead, Put, Scope, Settle, Stats, Turn,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::{Error, Name, World};
+use support::{Error, Name, World, word};
 
 const TAGS: [&str; 3] = ["a", "b", "c"];
 
@@ -223,7 +224,10 @@ impl Pair {
                 self.stats.bypass += u64::from(forced);
                 self.stats.computations += 1;
             }
-            Turn::Alone(_) => panic!("nobody waits in a circle"),
+            turn => panic!(
+                "nobody waits in a circle, and nothing has windows: {}",
+                word(&turn)
+            ),
         }
     }
 
@@ -243,7 +247,7 @@ impl Pair {
         let deadline = ttl.map(|ttl| self.now + ttl);
         let kept = store && sits && !outdated && tags.iter().all(|tag| !struck.contains(tag));
         let settle = Settle {
-            deadline: instant(deadline),
+            lifetime: Lifetime::ending(instant(deadline)),
             tags: &words(tags),
             store,
             ..Settle::default()
@@ -293,7 +297,7 @@ impl Pair {
             hash,
             key: name,
             value,
-            deadline: instant(deadline),
+            lifetime: Lifetime::ending(instant(deadline)),
             tags: &[],
             weight: 0,
         };
@@ -357,7 +361,7 @@ impl Pair {
                     hash,
                     key: name,
                     value,
-                    deadline: instant(deadline),
+                    lifetime: Lifetime::ending(instant(deadline)),
                     tags: &words(&tags),
                     weight: 0,
                 };

@@ -3,9 +3,11 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{Amendment, Condition, Place, Put, Seen, Settle, Turn};
 use support::{World, names, settle};
 
@@ -25,7 +27,7 @@ fn put(world: &World<u64>, name: u64, value: u64) -> Put<'_, support::Name, u64>
         hash: key.hash(),
         key,
         value,
-        deadline: Instant::NEVER,
+        lifetime: Lifetime::ending(Instant::NEVER),
         tags: &[],
         weight: 0,
     }
@@ -58,6 +60,44 @@ fn conditions_are_met_or_nothing_happens() {
     assert_eq!(world.hit(1), Some(5));
     world.delete(1);
     assert!(!put_if(&world, 1, 6, Condition::Version(first)));
+    world.cache.check();
+}
+
+#[test]
+fn what_was_written_elsewhere_is_put_unless_an_invalidation_came_between() {
+    let world = World::new();
+    let own: Arc<str> = "own".into();
+    let tags = names(&["own", "tag"]);
+    let supersede = |value, since| {
+        let put = Put {
+            tags: &tags,
+            ..put(&world, 1, value)
+        };
+        world.cache.supersede(put, &own, since)
+    };
+    let before = world.cache.stamp();
+    assert!(supersede(1, before));
+    assert_eq!(world.hit(1), Some(1));
+    // Of two writes of which neither saw the other nothing stays: who came last is for the store to say.
+    assert!(!supersede(2, before));
+    assert_eq!(world.hit(1), None);
+    let invalidations: [fn(&World<u64>); 3] = [
+        |world| world.invalidate("tag"),
+        |world| world.invalidate("own"),
+        |world| {
+            world.cache.clear_scope(&world.scope);
+        },
+    ];
+    for invalidate in invalidations {
+        let since = world.cache.stamp();
+        invalidate(&world);
+        assert!(!supersede(3, since));
+        assert_eq!(world.hit(1), None);
+        assert!(supersede(4, world.cache.stamp()));
+        assert_eq!(world.hit(1), Some(4));
+        invalidate(&world);
+        assert_eq!(world.hit(1), None);
+    }
     world.cache.check();
 }
 

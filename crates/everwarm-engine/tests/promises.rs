@@ -21,7 +21,8 @@ fn call(world: &World<u64>, name: u64, compute: impl Fn() -> u64) -> u64 {
     let mut ask = world.ask(&key, &[], Caller::default());
     loop {
         match world.cache.begin(ask).expect("no wait for itself") {
-            Turn::Hit(value) => return value,
+            Turn::Hit(value) | Turn::Stale(value) | Turn::HitAndLead(value, ..) => return value,
+            Turn::Remembered(_) => panic!("no error is remembered"),
             Turn::Lead(lead) | Turn::Alone(lead) => {
                 let value = compute();
                 lead.settle(value, Settle::default());
@@ -36,7 +37,7 @@ fn call(world: &World<u64>, name: u64, compute: impl Fn() -> u64) -> u64 {
                     };
                 };
                 match arrival {
-                    Arrival::Value(value) => return value,
+                    Arrival::Value(value) | Arrival::Stale(value) => return value,
                     Arrival::Failed(error) => panic!("{error}"),
                     Arrival::Again => ask = Ask { again: true, ..ask },
                 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{
     Bounds, Cache, Cause, Condition, Eviction, Listener, Put, Settle, Ticker, Written,
 };
@@ -122,7 +123,7 @@ impl Listener<Name, u64> for Meddler {
                 hash: again.hash(),
                 key: again,
                 value: value - 1,
-                deadline: Instant::NEVER,
+                lifetime: Lifetime::ending(Instant::NEVER),
                 tags: &[],
                 weight: 0,
             });
@@ -168,7 +169,7 @@ fn a_conditional_write_that_is_too_heavy_is_refused_and_changes_nothing() {
             hash: key.hash(),
             key,
             value,
-            deadline: Instant::NEVER,
+            lifetime: Lifetime::ending(Instant::NEVER),
             tags: &[],
             weight,
         }
@@ -204,7 +205,7 @@ fn a_value_that_is_too_heavy_is_refused_and_takes_its_forerunner_along() {
             hash: key.hash(),
             key,
             value,
-            deadline: Instant::NEVER,
+            lifetime: Lifetime::ending(Instant::NEVER),
             tags: &[],
             weight,
         });
@@ -295,7 +296,7 @@ proptest! {
                         hash: key.hash(),
                         key,
                         value,
-                        deadline,
+                        lifetime: Lifetime::ending(deadline),
                         tags: &names(if tagged { &["tag"] } else { &[] }),
                         weight,
                     });

@@ -7,8 +7,11 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::draw::FixedDraw;
+use everwarm_core::policy::Policy;
 use everwarm_engine::{Arrival, Ask, Cache, Caller, Fault, LeadId, Settle, Turn};
 use shuttle::future::block_on;
 use shuttle::sync::atomic::{AtomicU64, Ordering};
@@ -70,7 +73,12 @@ impl Scene {
         );
         loop {
             match world.cache.begin(ask).expect("no wait for itself") {
-                Turn::Hit(value) => return value,
+                Turn::Hit(value) | Turn::Stale(value) => return value,
+                Turn::HitAndLead(value, _, lead) => {
+                    drop(lead);
+                    return value;
+                }
+                Turn::Remembered(_) => unreachable!("no error is remembered"),
                 Turn::Lead(lead) => {
                     if self.abandoned() {
                         drop(lead);
@@ -92,7 +100,7 @@ impl Scene {
                         ticket.try_arrive().map_or(Poll::Pending, Poll::Ready)
                     }));
                     match arrival {
-                        Arrival::Value(value) => return value,
+                        Arrival::Value(value) | Arrival::Stale(value) => return value,
                         Arrival::Failed(error) => panic!("{error}"),
                         Arrival::Again => ask = Ask { again: true, ..ask },
                     }
@@ -154,6 +162,50 @@ fn invalidated(fault: Fault, filled: bool, verb: fn(&Scene)) {
     assert_eq!(scene.call(), 2);
     scene.world.cache.check();
     assert_eq!(scene.world.cache.totals().calls(), 6 + u64::from(filled));
+}
+
+/// A caller who is given an old value and computes it anew behind that, while the source changes and then says so by `verb`: what is
+/// computed from before the change is not there after.
+fn refreshed_behind(fault: Fault, verb: fn(&Scene)) {
+    const SECOND: Duration = Duration::from_secs(1);
+    let scene = Scene::new(fault);
+    let policy = Policy {
+        ttl: Some(SECOND),
+        stale_while_revalidate: Some(100 * SECOND),
+        ..Policy::default()
+    };
+    let lead = scene.world.lead_with(1, &["argument"]);
+    let written = Settle {
+        lifetime: policy.lifetime(scene.world.cache.now(), Duration::ZERO, &FixedDraw(0.0)),
+        tags: &names(&["result"]),
+        ..Settle::default()
+    };
+    assert!(lead.settle(1, written).stored);
+    scene.world.hand.advance(2 * SECOND);
+    let caller = thread::spawn({
+        let scene = Arc::clone(&scene);
+        move || {
+            let least = scene.least.load(Ordering::SeqCst);
+            let turn = scene.world.begin_with(1, &["argument"], Caller::default());
+            let lead = match turn {
+                Turn::HitAndLead(value, _, lead) => {
+                    assert!(value >= least, "an old value was served");
+                    lead
+                }
+                Turn::Lead(lead) => lead,
+                _ => return,
+            };
+            let value = scene.version.load(Ordering::SeqCst);
+            lead.settle(value, settle(&names(&["result"])));
+        }
+    });
+    scene.version.store(2, Ordering::SeqCst);
+    verb(&scene);
+    scene.least.store(2, Ordering::SeqCst);
+    assert_eq!(scene.call(), 2);
+    caller.join().expect("the caller ends");
+    assert_eq!(scene.call(), 2);
+    scene.world.cache.check();
 }
 
 fn wins(verb: fn(&Scene)) {
@@ -338,4 +390,23 @@ fn a_number_published_before_its_markers_is_found() {
 #[test]
 fn a_doomed_value_that_is_kept_is_found() {
     assert!(finds(|| invalidated(Fault::KeepDoomed, false, delete)));
+}
+
+#[test]
+fn an_old_value_that_is_refreshed_behind_never_comes_back() {
+    for verb in [
+        delete,
+        put,
+        clear,
+        clear_scope,
+        tag_from_arguments,
+        tag_from_result,
+    ] {
+        explore(move || refreshed_behind(Fault::None, verb));
+    }
+}
+
+#[test]
+fn a_doomed_refresh_that_is_kept_is_found() {
+    assert!(finds(|| refreshed_behind(Fault::KeepDoomed, delete)));
 }

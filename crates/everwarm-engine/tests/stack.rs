@@ -190,7 +190,7 @@ fn one_process_computes_and_others_wait_for_it() {
     assert_eq!(one.settle(seat, "v", &[]), Written::Stored);
     match wait(fetch) {
         Fetched::Found(stored) => assert_eq!(text(&stored), "v"),
-        Fetched::Lead(_) => panic!("it was computed already"),
+        other => panic!("it was computed already: {other:?}"),
     }
     assert_eq!(one.far().leased(), 0);
 }

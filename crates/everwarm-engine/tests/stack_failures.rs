@@ -2,6 +2,8 @@
 
 mod tiers;
 
+use std::time::Duration;
+
 use everwarm_core::store::FailureKind;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Change, Done, Event, Fetched, Stored, Written};
@@ -302,4 +304,29 @@ fn all_tiers_are_pinged_swept_and_closed() {
     assert_eq!(wait(one.stack.sweep()), 0);
     wait(one.stack.close());
     assert!(one.far().asked().contains(&"close") && one.near().asked().contains(&"close"));
+}
+
+#[test]
+fn a_nearer_tier_counts_only_while_something_is_heard() {
+    let host = Host::new(2);
+    let one = host.process();
+    one.fill("a", "v", &[]);
+    let tier = || one.found("a", &[]).map(|stored| stored.tier);
+    let hear = |silence| {
+        one.far().faults.lock().expect("no panic").silence = silence;
+        wait(one.stack.watch())
+    };
+    assert_eq!(tier(), Some(0));
+    hear(Duration::MAX);
+    host.hand.advance(2 * SECOND);
+    assert_eq!(hear(Duration::MAX), [Event::Everything]);
+    assert_eq!(tier(), Some(1));
+    assert_eq!(
+        wait(one.stack.get_many(vec![place("a")]))[0]
+            .as_ref()
+            .map(|stored| stored.tier),
+        Some(1)
+    );
+    assert_eq!(hear(SECOND), []);
+    assert_eq!(tier(), Some(0));
 }

@@ -210,6 +210,8 @@ impl Worker {
                 self.check(key, value, floor, &format!("tier {}", stored.tier));
                 value
             }
+            Fetched::Older(..) => unreachable!("no place has an older name"),
+            Fetched::Elsewhere => unreachable!("a fetch waits"),
             Fetched::Lead(seat) => {
                 let value = self.truth().versions.get(key).copied().unwrap_or(0);
                 yields(self.draw.below(6)).await;

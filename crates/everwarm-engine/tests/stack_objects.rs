@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use everwarm_core::store::{Condition, FailureKind};
 use everwarm_core::using::Read;
-use everwarm_engine::stack::{Change, Done, Event, Older, Place, Stack, Written};
+use everwarm_engine::stack::{Change, Done, Event, Fetched, Older, Place, Stack, Written};
 
 use tiers::{Host, Process, meta, name, place, tags, text, wait};
 
@@ -155,21 +155,95 @@ fn names_are_listed_in_pages() {
     assert_eq!(page.names, [name("c").to_string()]);
 }
 
-#[test]
-fn what_lies_under_an_older_name_is_found() {
-    let (_, one, _) = two(1);
-    one.fill("old", "v", &[]);
-    let place = Place {
+/// The place of `k`, which was `old` before.
+fn upgraded() -> Place {
+    let old = place("old");
+    Place {
         older: [Older {
             name: name("old"),
-            schema: "".into(),
+            schema: old.schema,
+            key: old.key,
         }]
         .into(),
-        key: place("old").key,
         ..place("k")
+    }
+}
+
+fn fetched(process: &Process) -> Fetched {
+    wait(process.stack.fetch(upgraded(), tags(&[]), Read::Any))
+}
+
+#[test]
+fn what_lies_under_an_older_name_is_found() {
+    for tiers in [1, 2] {
+        let (_, one, _) = two(tiers);
+        one.fill("old", "v", &[]);
+        let found = wait(one.stack.get(upgraded(), tags(&[]), Read::Any)).expect("the value");
+        assert_eq!((text(&found), found.older), ("v".into(), Some(0)));
+        let peeked = wait(one.stack.peek(upgraded(), tags(&[]))).expect("the value");
+        assert_eq!(peeked.older, Some(0));
+        assert_eq!(wait(one.stack.delete(upgraded())), (true, Done::Now));
+        assert!(one.far().names().is_empty());
+    }
+}
+
+#[test]
+fn what_is_made_of_an_older_value_takes_its_place() {
+    for tiers in [1, 2] {
+        let (_, one, other) = two(tiers);
+        one.fill("old", "v", &["t"]);
+        let Fetched::Older(stored, seat) = fetched(&one) else {
+            panic!("an older value is there");
+        };
+        assert_eq!(text(&stored), "v");
+        let settle = one.stack.settle(seat, b"v2".to_vec(), stored.opened.meta);
+        assert_eq!(wait(settle), Written::Stored);
+        assert_eq!(one.far().names(), [name("k").to_string()]);
+        assert!(matches!(fetched(&other), Fetched::Found(stored) if text(&stored) == "v2"));
+        wait(one.stack.invalidate(tags(&["t"])));
+        assert!(matches!(fetched(&other), Fetched::Lead(_)));
+    }
+}
+
+#[test]
+fn an_older_value_that_is_invalidated_meanwhile_does_not_come_in() {
+    let (_, one, other) = two(1);
+    one.fill("old", "v", &["t"]);
+    let Fetched::Older(stored, seat) = fetched(&one) else {
+        panic!("an older value is there");
     };
-    let found = wait(one.stack.get(place.clone(), tags(&[]), Read::Any)).expect("the value");
-    assert_eq!((text(&found), found.older), ("v".into(), Some(0)));
-    assert_eq!(wait(one.stack.delete(place)), (1 > 0, Done::Now));
-    assert!(one.far().names().is_empty());
+    wait(other.stack.invalidate(tags(&["t"])));
+    wait(one.stack.settle(seat, b"v2".to_vec(), stored.opened.meta));
+    assert!(matches!(fetched(&other), Fetched::Lead(_)));
+    assert!(matches!(fetched(&one), Fetched::Lead(_)));
+}
+
+#[test]
+fn no_older_value_comes_back_after_a_write() {
+    type Write = fn(&Process);
+    let writes: [Write; 3] = [
+        |one| {
+            let set = one.stack.set(upgraded(), b"new".to_vec(), meta(&[]));
+            assert_eq!(wait(set), Written::Stored);
+        },
+        |one| {
+            let read = wait(one.stack.fetch(upgraded(), tags(&[]), Read::Nothing));
+            let Fetched::Lead(seat) = read else {
+                panic!("nothing is read");
+            };
+            let settle = one.stack.settle(seat, b"new".to_vec(), meta(&[]));
+            assert_eq!(wait(settle), Written::Stored);
+        },
+        |one| {
+            let amend = one.stack.amend(upgraded(), |_| Change::Keep(()));
+            wait(amend).expect("the store is conditional");
+        },
+    ];
+    for write in writes {
+        let (_, one, _) = two(1);
+        one.fill("old", "v", &[]);
+        write(&one);
+        wait(one.stack.delete(place("k")));
+        assert!(matches!(fetched(&one), Fetched::Lead(_)));
+    }
 }

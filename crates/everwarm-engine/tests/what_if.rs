@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{Bounds, Cache, Eviction, Put, WhatIf};
 use support::{World, names};
 
@@ -83,7 +84,7 @@ impl Shop {
                 hash,
                 key: name,
                 value: key,
-                deadline,
+                lifetime: Lifetime::ending(deadline),
                 tags: &names(tags),
                 weight: (self.weigh)(key),
             });

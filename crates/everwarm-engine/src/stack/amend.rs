@@ -19,6 +19,7 @@ const TRIES: usize = 100;
 const LOOK: Look = Look {
     read: Read::Any,
     counts: false,
+    takes_old: false,
 };
 
 /// What is under a name at one moment: as bytes, and as a value if it is a valid one.
@@ -47,6 +48,7 @@ impl Stack {
         mut change: impl FnMut(Option<&Stored>) -> Change<R> + Send,
     ) -> Result<R, Failure> {
         let conditional = self.conditional()?;
+        self.end_older(&place).await;
         self.settle_queued(&place).await;
         let mut nap = Nap::new(&self);
         for _ in 0..TRIES {

@@ -10,7 +10,8 @@ use super::{Options, Tier, Write};
 /// What a policy or a verb needs of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
-    /// Tags, for which the last tier has to offer generations.
+    /// Tags, for which the last tier has to offer generations; or leases, so that clearing the namespace, which stands in for an
+    /// invalidation, keeps out what is being computed.
     Tags,
     /// Changes in place, for which the last tier has to be conditional.
     Changes,
@@ -80,7 +81,10 @@ pub(super) fn tiers(tiers: &[Tier]) -> Result<(), Error> {
 
 pub(super) fn need(tier: &Tier, need: Need) -> Result<(), Error> {
     let (there, what) = match need {
-        Need::Tags => (tier.store.generations().is_some(), "tags"),
+        Need::Tags => {
+            let there = tier.store.generations().is_some() || tier.store.leases().is_some();
+            (there, "tags: it has neither generations nor leases")
+        }
         Need::Changes => (
             tier.store.conditional().is_some(),
             "changes of entries in place",

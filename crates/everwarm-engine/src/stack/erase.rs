@@ -20,6 +20,16 @@ impl Stack {
         self.delete_names(&names).await
     }
 
+    /// Deletes what lies under the older names of an entry that is written now: it would come back when the new one has expired.
+    pub(super) async fn end_older(&self, place: &Place) {
+        if place.older.is_empty() {
+            return;
+        }
+        let older = place.older.iter().map(|older| Arc::clone(&older.name));
+        let names: Vec<Arc<str>> = older.collect();
+        self.delete_names(&names).await;
+    }
+
     /// Deletes names in every tier; how many were there, in one tier or another.
     pub(super) async fn delete_names(&self, names: &[Arc<str>]) -> (u64, Done) {
         let debts: Vec<Debtor<'_>> = names
@@ -30,7 +40,9 @@ impl Stack {
         let Some(were) = self.delete_everywhere(names).await else {
             return (0, Done::Pending);
         };
-        debts.into_iter().for_each(Debtor::paid);
+        debts
+            .into_iter()
+            .for_each(|debtor| self.acknowledged(debtor));
         (were, Done::Now)
     }
 
@@ -94,11 +106,17 @@ impl Stack {
         let debtor = self.incur(debt);
         match self.pay(&debtor.debt).await {
             Some(()) => {
-                debtor.paid();
+                self.acknowledged(debtor);
                 Done::Now
             }
             None => Done::Pending,
         }
+    }
+
+    /// The stores have done it.
+    fn acknowledged(&self, debtor: Debtor<'_>) {
+        self.remember(debtor.debt.clone());
+        debtor.paid();
     }
 
     /// Tells the stores what they are owed to be told; nothing if one did not take it.
@@ -129,7 +147,7 @@ impl Stack {
         let asked = self.markers.asked();
         let answer = authority.invalidate(&self.namespace, tags).await;
         let reading = self.last().said(answer)?;
-        self.markers.feed(asked, tags, &reading);
+        self.markers.invalidated(asked, tags, &reading);
         Some(())
     }
 

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use everwarm_core::judge::Judgement;
+use everwarm_core::lease::{Wait, answered};
 use everwarm_core::mark::Mark;
 use everwarm_core::store::Grant;
 use everwarm_core::using::Read;
 
 use super::Stack;
-use super::found::Fetched;
+use super::found::{Fetched, Stored};
 use super::glance::Glance;
 use super::look::Look;
 use super::place::{Digests, Place};
@@ -22,14 +24,25 @@ impl Stack {
         read: Read,
     ) -> Fetched {
         let labels = self.labels(&place, &tags);
-        let look = Look { read, counts: true };
-        let looked = match self.glance(&place, &labels, look) {
-            Glance::Found(stored) => return Fetched::Found(stored),
+        let look = Look {
+            read,
+            counts: true,
+            takes_old: true,
+        };
+        let mut old = None;
+        let looked = match self.glance_at(&place, &labels, look) {
+            Glance::Found(stored) => match only_if_error(stored) {
+                Ok(stored) => return self.fetched(&place, stored).await,
+                Err(stored) => {
+                    old = Some(stored);
+                    true
+                }
+            },
             Glance::Nothing => true,
             Glance::Unclear => false,
         };
         // Apart, so that what a hit moves about is small.
-        Box::pin(self.fetch_further(place, labels, look, looked)).await
+        Box::pin(self.fetch_further(place, labels, look, (looked, old))).await
     }
 
     async fn fetch_further(
@@ -37,39 +50,114 @@ impl Stack {
         place: Place,
         labels: Digests,
         look: Look,
-        looked: bool,
+        (looked, mut old): (bool, Option<Stored>),
     ) -> Fetched {
         let mut rights = Rights::new(&self, &place.name);
         if look.read == Read::Nothing {
             for tier in 0..self.tiers.len() - 1 {
                 rights.ask(tier).await;
             }
-            return self.sit(place, labels, Hold::Forced, rights).await;
+            return Fetched::Lead(self.sit(place, labels, Hold::Forced, rights).await);
         }
         if self.owed.is_about(&place.name, labels.all()) {
-            return self.sit(place, labels, Hold::Apart, rights).await;
+            return Fetched::Lead(self.sit(place, labels, Hold::Apart, rights).await);
         }
         if !looked && let Some(stored) = self.look(&place, &labels, look, Some(&mut rights)).await {
-            return Fetched::Found(stored);
+            match only_if_error(stored) {
+                Ok(stored) => return self.fetched(&place, stored).await,
+                Err(stored) => old = Some(stored),
+            }
         }
         let hold = self.take_lease(&mut rights).await;
         // Whoever had the lease before may have stored the value by now.
-        if hold == Hold::Leased {
-            let again = Look {
-                counts: false,
-                ..look
-            };
-            if let Some(accepted) = self.look_at_last(&place, &labels, again).await {
-                let sealed = accepted.sealed();
-                for tier in (0..accepted.stored.tier).rev() {
-                    self.write_near(tier, &place.name, &sealed, &mut rights)
-                        .await;
-                }
-                self.tiers[accepted.stored.tier].tally.hits.bump();
-                return Fetched::Found(accepted.stored);
-            }
+        if hold == Hold::Leased
+            && let Some(stored) = self.look_again(&place, &labels, look, &mut rights).await
+        {
+            return Fetched::Found(stored);
         }
-        self.sit(place, labels, hold, rights).await
+        let mut seat = self.sit(place, labels, hold, rights).await;
+        seat.old = old.map(Box::new);
+        match seat.old {
+            Some(_) => Fetched::Lead(seat),
+            None => self.older_or_lead(seat, look).await,
+        }
+    }
+
+    /// What somebody has stored since it was looked for, and nearer tiers are filled with.
+    async fn look_again(
+        self: &Arc<Self>,
+        place: &Place,
+        labels: &Digests,
+        look: Look,
+        rights: &mut Rights,
+    ) -> Option<Stored> {
+        let again = Look {
+            counts: false,
+            ..look
+        };
+        let accepted = self.look_at_last(place, labels, again).await?;
+        if !accepted.stored.is_quiet() {
+            return None;
+        }
+        let sealed = accepted.sealed();
+        for tier in (0..accepted.stored.tier).rev() {
+            self.write_near(tier, &place.name, &sealed, rights).await;
+        }
+        self.tiers[accepted.stored.tier].tally.hits.bump();
+        Some(accepted.stored)
+    }
+
+    /// For a caller that was given an old value and computes it anew: what somebody has stored meanwhile, else the seat, unless
+    /// another process computes. Nobody is waited for.
+    pub(super) async fn fetch_anew(
+        self: Arc<Self>,
+        place: Place,
+        tags: Arc<[Arc<str>]>,
+    ) -> Fetched {
+        let labels = self.labels(&place, &tags);
+        let mut rights = Rights::new(&self, &place.name);
+        if self.owed.is_about(&place.name, labels.all()) {
+            return Fetched::Lead(self.sit(place, labels, Hold::Apart, rights).await);
+        }
+        let look = Look {
+            read: Read::Any,
+            counts: false,
+            takes_old: true,
+        };
+        let found = self.look(&place, &labels, look, Some(&mut rights)).await;
+        if let Some(stored) = found.filter(Stored::is_quiet) {
+            return Fetched::Found(stored);
+        }
+        let last = self.tiers.len() - 1;
+        let hold = match self.last().tier.store.leases() {
+            None => Hold::Free,
+            Some(_) => match rights.ask(last).await {
+                Some(Grant::Granted) => Hold::Leased,
+                Some(Grant::Held(_)) => return Fetched::Elsewhere,
+                None => Hold::Apart,
+            },
+        };
+        if hold == Hold::Leased
+            && let Some(stored) = self.look_again(&place, &labels, look, &mut rights).await
+        {
+            return Fetched::Found(stored);
+        }
+        Fetched::Lead(self.sit(place, labels, hold, rights).await)
+    }
+
+    /// What is to be had under an older name, else the right to compute. The seat's stamps are from before: what is stored of an older
+    /// value is as good as what would be computed now.
+    async fn older_or_lead(&self, seat: Seat, look: Look) -> Fetched {
+        if seat.place.older.is_empty() {
+            return Fetched::Lead(seat);
+        }
+        match self.look_at_older(&seat.place, &seat.labels, look).await {
+            Some(stored) => {
+                self.tiers[stored.tier].tally.hits.bump();
+                Fetched::Older(Box::new(stored), seat)
+            }
+            None => Fetched::Lead(seat),
+        }
     }
 
     /// Takes the lease of the last tier, and waits for who has it.
@@ -81,27 +169,18 @@ impl Stack {
         let began = self.now();
         let mut nap = Nap::new(self);
         loop {
-            match rights.ask(last).await {
-                Some(Grant::Granted) => return Hold::Leased,
-                Some(Grant::Held(_)) => {}
-                None => return Hold::Apart,
-            }
+            let grant = rights.ask(last).await;
             let waited = nap.slept.max(self.now().since(began));
-            if waited >= self.options.wait_timeout {
-                return Hold::Apart;
+            match answered(grant, waited, self.options.wait_timeout) {
+                Wait::Compute => return Hold::Leased,
+                Wait::Apart => return Hold::Apart,
+                Wait::Again => nap.take().await,
             }
-            nap.take().await;
         }
     }
 
     /// Takes the seat of who computes, with the stamps of this moment.
-    async fn sit(
-        &self,
-        place: Place,
-        labels: Digests,
-        mut hold: Hold,
-        mut rights: Rights,
-    ) -> Fetched {
+    async fn sit(&self, place: Place, labels: Digests, mut hold: Hold, mut rights: Rights) -> Seat {
         let since = self.known.heard();
         let mut stamps = Vec::new();
         if hold != Hold::Apart {
@@ -113,14 +192,15 @@ impl Stack {
         if hold == Hold::Apart {
             rights.give_all_back();
         }
-        Fetched::Lead(Seat {
+        Seat {
             place,
             labels,
             stamps,
             since,
             hold,
             rights,
-        })
+            old: None,
+        }
     }
 
     /// The stamps of what begins now; none are needed where there is no authority.
@@ -134,5 +214,14 @@ impl Stack {
         let reading = self.last().said(answer)?;
         self.markers.feed(asked, labels.all(), &reading);
         Some(reading.shards)
+    }
+}
+
+/// Whether a value is served, or is there in case the computation fails.
+#[expect(clippy::result_large_err, reason = "both are taken apart at once")]
+pub(super) fn only_if_error(stored: Stored) -> Result<Stored, Stored> {
+    match stored.judgement {
+        Judgement::OnlyIfError => Err(stored),
+        _ => Ok(stored),
     }
 }

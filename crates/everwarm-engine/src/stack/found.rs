@@ -5,17 +5,20 @@ use std::time::Duration;
 
 use everwarm_core::codec::Opened;
 use everwarm_core::error::Error;
+use everwarm_core::judge::{Freshness, Judgement};
 use everwarm_core::store::Failure;
 
 use super::seat::Seat;
 
-/// A value that a tier had: it is fresh, and nothing that this process knows of invalidated it.
+/// A value that a tier had: nothing that this process knows of invalidated it. It is fresh, unless old ones were asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// The value's bytes and what is known of it.
     pub opened: Opened,
     /// How long it is fresh from now on; `None`: for ever.
     pub remaining: Option<Duration>,
+    /// What it is worth at this age.
+    pub judgement: Judgement,
     /// The time since it was written; after `expire`, `persist` and `touch`, since then.
     pub age: Duration,
     /// Which tier had it, from the nearest on: an index for [`Stack::label`](super::Stack::label).
@@ -26,13 +29,25 @@ pub struct Stored {
     pub older: Option<usize>,
 }
 
+impl Stored {
+    /// Whether it is within its ttl, and not due to be computed anew.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.judgement == Judgement::Serve(Freshness::Fresh)
+    }
+}
+
 /// What became of a read that is to compute if there is nothing.
 #[derive(Debug)]
 pub enum Fetched {
     /// A value was there.
     Found(Stored),
-    /// Nothing was: the right to compute.
+    /// One was under an older name: what is made of it is for the seat to store.
+    Older(Box<Stored>, Seat),
+    /// Nothing was: the right to compute. It knows the value to be served if that fails.
     Lead(Seat),
+    /// An old value is there, and another process computes it anew.
+    Elsewhere,
 }
 
 /// What became of a write. None of it is a failure of the call that computed the value.
@@ -77,6 +92,7 @@ pub enum Event {
 
 /// What to do with an entry that was looked at.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 pub enum Change<R> {
     /// Leave it as it is.
     Keep(R),

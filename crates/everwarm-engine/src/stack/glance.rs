@@ -7,12 +7,13 @@ use super::look::{AtHand, Entry, Look, covers};
 use super::place::{Digests, Place};
 use super::{Stack, Write};
 
-/// What a glance shows.
+/// What a glance at a stack shows.
+#[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "it is taken apart at once, and a hit pays for no box"
 )]
-pub(super) enum Glance {
+pub enum Glance {
     /// A valid entry.
     Found(Stored),
     /// There is none, or the store failed.
@@ -23,13 +24,12 @@ pub(super) enum Glance {
 
 impl Stack {
     /// What the only tier has, if it is embedded and answers at once: most reads need no more, and no future that can wait.
-    pub(super) fn glance(&self, place: &Place, labels: &Digests, look: Look) -> Glance {
+    pub(super) fn glance_at(&self, place: &Place, labels: &Digests, look: Look) -> Glance {
         let level = self.last();
         let Some(authority) = self.authority().filter(|_| {
             self.tiers.len() == 1
                 && level.embedded
                 && level.tier.write != Write::Behind
-                && place.older.is_empty()
                 && look.read != Read::Nothing
         }) else {
             return Glance::Unclear;
@@ -74,7 +74,7 @@ impl Stack {
             self.add_tags(&mut tagged, tags);
             &tagged
         };
-        let (remaining, further) = self.weigh(&entry, place, labels, Some(at_hand), look)?;
+        let (worth, further) = self.weigh(&entry, place, labels, Some(at_hand), look)?;
         if !further.is_empty() {
             let asked = self.markers.asked();
             let answer = self.authority()?.read(&self.namespace, &further).now();
@@ -84,6 +84,6 @@ impl Stack {
                 return None;
             }
         }
-        Some(entry.stored(remaining))
+        Some(entry.stored(worth))
     }
 }

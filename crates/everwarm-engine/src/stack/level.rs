@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use everwarm_core::codec::Spans;
+use everwarm_core::slide::Slide;
 use everwarm_core::store::{Bytes, Failure, Limits};
 
 use super::Tier;
@@ -66,6 +67,13 @@ impl Level {
             quiet: spans.quiet.map(|quiet| quiet.min(fresh)),
             stale: spans.stale.min(rest),
             if_error: spans.if_error.min(rest),
+            // A life that reads lengthen takes the time of its windows with it.
+            slide: spans.slide.map(|slide| Slide {
+                most: slide
+                    .most
+                    .min(self.longest - spans.stale.max(spans.if_error).min(rest)),
+                ..slide
+            }),
         }
     }
 

@@ -1,11 +1,12 @@
 //! Looking for an entry, from the nearest tier on, and judging what is found.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
-use everwarm_core::codec::{Meta, Opened};
-use everwarm_core::judge::{Freshness, Judgement, Validity, judge};
+use everwarm_core::codec::{Meta, Opened, Refusal};
+use everwarm_core::judge::{Judgement, Validity, judge};
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::store::{Bytes, Found};
 use everwarm_core::using::Read;
@@ -48,20 +49,24 @@ impl Accepted {
         }
     }
 
-    fn new(entry: Entry, remaining: Option<Duration>, labels: Digests) -> Self {
+    fn new(entry: Entry, worth: Worth, labels: Digests) -> Self {
         Self {
             sealed: entry.sealed.clone(),
             left: entry.left,
             labels,
-            stored: entry.stored(remaining),
+            stored: entry.stored(worth),
         }
     }
 }
 
+/// How long an entry is still fresh, `None` for ever; and what it is worth.
+pub(super) type Worth = (Option<Duration>, Judgement);
+
 impl Entry {
-    pub(super) fn stored(self, remaining: Option<Duration>) -> Stored {
+    pub(super) fn stored(self, (remaining, judgement): Worth) -> Stored {
         Stored {
             remaining,
+            judgement,
             age: self.age,
             tier: self.tier,
             version: self.version,
@@ -93,6 +98,8 @@ pub(super) struct Look {
     pub(super) read: Read,
     /// Whether it is counted, as a hit or as misses.
     pub(super) counts: bool,
+    /// Whether it takes entries that are past their ttl, in one of their windows.
+    pub(super) takes_old: bool,
 }
 
 impl Stack {
@@ -111,13 +118,20 @@ impl Stack {
             return Some(accepted.stored);
         }
         let last = self.tiers.len() - 1;
+        let mut old = None;
         for tier in 0..=last {
             let accepted = if tier == last {
                 self.look_at_last(place, labels, look).await
             } else {
                 self.look_at_near(tier, place, labels, look).await
             };
-            if let Some(accepted) = accepted {
+            // Farther on there may be what somebody has computed anew.
+            if let Some(accepted) = accepted
+                .as_ref()
+                .filter(|accepted| !accepted.stored.is_quiet())
+            {
+                old.get_or_insert_with(|| accepted.stored.clone());
+            } else if let Some(accepted) = accepted {
                 if let Some(rights) = rights
                     && tier > 0
                 {
@@ -133,7 +147,22 @@ impl Stack {
                 rights.ask(tier).await;
             }
         }
-        self.look_at_older(place, labels, look).await
+        old
+    }
+
+    /// The same, under an older name if need be.
+    pub(super) async fn look_further(
+        self: &Arc<Self>,
+        place: &Place,
+        labels: &Digests,
+        look: Look,
+        rights: Option<&mut Rights>,
+    ) -> Option<Stored> {
+        let found = self.look(place, labels, look, rights).await;
+        match found {
+            None if look.read != Read::Nothing => self.look_at_older(place, labels, look).await,
+            found => found,
+        }
     }
 
     /// What waits to be written to the last tier. What waits for a nearer one is there already, or waits for the last one, too.
@@ -168,6 +197,9 @@ impl Stack {
         labels: &Digests,
         look: Look,
     ) -> Option<Accepted> {
+        if !self.counts(tier) {
+            return None;
+        }
         let level = &self.tiers[tier];
         let found = level.said(level.tier.store.get(&place.name).await)?;
         let entry = found.and_then(|found| self.enter_near(tier, place, &found));
@@ -177,6 +209,11 @@ impl Stack {
         };
         self.count_look(tier, look, accepted.is_some());
         accepted
+    }
+
+    /// Whether what a tier has counts: a nearer one may not know what was deleted while nothing was heard.
+    pub(super) fn counts(&self, tier: usize) -> bool {
+        tier + 1 == self.tiers.len() || self.nearer_count.load(Ordering::Acquire)
     }
 
     /// What a tier had, opened.
@@ -222,7 +259,17 @@ impl Stack {
         accepted
     }
 
-    async fn look_at_older(&self, place: &Place, labels: &Digests, look: Look) -> Option<Stored> {
+    /// The entry of the nearest older name that has a valid one in the last tier.
+    pub(super) async fn look_at_older(
+        &self,
+        place: &Place,
+        labels: &Digests,
+        look: Look,
+    ) -> Option<Stored> {
+        let look = Look {
+            counts: false,
+            ..look
+        };
         for (number, older) in place.older.iter().enumerate() {
             let before = place.before(older);
             if let Some(accepted) = self.look_at_last(&before, labels, look).await {
@@ -258,7 +305,12 @@ impl Stack {
     /// What the last tier had, opened.
     pub(super) fn enter_last(&self, place: &Place, found: &Found) -> Option<Entry> {
         let tier = self.tiers.len() - 1;
-        let opened = self.open(place, tier, &found.bytes)?;
+        let binding = place.binding(&self.namespace);
+        let opened = match self.last().tier.store.proves(found) {
+            true => self.codec.open_whole(&binding, &found.bytes),
+            false => self.codec.open(&binding, &found.bytes),
+        };
+        let opened = self.opened(tier, opened)?;
         let conditional = self.last().tier.store.conditional().is_some();
         Some(Entry {
             age: self.last().age(&opened.meta.spans, found.remaining),
@@ -271,13 +323,19 @@ impl Stack {
     }
 
     fn open(&self, place: &Place, tier: usize, sealed: &Bytes) -> Option<Opened> {
-        let opened = self.codec.open(&place.binding(&self.namespace), sealed);
+        self.opened(
+            tier,
+            self.codec.open(&place.binding(&self.namespace), sealed),
+        )
+    }
+
+    fn opened(&self, tier: usize, opened: Result<Opened, Refusal>) -> Option<Opened> {
         opened
             .inspect_err(|refusal| self.count_refused(tier, *refusal))
             .ok()
     }
 
-    /// The entry, if it is fresh, old enough for no reader's taste, and neither invalid nor owed to be.
+    /// The entry, if it is fresh or in a window that is asked for, too old for no reader's taste, and neither invalid nor owed to be.
     pub(super) async fn accept(
         &self,
         entry: Entry,
@@ -288,17 +346,17 @@ impl Stack {
     ) -> Option<Accepted> {
         let mut labels = labels.clone();
         self.add_tags(&mut labels, &entry.opened.meta.tags);
-        let (remaining, further) = self.weigh(&entry, place, &labels, at_hand, look)?;
+        let (worth, further) = self.weigh(&entry, place, &labels, at_hand, look)?;
         if !further.is_empty() {
             let reading = self.read_markers(&further).await?;
             if !covers(&entry, &further, reading) {
                 return None;
             }
         }
-        Some(Accepted::new(entry, remaining, labels))
+        Some(Accepted::new(entry, worth, labels))
     }
 
-    /// How long an entry is still fresh, and of which of its tags the markers have to be asked for; nothing if it is not to be taken.
+    /// What an entry is worth, and of which of its tags the markers have to be asked for; nothing if it is not to be taken.
     /// The labels have its tags.
     pub(super) fn weigh(
         &self,
@@ -307,15 +365,15 @@ impl Stack {
         labels: &Digests,
         at_hand: Option<AtHand<'_>>,
         look: Look,
-    ) -> Option<(Option<Duration>, Vec<Tag>)> {
+    ) -> Option<(Worth, Vec<Tag>)> {
         let meta = &entry.opened.meta;
-        let remaining = fresh_for(meta, entry, look.read)?;
+        let worth = worth(meta, entry, look)?;
         if self.owed.is_about(&place.name, labels.all()) {
             return None;
         }
         let mut further = Vec::new();
         if self.authority().is_none() {
-            return Some((remaining, further));
+            return Some((worth, further));
         }
         for tag in labels.all() {
             match at_hand.as_ref().and_then(|at_hand| at_hand.of(*tag)) {
@@ -328,9 +386,9 @@ impl Stack {
             && let Some(markers) = self.markers.of(&further, self.now())
         {
             let valid = valid(&meta.stamps, markers.into_iter().map(Some));
-            return valid.then(|| (remaining, Vec::new()));
+            return valid.then(|| (worth, Vec::new()));
         }
-        Some((remaining, further))
+        Some((worth, further))
     }
 
     /// The markers as the authority has them now.
@@ -372,19 +430,21 @@ pub(super) fn covers(entry: &Entry, tags: &[Tag], reading: Reading) -> bool {
     reading.markers.len() == tags.len() && valid(&entry.opened.meta.stamps, reading.markers)
 }
 
-/// How long the entry is still fresh, `None` for ever; nothing if it is not to be taken.
-#[expect(clippy::option_option, reason = "whether, and how long")]
-fn fresh_for(meta: &Meta, entry: &Entry, read: Read) -> Option<Option<Duration>> {
+/// What the entry is worth; nothing if it is not to be taken.
+fn worth(meta: &Meta, entry: &Entry, look: Look) -> Option<Worth> {
     let now = Instant::ZERO.after(entry.age);
-    if Instant::ZERO < read.since(now) {
+    if Instant::ZERO < look.read.since(now) {
         return None;
     }
     let lifetime = meta.spans.lifetime(Instant::ZERO);
-    match judge(&lifetime, now, Validity::Valid) {
-        Judgement::Serve(Freshness::Fresh) | Judgement::ServeAndRefresh(Freshness::Fresh) => {
-            let fresh = meta.spans.fresh;
-            Some(fresh.map(|fresh| fresh.saturating_sub(entry.age)))
-        }
-        _ => None,
+    let judgement = judge(&lifetime, now, Validity::Valid);
+    let is_fresh = now < lifetime.fresh_until();
+    if judgement == Judgement::Gone || !(is_fresh || look.takes_old) {
+        return None;
     }
+    let fresh = meta.spans.fresh;
+    Some((
+        fresh.map(|fresh| fresh.saturating_sub(entry.age)),
+        judgement,
+    ))
 }

@@ -9,7 +9,7 @@ use everwarm_core::using::Read;
 use super::Stack;
 use super::found::Stored;
 use super::glance::Glance;
-use super::look::{AtHand, Entry, Look};
+use super::look::{Accepted, AtHand, Entry, Look};
 use super::place::{Digests, Place};
 use super::seat::Rights;
 
@@ -21,14 +21,20 @@ impl Stack {
         read: Read,
     ) -> Option<Stored> {
         let labels = self.labels(&place, &tags);
-        let look = Look { read, counts: true };
-        match self.glance(&place, &labels, look) {
-            Glance::Found(stored) => return Some(stored),
-            Glance::Nothing => return None,
+        let look = Look {
+            read,
+            counts: true,
+            takes_old: false,
+        };
+        match self.glance_at(&place, &labels, look) {
+            Glance::Found(stored) => return Some(self.read(&place, stored).await),
+            Glance::Nothing if place.older.is_empty() => return None,
+            Glance::Nothing => return self.look_at_older(&place, &labels, look).await,
             Glance::Unclear => {}
         }
         let mut rights = Rights::new(&self, &place.name);
-        Box::pin(self.look(&place, &labels, look, Some(&mut rights))).await
+        let found = Box::pin(self.look_further(&place, &labels, look, Some(&mut rights))).await?;
+        Some(self.read(&place, found).await)
     }
 
     pub(super) async fn peek_one(
@@ -40,8 +46,9 @@ impl Stack {
         let look = Look {
             read: Read::Any,
             counts: false,
+            takes_old: false,
         };
-        Box::pin(self.look(&place, &labels, look, None)).await
+        Box::pin(self.look_further(&place, &labels, look, None)).await
     }
 
     /// One trip to each tier for those that no nearer one has, and one for the markers.
@@ -49,6 +56,7 @@ impl Stack {
         let look = Look {
             read: Read::Any,
             counts: true,
+            takes_old: false,
         };
         let labels: Vec<Digests> = places.iter().map(|place| self.labels(place, &[])).collect();
         let mut all: Vec<Option<Stored>> = places.iter().map(|_| None).collect();
@@ -62,35 +70,52 @@ impl Stack {
                 None => left.push(at),
             }
         }
-        for (tier, level) in self.tiers.iter().enumerate() {
-            if left.is_empty() {
-                break;
+        for tier in 0..self.tiers.len() {
+            let found = self.look_at_many(tier, (&places, &labels), &mut left, look);
+            for (at, accepted) in found.await {
+                all[at] = Some(self.read(&places[at], accepted.stored).await);
             }
-            let names: Vec<&str> = left.iter().map(|&at| &*places[at].name).collect();
-            let Some(found) = level.said(level.tier.store.get_many(&names).await) else {
-                continue;
-            };
-            let mut entries = Vec::with_capacity(left.len());
-            for (&at, found) in left.iter().zip(found) {
-                let entry = found.and_then(|found| self.enter(tier, &places[at], &found));
-                entries.push((at, entry));
-            }
-            let known = self.markers_of(&entries, &labels).await;
-            left.clear();
-            for ((at, entry), (tags, markers)) in entries.into_iter().zip(&known) {
-                let at_hand = Some(AtHand { tags, markers });
-                let accepted = match entry {
-                    Some(entry) => {
-                        self.accept(entry, &places[at], &labels[at], at_hand, look)
-                            .await
-                    }
-                    None => None,
-                };
-                self.count_look(tier, look, accepted.is_some());
-                match accepted {
-                    Some(accepted) => all[at] = Some(accepted.stored),
-                    None => left.push(at),
+        }
+        all
+    }
+
+    /// What a tier has of those that are left, in one trip and one for the markers; these are left no longer.
+    pub(super) async fn look_at_many(
+        &self,
+        tier: usize,
+        (places, labels): (&[Place], &[Digests]),
+        left: &mut Vec<usize>,
+        look: Look,
+    ) -> Vec<(usize, Accepted)> {
+        let level = &self.tiers[tier];
+        let names: Vec<&str> = left.iter().map(|&at| &*places[at].name).collect();
+        if names.is_empty() || !self.counts(tier) {
+            return Vec::new();
+        }
+        let Some(found) = level.said(level.tier.store.get_many(&names).await) else {
+            return Vec::new();
+        };
+        let mut entries = Vec::with_capacity(left.len());
+        for (&at, found) in left.iter().zip(found) {
+            let entry = found.and_then(|found| self.enter(tier, &places[at], &found));
+            entries.push((at, entry));
+        }
+        let known = self.markers_of(&entries, labels).await;
+        left.clear();
+        let mut all = Vec::new();
+        for ((at, entry), (tags, markers)) in entries.into_iter().zip(&known) {
+            let at_hand = Some(AtHand { tags, markers });
+            let accepted = match entry {
+                Some(entry) => {
+                    self.accept(entry, &places[at], &labels[at], at_hand, look)
+                        .await
                 }
+                None => None,
+            };
+            self.count_look(tier, look, accepted.is_some());
+            match accepted {
+                Some(accepted) => all.push((at, accepted)),
+                None => left.push(at),
             }
         }
         all

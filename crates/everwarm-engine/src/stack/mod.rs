@@ -15,6 +15,7 @@ mod amend;
 mod check;
 mod erase;
 mod fetch;
+mod fetch_many;
 mod found;
 mod glance;
 mod known;
@@ -27,27 +28,36 @@ mod options;
 mod owed;
 mod place;
 mod queue;
+mod recent;
 mod seat;
 mod set;
 mod settle;
+mod settle_many;
 mod sleep;
+mod slide;
+mod suspend;
 mod tally;
 mod tier;
 mod watch;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
+use everwarm_core::bus::CONFIRMED_FOR;
+use everwarm_core::bus::silence::Silence;
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::codec::{Codec, Meta, Refusal};
 use everwarm_core::error::Error;
 use everwarm_core::key::prefix;
 use everwarm_core::mark::{Tag, TagKind};
-use everwarm_core::store::{Condition, Failure, Generations, Info, Notify, Page};
+use everwarm_core::store::{Condition, Failure, Generations, Info, Notify, Page, Store};
 use everwarm_core::using::Read;
 
 pub use check::Need;
 pub use found::{Change, Done, Event, Fetched, Stored, Written};
+pub use glance::Glance;
 pub use options::Options;
 pub use place::{Older, Place};
 pub use seat::Seat;
@@ -57,13 +67,15 @@ pub use tier::{Tier, Write};
 
 use known::Known;
 use level::Level;
+use look::Look;
 use markers::Markers;
 use owed::Owed;
 use place::Digests;
 use queue::Queue;
+use recent::Recent;
 use seat::Seats;
 
-use crate::shim::AtomicU64;
+use crate::shim::{AtomicU64, Mutex};
 
 /// The shared tiers of one cache. It belongs to the process that made it: the child of a fork makes one of its own.
 pub struct Stack {
@@ -81,8 +93,10 @@ pub struct Stack {
     queue: Queue,
     /// Up to which message of the authority everything was heard.
     heard: AtomicU64,
-    /// When what others did was last known.
-    last_heard: AtomicU64,
+    silence: Mutex<Silence>,
+    /// Whether nearer tiers count: nothing was missed that they would have to know of.
+    nearer_count: AtomicBool,
+    recent: Recent,
     /// When the markers were last asked for anew; 0: never.
     asked_anew: AtomicU64,
 }
@@ -105,17 +119,19 @@ impl Stack {
             .into_iter()
             .map(|tier| Level::new(tier, longest))
             .collect();
-        let heard = tiers
-            .last()
-            .and_then(|level| level.tier.store.notify())
-            .map_or(0, Notify::change);
+        let notify = tiers.last().and_then(|level| level.tier.store.notify());
+        let heard = notify.map_or(0, Notify::change);
+        let failovers = notify.map_or(0, Notify::failovers);
+        let hears = notify.is_none_or(|notify| notify.silence() < CONFIRMED_FOR);
         Ok(Arc::new(Self {
             tiers,
             codec,
             prefix: prefix(&[&namespace]).into(),
             namespace_tag: Tag::of(&namespace, TagKind::Namespace, ""),
             namespace,
-            last_heard: AtomicU64::new(options.ticker.now().as_nanos()),
+            silence: Mutex::new(Silence::new(options.ticker.now(), hears)),
+            nearer_count: AtomicBool::new(hears),
+            recent: Recent::new(failovers),
             options,
             seats: Seats::new(),
             markers: Markers::new(),
@@ -133,6 +149,12 @@ impl Stack {
     /// Of kind `Unsupported`.
     pub fn require(&self, need: Need) -> Result<(), Error> {
         check::need(&self.last().tier, need)
+    }
+
+    /// The store of the last tier.
+    #[must_use]
+    pub fn last_store(&self) -> &Arc<dyn Store> {
+        &self.last().tier.store
     }
 
     /// What users call a tier.
@@ -181,7 +203,8 @@ impl Stack {
         }
     }
 
-    /// The value, from the nearest tier that has it; else the right to compute it. `tags` are those that are known before: from
+    /// The value, from the nearest tier that has it, also an old one in the window in which it is served; else the right to compute
+    /// it. `tags` are those that are known before: from
     /// the arguments. Under [`Read::Nothing`] no tier is read and no lease waited for: what is computed takes the place of
     /// what is there.
     pub fn fetch(
@@ -193,6 +216,25 @@ impl Stack {
         self.clone().fetch_or_lead(place, tags, read)
     }
 
+    /// As [`fetch`](Self::fetch), in the background, for a caller that was given an old value: only a value that somebody has
+    /// computed anew is found, and where another process computes, that is said.
+    pub fn fetch_behind(
+        self: &Arc<Self>,
+        place: Place,
+        tags: Arc<[Arc<str>]>,
+    ) -> impl Future<Output = Fetched> + Send + use<> {
+        self.clone().fetch_anew(place, tags)
+    }
+
+    /// As [`fetch`](Self::fetch), of many that may be read: in one trip to each tier. Nothing for those that are to be fetched alone,
+    /// after what is led has been settled: another process computes them, or more than a look is needed.
+    pub fn fetch_many(
+        self: &Arc<Self>,
+        wanted: Vec<(Place, Arc<[Arc<str>]>)>,
+    ) -> impl Future<Output = Vec<Option<Fetched>>> + Send + use<> {
+        self.clone().fetch_all(wanted)
+    }
+
     /// Stores what was computed, unless it was deleted, set or invalidated since. `meta.tags` are all tags, from arguments and
     /// result; `meta.stamps` are filled in.
     pub fn settle(
@@ -201,7 +243,27 @@ impl Stack {
         payload: Vec<u8>,
         meta: Meta,
     ) -> impl Future<Output = Written> + Send + use<> {
-        self.clone().settle_seat(seat, payload, meta)
+        self.clone()
+            .settle_seat(seat, (payload, meta), Duration::ZERO)
+    }
+
+    /// As [`settle`](Self::settle), of many: in one trip to each tier. What became of each, in their order.
+    pub fn settle_many(
+        self: &Arc<Self>,
+        computed: Vec<(Seat, Vec<u8>, Meta)>,
+    ) -> impl Future<Output = Vec<Written>> + Send + use<> {
+        self.clone().settle_seats(computed)
+    }
+
+    /// As [`settle`](Self::settle), of what was made of a value of this age: it lives no longer for that.
+    pub fn settle_older(
+        self: &Arc<Self>,
+        seat: Seat,
+        payload: Vec<u8>,
+        meta: Meta,
+        age: Duration,
+    ) -> impl Future<Output = Written> + Send + use<> {
+        self.clone().settle_seat(seat, (payload, meta), age)
     }
 
     /// Whether a value that is not to be stored here may not be kept in memory in front either: one of its tags, known only now, was
@@ -221,6 +283,21 @@ impl Stack {
         read: Read,
     ) -> impl Future<Output = Option<Stored>> + Send + use<> {
         self.clone().get_one(place, tags, read)
+    }
+
+    /// The value in a stack of one embedded store, whose answers are there at once: so without a future. Where it takes more, which may
+    /// be that the entry has older names, it says so, and [`get`](Self::get) is to be asked.
+    #[must_use]
+    pub fn glance(&self, place: &Place, read: Read) -> Glance {
+        if !place.older.is_empty() {
+            return Glance::Unclear;
+        }
+        let look = Look {
+            read,
+            counts: true,
+            takes_old: false,
+        };
+        self.glance_at(place, &self.labels(place, &[]), look)
     }
 
     /// The value, from the nearest tier that has it: nothing is counted, kept from expiring, or filled.

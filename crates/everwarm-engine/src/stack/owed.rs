@@ -183,6 +183,7 @@ impl Stack {
             if !paid {
                 return;
             }
+            self.remember(debt);
             self.owed.end(id, true);
         }
     }

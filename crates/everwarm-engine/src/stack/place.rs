@@ -29,6 +29,8 @@ pub struct Older {
     pub name: Arc<str>,
     /// The schema id in that name.
     pub schema: Arc<str>,
+    /// The canonical bytes of the key as they were, or their digest.
+    pub key: Arc<[u8]>,
 }
 
 impl Place {
@@ -47,6 +49,7 @@ impl Place {
         Self {
             name: Arc::clone(&older.name),
             schema: Arc::clone(&older.schema),
+            key: Arc::clone(&older.key),
             older: Arc::new([]),
             ..self.clone()
         }

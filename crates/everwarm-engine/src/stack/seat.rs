@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::lease::{Event, Holder};
 use everwarm_core::mark::Mark;
 use everwarm_core::store::Grant;
 
 use super::Stack;
+use super::found::Stored;
 use super::place::{Digests, Place};
 use crate::process::Process;
 use crate::shim::Mutex;
@@ -33,6 +35,15 @@ pub struct Seat {
     pub(super) since: u64,
     pub(super) hold: Hold,
     pub(super) rights: Rights,
+    /// The value to be served if the computation fails.
+    pub(super) old: Option<Box<Stored>>,
+}
+
+impl Seat {
+    /// Takes out the value that is to be served if the computation fails.
+    pub fn take_old(&mut self) -> Option<Stored> {
+        self.old.take().map(|old| *old)
+    }
 }
 
 /// By what right a value is written to the last tier.
@@ -94,21 +105,34 @@ impl Rights {
         let stack = Arc::clone(&self.stack);
         let level = &stack.tiers[tier];
         let leases = level.tier.store.leases()?;
-        // Before it is asked for: whoever gives up meanwhile may have been given it.
-        let token = token();
-        self.leases.push(Lease { tier, token });
+        let token = self.wish(tier);
         let answer = leases
             .lease(&self.name, token, stack.options.lease_ttl)
             .await;
         let grant = level.said(answer);
-        if matches!(grant, Some(Grant::Held(_))) {
-            self.leases.pop();
-        }
-        if grant.is_none() {
-            // Whether it was given is not known.
-            self.give_back(tier);
-        }
+        self.answered(tier, grant);
         grant
+    }
+
+    /// Notes that the lease of a tier is asked for, before it is: whoever gives up meanwhile may have been given it. Its token.
+    pub(super) fn wish(&mut self, tier: usize) -> u64 {
+        let token = token();
+        self.leases.push(Lease { tier, token });
+        token
+    }
+
+    /// Notes what the tier said to that.
+    pub(super) fn answered(&mut self, tier: usize, grant: Option<Grant>) {
+        match grant {
+            Some(Grant::Granted) => {}
+            Some(Grant::Held(_)) => drop(self.take(tier)),
+            // Whether it was given is not known.
+            None => self.give_back(tier),
+        }
+    }
+
+    pub(super) const fn name(&self) -> &Arc<str> {
+        &self.name
     }
 
     /// The token of a tier's lease, which is used up by that.
@@ -142,7 +166,8 @@ impl Rights {
 
     /// Has the leases renewed from here on; whether there was room.
     pub(super) fn enter(&mut self) -> bool {
-        let id = self.stack.seats.enter(&self.name, &self.leases);
+        let terms = (self.stack.now(), self.stack.options.lease_ttl);
+        let id = self.stack.seats.enter(&self.name, &self.leases, terms);
         self.id = id;
         id.is_some()
     }
@@ -201,14 +226,32 @@ struct Taken {
     by_name: HashMap<Arc<str>, Vec<Sitting>>,
     count: usize,
     last: u64,
-    renewed: Instant,
+    /// Before this moment no lease has to be renewed.
+    due: Instant,
 }
 
 #[derive(Debug)]
 struct Sitting {
     id: u64,
-    leases: Vec<Lease>,
+    leases: Vec<(Lease, Holder)>,
     void: bool,
+}
+
+impl Sitting {
+    /// Takes the right to store.
+    fn void(&mut self) {
+        self.void = true;
+        for (_, holder) in &mut self.leases {
+            *holder = holder.after(Event::Overwritten);
+        }
+    }
+}
+
+/// A lease that has to be renewed.
+struct Renewal {
+    name: Arc<str>,
+    id: u64,
+    lease: Lease,
 }
 
 impl Seats {
@@ -218,13 +261,19 @@ impl Seats {
                 by_name: HashMap::new(),
                 count: 0,
                 last: 0,
-                renewed: Instant::ZERO,
+                due: Instant::NEVER,
             }),
             returns: Mutex::new(Vec::new()),
         }
     }
 
-    fn enter(&self, name: &Arc<str>, leases: &[Lease]) -> Option<u64> {
+    /// Takes a seat with leases of this life that were asked for now.
+    fn enter(
+        &self,
+        name: &Arc<str>,
+        leases: &[Lease],
+        (now, ttl): (Instant, Duration),
+    ) -> Option<u64> {
         let mut taken = self.taken.lock();
         if taken.count >= ROOM {
             return None;
@@ -232,9 +281,11 @@ impl Seats {
         taken.count += 1;
         taken.last += 1;
         let id = taken.last;
+        let holder = Holder::Holding { asked: now };
+        taken.due = taken.due.min(holder.due(ttl));
         let sitting = Sitting {
             id,
-            leases: leases.to_vec(),
+            leases: leases.iter().map(|lease| (*lease, holder)).collect(),
             void: false,
         };
         let name = Arc::clone(name);
@@ -266,7 +317,7 @@ impl Seats {
     pub(super) fn void(&self, name: &str) {
         let mut taken = self.taken.lock();
         let sitting = taken.by_name.get_mut(name).into_iter().flatten();
-        sitting.for_each(|sitting| sitting.void = true);
+        sitting.for_each(Sitting::void);
     }
 
     /// As [`void`](Self::void), for all names that begin with `prefix`.
@@ -277,26 +328,49 @@ impl Seats {
             .iter_mut()
             .filter(|(name, _)| name.starts_with(prefix))
         {
-            sitting.iter_mut().for_each(|sitting| sitting.void = true);
+            sitting.iter_mut().for_each(Sitting::void);
         }
     }
 
-    /// The leases that have to be renewed now: all of them, each time that `every` is over.
-    fn to_renew(&self, now: Instant, every: Duration) -> Vec<(Arc<str>, Lease)> {
+    /// The leases that have to be renewed now, those of who sat first at first.
+    fn to_renew(&self, now: Instant, ttl: Duration) -> Vec<Renewal> {
         let mut taken = self.taken.lock();
-        if taken.count == 0 || now.since(taken.renewed) < every {
+        if now < taken.due {
             return Vec::new();
         }
-        taken.renewed = now;
-        let sitting = taken.by_name.iter();
-        sitting
-            .flat_map(|(name, all)| all.iter().map(move |sitting| (name, sitting)))
-            .filter(|(_, sitting)| !sitting.void)
-            .flat_map(|(name, sitting)| {
-                let leases = sitting.leases.iter();
-                leases.map(move |lease| (Arc::clone(name), *lease))
-            })
-            .collect()
+        let mut next = Instant::NEVER;
+        let mut due = Vec::new();
+        for (name, sitting) in taken
+            .by_name
+            .iter()
+            .flat_map(|(name, all)| all.iter().map(move |one| (name, one)))
+        {
+            for (lease, holder) in &sitting.leases {
+                next = next.min(holder.due(ttl));
+                if holder.due(ttl) <= now {
+                    due.push(Renewal {
+                        name: Arc::clone(name),
+                        id: sitting.id,
+                        lease: *lease,
+                    });
+                }
+            }
+        }
+        taken.due = next;
+        due.sort_unstable_by_key(|renewal| (renewal.id, renewal.lease.tier));
+        due
+    }
+
+    /// Takes note of what a store said to a renewal.
+    fn renewed(&self, renewal: &Renewal, event: Event) {
+        let mut taken = self.taken.lock();
+        let sitting = taken.by_name.get_mut(&*renewal.name).into_iter().flatten();
+        let sitting = sitting.filter(|sitting| sitting.id == renewal.id);
+        for (lease, holder) in sitting.flat_map(|sitting| &mut sitting.leases) {
+            if *lease == renewal.lease {
+                *holder = holder.after(event);
+            }
+        }
     }
 }
 
@@ -333,10 +407,16 @@ impl Stack {
     /// Renews the leases of those who sit, at a third of their life.
     pub(super) async fn renew_leases(&self) {
         let ttl = self.options.lease_ttl;
-        for (name, lease) in self.seats.to_renew(self.now(), ttl / 3) {
-            let level = &self.tiers[lease.tier];
-            if let Some(leases) = level.tier.store.leases() {
-                level.said(leases.renew(&name, lease.token, ttl).await);
+        for renewal in self.seats.to_renew(self.now(), ttl) {
+            let level = &self.tiers[renewal.lease.tier];
+            let Some(leases) = level.tier.store.leases() else {
+                continue;
+            };
+            let asked = self.now();
+            let answer = leases.renew(&renewal.name, renewal.lease.token, ttl).await;
+            if let Some(was_there) = level.said(answer) {
+                let event = Event::Renewed { asked, was_there };
+                self.seats.renewed(&renewal, event);
             }
         }
     }

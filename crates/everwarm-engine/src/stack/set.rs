@@ -19,6 +19,7 @@ impl Stack {
         payload: Vec<u8>,
         meta: Meta,
     ) -> Written {
+        self.end_older(&place).await;
         let mut rights = Rights::new(&self, &place.name);
         for tier in 0..self.tiers.len() - 1 {
             if self.tiers[tier].tier.write == Write::Through {

@@ -9,7 +9,7 @@ use everwarm_core::mark::{Mark, Tag};
 use everwarm_core::store::{Answer, Bytes, Computed, Failure, FailureKind, Settled};
 
 use super::found::Written;
-use super::level;
+use super::level::{self, Level};
 use super::place::Place;
 use super::queue::Queued;
 use super::seat::{Hold, Rights, Seat};
@@ -28,9 +28,26 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
+    /// The same, of this age already.
+    pub(super) fn aged(self, age: Duration) -> Self {
+        Self {
+            age,
+            left: self.left.map(|left| left.saturating_sub(age)),
+            ..self
+        }
+    }
+
     pub(super) fn size(&self) -> u64 {
         self.bytes.len() as u64
     }
+}
+
+/// What was computed, sealed, with the right to write it.
+pub(super) struct Ready {
+    pub(super) place: Place,
+    pub(super) hold: Hold,
+    pub(super) rights: Rights,
+    pub(super) sealed: Sealed,
 }
 
 impl Written {
@@ -62,34 +79,62 @@ impl Stack {
         })
     }
 
-    pub(super) async fn settle_seat(
-        self: Arc<Self>,
+    /// What is to be written of what was computed under a seat, or why nothing is.
+    pub(super) fn ready(
+        &self,
         mut seat: Seat,
-        payload: Vec<u8>,
-        meta: Meta,
-    ) -> Written {
+        (payload, meta): (Vec<u8>, Meta),
+        age: Duration,
+    ) -> Result<Ready, Written> {
         self.add_tags(&mut seat.labels, &meta.tags);
         let tags = seat.labels.all();
         if self.known.overtook(tags, seat.since) {
-            return Written::Overtaken;
+            return Err(Written::Overtaken);
         }
         if seat.hold == Hold::Apart || self.owed.is_about(&seat.place.name, tags) {
-            return Written::Apart;
+            return Err(Written::Apart);
         }
         if seat.rights.are_void() {
-            return Written::Lost;
+            return Err(Written::Lost);
         }
         let stamps = std::mem::take(&mut seat.stamps);
-        let sealed = match self.seal(&seat.place, (&payload, meta), stamps, tags) {
-            Ok(sealed) => sealed,
-            Err(error) => return Written::Refused(error),
-        };
+        let sealed = self.seal(&seat.place, (&payload, meta), stamps, tags);
+        let sealed = sealed.map_err(Written::Refused)?.aged(age);
         let Seat {
             place,
             hold,
-            mut rights,
+            rights,
             ..
         } = seat;
+        Ok(Ready {
+            place,
+            hold,
+            rights,
+            sealed,
+        })
+    }
+
+    pub(super) async fn settle_seat(
+        self: Arc<Self>,
+        seat: Seat,
+        computed: (Vec<u8>, Meta),
+        age: Duration,
+    ) -> Written {
+        match self.ready(seat, computed, age) {
+            Ok(ready) => self.write_ready(ready).await,
+            Err(written) => written,
+        }
+    }
+
+    /// Writes what was computed, to the last tier first.
+    pub(super) async fn write_ready(self: &Arc<Self>, ready: Ready) -> Written {
+        let Ready {
+            place,
+            hold,
+            mut rights,
+            sealed,
+        } = ready;
+        self.end_older(&place).await;
         if hold == Hold::Forced {
             return self.set_sealed(&place.name, sealed, rights).await;
         }
@@ -97,14 +142,21 @@ impl Stack {
             .write_last(&place.name, &sealed, hold, &mut rights)
             .await;
         if written.is_stored() {
-            // A store without leases does not refuse what was deleted while it was written.
-            if rights.are_void() && hold == Hold::Free {
-                self.owe_name(&place.name);
+            if self.came_too_late(&place.name, hold, &rights) {
                 return Written::Lost;
             }
             self.write_nearer(&place.name, &sealed, &mut rights).await;
         }
         written
+    }
+
+    /// Whether what is stored was deleted while it was written, which a store without leases does not refuse; it is owed then.
+    pub(super) fn came_too_late(&self, name: &Arc<str>, hold: Hold, rights: &Rights) -> bool {
+        let late = hold == Hold::Free && rights.are_void();
+        if late {
+            self.owe_name(name);
+        }
+        late
     }
 
     /// Writes to the last tier, now or later.
@@ -184,9 +236,8 @@ impl Stack {
         (hold, token): (Hold, Option<u64>),
     ) -> Written {
         let level = &self.tiers[tier];
-        if level.is_too_small_for(&sealed.bytes) {
-            level.tally.error(FailureKind::Capacity);
-            return Written::Failed(too_large());
+        if let Err(failure) = level.takes(sealed) {
+            return Written::Failed(failure);
         }
         let ttl = level.ttl(sealed.left);
         let answer = if tier + 1 < self.tiers.len() {
@@ -196,12 +247,7 @@ impl Stack {
             self.put_last(name, sealed, ttl, (hold, token)).await
         };
         match answer {
-            Ok(Settled::Stored) => {
-                level.tally.sets.bump();
-                Written::Stored
-            }
-            Ok(Settled::Lost) => Written::Lost,
-            Ok(Settled::Overtaken) => Written::Overtaken,
+            Ok(settled) => level.settled(settled),
             Err(failure) => {
                 level.tally.error(failure.kind);
                 Written::Failed(failure)
@@ -240,6 +286,29 @@ impl Stack {
                 leased(self, tier, name, (bytes, ttl, token)).await
             }
             (Hold::Apart, _) => Ok(Settled::Lost),
+        }
+    }
+}
+
+impl Level {
+    /// Whether a value is not too large; it is counted if it is.
+    pub(super) fn takes(&self, sealed: &Sealed) -> Result<(), Failure> {
+        if !self.is_too_small_for(&sealed.bytes) {
+            return Ok(());
+        }
+        self.tally.error(FailureKind::Capacity);
+        Err(too_large())
+    }
+
+    /// What became of a value, which is counted.
+    pub(super) fn settled(&self, settled: Settled) -> Written {
+        match settled {
+            Settled::Stored => {
+                self.tally.sets.bump();
+                Written::Stored
+            }
+            Settled::Lost => Written::Lost,
+            Settled::Overtaken => Written::Overtaken,
         }
     }
 }

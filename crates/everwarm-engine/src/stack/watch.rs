@@ -10,7 +10,6 @@ use everwarm_core::mark::Tag;
 use everwarm_core::store::{Message, Notify};
 
 use super::found::Event;
-use super::markers::CONFIRMED_FOR;
 use super::owed::Debt;
 use super::{Stack, Write};
 
@@ -51,16 +50,15 @@ impl Stack {
         self.return_leases().await;
         self.renew_leases().await;
         let mut news = News::default();
-        let now = self.now();
         let (heard, up_to) = match (self.last().tier.store.notify(), self.authority()) {
-            (Some(notify), _) => {
-                let up_to = self.listen(notify, &mut news).await;
-                (up_to.is_some(), up_to)
-            }
+            (Some(notify), _) => match self.listen(notify, &mut news).await {
+                Some((then, up_to)) => (then, Some(up_to)),
+                None => (None, None),
+            },
             (None, Some(_)) => (self.ask_anew(&mut news).await, None),
-            (None, None) => (true, None),
+            (None, None) => (Some(self.now()), None),
         };
-        self.mind_silence(now, heard, &mut news);
+        self.mind_silence(heard, &mut news);
         if self.markers.take_upset() || self.known.take_forgot() {
             self.markers.forget();
             news.add(Event::Everything);
@@ -72,27 +70,25 @@ impl Stack {
         news.told()
     }
 
-    /// Nothing that memory holds is to be older than this if nobody can say what others did.
-    fn mind_silence(&self, now: Instant, heard: bool, news: &mut News) {
-        let last = Instant::from_nanos(self.last_heard.load(Ordering::Relaxed));
-        let silent = now.since(last) >= CONFIRMED_FOR;
-        if silent && !heard {
+    /// Nothing that memory holds is to be older than core says if nobody can say what others did, and nearer tiers do not count.
+    fn mind_silence(&self, heard: Option<Instant>, news: &mut News) {
+        let verdict = self.silence.lock().look(self.now(), heard);
+        if verdict.let_go {
             news.add(Event::Everything);
         }
-        if silent || heard {
-            self.last_heard.store(now.as_nanos(), Ordering::Relaxed);
-        }
+        self.nearer_count.store(verdict.nearer, Ordering::Release);
     }
 
-    /// Hears the messages since the last time; up to which one, unless they could not be had.
-    async fn listen(&self, notify: &dyn Notify, news: &mut News) -> Option<u64> {
+    /// Hears the messages since the last time; up to which moment, if that is known, and up to which message, unless they could not be
+    /// had.
+    async fn listen(&self, notify: &dyn Notify, news: &mut News) -> Option<(Option<Instant>, u64)> {
         let now = self.now();
         let heard = self.heard.load(Ordering::Acquire);
         if notify.change() == heard {
-            self.markers.confirm(now);
-            return Some(heard);
+            return Some((self.confirm(notify, now), heard));
         }
         let messages = self.last().said(notify.messages(heard).await)?;
+        self.repeat_after_failover(notify.failovers());
         if messages.gap {
             self.markers.forget();
             self.empty_all_nearer().await;
@@ -101,8 +97,15 @@ impl Stack {
         for message in messages.messages {
             self.take_in(message, news).await;
         }
-        self.markers.confirm(now);
-        Some(messages.up_to)
+        Some((self.confirm(notify, now), messages.up_to))
+    }
+
+    /// Takes note of the moment up to which everything is known, now that the messages of `now` are taken in.
+    fn confirm(&self, notify: &dyn Notify, now: Instant) -> Option<Instant> {
+        let silence = notify.silence();
+        let then = (silence < Duration::MAX).then(|| now.before(silence))?;
+        self.markers.confirm(then);
+        Some(then)
     }
 
     async fn take_in(&self, message: Message, news: &mut News) {
@@ -169,12 +172,12 @@ impl Stack {
         }
     }
 
-    /// Asks for the known markers anew, if it is time; whether they are known.
-    async fn ask_anew(&self, news: &mut News) -> bool {
+    /// Asks for the known markers anew, if it is time; when, if they are known.
+    async fn ask_anew(&self, news: &mut News) -> Option<Instant> {
         let now = self.now();
         let asked = self.asked_anew.load(Ordering::Relaxed);
         if asked != 0 && now.since(Instant::from_nanos(asked)) < ASK_EVERY {
-            return true;
+            return Some(now);
         }
         if self.markers.take_overflown() {
             news.add(Event::Everything);
@@ -182,9 +185,7 @@ impl Stack {
         let before = self.markers.all();
         for part in before.chunks(TRIP) {
             let tags: Vec<Tag> = part.iter().map(|(tag, _)| *tag).collect();
-            let Some(reading) = self.read_markers(&tags).await else {
-                return false;
-            };
+            let reading = self.read_markers(&tags).await?;
             for ((tag, before), marker) in part.iter().zip(reading.markers) {
                 if marker != Some(*before)
                     && let Some(event) = self.event_of(*tag)
@@ -196,7 +197,7 @@ impl Stack {
         self.markers.confirm(now);
         self.asked_anew
             .store(now.as_nanos().max(1), Ordering::Relaxed);
-        true
+        Some(now)
     }
 
     /// What the invalidation of a tag means for memory: nothing if this process has not seen it.

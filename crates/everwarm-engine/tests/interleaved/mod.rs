@@ -1,6 +1,9 @@
 //! The worlds that the search goes through: one far tier, two processes with a nearer tier and memory of their own, and who acts in
 //! them. One key, one tag, one shard. Every step is what a store, or a process under one lock, does at once.
 
+mod undo;
+mod unit;
+
 use everwarm_core::mark::{Mark, valid};
 
 /// What is done wrong on purpose.
@@ -21,6 +24,12 @@ pub(crate) enum Fault {
     LateSet,
     /// A reply that was asked for before any epoch was known is taken in.
     FirstEpochKept,
+    /// A value is stored under a suspended tag.
+    SettleIgnoresSuspension,
+    /// A suspended tag is resumed without an invalidation.
+    QuietResume,
+    /// A process does not take in that a tag was suspended.
+    NearForgetsSuspension,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +43,9 @@ struct Far {
     shard: Option<Mark>,
     marker: Option<Mark>,
     entry: Option<Entry>,
+    /// By how many the tag is suspended, and whether the time of that is up.
+    suspended: u8,
+    over: bool,
     /// Who has the lease; 0: nobody.
     lease: u8,
     last_epoch: u64,
@@ -45,6 +57,10 @@ enum Message {
     Key(u8),
     /// Some were lost: up to this version everything may have changed.
     Gap(u8),
+    /// The tag is suspended, for what will be committed.
+    Suspended(Mark),
+    /// Nothing is sent: from here on this version has to be seen.
+    Over(u8),
 }
 
 /// What one process has.
@@ -115,6 +131,8 @@ enum Undo {
     Step(u8, u8),
     /// The authority's reply is on its way.
     Reply(Mark, u8, u8),
+    /// Its process ended before it resumed what it had suspended; the version that it committed.
+    Crashed(u8),
     Done,
 }
 
@@ -141,6 +159,7 @@ pub(crate) struct World {
     markers_to_lose: u8,
     shards_to_lose: u8,
     inboxes_to_lose: u8,
+    crashes: u8,
 }
 
 /// What may happen next.
@@ -153,6 +172,10 @@ pub(crate) enum Step {
     LoseInbox(usize),
     LoseMarker,
     LoseShard,
+    /// The process of a unit of work ends.
+    Crash(usize),
+    /// The time of what is suspended is up.
+    Over,
 }
 
 /// Who takes part. Numbers are those of processes.
@@ -162,12 +185,16 @@ pub(crate) struct Cast {
     pub(crate) undoings: &'static [(usize, Kind)],
     pub(crate) questions: &'static [usize],
     pub(crate) losses: [u8; 3],
+    /// How many units of work end before they resume.
+    pub(crate) crashes: u8,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Invalidate,
     Delete,
+    /// A unit of work that suspends the tag before it commits.
+    Unit,
 }
 
 impl Far {
@@ -184,13 +211,16 @@ impl Far {
 
     /// The marker, made anew where it is missing or of another epoch.
     fn ensure(&mut self, anew: Mark) -> Mark {
+        if let Some(marker) = self.ensure_suspended() {
+            return marker;
+        }
         let shard = self.shard();
         let there = self.marker.filter(|marker| marker.epoch == shard.epoch);
         *self.marker.insert(there.unwrap_or(anew))
     }
 
     fn valid(&self, entry: &Entry) -> bool {
-        valid(&[entry.stamp], [self.marker])
+        valid(&[entry.stamp], [self.reads()])
     }
 }
 
@@ -263,6 +293,8 @@ impl World {
                 shard: None,
                 marker: None,
                 entry: None,
+                suspended: 0,
+                over: false,
                 lease: 0,
                 last_epoch: 0,
             },
@@ -273,6 +305,7 @@ impl World {
             markers_to_lose,
             shards_to_lose,
             inboxes_to_lose,
+            crashes: cast.crashes,
         }
     }
 
@@ -280,7 +313,7 @@ impl World {
     pub(crate) fn wrong(&self) -> Option<String> {
         for (number, process) in self.processes.iter().enumerate() {
             let near = process.near.filter(|entry| {
-                let marker = process.marker.or(self.far.marker);
+                let marker = process.marker.or(self.far.reads());
                 valid(&[entry.stamp], [marker])
             });
             let far = self.far.entry.filter(|entry| self.far.valid(entry));
@@ -317,6 +350,8 @@ impl World {
             Step::Ask(at) => world.ask(at, cast.questions[at], fault),
             Step::Hear(process) => world.hear(process, fault),
             Step::LoseInbox(process) => world.lose_inbox(process),
+            Step::Crash(at) => world.crash(at, cast),
+            Step::Over => world.over(cast),
             Step::LoseMarker if world.markers_to_lose > 0 => {
                 world.markers_to_lose -= 1;
                 world.far.marker.take().is_some()
@@ -341,7 +376,7 @@ impl World {
             Load::Near { since } => {
                 if mine.near.is_some() && mine.marker.is_none() {
                     let shard = self.far.shard();
-                    mine.feed(mine.forgotten, shard.epoch, self.far.marker, fault);
+                    mine.feed(mine.forgotten, shard.epoch, self.far.reads(), fault);
                 }
                 let known = mine.marker;
                 match mine.near.filter(|entry| valid(&[entry.stamp], [known])) {
@@ -359,7 +394,7 @@ impl World {
             }
             Load::Far { since } => {
                 let shard = self.far.shard();
-                mine.feed(mine.forgotten, shard.epoch, self.far.marker, fault);
+                mine.feed(mine.forgotten, shard.epoch, self.far.reads(), fault);
                 match self.far.entry.filter(|entry| self.far.valid(entry)) {
                     Some(entry) => Load::Promote { since, entry },
                     None => Load::Lease { since },
@@ -382,8 +417,9 @@ impl World {
             // Somebody else computes: this one waits.
             Load::Lease { .. } => return false,
             Load::Stamp { since } => {
+                let shard = self.far.shard();
+                let marker = self.far.ensure(shard);
                 let stamp = self.far.shard();
-                let marker = self.far.ensure(stamp);
                 mine.feed(mine.forgotten, stamp.epoch, Some(marker), fault);
                 Load::Compute { since, stamp }
             }
@@ -394,7 +430,7 @@ impl World {
                     entry: Entry { stamp, value },
                 }
             }
-            Load::Settle { since, entry } => self.settle(token, since, entry, fault),
+            Load::Settle { since, entry } => self.settle((process, token), since, entry, fault),
             Load::StoreNear { since, entry } => {
                 if mine.near_lease == token {
                     mine.near = Some(entry);
@@ -409,9 +445,7 @@ impl World {
                 if mine.strikes == since {
                     mine.memory = Some(value);
                 }
-                if mine.near_lease == token {
-                    mine.near_lease = 0;
-                }
+                mine.give_back(token);
                 Load::Done
             }
             Load::Done => return false,
@@ -419,7 +453,13 @@ impl World {
         true
     }
 
-    fn settle(&mut self, token: u8, since: u8, entry: Entry, fault: Fault) -> Load {
+    fn settle(
+        &mut self,
+        (process, token): (usize, u8),
+        since: u8,
+        entry: Entry,
+        fault: Fault,
+    ) -> Load {
         let held = self.far.lease == token;
         if held {
             self.far.lease = 0;
@@ -436,62 +476,18 @@ impl World {
             Fault::MarkerFromStamp => entry.stamp,
             _ => shard,
         };
-        let marker = self.far.ensure(anew);
+        let raw = self.far.marker;
+        let mut marker = self.far.ensure(anew);
+        if fault == Fault::SettleIgnoresSuspension {
+            marker = raw.unwrap_or(marker);
+        }
         if !valid(&[entry.stamp], [Some(marker)]) {
-            return kept;
+            // Memory does not keep it either: no message needs to come.
+            self.processes[process].give_back(token);
+            return Load::Done;
         }
         self.far.entry = Some(entry);
         Load::StoreNear { since, entry }
-    }
-
-    fn undo(&mut self, at: usize, process: usize, kind: Kind, fault: Fault) -> bool {
-        let steps: &[u8] = match (kind, fault) {
-            (Kind::Invalidate, Fault::OwnTableFirst) => &[MEMORY, FAR, RETURN],
-            (Kind::Invalidate, _) => &[FAR, MEMORY, RETURN],
-            (Kind::Delete, Fault::OwnTableFirst) => &[MEMORY, FAR, NEAR, RETURN],
-            (Kind::Delete, Fault::NearFirst) => &[NEAR, FAR, MEMORY, RETURN],
-            (Kind::Delete, _) => &[FAR, NEAR, MEMORY, RETURN],
-        };
-        let (done, version) = match self.undoings[at] {
-            Undo::Done => return false,
-            Undo::Idle => {
-                self.version += 1;
-                self.undoings[at] = Undo::Step(0, self.version);
-                return true;
-            }
-            Undo::Reply(marker, done, version) => {
-                let mine = &mut self.processes[process];
-                mine.raise(marker, fault);
-                self.undoings[at] = Undo::Step(done, version);
-                return true;
-            }
-            Undo::Step(done, version) => (done, version),
-        };
-        let mut after = Undo::Step(done + 1, version);
-        match steps[usize::from(done)] {
-            FAR if kind == Kind::Invalidate => {
-                let mut marker = self.far.shard();
-                marker.number += 1;
-                self.far.shard = Some(marker);
-                self.far.marker = Some(marker);
-                self.tell(process, Message::Tag(marker, version));
-                after = Undo::Reply(marker, done + 1, version);
-            }
-            FAR => {
-                self.far.entry = None;
-                self.far.lease = 0;
-                self.tell(process, Message::Key(version));
-            }
-            NEAR => self.processes[process].clear_near(),
-            MEMORY => self.processes[process].strike(),
-            _ => {
-                let floor = &mut self.processes[process].floor;
-                *floor = (*floor).max(version);
-                after = Undo::Done;
-            }
-        }
-        self.undoings[at] = after;
-        true
     }
 
     fn ask(&mut self, at: usize, process: usize, fault: Fault) -> bool {
@@ -500,7 +496,7 @@ impl World {
             Question::Idle => Question::Asked {
                 forgotten: mine.forgotten,
                 epoch: self.far.shard().epoch,
-                marker: self.far.marker,
+                marker: self.far.reads(),
             },
             Question::Asked {
                 forgotten,
@@ -536,6 +532,13 @@ impl World {
                 mine.clear_near();
                 mine.half_done = Some(version);
             }
+            Message::Suspended(marker) => {
+                if fault != Fault::NearForgetsSuspension {
+                    mine.raise(marker, fault);
+                }
+                mine.strike();
+            }
+            Message::Over(version) => mine.floor = mine.floor.max(version),
             Message::Gap(version) => {
                 mine.forget();
                 mine.clear_near();
@@ -548,7 +551,11 @@ impl World {
     fn lose_inbox(&mut self, process: usize) -> bool {
         let mine = &mut self.processes[process];
         let version = |message: &Message| match message {
-            Message::Tag(_, version) | Message::Key(version) | Message::Gap(version) => *version,
+            Message::Tag(_, version)
+            | Message::Key(version)
+            | Message::Gap(version)
+            | Message::Over(version) => *version,
+            Message::Suspended(_) => 0,
         };
         let Some(last) = mine.inbox.iter().map(version).max() else {
             return false;
@@ -567,9 +574,10 @@ impl Process {
         self.near = None;
         self.near_lease = 0;
     }
-}
 
-const FAR: u8 = 0;
-const NEAR: u8 = 1;
-const MEMORY: u8 = 2;
-const RETURN: u8 = 3;
+    fn give_back(&mut self, token: u8) {
+        if self.near_lease == token {
+            self.near_lease = 0;
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{
     Ask, Bounds, Cache, Caller, Key, Lead, ManualHand, Put, Scope, Settle, Ticker, Ticket, Turn,
 };
@@ -79,7 +80,7 @@ impl<V: Clone> World<V> {
             hash: key.hash(),
             key,
             value,
-            deadline,
+            lifetime: Lifetime::ending(deadline),
             tags: &tags,
             weight: 0,
         });
@@ -153,6 +154,9 @@ impl<V: Clone> World<V> {
 pub(crate) fn word<V: Clone>(turn: &Turn<Name, V, Error>) -> &'static str {
     match turn {
         Turn::Hit(_) => "a hit",
+        Turn::Stale(_) => "a stale hit",
+        Turn::HitAndLead(..) => "a hit and the lead",
+        Turn::Remembered(_) => "a remembered error",
         Turn::Lead(_) => "the lead",
         Turn::Wait(_) => "a wait",
         Turn::Alone(_) => "a computation alone",

@@ -241,7 +241,7 @@ impl Process {
     pub(crate) fn found(&self, key: &str, names: &[&str]) -> Option<Stored> {
         match self.fetch(key, names) {
             Fetched::Found(stored) => Some(stored),
-            Fetched::Lead(_) => None,
+            Fetched::Older(..) | Fetched::Lead(_) | Fetched::Elsewhere => None,
         }
     }
 
@@ -252,7 +252,7 @@ impl Process {
     pub(crate) fn lead(&self, key: &str, names: &[&str]) -> Seat {
         match self.fetch(key, names) {
             Fetched::Lead(seat) => seat,
-            Fetched::Found(stored) => panic!("found {stored:?}"),
+            found => panic!("found {found:?}"),
         }
     }
 

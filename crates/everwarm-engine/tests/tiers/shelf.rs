@@ -11,7 +11,7 @@ use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::{
     Answer, Bytes, Computed, Condition, Conditional, Counters, Durability, Failure, FailureKind,
-    Found, Generations, Grant, Info, Leases, Limits, Message, Messages, Notify, Page, Scan,
+    Found, Generations, Grant, Info, Leased, Leases, Limits, Message, Messages, Notify, Page, Scan,
     Settled, Store, Touch,
 };
 use everwarm_engine::Ticker;
@@ -47,6 +47,8 @@ pub(crate) struct Faults {
     pub(crate) polls: usize,
     /// Whether it stores under leases that are gone: a fault for tests to find.
     pub(crate) lax: bool,
+    /// How long nothing was heard.
+    pub(crate) silence: Duration,
     /// Whether writes wait.
     held: bool,
     /// The verbs that were asked.
@@ -289,6 +291,29 @@ impl Boards {
         let lease = self.leases.get(name);
         lease.is_some_and(|(holder, end)| *holder == token && *end > now)
     }
+
+    fn lease(&mut self, (name, token): (&str, u64), ttl: Duration, now: Instant) -> Grant {
+        match self.leases.get(name) {
+            Some((holder, end)) if *end > now && *holder != token => Grant::Held(end.since(now)),
+            _ => {
+                self.leases.insert(name.to_owned(), (token, now.after(ttl)));
+                Grant::Granted
+            }
+        }
+    }
+
+    fn settle(&mut self, computed: &Computed<'_>, now: Instant, lax: bool) -> Settled {
+        let held = computed.token;
+        if !held.is_none_or(|token| lax || self.holds(computed.name, token, now)) {
+            return Settled::Lost;
+        }
+        let reading = self.ensure(computed.namespace, computed.tags);
+        if !everwarm_core::mark::valid(computed.stamps, reading.markers) {
+            return Settled::Overtaken;
+        }
+        self.put(computed.name, computed.bytes.clone(), computed.ttl, now);
+        Settled::Stored
+    }
 }
 
 impl Store for Shelf {
@@ -423,14 +448,33 @@ impl Conditional for Shelf {
 
 impl Leases for Shelf {
     fn lease<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, Grant> {
-        self.step("lease", move |boards, now| match boards.leases.get(name) {
-            Some((holder, end)) if *end > now && *holder != token => Grant::Held(end.since(now)),
-            _ => {
-                boards
-                    .leases
-                    .insert(name.to_owned(), (token, now.after(ttl)));
-                Grant::Granted
-            }
+        self.step("lease", move |boards, now| {
+            boards.lease((name, token), ttl, now)
+        })
+    }
+
+    fn lease_many<'a>(
+        &'a self,
+        names: &'a [(&'a str, u64)],
+        ttl: Duration,
+    ) -> Answer<'a, Vec<Grant>> {
+        self.step("lease_many", move |boards, now| {
+            let names = names.iter();
+            names.map(|&wish| boards.lease(wish, ttl, now)).collect()
+        })
+    }
+
+    fn set_leased_many<'a>(&'a self, entries: &'a [Leased<'a>]) -> Answer<'a, Vec<bool>> {
+        let lax = self.is_lax();
+        self.step("set_leased_many", move |boards, now| {
+            let set = |entry: &Leased<'_>| {
+                let holds = lax || boards.holds(entry.name, entry.token, now);
+                if holds {
+                    boards.put(entry.name, entry.bytes.clone(), entry.ttl, now);
+                }
+                holds
+            };
+            entries.iter().map(set).collect()
         })
     }
 
@@ -541,19 +585,17 @@ impl Generations for Shelf {
     fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
         let lax = self.is_lax();
         self.step("settle", move |boards, now| {
-            let held = lax
-                || computed
-                    .token
-                    .is_none_or(|token| boards.holds(computed.name, token, now));
-            if !held {
-                return Settled::Lost;
-            }
-            let reading = boards.ensure(computed.namespace, computed.tags);
-            if !everwarm_core::mark::valid(computed.stamps, reading.markers) {
-                return Settled::Overtaken;
-            }
-            boards.put(computed.name, computed.bytes, computed.ttl, now);
-            Settled::Stored
+            boards.settle(&computed, now, lax)
+        })
+    }
+
+    fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
+        let lax = self.is_lax();
+        self.step("settle_many", move |boards, now| {
+            let computed = computed.iter();
+            computed
+                .map(|computed| boards.settle(computed, now, lax))
+                .collect()
         })
     }
 }
@@ -561,6 +603,10 @@ impl Generations for Shelf {
 impl Notify for Shelf {
     fn change(&self) -> u64 {
         self.boards().log.len() as u64
+    }
+
+    fn silence(&self) -> Duration {
+        self.faults.lock().expect("no panic").silence
     }
 
     fn messages(&self, after: u64) -> Answer<'_, Messages> {
