@@ -5,7 +5,10 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ItemFn, Meta};
 
+use crate::background;
+use crate::judge::judge;
 use crate::options::{Options, refused};
+use crate::policy;
 use crate::signature::Signature;
 use crate::template;
 
@@ -24,6 +27,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> syn::Result<Tok
         )
     })?;
     let signature = Signature::new(&function.sig)?;
+    background::accept(&options, &signature)?;
     let parts = Parts::new(&options, &function, &signature)?;
     Ok(parts.whole())
 }
@@ -129,18 +133,23 @@ impl<'a> Parts<'a> {
         let (tags, judge) = (&self.tags, &self.judge);
         let (uncached, arguments) = (self.path("uncached"), self.signature.arguments());
         let made = Ident::new("tags", Span::mixed_site());
-        let (compute, wait) = if self.signature.is_async() {
-            (quote!(compute_async), quote!(.await))
-        } else {
-            (quote!(compute), quote!())
+        let is_behind = self.options.background.is_some() || self.options.spawn.is_some();
+        let refuse = is_behind.then(|| background::refuse(self.options, self.signature));
+        let moved = is_behind.then(|| quote!(move));
+        let (compute, wait) = match (self.signature.is_async(), is_behind) {
+            (true, true) => (quote!(compute_behind_async), quote!(.await)),
+            (true, false) => (quote!(compute_async), quote!(.await)),
+            (false, true) => (quote!(compute_behind), quote!()),
+            (false, false) => (quote!(compute), quote!()),
         };
         quote! {
             let #made = #tags;
             ::everwarm::expansion::Missing::#compute(
                 #missing,
                 &#made,
-                || #uncached(#arguments),
+                #moved || #uncached(#arguments),
                 #judge,
+                #refuse
             ) #wait
         }
     }
@@ -197,9 +206,19 @@ impl<'a> Parts<'a> {
         let (output, (generics, bounds)) = (&self.signature.output, self.generics());
         let (write, tags, judge) = (&self.write, &self.tags, &self.judge);
         let (entries, declared) = (self.path("function"), self.declaration());
-        let [function, invalidate, peek, prime, key, clear, stats] = [
+        let [
+            function,
+            invalidate,
+            mark_stale,
+            peek,
+            prime,
+            key,
+            clear,
+            stats,
+        ] = [
             "function",
             "invalidate",
+            "mark_stale",
             "peek",
             "prime",
             "key",
@@ -217,6 +236,12 @@ impl<'a> Parts<'a> {
             #lints
             #vis fn #invalidate #generics(#inputs) #bounds {
                 ::everwarm::expansion::Function::invalidate(#entries(), #write);
+            }
+
+            /// Makes the entry of a call as one whose ttl is over; whether it was there and fresh.
+            #lints
+            #vis fn #mark_stale #generics(#inputs) -> bool #bounds {
+                ::everwarm::expansion::Function::mark_stale(#entries(), #write)
             }
 
             /// The entry of a call, if there is one; counts nothing.
@@ -288,9 +313,7 @@ impl<'a> Parts<'a> {
 
     fn declaration(&self) -> TokenStream {
         let Options {
-            jitter,
             max_entries,
-            cache_none,
             version,
             namespace,
             ..
@@ -300,10 +323,9 @@ impl<'a> Parts<'a> {
             Some(name) => quote!(#name),
             None => quote!(::std::concat!(::std::module_path!(), "::", #own)),
         };
-        let ttl = match self.options.ttl {
-            Some(nanoseconds) => quote!(::std::option::Option::Some(#nanoseconds)),
-            None => quote!(::std::option::Option::None),
-        };
+        let policy = policy::written(&self.options.policy);
+        let (background, spawn) = background::declared(self.options);
+        let (wait, timer) = background::patience(self.options);
         let parameters = self.signature.names();
         quote! {
             ::everwarm::expansion::Declaration {
@@ -312,9 +334,11 @@ impl<'a> Parts<'a> {
                 version: #version,
                 parameters: &[#(#parameters),*],
                 max_entries: #max_entries,
-                ttl: #ttl,
-                jitter: #jitter,
-                cache_none: #cache_none,
+                policy: #policy,
+                background: #background,
+                spawn: #spawn,
+                wait: #wait,
+                timer: #timer,
             }
         }
     }
@@ -353,27 +377,4 @@ fn write(options: &Options, signature: &Signature) -> syn::Result<TokenStream> {
             ::std::result::Result::<(), ::everwarm::expansion::Limit>::Ok(())
         }
     })
-}
-
-/// A closure that says what a value is worth.
-fn judge(options: &Options, signature: &Signature) -> TokenStream {
-    let value = Ident::new("value", Span::mixed_site());
-    let output = &signature.output;
-    let plain = quote! {{
-        #[allow(unused_imports)]
-        use ::everwarm::expansion::Plain as _;
-        ::everwarm::expansion::Verdict(#value).outcome()
-    }};
-    if options.cache_none {
-        return quote!(|#value: &#output| #plain);
-    }
-    let nothing =
-        quote_spanned!(output.span()=> <#output as ::everwarm::expansion::Nothing>::is_nothing);
-    quote! {
-        |#value: &#output| if #nothing(#value) {
-            ::everwarm::expansion::Outcome::Nothing
-        } else {
-            #plain
-        }
-    }
 }

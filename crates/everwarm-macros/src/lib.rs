@@ -1,11 +1,15 @@
 //! The attribute `#[cached]` and the derivation of `ToKey`, for the crate `everwarm`, which has their documentation.
 #![forbid(unsafe_code)]
 
+mod background;
 mod cached;
+mod judge;
 mod options;
+mod policy;
 mod signature;
 mod template;
 mod to_key;
+mod values;
 
 use proc_macro::TokenStream;
 

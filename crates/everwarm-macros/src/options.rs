@@ -1,19 +1,39 @@
 //! What stands in the parentheses of `#[cached(...)]`, checked.
 
 use std::fmt::Display;
+use std::time::Duration;
 
-use everwarm_core::duration;
 use everwarm_core::error::Error;
+use everwarm_core::parts::Parts;
 use everwarm_core::policy::Policy;
 use everwarm_core::template::Template;
 use proc_macro2::Span;
 use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitStr, Token, UnOp};
+use syn::{Expr, Ident, Token};
 
-const KNOWN: [&str; 9] = [
+use crate::values::{example, number, refresh_ahead, span, template, templates, text, truth};
+
+const KNOWN: [&str; 26] = [
     "ttl",
+    "ttl_of",
     "jitter",
+    "stale_while_revalidate",
+    "stale_if_error",
+    "error_backoff",
+    "refresh_ahead",
+    "sliding",
+    "sliding_max_age",
+    "negative_ttl",
+    "negative_growth",
+    "negative_max_ttl",
+    "negative_errors",
+    "background",
+    "spawn",
+    "hard_timeout",
+    "soft_timeout",
+    "wait_timeout",
+    "timer",
     "max_entries",
     "tags",
     "key",
@@ -25,13 +45,24 @@ const KNOWN: [&str; 9] = [
 
 /// The options of a decorated function.
 pub(crate) struct Options {
-    /// In nanoseconds.
-    pub(crate) ttl: Option<u64>,
-    pub(crate) jitter: f64,
+    pub(crate) policy: Policy,
+    /// What of the policy is written apart, and in it after the last option.
+    parts: Parts,
+    /// What says a value's own ttl.
+    pub(crate) ttl_of: Option<Expr>,
+    /// Whether errors are remembered as None is.
+    pub(crate) negative_errors: bool,
+    /// What runs computations behind values that are served, in threads.
+    pub(crate) background: Option<Expr>,
+    /// The same, in tasks.
+    pub(crate) spawn: Option<Expr>,
+    /// How long calls wait for one another.
+    pub(crate) wait: Option<(Duration, Span)>,
+    /// What measures time, in tasks.
+    pub(crate) timer: Option<Expr>,
     pub(crate) max_entries: usize,
     pub(crate) tags: Vec<(Template, Span)>,
     pub(crate) key: Option<(Template, Span)>,
-    pub(crate) cache_none: bool,
     pub(crate) name: Option<String>,
     pub(crate) version: String,
     pub(crate) namespace: String,
@@ -40,12 +71,17 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            ttl: None,
-            jitter: 0.0,
+            policy: Policy::default(),
+            parts: Parts::default(),
+            ttl_of: None,
+            negative_errors: false,
+            background: None,
+            spawn: None,
+            wait: None,
+            timer: None,
             max_entries: 10_000,
             tags: Vec::new(),
             key: None,
-            cache_none: true,
             name: None,
             version: String::new(),
             namespace: String::new(),
@@ -58,14 +94,14 @@ pub(crate) fn refused(at: Span, message: impl Display, hint: impl Display) -> sy
     syn::Error::new(at, format!("{message}\nhint: {hint}"))
 }
 
-fn told(at: Span, error: &Error) -> syn::Error {
+pub(crate) fn told(at: Span, error: &Error) -> syn::Error {
     syn::Error::new(at, error)
 }
 
 impl Options {
     pub(crate) fn parse(tokens: proc_macro2::TokenStream) -> syn::Result<Self> {
         let mut options = Self::default();
-        let mut given: Vec<String> = Vec::new();
+        let mut given: Vec<(String, Span)> = Vec::new();
         let parser = |input: ParseStream<'_>| {
             while !input.is_empty() {
                 let option: Ident = input.parse()?;
@@ -73,7 +109,7 @@ impl Options {
                 if !KNOWN.contains(&name.as_str()) {
                     return Err(told(option.span(), &Error::unknown_option(&name, &KNOWN)));
                 }
-                if given.contains(&name) {
+                if given.iter().any(|(before, _)| *before == name) {
                     let message = format!("`{name}` is given twice");
                     return Err(refused(option.span(), message, "keep one of the two"));
                 }
@@ -83,7 +119,7 @@ impl Options {
                 }
                 input.parse::<Token![=]>()?;
                 options.set(&name, &input.parse()?)?;
-                given.push(name);
+                given.push((name, option.span()));
                 if !input.is_empty() {
                     input.parse::<Token![,]>()?;
                 }
@@ -91,7 +127,127 @@ impl Options {
             Ok(())
         };
         parser.parse2(tokens)?;
+        options.complete(&given)?;
         Ok(options)
+    }
+
+    /// Puts the policy together, and refuses what does nothing beside the other options.
+    fn complete(&mut self, given: &[(String, Span)]) -> syn::Result<()> {
+        let at = |name: &str| {
+            let found = given.iter().find(|(one, _)| one == name);
+            found.map(|(_, span)| *span)
+        };
+        // A message begins with the option that it is about.
+        let told_there = |error: Error| {
+            let named = error.message().split([' ', '=', ':']).next().and_then(at);
+            told(named.unwrap_or_else(Span::call_site), &error)
+        };
+        self.policy = self.parts.complete(self.policy).map_err(told_there)?;
+        // Whatever counts beside a ttl counts beside those of the values.
+        let of_values = self.ttl_of.as_ref().map(|_| Duration::from_secs(1));
+        let policy = Policy {
+            ttl: self.policy.ttl.or(of_values),
+            ..self.policy
+        };
+        policy.validate().map_err(told_there)?;
+        for (name, is_inert, message, hint) in self.companions() {
+            if let (Some(at), true) = (at(name), is_inert) {
+                return Err(refused(at, message, hint));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a call waits for its computation no longer than it may.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.policy.soft_limit.is_some() || self.policy.hard_limit.is_some()
+    }
+
+    /// The options that count only beside others: whether each does nothing here, and what to write instead.
+    fn companions(&self) -> [(&'static str, bool, &'static str, &'static str); 10] {
+        let Policy {
+            ttl,
+            refresh_ahead,
+            stale_while_revalidate,
+            stale_if_error,
+            negative,
+            cache_none,
+            ..
+        } = self.policy;
+        let is_refreshed = stale_while_revalidate.is_some() || refresh_ahead.is_some();
+        let has_windows = is_refreshed || stale_if_error.is_some();
+        let is_limited = self.is_limited();
+        let runs_here = self.background.is_none() && self.spawn.is_none();
+        let measures = is_limited || self.wait.is_some();
+        let (each_computes, or_have_it_run) = (
+            "this time limit does nothing here, for each caller computes itself",
+            "add `background = |work| { std::thread::spawn(work); }`, or `spawn` and `timer` if it is `async`",
+        );
+        let (in_background, or_leave_it_out) = (
+            "nothing is ever computed in the background here",
+            "add `stale_while_revalidate = \"1h\"` or `refresh_ahead = 0.8`, or leave it out",
+        );
+        [
+            (
+                "jitter",
+                ttl.is_none() && self.ttl_of.is_none() && negative.is_none(),
+                "jitter does nothing without a ttl",
+                "add `ttl = \"5m\"`, or leave jitter out",
+            ),
+            (
+                "error_backoff",
+                !has_windows,
+                "error_backoff does nothing while no old value is kept",
+                "add `stale_if_error = \"1h\"`, or leave error_backoff out",
+            ),
+            (
+                "negative_errors",
+                self.negative_errors && negative.is_none(),
+                "negative_errors does nothing without a negative_ttl",
+                "add `negative_ttl = \"10s\"`, or leave negative_errors out",
+            ),
+            (
+                "negative_ttl",
+                !cache_none && !self.negative_errors,
+                "negative_ttl does nothing beside `cache_none = false`",
+                "keep one of the two",
+            ),
+            (
+                "stale_if_error",
+                self.negative_errors,
+                "stale_if_error does nothing beside `negative_errors = true`: the error is what is served",
+                "keep one of the two",
+            ),
+            (
+                "background",
+                !is_refreshed && !is_limited,
+                in_background,
+                or_leave_it_out,
+            ),
+            (
+                "spawn",
+                !is_refreshed && !is_limited,
+                in_background,
+                or_leave_it_out,
+            ),
+            ("hard_timeout", runs_here, each_computes, or_have_it_run),
+            ("soft_timeout", runs_here, each_computes, or_have_it_run),
+            (
+                "timer",
+                !measures,
+                "timer does nothing without a time limit",
+                "add `wait_timeout = \"30s\"` or `hard_timeout = \"2s\"`, or leave it out",
+            ),
+        ]
+    }
+
+    /// Whether what was given can be meant, whatever comes after it.
+    fn validate_alone(&self, at: Span) -> syn::Result<()> {
+        let policy = Policy {
+            ttl: Some(Duration::from_secs(1)),
+            ..self.policy
+        };
+        policy.validate().map_err(|error| told(at, &error))
     }
 
     fn set(&mut self, name: &str, value: &Expr) -> syn::Result<()> {
@@ -101,15 +257,35 @@ impl Options {
         }
         let at = value.span();
         match name {
-            "ttl" => self.ttl = Some(nanoseconds(value)?),
+            "ttl" => self.policy.ttl = Some(span(value, name)?),
+            "ttl_of" => self.ttl_of = Some(value.clone()),
             "jitter" => {
-                self.jitter = number(value, name)?;
-                let policy = Policy {
-                    jitter: self.jitter,
-                    ..Policy::default()
-                };
-                policy.validate().map_err(|error| told(at, &error))?;
+                self.policy.jitter = number(value, name)?;
+                self.validate_alone(at)?;
             }
+            "stale_while_revalidate" => {
+                self.policy.stale_while_revalidate = Some(span(value, name)?);
+            }
+            "stale_if_error" => self.policy.stale_if_error = Some(span(value, name)?),
+            "error_backoff" => self.policy.error_backoff = span(value, name)?,
+            "refresh_ahead" => {
+                self.policy.refresh_ahead = Some(refresh_ahead(value)?);
+                self.validate_alone(at)?;
+            }
+            "sliding" => self.parts.sliding = Some(number(value, name)?),
+            "sliding_max_age" => self.parts.sliding_max_age = Some(span(value, name)?),
+            "negative_growth" => self.parts.negative_growth = Some(number(value, name)?),
+            "negative_max_ttl" => self.parts.negative_max_ttl = Some(span(value, name)?),
+            "negative_ttl" => {
+                self.parts.negative_ttl = Some(span(value, name)?);
+            }
+            "negative_errors" => self.negative_errors = truth(value, name)?,
+            "background" => self.background = Some(value.clone()),
+            "spawn" => self.spawn = Some(value.clone()),
+            "hard_timeout" => self.policy.hard_limit = Some(span(value, name)?),
+            "soft_timeout" => self.policy.soft_limit = Some(span(value, name)?),
+            "wait_timeout" => self.wait = Some((span(value, name)?, at)),
+            "timer" => self.timer = Some(value.clone()),
             "max_entries" => {
                 self.max_entries = number(value, name)?;
                 if self.max_entries == 0 {
@@ -126,13 +302,7 @@ impl Options {
                 }
                 self.key = Some(template);
             }
-            "cache_none" => match value {
-                Expr::Lit(ExprLit {
-                    lit: Lit::Bool(given),
-                    ..
-                }) => self.cache_none = given.value,
-                _ => return Err(wrong(at, name)),
-            },
+            "cache_none" => self.policy.cache_none = truth(value, name)?,
             "name" => {
                 let given = text(value, name)?;
                 if given.value().is_empty() {
@@ -145,80 +315,4 @@ impl Options {
         }
         Ok(())
     }
-}
-
-/// How an option is written.
-fn example(name: &str) -> &'static str {
-    match name {
-        "ttl" => "write `ttl = \"5m\"`, or a number of seconds",
-        "jitter" => "write `jitter = 0.1` to shorten each ttl by up to a tenth",
-        "max_entries" => "write `max_entries = 1_000`",
-        "tags" => "write `tags = [\"user:{id}\"]`",
-        "key" => "write `key = \"{user.id}\"`",
-        "cache_none" => "write `cache_none = false`",
-        "name" => "write `name = \"shop.price\"`",
-        "version" => "write `version = \"2\"`",
-        _ => "write `namespace = \"shop\"`",
-    }
-}
-
-fn wrong(at: Span, name: &str) -> syn::Error {
-    refused(at, format!("this is no value for `{name}`"), example(name))
-}
-
-fn text(value: &Expr, name: &str) -> syn::Result<LitStr> {
-    match value {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(text),
-            ..
-        }) => Ok(text.clone()),
-        _ => Err(wrong(value.span(), name)),
-    }
-}
-
-fn number<N: std::str::FromStr>(value: &Expr, name: &str) -> syn::Result<N> {
-    let (sign, literal) = match value {
-        Expr::Unary(ExprUnary {
-            op: UnOp::Neg(_),
-            expr,
-            ..
-        }) => ("-", &**expr),
-        other => ("", other),
-    };
-    let digits = match literal {
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(number),
-            ..
-        }) => number.base10_digits(),
-        Expr::Lit(ExprLit {
-            lit: Lit::Float(number),
-            ..
-        }) => number.base10_digits(),
-        _ => return Err(wrong(value.span(), name)),
-    };
-    let parsed = format!("{sign}{digits}").parse();
-    parsed.map_err(|_| wrong(value.span(), name))
-}
-
-/// A duration as text, or a number of seconds.
-fn nanoseconds(value: &Expr) -> syn::Result<u64> {
-    let parsed = match text(value, "ttl") {
-        Ok(text) => duration::parse(&text.value()),
-        Err(_) => duration::from_seconds(number(value, "ttl")?),
-    };
-    let parsed = parsed.map_err(|error| told(value.span(), &error))?;
-    u64::try_from(parsed.as_nanos()).map_err(|_| wrong(value.span(), "ttl"))
-}
-
-fn template(text: &LitStr) -> syn::Result<(Template, Span)> {
-    let parsed = Template::parse(&text.value()).map_err(|error| told(text.span(), &error))?;
-    Ok((parsed, text.span()))
-}
-
-fn templates(value: &Expr) -> syn::Result<Vec<(Template, Span)>> {
-    let Expr::Array(array) = value else {
-        return Err(wrong(value.span(), "tags"));
-    };
-    let each = array.elems.iter();
-    each.map(|tag| template(&text(tag, "tags")?)).collect()
 }

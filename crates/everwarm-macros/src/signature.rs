@@ -184,7 +184,7 @@ fn says(tokens: TokenStream, word: &str) -> bool {
 }
 
 /// Whether a type names a lifetime other than `'static`, or borrows without naming one.
-fn borrows(tokens: TokenStream) -> bool {
+pub(crate) fn borrows(tokens: TokenStream) -> bool {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     let is = |at: usize, sign: char| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == sign);
     let names_static =

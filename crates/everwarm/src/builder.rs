@@ -2,15 +2,18 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
-use std::time::Duration;
 
 use everwarm_core::error::Error;
+use everwarm_core::parts::Parts;
 use everwarm_core::policy::Policy;
 use everwarm_engine::{Bounds, Cause, Eviction, Listener, Ticker};
 
+use crate::behind::{Runners, Task, Work};
 use crate::cache::{Cache, Tagging, texts};
 use crate::form::Typed;
 use crate::home::{Engine, Home, Weigher};
+use crate::judge::Judge;
+use crate::patience::Patience;
 use crate::testing::ManualClock;
 
 /// Entries that a cache holds unless it is told otherwise.
@@ -25,8 +28,12 @@ pub struct Builder<K, V> {
     eviction: Eviction,
     weigher: Option<Weigher<Typed<K>, V>>,
     listener: Option<Box<dyn Listener<Typed<K>, V>>>,
-    policy: Policy,
+    pub(crate) policy: Policy,
+    pub(crate) parts: Parts,
     tagging: Option<Tagging<K>>,
+    pub(crate) judge: Judge<V>,
+    pub(crate) runners: Runners,
+    pub(crate) patience: Patience,
     clock: Option<ManualClock>,
 }
 
@@ -49,7 +56,11 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             weigher: None,
             listener: None,
             policy: Policy::default(),
+            parts: Parts::default(),
             tagging: None,
+            judge: Judge::default(),
+            runners: Runners::default(),
+            patience: Patience::default(),
             clock: None,
         }
     }
@@ -126,15 +137,35 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
         self
     }
 
-    /// How long an entry is fresh; for ever unless said otherwise.
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.policy.ttl = Some(ttl);
+    /// What runs the computation behind a value that is served, for the calls in threads of
+    /// [`Using::in_background`](crate::Using::in_background): a pool, a new thread. It may drop the work; then a later caller
+    /// begins it. [`build`](Self::build) refuses it where no value is computed anew before it is gone.
+    ///
+    /// ```
+    /// use std::thread;
+    /// use everwarm::{Cache, duration::{hours, mins}, testing::ManualClock};
+    ///
+    /// let clock = ManualClock::new();
+    /// let pages = Cache::builder("pages")
+    ///     .ttl(mins(5))
+    ///     .stale_while_revalidate(hours(1))
+    ///     .background(|work| thread::spawn(work).join().unwrap()) // Joined only to have it done here.
+    ///     .clock(&clock)
+    ///     .build()?;
+    /// pages.set(7, "old");
+    /// clock.advance(mins(5));
+    /// assert_eq!(pages.using().in_background().get_or_compute(&7, || "new"), "old");
+    /// assert_eq!(pages.get(&7), Some("new"));
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn background(mut self, run: impl Fn(Work) + Send + Sync + 'static) -> Self {
+        self.runners.background = Some(Arc::new(run));
         self
     }
 
-    /// By up to which fraction each ttl is shortened at random, so that entries written together do not expire together.
-    pub fn jitter(mut self, jitter: f64) -> Self {
-        self.policy.jitter = jitter;
+    /// As [`background`](Self::background), for the calls in tasks: `|task| { tokio::spawn(task); }`.
+    pub fn spawn(mut self, spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
+        self.runners.spawn = Some(Arc::new(spawn));
         self
     }
 
@@ -163,7 +194,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
     /// # Errors
     /// A `Config` error that names the option and says what to write instead.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
-        self.policy.validate()?;
+        let policy = self.policy()?;
         let bounds = Bounds {
             max_bytes: self.max_bytes.map(bytes).transpose()?,
             eviction: self.eviction,
@@ -177,10 +208,17 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             Some(listener) => Engine::with_listener(bounds, ticker, listener),
             None => Engine::new(bounds, ticker),
         };
-        let home = Home::new(self.name.into(), self.policy, engine, self.weigher);
+        let home = Home::new(
+            self.name.into(),
+            policy,
+            engine,
+            (self.weigher, self.patience),
+        );
         Ok(Cache {
             home: Arc::new(home),
             tagging: self.tagging,
+            judge: self.judge,
+            runners: self.runners,
         })
     }
 }

@@ -6,12 +6,14 @@ use std::future::Future;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-use everwarm_core::settle::Outcome;
+use everwarm_core::clock::Instant;
 use everwarm_engine::{Seen, Stats};
 
+use crate::behind::Runners;
 use crate::builder::Builder;
 use crate::form::{Lent, Typed};
-use crate::home::Home;
+use crate::home::{Home, looks_twice};
+use crate::judge::Judge;
 use crate::using::Using;
 
 /// The tags that follow from a key.
@@ -38,6 +40,8 @@ pub(crate) type Tagging<K> = Arc<dyn Fn(&K) -> Vec<Arc<str>> + Send + Sync>;
 pub struct Cache<K: Clone + Eq, V> {
     pub(crate) home: Arc<Home<Typed<K>, V>>,
     pub(crate) tagging: Option<Tagging<K>>,
+    pub(crate) judge: Judge<V>,
+    pub(crate) runners: Runners,
 }
 
 impl<K: Clone + Eq, V> Clone for Cache<K, V> {
@@ -45,6 +49,8 @@ impl<K: Clone + Eq, V> Clone for Cache<K, V> {
         Self {
             home: Arc::clone(&self.home),
             tagging: self.tagging.clone(),
+            judge: self.judge.clone(),
+            runners: self.runners.clone(),
         }
     }
 }
@@ -74,7 +80,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         &self.home.name
     }
 
-    /// The value for `key`; counted as a hit or a miss.
+    /// The value for `key`; counted as a hit or a miss. After its ttl it is given, and counted as stale, for as long as
+    /// [`stale_while_revalidate`](Builder::stale_while_revalidate) says.
     ///
     /// ```
     /// let cache = everwarm::Cache::new("names");
@@ -85,16 +92,27 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     where
         K: Borrow<Q>,
     {
-        let Home { engine, scope, .. } = &*self.home;
+        let Home {
+            engine,
+            scope,
+            policy,
+            ..
+        } = &*self.home;
         let hash = self.hash(key);
-        let found = engine.hit(scope, hash, &Lent(key));
-        if found.is_none() {
-            engine.missed(scope, hash);
+        if let Some(value) = engine.hit(scope, hash, &Lent(key)) {
+            return Some(value);
         }
-        found
+        // Where there is nothing but a ttl, a miss looks once.
+        if looks_twice(policy)
+            && let Some(served) = engine.take(scope, hash, &Lent(key), Instant::ZERO)
+        {
+            return Some(served.value);
+        }
+        engine.missed(scope, hash);
+        None
     }
 
-    /// The value for `key` with its age, its remaining time and its tags; counted as a hit or a miss.
+    /// The value for `key` with its age, its remaining time and its tags, while it is fresh; counted as a hit or a miss.
     pub fn get_with_meta<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Seen<V>>
     where
         K: Borrow<Q>,
@@ -108,7 +126,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         found
     }
 
-    /// As [`get_with_meta`](Self::get_with_meta), but it counts nothing, and the entry is no likelier to stay for it.
+    /// As [`get_with_meta`](Self::get_with_meta), but a stale value is seen too while it is kept. It counts nothing, and the
+    /// entry is no likelier to stay for it.
     ///
     /// ```
     /// use everwarm::{Cache, duration::secs};
@@ -127,7 +146,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         engine.peek(scope, self.hash(key), &Lent(key))
     }
 
-    /// Whether there is a value for `key`; counts nothing.
+    /// Whether there is a fresh value for `key`; counts nothing.
     #[doc(alias = "contains_key")]
     pub fn exists<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
     where
@@ -308,11 +327,6 @@ impl<K: Clone + Eq, V> fmt::Debug for Cache<K, V> {
             .field("name", &self.home.name)
             .finish_non_exhaustive()
     }
-}
-
-/// What every value of a typed cache is worth: all it is given is kept.
-pub(crate) fn kept<V>(_: &V) -> Outcome {
-    Outcome::Value { ttl: None }
 }
 
 /// Tags as the engine takes them.

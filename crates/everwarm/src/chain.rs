@@ -10,14 +10,17 @@ use everwarm_engine::LeadId;
 
 static LAST_THREAD: AtomicU64 = AtomicU64::new(0);
 
+/// The number of no thread that runs.
+pub(crate) const NOWHERE: u64 = 0;
+
 thread_local! {
     static THREAD: u64 = LAST_THREAD.fetch_add(1, Ordering::Relaxed) + 1;
     static CHAIN: RefCell<Vec<LeadId>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The number of this thread; 0 for one that is ending.
+/// The number of this thread; [`NOWHERE`] for one that is ending.
 pub(crate) fn thread() -> u64 {
-    THREAD.try_with(|number| *number).unwrap_or(0)
+    THREAD.try_with(|number| *number).unwrap_or(NOWHERE)
 }
 
 /// The leads whose computations the running call is part of, outermost first.

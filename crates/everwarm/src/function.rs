@@ -14,11 +14,14 @@ use everwarm_core::settle::Outcome;
 use everwarm_engine::{Seen, Stats, Ticker};
 use parking_lot::Mutex;
 
+use crate::behind::{Task, Work};
 use crate::builder::entries;
 use crate::cache::texts;
-use crate::call::Call;
+use crate::call::{Call, here, unlimited};
 use crate::form::{Canonical, Written};
 use crate::home::{Engine, Home, ONLY_SCOPE};
+use crate::patience::{Patience, Refuse, Timer};
+use crate::renewed::anew;
 
 /// What a decorated function returns: given to all who wait, from whatever thread, and kept for later callers.
 #[diagnostic::on_unimplemented(
@@ -43,12 +46,26 @@ pub struct Declaration {
     pub parameters: &'static [&'static str],
     /// How many entries it may have.
     pub max_entries: usize,
-    /// How long an entry is fresh, in nanoseconds.
-    pub ttl: Option<u64>,
-    /// By up to which fraction a ttl is shortened.
-    pub jitter: f64,
-    /// Whether None is kept.
-    pub cache_none: bool,
+    /// How long its values are kept, and when they are computed anew.
+    pub policy: Policy,
+    /// What runs the computation behind a value that is served, of a function.
+    pub background: Option<fn(Work)>,
+    /// The same, of an `async` function.
+    pub spawn: Option<fn(Task)>,
+    /// How long its calls wait for one another.
+    pub wait: Option<Duration>,
+    /// What measures time for those of an `async` function.
+    pub timer: Option<fn(Duration) -> Task>,
+}
+
+impl Declaration {
+    fn patience(&self) -> Patience {
+        let timer = self.timer.map(|timer| Arc::new(timer) as Timer);
+        Patience {
+            wait: self.wait,
+            timer,
+        }
+    }
 }
 
 /// A decorated function's entries, made at the first call.
@@ -59,6 +76,7 @@ pub struct Function<R: Shared> {
 
 /// A call that memory did not answer.
 pub struct Missing<R: Shared> {
+    declared: &'static Declaration,
     home: &'static Home<Canonical, R>,
     /// None for arguments that are beyond what a key may be: they are computed every time.
     key: Option<(u64, Canonical)>,
@@ -82,16 +100,15 @@ impl<R: Shared> Function<R> {
         self.home.get_or_init(|| {
             // Enrolled before there is any entry, so that no invalidation overlooks one.
             FUNCTIONS.lock().push(self);
-            let policy = Policy {
-                ttl: self.declared.ttl.map(Duration::from_nanos),
-                jitter: self.declared.jitter,
-                cache_none: self.declared.cache_none,
-                ..Policy::default()
-            };
             let bounds = entries(self.declared.max_entries).expect("the attribute checked it");
             let name = Cow::Borrowed(self.declared.name);
             let engine = Engine::new(bounds, ticker().clone());
-            Home::new(name, policy, engine, None)
+            Home::new(
+                name,
+                self.declared.policy,
+                engine,
+                (None, self.declared.patience()),
+            )
         })
     }
 
@@ -105,12 +122,13 @@ impl<R: Shared> Function<R> {
         let mut writer = Writer::for_scope(ONLY_SCOPE);
         let key = match sealed(&mut writer, write) {
             Ok(key) => key,
-            Err(_) => return Err(Missing::unkeyed(home)),
+            Err(_) => return Err(Missing::unkeyed(&self.declared, home)),
         };
         let hash = home.seed.hash_one(key);
         match home.engine.hit(&home.scope, hash, &Written(key)) {
             Some(value) => Ok(value),
             None => Err(Missing {
+                declared: &self.declared,
                 home,
                 key: Some((hash, Canonical(key.into()))),
                 refresh: false,
@@ -123,11 +141,12 @@ impl<R: Shared> Function<R> {
         let home = self.home();
         match self.keyed(write) {
             Ok(key) => Missing {
+                declared: &self.declared,
                 home,
                 key: Some(key),
                 refresh: true,
             },
-            Err(_) => Missing::unkeyed(home),
+            Err(_) => Missing::unkeyed(&self.declared, home),
         }
     }
 
@@ -137,6 +156,13 @@ impl<R: Shared> Function<R> {
             let home = self.home();
             home.engine.delete(&home.scope, hash, &key);
         }
+    }
+
+    /// Makes the entry of a call as one whose ttl is over; whether it was there and fresh.
+    pub fn mark_stale(&'static self, write: Writing<'_>) -> bool {
+        let home = self.home();
+        self.keyed(write)
+            .is_ok_and(|(hash, key)| home.engine.mark_stale(&home.scope, hash, &key))
     }
 
     /// The entry of a call, if there is one; counts nothing.
@@ -215,8 +241,9 @@ fn sealed<'a>(writer: &'a mut Writer, write: Writing<'_>) -> Result<KeyRef<'a>, 
 }
 
 impl<R: Shared> Missing<R> {
-    fn unkeyed(home: &'static Home<Canonical, R>) -> Self {
+    fn unkeyed(declared: &'static Declaration, home: &'static Home<Canonical, R>) -> Self {
         Self {
+            declared,
             home,
             key: None,
             refresh: false,
@@ -236,7 +263,7 @@ impl<R: Shared> Missing<R> {
         let Some(call) = self.call(tags) else {
             return compute();
         };
-        let Ok(value) = call.run(|| Ok::<_, Infallible>(compute()), judge);
+        let Ok(value) = call.run(|_| anew(compute()), judge, here, unlimited());
         value
     }
 
@@ -253,8 +280,57 @@ impl<R: Shared> Missing<R> {
         let Some(call) = self.call(tags) else {
             return compute().await;
         };
+        let compute = async |_| anew(compute().await);
+        let Ok(value) = call.run_async(compute, judge, here, unlimited()).await;
+        value
+    }
+
+    /// As [`compute`](Self::compute), but what is due behind a value that is served runs in the background, and where there is
+    /// something to `refuse` with, under limits of time, whatever is due.
+    ///
+    /// # Panics
+    /// If the computation asks for its own key.
+    pub fn compute_behind(
+        self,
+        tags: &[Arc<str>],
+        compute: impl FnOnce() -> R + Send + 'static,
+        judge: impl FnOnce(&R) -> Outcome + Send + 'static,
+        refuse: Option<fn(Error) -> R>,
+    ) -> R {
+        let Some(call) = self.call(tags) else {
+            return compute();
+        };
+        let run = self.declared.background.as_ref();
+        let behind = (self.home, run.map(|run| run as &dyn Fn(Work)));
+        let Ok(value) = call.run_behind(behind, |_| anew(compute()), judge, refusing(refuse));
+        value
+    }
+
+    /// As [`compute_async`](Self::compute_async), but what is due behind a value that is served runs in a task of its own.
+    ///
+    /// # Panics
+    /// If the computation asks for its own key.
+    pub async fn compute_behind_async<F: Future<Output = R> + Send + 'static>(
+        self,
+        tags: &[Arc<str>],
+        compute: impl FnOnce() -> F + Send + 'static,
+        judge: impl FnOnce(&R) -> Outcome + Send + 'static,
+        refuse: Option<fn(Error) -> R>,
+    ) -> R {
+        let Some(call) = self.call(tags) else {
+            return compute().await;
+        };
+        let spawn = self.declared.spawn.as_ref();
+        let behind = (
+            self.home,
+            spawn.map(|spawn| spawn as &(dyn Fn(Task) + Sync)),
+        );
+        let compute = |_| {
+            let computing = compute();
+            async { anew(computing.await) }
+        };
         let Ok(value) = call
-            .run_async(async || Ok::<_, Infallible>(compute().await), judge)
+            .run_behind_async(behind, compute, judge, refusing(refuse))
             .await;
         value
     }
@@ -275,6 +351,13 @@ impl<R: Shared> Missing<R> {
             refresh: self.refresh,
         })
     }
+}
+
+/// What a function returns when it is refused, as the engine's calls take it.
+fn refusing<R>(
+    refuse: Option<fn(Error) -> R>,
+) -> Refuse<impl FnOnce(Error) -> Result<R, Infallible>> {
+    Refuse(refuse.map(|refuse| move |error| Ok(refuse(error))))
 }
 
 /// The decorated functions of the process that were called.

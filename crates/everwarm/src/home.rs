@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::{Attempt, Outcome, Settlement, settle};
-use everwarm_engine::{Chance, Key, Put, Scope};
+use everwarm_engine::{Chance, Key, Lead, Negative, Put, Scope, Settle};
 
+use crate::patience::Patience;
 use crate::share::Failure;
 
 pub(crate) type Engine<K, V> = everwarm_engine::Cache<K, V, Failure>;
@@ -27,6 +29,8 @@ pub(crate) struct Home<K: Key, V> {
     /// Seeded, so that nobody outside can make keys collide.
     pub(crate) seed: foldhash::fast::RandomState,
     weigher: Option<Weigher<K, V>>,
+    /// How its calls wait.
+    pub(crate) patience: Patience,
     chance: Chance,
 }
 
@@ -35,7 +39,7 @@ impl<K: Key, V: Clone> Home<K, V> {
         name: Cow<'static, str>,
         policy: Policy,
         engine: Arc<Engine<K, V>>,
-        weigher: Option<Weigher<K, V>>,
+        (weigher, patience): (Option<Weigher<K, V>>, Patience),
     ) -> Self {
         let scope = engine.scope();
         debug_assert_eq!(scope.id(), ONLY_SCOPE, "keys name the first scope");
@@ -46,6 +50,7 @@ impl<K: Key, V: Clone> Home<K, V> {
             policy,
             seed: foldhash::fast::RandomState::default(),
             weigher,
+            patience,
             chance: Chance::new(),
         }
     }
@@ -61,16 +66,11 @@ impl<K: Key, V: Clone> Home<K, V> {
             .map_or(0, |weigher| weigher(key, value))
     }
 
-    /// When an entry ends whose computation began at `began`; None if it is not to be kept.
-    pub(crate) fn deadline(
-        &self,
-        policy: &Policy,
-        began: Instant,
-        outcome: Outcome,
-    ) -> Option<Instant> {
-        let attempt = Attempt::first(began);
-        match settle(outcome, &attempt, policy, self.now(), &self.chance) {
-            Settlement::Store(lifetime) => Some(lifetime.serve_until()),
+    /// The life of a value that was computed now and after no other failure; None if it is not to be kept.
+    pub(crate) fn lifetime(&self, policy: &Policy, outcome: Outcome) -> Option<Lifetime> {
+        let (now, chance) = (self.now(), &self.chance);
+        match settle(outcome, &Attempt::first(now), policy, now, chance) {
+            Settlement::Store(lifetime) | Settlement::StoreNegative(lifetime) => Some(lifetime),
             _ => None,
         }
     }
@@ -83,7 +83,7 @@ impl<K: Key, V: Clone> Home<K, V> {
         outcome: Outcome,
         (policy, tags): (&Policy, &[Arc<str>]),
     ) {
-        let Some(deadline) = self.deadline(policy, self.now(), outcome) else {
+        let Some(lifetime) = self.lifetime(policy, outcome) else {
             return;
         };
         self.engine.put(Put {
@@ -92,8 +92,70 @@ impl<K: Key, V: Clone> Home<K, V> {
             weight: self.weigh(&key, &value),
             key,
             value,
-            deadline,
+            lifetime,
             tags,
         });
+    }
+}
+
+/// Whether an entry may be served, or stand for an error, when it is no plain hit any more.
+pub(crate) const fn has_windows(policy: &Policy) -> bool {
+    let Policy {
+        refresh_ahead,
+        stale_while_revalidate,
+        stale_if_error,
+        ..
+    } = policy;
+    refresh_ahead.is_some() || stale_while_revalidate.is_some() || stale_if_error.is_some()
+}
+
+/// Whether an entry past the deadline that hits compare may be there all the same.
+pub(crate) const fn looks_twice(policy: &Policy) -> bool {
+    has_windows(policy) || policy.sliding.is_some()
+}
+
+/// What a value that is to be kept is worth.
+pub(crate) struct Worth {
+    lifetime: Lifetime,
+    /// What stands for nothing or an error is one more in a row of such.
+    negative: Option<Negative>,
+}
+
+impl Worth {
+    /// What the outcome of a computation that began at `began` is worth; None if it is not to be kept.
+    pub(crate) fn of<K: Key, V: Clone>(
+        outcome: Outcome,
+        lead: &Lead<K, V, Failure>,
+        (home, policy, began): (&Home<K, V>, &Policy, Instant),
+    ) -> Option<Self> {
+        let negatives = lead.negatives();
+        let attempt = Attempt {
+            negatives,
+            ..Attempt::first(began)
+        };
+        match settle(outcome, &attempt, policy, home.now(), &home.chance) {
+            Settlement::Store(lifetime) => Some(Self {
+                lifetime,
+                negative: None,
+            }),
+            // An error that a function returned is a value here: a hit may give it.
+            Settlement::StoreNegative(lifetime) => Some(Self {
+                lifetime,
+                negative: Some(Negative {
+                    row: negatives.saturating_add(1),
+                    is_error: false,
+                }),
+            }),
+            _ => None,
+        }
+    }
+
+    /// How it is kept.
+    pub(crate) fn settle<'a>(self) -> Settle<'a> {
+        Settle {
+            lifetime: self.lifetime,
+            negative: self.negative,
+            ..Settle::default()
+        }
     }
 }

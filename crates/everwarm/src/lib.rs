@@ -29,24 +29,34 @@
 //! computation of it. None of it starts a thread or a runtime.
 #![forbid(unsafe_code)]
 
+mod behind;
 mod builder;
 mod cache;
 mod call;
 mod chain;
 pub mod duration;
+mod errand;
 mod form;
+mod freshness;
 mod function;
 mod home;
+mod in_background;
+mod in_time;
+mod judge;
 pub mod key;
 mod objects;
+mod patience;
+mod renewed;
 mod share;
 pub mod testing;
 mod using;
 mod verdict;
 
+pub use behind::{Task, Work};
 pub use builder::Builder;
 pub use cache::Cache;
 pub use everwarm_core::error::{Error, ErrorKind};
+pub use everwarm_core::policy::RefreshAhead;
 pub use everwarm_engine::{Cause, Eviction, Seen, Stats};
 /// Makes a struct or an enum part of keys, by its content.
 ///
@@ -71,12 +81,28 @@ pub use everwarm_macros::ToKey;
 ///
 /// Of calls with the same arguments one computes, in whatever thread or task, and all get what it gave. The function may
 /// be `async`, with any runtime or none. What it returns is cloned for each caller. A `Result`, under whatever name, is
-/// kept if it is `Ok`; an error goes to all who wait, and the next call computes anew.
+/// kept if it is `Ok`; an error goes to all who wait, and the next call computes anew, unless an option says otherwise.
 ///
 /// | option | meaning |
 /// |---|---|
 /// | `ttl = "5m"` | how long an entry is fresh; for ever unless said otherwise |
+/// | `ttl_of = \|page\| page.max_age` | what says a value's own ttl: an `Option<Duration>`; None: `ttl` counts; nothing: it is not kept |
 /// | `jitter = 0.1` | by up to which fraction each ttl is shortened at random |
+/// | `stale_while_revalidate = "1h"` | how long after its ttl a value is served while it is computed anew |
+/// | `stale_if_error = "1d"` | how long after its ttl a value is served in place of an `Err` |
+/// | `error_backoff = "10s"` | after that, how long before the next attempt |
+/// | `refresh_ahead = 0.8` | after which fraction of its ttl a value is computed anew; `"xfetch"`: at random |
+/// | `sliding = 0.5` | a read has the ttl begin anew once no more than this fraction of it is left |
+/// | `sliding_max_age = "30d"` | the age at which it ends all the same |
+/// | `negative_ttl = "10s"` | how long a None, or `Ok(None)`, is kept |
+/// | `negative_growth = 2.0`, `negative_max_ttl = "1h"` | by what that grows with each further one in a row, and up to what |
+/// | `negative_errors = true` | an `Err` is kept so long too |
+/// | `background = run` | what runs a computation behind a value that is served, an `fn(`[`Work`]`)` |
+/// | `spawn = run` | the same for an `async` function, an `fn(`[`Task`]`)` |
+/// | `hard_timeout = "2s"` | how long a call takes at most: then it is given the old value, or an `Err` |
+/// | `soft_timeout = "200ms"` | how long it takes while there is an old value |
+/// | `wait_timeout = "30s"` | how long it waits for what another call computes, before it computes itself |
+/// | `timer = sleep` | what measures that for an `async` function, an `fn(Duration)` that gives a future |
 /// | `max_entries = 1000` | how many entries there may be; 10,000 unless said otherwise |
 /// | `tags = ["user:{id}"]` | names to invalidate entries by, with [`invalidate_tags`] |
 /// | `key = "{user.id}"` | what tells calls apart; all arguments unless said otherwise |
@@ -92,6 +118,7 @@ pub use everwarm_macros::ToKey;
 /// | verb | what it does |
 /// |---|---|
 /// | `price::invalidate(sku)` | makes the entry gone, also for who computes it now |
+/// | `price::mark_stale(sku)` | makes the entry as one whose ttl is over |
 /// | `price::peek(sku)` | the entry with its age, remaining time and tags, if it is there; counts nothing |
 /// | `price::prime(value, sku)` | stores a value as if the call had given it |
 /// | `price::refresh(sku)` | computes anew, whatever is there |
@@ -115,6 +142,21 @@ pub use everwarm_macros::ToKey;
 /// assert_eq!(price("lamp"), Some(25));
 /// ```
 ///
+/// A value that is served old, or near the end of its ttl, is computed anew by the caller who met it; the others are served
+/// meanwhile. With `background` or `spawn` that caller is served too: the computation is handed over, with the arguments, which
+/// are therefore owned.
+///
+/// ```
+/// use std::thread;
+///
+/// #[everwarm::cached(ttl = "5m", stale_while_revalidate = "1h", background = |work| { thread::spawn(work); })]
+/// fn page(path: String) -> String {
+///     format!("the page {path}")
+/// }
+///
+/// assert_eq!(page("/".to_owned()), "the page /");
+/// ```
+///
 /// # Panics
 /// The function panics if its computation asks for its own key.
 ///
@@ -123,15 +165,21 @@ pub use everwarm_macros::ToKey;
 /// every time, and is counted as an error and a bypass.
 pub use everwarm_macros::cached;
 pub use function::{Shared, invalidate_tags};
+pub use in_background::InBackground;
+pub use in_time::InTime;
 pub use key::ToKey;
+pub use renewed::{Old, Renewed};
 pub use using::Using;
+pub use verdict::Nothing;
 
 /// What the attribute's code is made of. It changes without notice.
 #[doc(hidden)]
 pub mod expansion {
+    pub use crate::behind::Task;
     pub use crate::function::{Declaration, Function, Missing};
     pub use crate::key::{Limit, Writer};
-    pub use crate::verdict::{Nothing, Plain, Verdict};
+    pub use crate::verdict::{Failing, Plain, Refused, Verdict};
+    pub use everwarm_core::policy::{Negative, Policy, RefreshAhead, Sliding};
     pub use everwarm_core::settle::Outcome;
 }
 

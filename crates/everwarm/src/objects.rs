@@ -5,10 +5,9 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::settle::Outcome;
 use everwarm_engine::{Amendment, Cause, Condition, Place, Put, Written};
 
-use crate::cache::{Cache, kept, texts};
+use crate::cache::{Cache, texts};
 use crate::form::{Lent, Typed};
 
 /// Entries that a walk looks at while it holds a lock.
@@ -95,7 +94,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.amend(key, Amendment::Renew)
     }
 
-    /// The entry is fresh no longer; whether it was there. What is being computed for its key is not affected.
+    /// The entry is fresh no longer; whether it was there. It is as one whose ttl is over: where there is a window after the
+    /// ttl, it is still served in that. What is being computed for its key is not affected.
     pub fn mark_stale<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -169,8 +169,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     ) -> Written {
         let home = &self.home;
         let tags = self.tagging.as_ref().map(|tagging| tagging(&key));
-        let outcome: Outcome = kept(&value);
-        let Some(deadline) = home.deadline(&home.policy, home.now(), outcome) else {
+        let outcome = self.judge.outcome(&value);
+        let Some(lifetime) = home.lifetime(&home.policy, outcome) else {
             home.scope.count_refused();
             return Written::Refused;
         };
@@ -181,7 +181,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             weight: home.weigh(&key, &value),
             key,
             value,
-            deadline,
+            lifetime,
             tags: tags.as_deref().unwrap_or_default(),
         })
     }

@@ -1,7 +1,6 @@
 //! One call of a typed cache, with what counts for this call alone.
 
 use std::borrow::Borrow;
-use std::convert::Infallible;
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -9,9 +8,13 @@ use std::time::Duration;
 
 use everwarm_core::policy::Policy;
 
-use crate::cache::{Cache, kept, texts};
-use crate::call::Call;
+use crate::cache::{Cache, texts};
+use crate::call::{Call, here, unlimited};
 use crate::form::{Lent, Typed};
+use crate::in_background::InBackground;
+use crate::in_time::InTime;
+use crate::judge::Judge;
+use crate::renewed::{Old, Renewed, anew, shared};
 use crate::share::Share;
 
 /// A cache for one call: what [`Cache::using`] gives.
@@ -27,8 +30,9 @@ use crate::share::Share;
 /// ```
 #[must_use = "it does nothing until one of its verbs is called"]
 pub struct Using<'a, K: Clone + Eq, V> {
-    cache: &'a Cache<K, V>,
-    ttl: Option<Duration>,
+    pub(crate) cache: &'a Cache<K, V>,
+    /// The ttl that was said for this call; None within: no end.
+    ttl: Option<Option<Duration>>,
     tags: Vec<Arc<str>>,
     refresh: bool,
 }
@@ -37,7 +41,7 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
     pub(crate) fn new(cache: &'a Cache<K, V>) -> Self {
         Self {
             cache,
-            ttl: cache.home.policy.ttl,
+            ttl: None,
             tags: Vec::new(),
             refresh: false,
         }
@@ -46,13 +50,13 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
     /// How long the entry is fresh, if this call stores one; a span of nothing keeps nothing. The jitter of the cache counts
     /// for it too.
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
+        self.ttl = Some(Some(ttl));
         self
     }
 
     /// The entry does not expire, if this call stores one.
     pub fn no_ttl(mut self) -> Self {
-        self.ttl = None;
+        self.ttl = Some(None);
         self
     }
 
@@ -75,11 +79,24 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         self
     }
 
+    /// A value that is served old, or near the end of its ttl, is computed anew by what
+    /// [`Builder::background`](crate::Builder::background) or [`Builder::spawn`](crate::Builder::spawn) was given, and this
+    /// call does not wait for it. Without that this call computes it, as any call does.
+    pub fn in_background(self) -> InBackground<'a, K, V> {
+        InBackground(self)
+    }
+
+    /// This call waits no longer than [`Builder::hard_timeout`](crate::Builder::hard_timeout) and
+    /// [`Builder::soft_timeout`](crate::Builder::soft_timeout) say, while what `background` or `spawn` was given computes.
+    pub fn in_time(self) -> InTime<'a, K, V> {
+        InTime(self)
+    }
+
     /// As [`Cache::set`].
     pub fn set(mut self, key: K, value: V) {
         self.add_tags_of(&key);
         let (policy, home) = (self.policy(), &self.cache.home);
-        let (hash, outcome) = (self.cache.hash(&key), kept(&value));
+        let (hash, outcome) = (self.cache.hash(&key), self.judge().outcome(&value));
         home.put((hash, Typed(key)), value, outcome, (&policy, &self.tags));
     }
 
@@ -92,7 +109,7 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let Ok(value) = self.run(key, || Ok::<_, Infallible>(compute()));
+        let Ok(value) = self.run(key, |_| anew(compute()));
         value
     }
 
@@ -113,7 +130,7 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
         E: Send + Sync + 'static,
     {
-        self.run(key, || compute().map_err(Arc::new))
+        self.run(key, |_| shared(compute().map(Renewed::New)))
     }
 
     /// As [`Cache::get_or_compute_async`].
@@ -126,9 +143,7 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
         F: Future<Output = V>,
     {
-        let Ok(value) = self
-            .run_async(key, async || Ok::<_, Infallible>(compute().await))
-            .await;
+        let Ok(value) = self.run_async(key, async |_| anew(compute().await)).await;
         value
     }
 
@@ -150,25 +165,14 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         E: Send + Sync + 'static,
         F: Future<Output = Result<V, E>>,
     {
-        self.run_async(key, async || compute().await.map_err(Arc::new))
-            .await
+        let compute = async |_| shared(compute().await.map(Renewed::New));
+        self.run_async(key, compute).await
     }
 
-    fn run<Q, X: Share>(mut self, key: &Q, compute: impl FnOnce() -> Result<V, X>) -> Result<V, X>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        match self.look(key) {
-            Ok(value) => Ok(value),
-            Err((hash, key)) => self.call(hash, &key).run(compute, kept),
-        }
-    }
-
-    async fn run_async<Q, X: Share, F: Future<Output = Result<V, X>>>(
+    pub(crate) fn run<Q, X: Share>(
         mut self,
         key: &Q,
-        compute: impl FnOnce() -> F,
+        compute: impl FnOnce(Option<Old<V>>) -> Result<Renewed<V>, X>,
     ) -> Result<V, X>
     where
         K: Borrow<Q>,
@@ -176,12 +180,37 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
     {
         match self.look(key) {
             Ok(value) => Ok(value),
-            Err((hash, key)) => self.call(hash, &key).run_async(compute, kept).await,
+            Err((hash, key)) => {
+                let judge = self.judge();
+                let call = self.call(hash, &key);
+                call.run(compute, |value| judge.outcome(value), here, unlimited())
+            }
+        }
+    }
+
+    pub(crate) async fn run_async<Q, X: Share, F>(
+        mut self,
+        key: &Q,
+        compute: impl FnOnce(Option<Old<V>>) -> F,
+    ) -> Result<V, X>
+    where
+        F: Future<Output = Result<Renewed<V>, X>>,
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.look(key) {
+            Ok(value) => Ok(value),
+            Err((hash, key)) => {
+                let judge = self.judge();
+                let judge = |value: &V| judge.outcome(value);
+                let call = self.call(hash, &key);
+                call.run_async(compute, judge, here, unlimited()).await
+            }
         }
     }
 
     /// The value that is there, or what it takes to ask for it.
-    fn look<Q>(&mut self, key: &Q) -> Result<V, (u64, Typed<K>)>
+    pub(crate) fn look<Q>(&mut self, key: &Q) -> Result<V, (u64, Typed<K>)>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
@@ -197,7 +226,7 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         Err((hash, Typed(key)))
     }
 
-    fn call<'b>(&'b self, hash: u64, key: &'b Typed<K>) -> Call<'b, Typed<K>, V> {
+    pub(crate) fn call<'b>(&'b self, hash: u64, key: &'b Typed<K>) -> Call<'b, Typed<K>, V> {
         Call {
             home: &self.cache.home,
             policy: self.policy(),
@@ -209,10 +238,20 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
     }
 
     fn policy(&self) -> Policy {
+        let policy = self.cache.home.policy;
         Policy {
-            ttl: self.ttl,
-            ..self.cache.home.policy
+            ttl: self.ttl.unwrap_or(policy.ttl),
+            ..policy
         }
+    }
+
+    /// What says what a value is worth; a ttl that was said for this call goes before the value's own.
+    pub(crate) fn judge(&self) -> Judge<V> {
+        let mut judge = self.cache.judge.clone();
+        if self.ttl.is_some() {
+            judge.ttl_of = None;
+        }
+        judge
     }
 
     fn add_tags_of(&mut self, key: &K) {

@@ -3,6 +3,9 @@
 //! The attribute sees a return type as it is written, which may be an alias. So it has the compiler choose: a method of
 //! the type itself goes before a method of a trait, and only a `Result`, under whatever name, has one of its own.
 
+use std::time::Duration;
+
+use everwarm_core::error::Error;
 use everwarm_core::settle::Outcome;
 
 /// A value to be judged.
@@ -18,23 +21,62 @@ impl<T, E> Verdict<'_, Result<T, E>> {
             Err(_) => Outcome::Failed { remembered: false },
         }
     }
+
+    /// As [`outcome`](Self::outcome), where what is in the Ok has a ttl of its own.
+    pub fn outcome_with(&self, ttl_of: impl FnOnce(&T) -> Option<Duration>) -> Outcome {
+        match self.0 {
+            Ok(value) => Outcome::Value { ttl: ttl_of(value) },
+            Err(_) => self.outcome(),
+        }
+    }
+}
+
+impl<T> Verdict<'_, Option<T>> {
+    /// Whether it is None.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl<T, E> Verdict<'_, Result<Option<T>, E>> {
+    /// Whether it is Ok of None.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        matches!(self.0, Ok(None))
+    }
 }
 
 /// A value of any other type.
-pub trait Plain {
+pub trait Plain<R> {
     /// It is kept.
     fn outcome(&self) -> Outcome;
+
+    /// As [`outcome`](Self::outcome), where it has a ttl of its own.
+    fn outcome_with(&self, ttl_of: impl FnOnce(&R) -> Option<Duration>) -> Outcome;
+
+    /// It is never None.
+    fn is_nothing(&self) -> bool;
 }
 
-impl<R> Plain for Verdict<'_, R> {
+impl<R> Plain<R> for Verdict<'_, R> {
     fn outcome(&self) -> Outcome {
         Outcome::Value { ttl: None }
+    }
+
+    fn outcome_with(&self, ttl_of: impl FnOnce(&R) -> Option<Duration>) -> Outcome {
+        let ttl = ttl_of(self.0);
+        Outcome::Value { ttl }
+    }
+
+    fn is_nothing(&self) -> bool {
+        false
     }
 }
 
 /// A type that has None, or Ok of it, among its values.
 #[diagnostic::on_unimplemented(
-    message = "`cache_none = false` does nothing here, for `{Self}` is never None",
+    message = "this option counts for None and does nothing here, for `{Self}` is never None",
     note = "hint: leave it out, or return an `Option` or a `Result` of one"
 )]
 pub trait Nothing {
@@ -51,5 +93,38 @@ impl<T> Nothing for Option<T> {
 impl<T, E> Nothing for Result<Option<T>, E> {
     fn is_nothing(&self) -> bool {
         matches!(self, Ok(None))
+    }
+}
+
+/// A type that has errors among its values.
+#[diagnostic::on_unimplemented(
+    message = "this option counts for errors and does nothing here, for `{Self}` is no `Result`",
+    note = "hint: leave it out, or return a `Result`"
+)]
+pub trait Failing {
+    /// Whether it is an error.
+    fn is_error(&self) -> bool;
+}
+
+impl<T, E> Failing for Result<T, E> {
+    fn is_error(&self) -> bool {
+        self.is_err()
+    }
+}
+
+/// A type that has errors of the cache among its values.
+#[diagnostic::on_unimplemented(
+    message = "a call whose time is over returns an error of the cache, which `{Self}` cannot hold",
+    note = "hint: return a `Result` whose error is `From<everwarm::Error>`, or leave the time limit out"
+)]
+pub trait Refused {
+    /// What is returned in place of a value.
+    fn refused(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, E: From<Error>> Refused for Result<T, E> {
+    fn refused(error: Error) -> Self {
+        Err(error.into())
     }
 }

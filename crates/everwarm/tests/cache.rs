@@ -80,6 +80,46 @@ fn a_bad_option_says_what_to_write() {
             builder().ttl(days(40_000)),
             "ttl: the duration \"40000d\" is above a hundred years",
         ),
+        (
+            builder().stale_if_error(secs(9)),
+            "stale_if_error does nothing without a ttl",
+        ),
+        (
+            builder().ttl(secs(9)).error_backoff(secs(1)),
+            "error_backoff does nothing while no old value is kept",
+        ),
+        (builder().sliding(0.5), "sliding does nothing without a ttl"),
+        (
+            builder().ttl(secs(9)).sliding(1.0),
+            "sliding=1.0 is no fraction of the ttl",
+        ),
+        (
+            builder().ttl(days(31)).sliding(0.5),
+            "sliding does nothing, for sliding_max_age is no longer than the ttl",
+        ),
+        (
+            builder().ttl(secs(9)).sliding_max_age(secs(99)),
+            "sliding_max_age does nothing without sliding",
+        ),
+        (
+            builder().negative_growth(2.0),
+            "negative_growth does nothing without a negative_ttl",
+        ),
+        (
+            builder().negative_max_ttl(secs(9)),
+            "negative_max_ttl does nothing without a negative_growth",
+        ),
+        (
+            builder()
+                .ttl(secs(9))
+                .stale_if_error(secs(9))
+                .background(|work| work()),
+            "nothing is ever computed in the background here",
+        ),
+        (
+            builder().ttl(secs(9)).spawn(pollster::block_on),
+            "nothing is ever computed in the background here",
+        ),
     ] {
         let error = builder.build().expect_err(message);
         assert_eq!(

@@ -1,0 +1,42 @@
+//! The code that says what a value is worth.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::options::Options;
+use crate::signature::Signature;
+
+/// A closure that says what a value is worth. What an option counts for is asked of the type by name, so that one that would do
+/// nothing does not compile.
+pub(crate) fn judge(options: &Options, signature: &Signature) -> TokenStream {
+    let value = Ident::new("value", Span::mixed_site());
+    let (output, remembered) = (&signature.output, options.negative_errors);
+    let policy = &options.policy;
+    let error = (remembered || policy.stale_if_error.is_some()).then(|| {
+        let is_error = quote_spanned!(output.span()=> <#output as ::everwarm::expansion::Failing>::is_error);
+        quote!(if #is_error(#value) { ::everwarm::expansion::Outcome::Failed { remembered: #remembered } } else)
+    });
+    let is_nothing = if policy.negative.is_some() && policy.cache_none && remembered {
+        Some(quote!(::everwarm::expansion::Verdict(#value).is_nothing()))
+    } else if policy.negative.is_some() || !policy.cache_none {
+        let is_nothing =
+            quote_spanned!(output.span()=> <#output as ::everwarm::Nothing>::is_nothing);
+        Some(quote!(#is_nothing(#value)))
+    } else {
+        None
+    };
+    let nothing =
+        is_nothing.map(|is| quote!(if #is { ::everwarm::expansion::Outcome::Nothing } else));
+    let outcome = match &options.ttl_of {
+        Some(ttl_of) => quote!(outcome_with(#ttl_of)),
+        None => quote!(outcome()),
+    };
+    quote! {
+        |#value: &#output| {
+            #[allow(unused_imports)]
+            use ::everwarm::expansion::Plain as _;
+            #error #nothing { ::everwarm::expansion::Verdict(#value).#outcome }
+        }
+    }
+}
