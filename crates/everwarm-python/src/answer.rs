@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use everwarm_core::judge::Freshness;
 use everwarm_core::using::Plan;
 
 use crate::object::Object;
@@ -11,6 +12,7 @@ use crate::object::Object;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     Hit,
+    Stale,
     Miss,
     Follower,
     Refreshed,
@@ -21,10 +23,19 @@ impl Status {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hit => "hit",
+            Self::Stale => "stale",
             Self::Miss => "miss",
             Self::Follower => "follower",
             Self::Refreshed => "refreshed",
             Self::Bypass => "bypass",
+        }
+    }
+
+    /// The status of a call that was served.
+    pub(crate) fn served(freshness: Freshness) -> Self {
+        match freshness {
+            Freshness::Fresh => Self::Hit,
+            Freshness::Stale => Self::Stale,
         }
     }
 
@@ -44,6 +55,17 @@ pub(crate) struct Answer {
     pub(crate) status: Status,
     /// What the stores told of it, if they had it.
     pub(crate) told: Option<Box<Told>>,
+}
+
+impl Answer {
+    /// One of which stores told nothing.
+    pub(crate) fn new(value: Object, status: Status) -> Self {
+        Self {
+            value,
+            status,
+            told: None,
+        }
+    }
 }
 
 /// What is known of a value that stores had.

@@ -128,6 +128,33 @@ impl<'py> Spread<'py> {
         })
     }
 
+    /// Runs `work` with the arguments of each call that has one of `others` in the place `at`.
+    pub(crate) fn with_each(
+        &self,
+        at: usize,
+        others: &[Bound<'py, PyAny>],
+        mut work: impl FnMut(usize, &Arguments<'_, 'py>) -> PyResult<()>,
+    ) -> PyResult<()> {
+        let names = self.names.as_ref().map(Bound::as_borrowed);
+        let mut values: Vec<_> = self.values.iter().map(Bound::as_borrowed).collect();
+        for (number, other) in others.iter().enumerate() {
+            values[at] = other.as_borrowed();
+            let call = Arguments {
+                py: other.py(),
+                values: &values,
+                positional: self.positional,
+                names,
+            };
+            work(number, &call)?;
+        }
+        Ok(())
+    }
+
+    /// How many arguments there are.
+    pub(crate) fn count(&self) -> usize {
+        self.values.len()
+    }
+
     /// Runs `work` with the arguments.
     pub(crate) fn with<R>(
         &self,

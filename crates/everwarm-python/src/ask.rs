@@ -1,21 +1,30 @@
 //! How a call that is no hit gets its value: it leads, or waits for who leads. Functions and objects are asked in one way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::limits::End;
 use everwarm_core::using::{Plan, Read};
-use everwarm_engine::Ask;
 use everwarm_engine::stack::Place;
+use everwarm_engine::{Ask, LeadId};
+use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::answer::{Answer, Status};
-use crate::engine::{Arrival, Key, Turn};
+use crate::engine::{Arrival, Key, Lead, Turn};
 use crate::errors;
 use crate::home::{Home, Keyed};
+use crate::limits::{self, Deadline, Overrides, Times};
 use crate::object::Object;
-use crate::settle::{self, Flight};
-use crate::shared::{Kept, Link, OWN_TAGS, Remote};
+use crate::settle::Flight;
+use crate::shared::{Link, OWN_TAGS, Remote, Taken};
 use crate::waiting::{self, Computing};
+use crate::{failures, modules, timed};
+
+/// What stands for a call that is made again in the background: what is asked, with its arguments.
+pub(crate) type Later<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>, Bound<'py, PyDict>);
 
 /// What a value is asked of: where it belongs, who computes it, and how it is kept.
 pub(crate) trait Source {
@@ -33,6 +42,11 @@ pub(crate) trait Source {
     /// Computes the value, on this thread.
     fn compute(&self, py: Python<'_>) -> PyResult<Object>;
 
+    /// How long the call may wait and take.
+    fn times(&self) -> Times {
+        Times::new(self.home(), Overrides::default())
+    }
+
     /// Ends a computation with its value, stored if that may be; the value.
     ///
     /// # Errors
@@ -41,9 +55,25 @@ pub(crate) trait Source {
 
     /// What a caller is given of a value that others have too; None if there is nothing to give.
     fn own(&self, py: Python<'_>, value: &Object) -> Option<Object>;
+
+    /// The same, for another time.
+    fn later<'py>(&self, py: Python<'py>) -> PyResult<Later<'py>>;
+}
+
+/// What a thread's asking came to.
+enum Sought {
+    /// A value that others have too.
+    Shared(Object, Status),
+    /// What the call gives.
+    Answer(Answer),
+    /// The caller is to compute.
+    Lead(Box<Flight>),
 }
 
 /// The value, by a thread that leads or waits; `tags` is None if the value may not be stored.
+///
+/// A computation that calls cached functions in turn has a frame of this for each of them: what it takes to get there is in frames
+/// that are gone by then.
 pub(crate) fn answer(
     py: Python<'_>,
     source: &impl Source,
@@ -51,9 +81,27 @@ pub(crate) fn answer(
     tags: Option<Vec<Arc<str>>>,
     plan: Plan,
 ) -> PyResult<Answer> {
+    let (value, status) = match sought(py, source, (keyed, tags), plan)? {
+        Sought::Answer(answer) => return Ok(answer),
+        Sought::Shared(value, status) => handed(py, source, &value, status)?,
+        Sought::Lead(flight) => lead_to(py, source, flight, computed(source.home(), plan))?,
+    };
+    Ok(Answer::new(value, status))
+}
+
+/// Asks memory and stores, and waits where others compute, until there is an answer or it is the caller who has to compute.
+#[inline(never)]
+fn sought(
+    py: Python<'_>,
+    source: &impl Source,
+    (keyed, tags): (Keyed, Option<Vec<Arc<str>>>),
+    plan: Plan,
+) -> PyResult<Sought> {
     let home = source.home();
     let chain = waiting::chain(py)?;
     let entry = Wish::new(source, &keyed, tags);
+    let times = source.times();
+    let deadline = Deadline::of(&times);
     let mut again = false;
     loop {
         let caller = waiting::caller(&chain, true);
@@ -61,36 +109,90 @@ pub(crate) fn answer(
             again,
             ..home.ask(&keyed, entry.tags(), caller)
         };
-        let (value, status) = match turn(py, source, ask, plan)? {
-            Turn::Hit(value) => handed(py, source, &value, Status::Hit)?,
-            Turn::Lead(lead) | Turn::Alone(lead) => {
-                let storable = entry.is_storable() && plan.stores();
-                let mut flight = Flight::new(home, lead, keyed, storable);
-                flight.remote = entry.remote(py, source)?;
-                if let Some(kept) = stored(py, home, &mut flight, plan)? {
-                    return Ok(Answer {
-                        value: flight.found(py, home, &kept),
-                        status: Status::Hit,
-                        told: Some(Box::new(kept.told)),
-                    });
-                }
-                (lead_to(py, source, flight)?, computed(home, plan))
+        return Ok(match turn(py, source, ask, plan)? {
+            Turn::Hit(value) => {
+                timed::note(py, source, &keyed);
+                Sought::Shared(value, Status::Hit)
             }
-            Turn::Wait(ticket) => match waiting::wait(py, ticket)? {
-                Arrival::Value(value) => handed(py, source, &value, Status::Follower)?,
-                Arrival::Failed(error) => return Err(waiting::own_copy(py, error)),
-                Arrival::Again => {
-                    again = true;
-                    continue;
+            Turn::Stale(value) => Sought::Shared(value, Status::Stale),
+            Turn::HitAndLead(value, freshness, lead) => {
+                let flight = entry.flight(py, source, (lead, keyed), plan)?;
+                behind(py, source, flight);
+                Sought::Shared(value, Status::served(freshness))
+            }
+            Turn::Remembered(error) => {
+                let error = waiting::own_copy(py, error);
+                let value = home.failures.instead(py, error)?;
+                Sought::Answer(Answer::new(value, Status::Hit))
+            }
+            Turn::Lead(lead) | Turn::Alone(lead) => {
+                let flight = entry.flight(py, source, (lead, keyed), plan)?;
+                return led(py, source, flight, plan, (&times, deadline));
+            }
+            Turn::Wait(ticket) => {
+                let limit = times.limits.wait_within(deadline.left());
+                match waiting::wait(py, ticket, limit)? {
+                    Some(Arrival::Value(value)) => Sought::Shared(value, Status::Follower),
+                    Some(Arrival::Stale(value)) => Sought::Shared(value, Status::Stale),
+                    Some(Arrival::Failed(error)) => {
+                        let error = waiting::own_copy(py, error);
+                        let value = home.failures.instead(py, error)?;
+                        Sought::Answer(Answer::new(value, Status::Follower))
+                    }
+                    Some(Arrival::Again) => {
+                        again = true;
+                        continue;
+                    }
+                    None => {
+                        let title = source.title(py);
+                        return Err(errors::timed_out(py, &title, times.hard));
+                    }
                 }
-            },
-        };
-        return Ok(Answer {
-            value,
-            status,
-            told: None,
+            }
         });
     }
+}
+
+/// Asks the stores as the leader of a key; what they have, or that the caller computes, once it may.
+#[inline(never)]
+fn led(
+    py: Python<'_>,
+    source: &impl Source,
+    mut flight: Flight,
+    plan: Plan,
+    (times, deadline): (&Times, Deadline),
+) -> PyResult<Sought> {
+    let home = source.home();
+    let (end, limit) = times.limits.wait_within(deadline.left());
+    match stored(py, home, &mut flight, (plan, limit))? {
+        Some(Taken::Kept(kept)) => {
+            let (value, anew) = flight.found(py, home, &kept);
+            if let Some(flight) = anew {
+                behind(py, source, flight);
+            }
+            return Ok(Sought::Answer(Answer {
+                value,
+                status: Status::served(kept.freshness()),
+                told: Some(Box::new(kept.told)),
+            }));
+        }
+        Some(Taken::Seat(old)) => flight.offer(py, home, old),
+        Some(Taken::Unreadable | Taken::Elsewhere) => {}
+        None if end == End::Wait => flight.go_alone(home),
+        None => {
+            let title = source.title(py);
+            return Err(errors::timed_out(py, &title, times.hard));
+        }
+    }
+    Ok(match limits::enter(py, source, flight, deadline)? {
+        Err((value, status)) => Sought::Shared(value, status),
+        Ok(flight) if times.lead_apart() => {
+            let status = computed(home, plan);
+            let (value, status) = limits::lead_apart(py, source, (flight, status), deadline)?;
+            Sought::Answer(Answer::new(value, status))
+        }
+        Ok(flight) => Sought::Lead(Box::new(flight)),
+    })
 }
 
 /// What a call wishes for: its tags, and its place in stores.
@@ -134,26 +236,61 @@ impl Wish {
         self.tags.is_some()
     }
 
-    /// What the stores have of it.
-    pub(crate) fn remote(
+    /// The flight of a lead, with what the stores have of the entry.
+    pub(crate) fn flight(
         self,
         py: Python<'_>,
         source: &impl Source,
+        (lead, keyed): (Lead, Keyed),
+        plan: Plan,
+    ) -> PyResult<Flight> {
+        let storable = self.is_storable() && plan.stores();
+        let mut flight = Flight::new(source.home(), lead, keyed, storable);
+        flight.remote = self.remote(py, source, (flight.lead.id(), storable))?;
+        Ok(flight)
+    }
+
+    /// What the stores have of it, for a lead that may store or not.
+    fn remote(
+        self,
+        py: Python<'_>,
+        source: &impl Source,
+        lead: (LeadId, bool),
     ) -> PyResult<Option<Box<Remote>>> {
         let (Some(link), Some(place), Some(mut tags)) = (source.link(), self.place, self.tags)
         else {
             return Ok(None);
         };
         tags.truncate(tags.len() - OWN_TAGS);
-        Remote::new(py, link, place, &tags).map(|remote| Some(Box::new(remote)))
+        Remote::new(py, link, lead, place, &tags).map(|remote| Some(Box::new(remote)))
     }
 }
 
-/// What the stores have for a lead, waiting where another process computes; None if it is to be computed here.
-fn stored(py: Python<'_>, home: &Home, flight: &mut Flight, plan: Plan) -> PyResult<Option<Kept>> {
+/// What the stores have for a lead, waiting where another process computes; None if that takes longer than `limit`.
+fn stored(
+    py: Python<'_>,
+    home: &Home,
+    flight: &mut Flight,
+    (plan, limit): (Plan, Duration),
+) -> PyResult<Option<Taken>> {
     match &mut flight.remote {
-        Some(remote) => remote.fetch(py, home, plan.read()),
-        None => Ok(None),
+        Some(remote) => remote.fetch(py, home, plan.read(), limit),
+        None => Ok(Some(Taken::Seat(None))),
+    }
+}
+
+/// Has a value computed anew in the background, of which the caller was given the old one. Where that cannot be begun, the lead is
+/// dropped, and a later call begins it.
+fn behind(py: Python<'_>, source: &impl Source, flight: Flight) {
+    let begun = source.later(py).and_then(|(asked, arguments, keywords)| {
+        let turn = Bound::new(py, crate::turn::Turn::leading(&asked, flight))?;
+        modules::own(py, "everwarm._behind")?
+            .getattr(intern!(py, "begin"))?
+            .call1((asked, arguments, keywords, turn))
+    });
+    if let Err(failure) = begun {
+        source.home().scope.count_error();
+        failure.write_unraisable(py, None);
     }
 }
 
@@ -203,15 +340,26 @@ pub(crate) fn turn(
     }
 }
 
-/// Computes as the leader of a key.
-fn lead_to(py: Python<'_>, source: &impl Source, flight: Flight) -> PyResult<Object> {
+/// Computes as the leader of a key; the value with its status, which is `computed` unless an old one stands for an error.
+fn lead_to(
+    py: Python<'_>,
+    source: &impl Source,
+    flight: Box<Flight>,
+    computed: Status,
+) -> PyResult<(Object, Status)> {
     let computing = Computing::new(py, flight.lead.id())?;
     let result = match source.compute(py) {
-        Ok(value) => source.settle(py, flight, value),
-        Err(error) => {
-            settle::fail(py, flight.lead, &error);
-            Err(error)
+        Ok(value) => {
+            let settled = source.settle(py, *flight, value);
+            settled.map(|value| (value, computed))
         }
+        Err(error) => match failures::fail(py, source.home(), *flight, error) {
+            Ok((value, status)) => handed(py, source, &value, status),
+            Err(error) => {
+                let instead = source.home().failures.instead(py, error);
+                instead.map(|value| (value, computed))
+            }
+        },
     };
     // Only here, since the policy's callables are part of the computation: they may ask for its key.
     drop(computing);

@@ -106,13 +106,18 @@ unsafe extern "C" fn vectorcall_sync(
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
     // SAFETY: the interpreter calls this by the vectorcall protocol.
-    let (_, function, call) = unsafe { look(object, arguments, count, names) };
+    let (py, function, call) = unsafe { look(object, arguments, count, names) };
     if let Some(function) = function
         && let Some(value) = function.hit(&call)
     {
         return value.into_ptr();
     }
-    guarded(|| Ok(function.ok_or_else(collected)?.answer(&call)?.into_ptr()))
+    guarded(|| {
+        let function = function.ok_or_else(collected)?;
+        // SAFETY: the interpreter holds the callable for the length of the call.
+        let object = unsafe { Bound::from_borrowed_ptr(py, object) };
+        Ok(function.answer(&object, &call)?.into_ptr())
+    })
 }
 
 unsafe extern "C" fn vectorcall_async(

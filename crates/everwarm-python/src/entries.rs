@@ -21,6 +21,7 @@ use crate::objects::Objects;
 use crate::shared::{Held, held};
 use crate::table::Table;
 use crate::terms::Terms;
+use crate::unit;
 use crate::{calling, errors, keys};
 
 impl Objects {
@@ -56,19 +57,13 @@ impl Objects {
         (!later.is_left()).then_some(later)
     }
 
-    /// When an entry ends that is written there now.
-    pub(crate) fn deadline(&self, home: &Home, ttl: Ttl) -> Instant {
-        let policy = policy_of(home, ttl);
-        if policy.ttl.is_none() {
-            return Instant::NEVER;
-        }
-        let lifetime = policy.lifetime(home.engine.now(), Duration::ZERO, &self.chance);
-        lifetime.serve_until()
-    }
-
     /// The life of an entry that is written there now.
     pub(crate) fn lifetime(&self, home: &Home, ttl: Ttl) -> Lifetime {
-        policy_of(home, ttl).lifetime(home.engine.now(), Duration::ZERO, &self.chance)
+        let policy = policy_of(home, ttl);
+        if policy.ttl.is_none() {
+            return Lifetime::ending(Instant::NEVER);
+        }
+        policy.lifetime(home.engine.now(), Duration::ZERO, &self.chance)
     }
 
     /// The life of a counter that is created there now.
@@ -104,6 +99,53 @@ impl Objects {
         home.engine.hit(&home.scope, home.seed.hash_one(key), &key)
     }
 
+    /// Counts a miss of [`hit_common`](Self::hit_common), if that was one: it looked, and nothing lies anywhere else. The key is
+    /// made once more, so that hits need not carry its hash along.
+    pub(crate) fn miss_common(&self, key: Borrowed<'_, '_, PyAny>) -> bool {
+        let is_all = |home: &&Arc<Home>| {
+            home.gate.is_open()
+                && home.link.is_none()
+                && !home.engine.is_closed()
+                && home.policy.is_plain()
+        };
+        let Some(home) = self.home.get().filter(is_all) else {
+            return false;
+        };
+        let short = keys::add_common(key, Short::for_scope(home.scope.id())).complete();
+        if let Some(key) = short {
+            home.engine.missed(&home.scope, home.seed.hash_one(key));
+        }
+        short.is_some()
+    }
+
+    /// The value of a key that stays as it is, wherever it is looked for; counted.
+    pub(crate) fn look<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, home) = (slf.py(), Self::open(slf)?);
+        if home.is_away(py)? {
+            home.scope.count_bypass();
+            return Ok(None);
+        }
+        let found = match Self::hit_or_due(&home, key)? {
+            Ok(value) => Some(value),
+            Err(hash) => {
+                if home.engine.is_closed() {
+                    return Err(closed(slf));
+                }
+                let behind = Self::behind(py, &home, key)?;
+                if behind.is_none() {
+                    home.engine.missed(&home.scope, hash);
+                }
+                behind
+            }
+        };
+        found
+            .map(|value| Ok(home.copied_or_refused(py, value)?.into_bound(py)))
+            .transpose()
+    }
+
     /// The value of an entry, counted as a hit; else the key's hash.
     #[inline(always)]
     pub(crate) fn hit(home: &Home, key: &Bound<'_, PyAny>) -> PyResult<Result<Object, u64>> {
@@ -118,6 +160,19 @@ impl Objects {
                 (hash, home.engine.hit(&home.scope, hash, &key))
             }
         };
+        Ok(found.ok_or(hash))
+    }
+
+    /// As [`hit`](Self::hit), for a verb that computes nothing: a value that is due to be computed anew is as good as any.
+    pub(crate) fn hit_or_due(home: &Home, key: &Bound<'_, PyAny>) -> PyResult<Result<Object, u64>> {
+        let found = Self::hit(home, key)?;
+        if found.is_ok() || home.policy.is_plain() {
+            return Ok(found);
+        }
+        let (hash, key) = keyed(home, key)?;
+        let found = home
+            .engine
+            .hit_since(&home.scope, hash, &key, Instant::ZERO);
         Ok(found.ok_or(hash))
     }
 
@@ -154,6 +209,9 @@ impl Objects {
         }
         if amendment == Amendment::Stale {
             home.demand_tenant(slf.py())?;
+        }
+        if amendment == Amendment::Stale && home.unit(slf.py())?.is_some() {
+            return unit::demote(slf, &home, keyed);
         }
         let carried;
         let amendment = match amendment {
@@ -214,4 +272,9 @@ pub(crate) fn closed(objects: &Bound<'_, Objects>) -> PyErr {
     let message = format!("the cache {name:?} is closed");
     let hint = "build another `Cache`, or close this one later";
     errors::raise(objects.py(), &Error::new(ErrorKind::Closed, message, hint))
+}
+
+/// Whether an entry of this life ever leaves by itself.
+pub(crate) fn ends(lifetime: &Lifetime) -> bool {
+    lifetime.keep_until() != Instant::NEVER
 }

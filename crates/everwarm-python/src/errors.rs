@@ -1,5 +1,7 @@
 //! Errors of the engine as the exceptions of `everwarm`.
 
+use std::time::Duration;
+
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::store::Failure;
 use pyo3::intern;
@@ -56,6 +58,26 @@ pub(crate) fn not_cached(py: Python<'_>, name: &str) -> PyErr {
     )
 }
 
+/// A `Timeout`: a call took longer than it may.
+pub(crate) fn timed_out(py: Python<'_>, name: &str, limit: Option<Duration>) -> PyErr {
+    let limit = limit.unwrap_or_default().as_secs_f64();
+    let text = format!(
+        "{name} took longer than its hard_timeout of {limit} s\n\
+         hint: write a longer hard_timeout, keep an old value to serve with `stale_if_error`, or catch `everwarm.Timeout`"
+    );
+    make(py, "Timeout", &text)
+}
+
+/// A `Timeout`: a call waited too long for its turn to compute.
+pub(crate) fn crowded(py: Python<'_>, name: &str, limit: Duration) -> PyErr {
+    let limit = limit.as_secs_f64();
+    let text = format!(
+        "{name} waited {limit} s, its wait_timeout, for one of the running computations to end\n\
+         hint: write a larger max_computations or a longer wait_timeout, or keep an old value to serve with `stale_if_error`"
+    );
+    make(py, "Timeout", &text)
+}
+
 /// An `Unsupported`: a value that `isolate` cannot copy.
 pub(crate) fn not_copied(py: Python<'_>, name: &str, cause: PyErr) -> PyErr {
     let hint = "give its class a `__deepcopy__`, or leave `isolate` out";
@@ -103,6 +125,31 @@ pub(crate) fn pending(py: Python<'_>) -> PyErr {
     let told = error
         .value(py)
         .setattr(intern!(py, "kind"), intern!(py, "transient"));
+    told.err().unwrap_or(error)
+}
+
+/// A `Recursion`: a lock that who holds it asks for again.
+pub(crate) fn held_already(py: Python<'_>) -> PyErr {
+    let message = "a lock was asked for by who holds it already, and would be waited for in vain";
+    let hint = "release it first, or take it once, further out; a lock cannot be taken twice";
+    raise(py, &Error::new(ErrorKind::Recursion, message, hint))
+}
+
+/// Whether an error is a store's.
+pub(crate) fn is_of_store(py: Python<'_>, error: &PyErr) -> bool {
+    modules::own(py, "everwarm._errors")
+        .and_then(|module| module.getattr("StoreError"))
+        .is_ok_and(|class| error.is_instance(py, &class))
+}
+
+/// A `StoreError`: what processes are to share lies in no store.
+pub(crate) fn cut_off(py: Python<'_>) -> PyErr {
+    let text = "the store behind the cache could not be opened, so no other process would know of this\n\
+                hint: see the log `everwarm` for why; a cache in memory has locks and limiters of its own process";
+    let error = make(py, "StoreError", text);
+    let told = error
+        .value(py)
+        .setattr(intern!(py, "kind"), intern!(py, "permanent"));
     told.err().unwrap_or(error)
 }
 

@@ -1,5 +1,8 @@
 //! Why a call would be a hit or a miss.
 
+use std::time::Duration;
+
+use everwarm_core::judge::Judgement;
 use everwarm_core::key::Pieces;
 use everwarm_engine::{Reason, Trace};
 use pyo3::prelude::*;
@@ -8,6 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::call;
 use crate::function::Function;
 use crate::home::{Home, Keyed};
+use crate::limits;
 use crate::shared::shown;
 use crate::terms::KeySource;
 use crate::verbs::{key_of, keyed, stored_name};
@@ -26,6 +30,15 @@ type Told = (
     String,
 );
 
+/// The seconds until it is computed anew, served old no longer, no fallback any more, and attempted again.
+type Windows = [Option<f64>; 4];
+
+/// The tiers near to far, and the schema of values in stores.
+type Place = (Vec<String>, Option<String>);
+
+/// The seconds that a call may take if there is an old value, may take, and waits for others.
+type Times = [Option<f64>; 3];
+
 /// What is known of the entry of a call; counts, touches and computes nothing.
 #[pyfunction]
 pub(crate) fn explain(
@@ -33,32 +46,62 @@ pub(crate) fn explain(
     namespace: &str,
     arguments: &Bound<'_, PyTuple>,
     keywords: &Bound<'_, PyDict>,
-) -> PyResult<Told> {
+) -> PyResult<(Told, Windows, Place, Times)> {
     let py = function.py();
-    if call::function(function)?.home(py)?.is_disabled(py)? {
+    let home = call::function(function)?.home(py)?;
+    let times = times(&home);
+    if home.is_disabled(py)? {
         // What goes past the cache has perhaps no key.
         let key = key_of(function, namespace, arguments, keywords).unwrap_or_default();
-        return Ok(("disabled", None, Vec::new(), None, None, None, key));
+        let told = ("disabled", None, Vec::new(), None, None, None, key);
+        return Ok((told, [None; 4], (Vec::new(), None), times));
     }
+    let place = place(py, &home)?;
     keyed(function, arguments, keywords, |native, home, _, keyed| {
         let key = stored_name(native, home, namespace, py, &keyed)?;
         let trace = home.engine.trace(&home.scope, keyed.hash, &keyed.key);
-        let (mut age, mut ttl) = (None, None);
-        if let Trace::Fresh {
-            age: old,
-            ttl: left,
-        } = &trace
-        {
-            age = Some(old.as_secs_f64());
-            ttl = left.map(|left| left.as_secs_f64());
-        }
+        let (age, ttl) = match &trace {
+            Trace::Fresh { age, ttl } => (Some(*age), *ttl),
+            Trace::Stale { age, left, .. } => (Some(*age), Some(*left)),
+            Trace::Remembered { left } => (None, Some(*left)),
+            _ => (None, None),
+        };
+        let [age, ttl] = [age, ttl].map(|span| span.map(|span| span.as_secs_f64()));
         let (parameters, types) = match &trace {
             Trace::NeverStored | Trace::Unknown => nearest(py, native, home, &keyed),
-            Trace::Fresh { .. } | Trace::Computing | Trace::Gone(_) => (Vec::new(), None),
+            _ => (Vec::new(), None),
         };
         let (reason, by) = named(trace);
-        Ok((reason, by, parameters, types, age, ttl, key))
+        let ahead = home.engine.ahead(&home.scope, keyed.hash, &keyed.key);
+        let windows = [ahead.refresh, ahead.stale, ahead.fallback, ahead.retry].map(seconds);
+        let told = (reason, by, parameters, types, age, ttl, key);
+        Ok((told, windows, place, times))
     })
+}
+
+fn seconds(span: Option<Duration>) -> Option<f64> {
+    span.map(|span| span.as_secs_f64())
+}
+
+/// Where a call looks, and as what stores know its value.
+fn place(py: Python<'_>, home: &Home) -> PyResult<Place> {
+    let mut tiers = Vec::new();
+    if home.link.is_none() || home.has_memory() {
+        tiers.push("memory".to_owned());
+    }
+    let Some(link) = &home.link else {
+        return Ok((tiers, None));
+    };
+    let stack = link.shared.stack(py)?;
+    tiers.extend((0..stack.info().len()).map(|tier| stack.label(tier).to_string()));
+    Ok((tiers, Some(link.schema().to_owned())))
+}
+
+/// How long a call takes at most.
+fn times(home: &Home) -> Times {
+    let limits::Times { soft, hard, limits } =
+        limits::Times::new(home, limits::Overrides::default());
+    [soft, hard, Some(limits.wait)].map(seconds)
 }
 
 /// A trace as Python knows it, with the tag or the verb it came by.
@@ -66,6 +109,12 @@ fn named(trace: Trace) -> (&'static str, Option<String>) {
     let verb = |name: &str| Some(name.to_owned());
     match trace {
         Trace::Fresh { .. } => ("fresh", None),
+        Trace::Stale { judgement, .. } => match judgement {
+            Judgement::OnlyIfError => ("stale_if_error", None),
+            Judgement::Serve(_) => ("held", None),
+            Judgement::ServeAndRefresh(_) | Judgement::Gone => ("stale", None),
+        },
+        Trace::Remembered { .. } => ("remembered", None),
         Trace::Computing => ("computing", None),
         Trace::NeverStored => ("never_stored", None),
         Trace::Unknown => ("unknown", None),

@@ -3,6 +3,8 @@
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
+use everwarm_core::clock::Instant;
+use everwarm_core::judge::Freshness;
 use everwarm_core::key::{Header, Short, Writer};
 use everwarm_core::using::{Plan, Read};
 use parking_lot::Mutex;
@@ -13,16 +15,18 @@ use pyo3::{ffi, intern};
 
 use crate::answer::{Answer, Status};
 use crate::arguments::Arguments;
-use crate::ask::Source;
+use crate::ask::{Later, Source};
 use crate::engine::Key;
 use crate::format::Plan as Format;
 use crate::home::{Found, Home, Keyed};
+use crate::index::Index;
+use crate::limits::{Overrides, Times};
 use crate::listener::Title;
 use crate::object::Object;
 use crate::own::Own;
 use crate::parameter::{Parameter, is_instance_name};
 use crate::settle::Flight;
-use crate::shared::{Held, Link};
+use crate::shared::{Declared, Held, Link};
 use crate::signature::{Signature, Unkeyed};
 use crate::table::Table;
 use crate::terms::{KeySource, Terms, resolve};
@@ -37,11 +41,15 @@ pub(crate) struct Function {
     driver: Option<Py<PyAny>>,
     signature: Signature,
     terms: Py<Terms>,
+    /// The parameters that entries can be let go by, if there are any.
+    index: Option<Index>,
     /// Whether a hit may be given at once: its key is made by the signature alone, and its value goes out as it is.
     at_once: bool,
     home: OnceLock<Home>,
     /// Where it lives since its cache was taken back.
     later: Mutex<Option<Arc<Home>>>,
+    /// What a test has computed in the function's place.
+    stand_in: Mutex<Option<Py<PyAny>>>,
 }
 
 impl Function {
@@ -69,7 +77,9 @@ impl Function {
         if let Some(tenancy) = &checked.tenancy {
             tenancy.check(py, &signature)?;
         }
+        let index = Index::new(py, &checked.indexed, (&signature, &checked.key))?;
         Ok(Self {
+            index,
             at_once: matches!(checked.key, KeySource::Arguments) && checked.isolate.is_none(),
             wrapped: wrapped.unbind(),
             cache: cache.unbind(),
@@ -78,6 +88,7 @@ impl Function {
             terms: terms.unbind(),
             home: OnceLock::new(),
             later: Mutex::new(None),
+            stand_in: Mutex::new(None),
         })
     }
 
@@ -89,12 +100,30 @@ impl Function {
         self.wrapped.bind(py)
     }
 
+    /// What computes its values: the function, unless a test says otherwise.
+    pub(crate) fn computing<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        match &*self.stand_in.lock() {
+            Some(stand_in) => stand_in.bind(py).clone(),
+            None => self.wrapped(py).clone(),
+        }
+    }
+
+    /// Has something else compute its values, or the function again.
+    pub(crate) fn stand_in(&self, stand_in: Option<Py<PyAny>>) {
+        let before = std::mem::replace(&mut *self.stand_in.lock(), stand_in);
+        drop(before);
+    }
+
     pub(crate) fn terms(&self) -> &Terms {
         self.terms.get()
     }
 
     pub(crate) fn signature(&self) -> &Signature {
         &self.signature
+    }
+
+    pub(crate) fn index(&self) -> Option<&Index> {
+        self.index.as_ref()
     }
 
     /// Whether each call goes past the cache, since it was told to keep no entries.
@@ -140,8 +169,15 @@ impl Function {
     }
 
     /// The value of any call of a sync function.
-    pub(crate) fn answer<'py>(&self, call: &Arguments<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(self.ask(call, Plan::ORDINARY)?.value.into_bound(call.py()))
+    pub(crate) fn answer<'py>(
+        &self,
+        me: &Bound<'py, PyAny>,
+        call: &Arguments<'_, 'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self
+            .ask(me, call, (Plan::ORDINARY, Overrides::default()))?
+            .value
+            .into_bound(call.py()))
     }
 
     /// The awaitable of a call of a coroutine function that was no hit at first sight.
@@ -187,7 +223,12 @@ impl Function {
     }
 
     /// Answers a call of a sync function, and says how.
-    pub(crate) fn ask(&self, call: &Arguments<'_, '_>, plan: Plan) -> PyResult<Answer> {
+    pub(crate) fn ask<'py>(
+        &self,
+        me: &Bound<'py, PyAny>,
+        call: &Arguments<'_, 'py>,
+        (plan, told): (Plan, Overrides),
+    ) -> PyResult<Answer> {
         let py = call.py();
         let found = self.home(py)?;
         let home = &*found;
@@ -200,25 +241,19 @@ impl Function {
             Err(Unkeyed::Misfit | Unkeyed::Nobody) => return self.bypass(home, call),
             Err(Unkeyed::Refused(error)) => return Err(error),
         };
-        if let Some(value) = self.found(py, home, &keyed, plan)? {
+        if let Some((value, freshness)) = self.found(py, home, &keyed, plan)? {
             return Ok(match self.try_copied(py, home, &value) {
-                Some(value) => Answer {
-                    value,
-                    status: Status::Hit,
-                    told: None,
-                },
-                None => Answer {
-                    value: call.call(self.wrapped(py))?.into(),
-                    status: Status::Bypass,
-                    told: None,
-                },
+                Some(value) => Answer::new(value, Status::served(freshness)),
+                None => Answer::new(call.call(&self.computing(py))?.into(), Status::Bypass),
             });
         }
         let tags = self.tags(home, call, &keyed);
         let source = Called {
+            me,
             function: self,
             home,
             call,
+            told,
         };
         ask::answer(py, &source, keyed, tags, plan)
     }
@@ -230,8 +265,11 @@ impl Function {
         home: &Home,
         keyed: &Keyed,
         plan: Plan,
-    ) -> PyResult<Option<Object>> {
+    ) -> PyResult<Option<(Object, Freshness)>> {
         let (engine, scope) = (&home.engine, &home.scope);
+        if let Plan::Only(read) = plan {
+            return self.found_only(py, home, keyed, read).map(Some);
+        }
         let found = match plan.read() {
             Read::Any => engine.hit(scope, keyed.hash, &keyed.key),
             Read::Nothing => None,
@@ -239,30 +277,41 @@ impl Function {
             Read::Within(_) if home.link.is_some() => None,
             read => engine.hit_since(scope, keyed.hash, &keyed.key, read.since(engine.now())),
         };
-        if found.is_none()
-            && let Plan::Only(read) = plan
-        {
-            if let Some(held) = Held::new(py, home, keyed)?
-                && let Some(kept) = held.read_if(py, read)?
-            {
-                scope.count_hit();
-                return Ok(Some(kept.value));
-            }
-            scope.count_miss();
-            return Err(errors::not_cached(py, &self.title(py)));
+        Ok(found.map(|value| (value, Freshness::Fresh)))
+    }
+
+    /// The value of an entry for a call that is to be served from the cache alone: also a stale one that would be served.
+    fn found_only(
+        &self,
+        py: Python<'_>,
+        home: &Home,
+        keyed: &Keyed,
+        read: Read,
+    ) -> PyResult<(Object, Freshness)> {
+        let (engine, scope) = (&home.engine, &home.scope);
+        let since = match read {
+            // Only stores know how old a value is that memory has from them.
+            Read::Within(_) if home.link.is_some() => Instant::NEVER,
+            read => read.since(engine.now()),
+        };
+        if let Some(served) = engine.take(scope, keyed.hash, &keyed.key, since) {
+            return Ok((served.value, served.freshness));
         }
-        Ok(found)
+        if let Some(held) = Held::new(py, home, keyed)?
+            && let Some(kept) = held.read_if(py, read)?
+        {
+            scope.count_hit();
+            return Ok((kept.value, Freshness::Fresh));
+        }
+        scope.count_miss();
+        Err(errors::not_cached(py, &self.title(py)))
     }
 
     /// Calls the function past the cache: for arguments that it will not take, and where it is disabled.
     pub(crate) fn bypass(&self, home: &Home, call: &Arguments<'_, '_>) -> PyResult<Answer> {
         home.scope.count_bypass();
-        let value = call.call(self.wrapped(call.py()))?.into();
-        Ok(Answer {
-            value,
-            status: Status::Bypass,
-            told: None,
-        })
+        let value = call.call(&self.computing(call.py()))?.into();
+        Ok(Answer::new(value, Status::Bypass))
     }
 }
 
@@ -307,9 +356,8 @@ impl Function {
             intern!(py, "of_function"),
             (self.wrapped(py), &self.cache, &self.terms),
         )?;
-        let Some((name, schema, format)) =
-            told.extract::<Option<(String, String, Bound<'_, Format>)>>()?
-        else {
+        type Told<'py> = (String, String, Bound<'py, Format>, Vec<Declared<'py>>);
+        let Some((name, schema, format, older)) = told.extract::<Option<Told<'_>>>()? else {
             return Ok(None);
         };
         let title = self.listed(py);
@@ -319,8 +367,16 @@ impl Function {
             version: &title.version,
             parameters: &parameters,
         };
-        let link = Link::new(Arc::clone(shared), &header, &schema, format.unbind())
-            .map_err(|limit| keys::beyond(py, limit))?;
+        let link = Link::new(
+            Arc::clone(shared),
+            &header,
+            (&schema, format.unbind()),
+            older,
+        )
+        .map_err(|limit| keys::beyond(py, limit))?;
+        for need in self.terms().needs() {
+            link.require(py, need)?;
+        }
         Ok(Some(Arc::new(link)))
     }
 
@@ -396,6 +452,19 @@ impl Function {
         })
     }
 
+    /// The tags that a call's arguments give: those of the policy, and those of the index.
+    pub(crate) fn given_tags(
+        &self,
+        home: &Home,
+        call: &Arguments<'_, '_>,
+    ) -> Result<Vec<Arc<str>>, Unkeyed> {
+        let mut tags = self.terms().tags.of(call, &self.signature)?;
+        if let Some(index) = &self.index {
+            tags.extend(index.of_call(home, &self.signature, call)?);
+        }
+        Ok(tags)
+    }
+
     /// The tags of a call. Where they cannot be made, nothing may be stored, since nothing could invalidate it.
     pub(crate) fn tags(
         &self,
@@ -403,7 +472,7 @@ impl Function {
         call: &Arguments<'_, '_>,
         keyed: &Keyed,
     ) -> Option<Vec<Arc<str>>> {
-        match self.terms().tags.of(call, &self.signature) {
+        match self.given_tags(home, call) {
             Ok(tags) => Some(home.carried(keyed, tags)),
             Err(Unkeyed::Misfit | Unkeyed::Nobody) => None,
             Err(Unkeyed::Refused(error)) => {
@@ -452,6 +521,9 @@ impl Function {
         if let Some(driver) = &self.driver {
             each(driver.as_ptr());
         }
+        if let Some(stand_in) = &*self.stand_in.lock() {
+            each(stand_in.as_ptr());
+        }
         if let Some(home) = self.home.get() {
             each(home.table_ptr());
         }
@@ -478,9 +550,13 @@ impl Drop for Function {
 
 /// One call of a function, as what a value is asked of.
 pub(crate) struct Called<'a, 'c, 'py> {
+    /// The function as Python has it.
+    pub(crate) me: &'a Bound<'py, PyAny>,
     pub(crate) function: &'a Function,
     pub(crate) home: &'a Home,
     pub(crate) call: &'a Arguments<'c, 'py>,
+    /// What the call is told of time.
+    pub(crate) told: Overrides,
 }
 
 impl Source for Called<'_, '_, '_> {
@@ -493,7 +569,11 @@ impl Source for Called<'_, '_, '_> {
     }
 
     fn compute(&self, py: Python<'_>) -> PyResult<Object> {
-        Ok(self.call.call(self.function.wrapped(py))?.into())
+        Ok(self.call.call(&self.function.computing(py))?.into())
+    }
+
+    fn times(&self) -> Times {
+        Times::new(self.home, self.told)
     }
 
     fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> PyResult<Object> {
@@ -502,6 +582,13 @@ impl Source for Called<'_, '_, '_> {
 
     fn own(&self, py: Python<'_>, value: &Object) -> Option<Object> {
         self.function.try_copied(py, self.home, value)
+    }
+
+    fn later<'py>(&self, py: Python<'py>) -> PyResult<Later<'py>> {
+        let (positional, named) = self.call.split()?;
+        let asked = self.me.clone().unbind().into_bound(py);
+        let (positional, named) = (positional.unbind(), named.unbind());
+        Ok((asked, positional.into_bound(py), named.into_bound(py)))
     }
 }
 
@@ -526,7 +613,8 @@ pub(crate) fn report_so(py: Python<'_>, what: &str, error: &PyErr, so: &str) {
     say(py, (what, error, so), false);
 }
 
-fn say(py: Python<'_>, (what, error, so): (&str, &PyErr, &str), is_secret: bool) {
+/// Says once, in the log, that a callable has failed, and what follows; without what it said, where that is secret.
+pub(crate) fn say(py: Python<'_>, (what, error, so): (&str, &PyErr, &str), is_secret: bool) {
     let said = modules::own(py, "everwarm._report").and_then(|module| {
         let told = (what, error.value(py), so, is_secret);
         module.call_method1(intern!(py, "failed"), told)

@@ -45,9 +45,14 @@ impl Gate {
         self.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Shuts it for good.
+    /// Shuts it, for good or until it is reopened.
     pub(crate) fn shut(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes one reason back for which it was shut.
+    pub(crate) fn reopen(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -3,22 +3,27 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use everwarm_core::clock::Instant;
+use everwarm_core::lifetime::Lifetime;
+use everwarm_core::limits::Limits;
 use everwarm_core::policy::Policy;
-use everwarm_engine::stack::Done;
-use everwarm_engine::{Ask, Caller, Scope};
+use everwarm_engine::stack::{Done, Need};
+use everwarm_engine::{Ask, Bulkhead, Caller, Scope};
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::engine::{Engine, Key, Seed};
 use crate::errors;
+use crate::failures::Failures;
 use crate::gate::{self, Gate};
 use crate::instances::Instances;
 use crate::own::Numbers;
+use crate::primitives::Ground;
 use crate::shared::{Link, Naming};
 use crate::table::Table;
 use crate::tenant::{Tenancy, Tenant};
 use crate::terms::Terms;
+use crate::unit;
 
 /// Where a function's entries live.
 pub(crate) struct Home {
@@ -31,6 +36,10 @@ pub(crate) struct Home {
     pub(crate) gate: Arc<Gate>,
     /// The function's policy, with what it leaves to the cache.
     pub(crate) policy: Policy,
+    /// How long calls wait, and what becomes of computations that outlast them.
+    pub(crate) limits: Limits,
+    /// What a computation needs permits of: the function's bulkhead, then the cache's.
+    pub(crate) bulkheads: Vec<Arc<Bulkhead>>,
     /// What copies values on their way in and out, if they are isolated.
     pub(crate) isolate: Option<Py<PyAny>>,
     /// The arguments that are told apart by their own `==`.
@@ -43,6 +52,8 @@ pub(crate) struct Home {
     pub(crate) tenancy: Option<Tenancy>,
     /// Whether what cannot be done is raised.
     pub(crate) strict: bool,
+    /// What becomes of errors.
+    pub(crate) failures: Arc<Failures>,
 }
 
 /// The home of a function: the one it found first, or the one after its cache was taken back.
@@ -74,6 +85,20 @@ pub(crate) struct Keyed {
 }
 
 impl Keyed {
+    /// The same key.
+    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self {
+            hash: self.hash,
+            key: self.key.clone(),
+            instance: self
+                .instance
+                .as_ref()
+                .map(|instance| instance.clone_ref(py)),
+            bound: self.bound,
+            tenant: self.tenant.clone(),
+        }
+    }
+
     /// Whether no store may have it.
     pub(crate) fn is_bound(&self) -> bool {
         self.bound || self.instance.is_some()
@@ -105,12 +130,13 @@ impl Home {
         let link = table.get().link.clone();
         let tenancy = table.get().tenancy.as_ref();
         let tenancy = tenancy.map(|tenancy| tenancy.clone_ref(table.py()));
-        Self::within(
-            table,
-            (scope, link, tenancy),
-            terms,
-            terms.isolate.is_none(),
-        )
+        let at_once = terms.isolate.is_none();
+        let mut home = Self::within(table, (scope, link, tenancy), terms, at_once);
+        // Nobody but a caller knows how these are computed.
+        if home.policy.refresh_every().is_some() {
+            home.policy.refresh_ahead = None;
+        }
+        home
     }
 
     fn within(
@@ -129,10 +155,19 @@ impl Home {
                 Gate::never()
             },
             policy: terms.policy_within(table.get().ttl),
+            limits: terms.limits,
+            bulkheads: terms
+                .limits
+                .computations
+                .map(Bulkhead::new)
+                .into_iter()
+                .chain(table.get().bulkhead.clone())
+                .collect(),
             isolate: terms.isolate.as_ref().map(|copy| copy.clone_ref(py)),
             numbers: Numbers::new(scope.id()),
             naming: Arc::clone(&table.get().naming),
             strict: terms.strict.unwrap_or(table.get().strict),
+            failures: Arc::clone(&terms.failures),
             tenancy,
             table: table.unbind(),
             engine,
@@ -141,11 +176,15 @@ impl Home {
         }
     }
 
-    /// Until when memory keeps what is fresh until `deadline`.
-    pub(crate) fn kept_until(&self, deadline: Instant) -> Instant {
+    /// The part of a life that an entry spends in memory.
+    pub(crate) fn in_memory(&self, lifetime: Lifetime) -> Lifetime {
+        let lifetime = match self.policy.refresh_every() {
+            Some(_) => lifetime.unread(),
+            None => lifetime,
+        };
         match &self.link {
-            Some(link) => link.shared.kept_until(deadline, self.engine.now()),
-            None => deadline,
+            Some(link) => link.shared.in_memory(lifetime, self.engine.now()),
+            None => lifetime,
         }
     }
 
@@ -156,6 +195,11 @@ impl Home {
             .shared
             .as_ref()
             .is_none_or(|shared| shared.memory)
+    }
+
+    /// What locks and limiters lie in.
+    pub(crate) fn ground(&self) -> &Ground {
+        &self.table.get().ground
     }
 
     /// Whether nothing of a value may lie readable anywhere.
@@ -196,8 +240,24 @@ impl Home {
         }
     }
 
-    /// Lets go of what carries one of these tags, in stores and then in memory.
+    /// Refuses tags where stores cannot invalidate by them.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub(crate) fn takes_tags(&self, py: Python<'_>, tags: &[Arc<str>]) -> PyResult<()> {
+        match &self.link {
+            Some(link) if !tags.is_empty() => link.require(py, Need::Tags),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets go of what carries one of these tags, in stores and then in memory; at its end, inside of a unit of work.
     pub(crate) fn invalidate(&self, py: Python<'_>, tags: &[Arc<str>]) -> PyResult<()> {
+        if let Some(unit) = self.unit(py)? {
+            let names: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
+            unit.call_method1(intern!(py, "collect_tags"), (names,))?;
+            return Ok(());
+        }
         let done = match &self.link {
             Some(link) => link.invalidate(py, tags)?,
             None => Done::Now,
@@ -241,7 +301,12 @@ impl Home {
     /// Whether a call made now goes past the cache.
     pub(crate) fn is_disabled(&self, py: Python<'_>) -> PyResult<bool> {
         let table = self.table.get();
-        Ok(table.disabled || gate::is_inside_block(py)?)
+        Ok(table.disabled || gate::is_inside_block(py)? || self.unit(py)?.is_some())
+    }
+
+    /// The unit of work that the running code is inside of.
+    pub(crate) fn unit<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        unit::running(self.table.bind(py))
     }
 
     pub(crate) fn table<'py>(&self, py: Python<'py>) -> &Bound<'py, Table> {

@@ -9,24 +9,29 @@ use pyo3::prelude::*;
 mod answer;
 mod arguments;
 mod ask;
+mod batch;
 mod bounds;
 mod call;
 mod calling;
 mod clock;
 mod conformance;
+mod context;
 mod engine;
 mod entries;
 mod errors;
 mod explain;
+mod failures;
 mod format;
 mod function;
 mod gate;
 mod given;
 mod home;
+mod index;
 mod instances;
 mod invalidates;
 mod isolate;
 mod keys;
+mod limits;
 mod listener;
 mod lock;
 mod methods;
@@ -36,9 +41,11 @@ mod objects;
 mod once;
 mod own;
 mod parameter;
+mod primitives;
 mod ready;
 mod scan;
 mod settle;
+mod settle_many;
 mod shape;
 mod shared;
 mod signature;
@@ -46,13 +53,16 @@ mod store;
 mod table;
 mod tenant;
 mod terms;
+mod timed;
 mod turn;
+mod unit;
 mod using;
 mod verbs;
 mod waiting;
 mod waking;
 mod wanted;
 mod weigher;
+mod windows;
 mod writes;
 
 /// What `fork` leaves in the child: no flights of the parent's.
@@ -90,7 +100,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     format::register(module)?;
     ready::register(module)?;
     call::register(module)?;
+    module.add_class::<batch::Fetch>()?;
     module.add_class::<clock::Hand>()?;
+    module.add_class::<limits::Limits>()?;
     module.add_class::<objects::Objects>()?;
     methods::register(module)?;
     module.add_class::<scan::Scan>()?;
@@ -104,12 +116,15 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<wanted::Wanted>()?;
     module.add_class::<using::Plan>()?;
     module.add_class::<invalidates::Texts>()?;
+    module.add_class::<unit::Deed>()?;
+    primitives::register(module)?;
     conformance::register(module)?;
     store::register(module)?;
     for function in [
         wrap_pyfunction!(after_fork, module)?,
         wrap_pyfunction!(seconds, module)?,
         wrap_pyfunction!(bounds::check_bounds, module)?,
+        wrap_pyfunction!(limits::check_computations, module)?,
         wrap_pyfunction!(shared::check_store, module)?,
         wrap_pyfunction!(shared::key_of_password, module)?,
         wrap_pyfunction!(size, module)?,
@@ -118,8 +133,21 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(weigher::estimate, module)?,
         wrap_pyfunction!(gate::open_gates, module)?,
         wrap_pyfunction!(gate::shut_gates, module)?,
-        wrap_pyfunction!(turn::begin, module)?,
+        wrap_pyfunction!(turn::begin::begin, module)?,
+        wrap_pyfunction!(timed::lead_again, module)?,
+        wrap_pyfunction!(timed::reading, module)?,
+        wrap_pyfunction!(batch::look, module)?,
+        wrap_pyfunction!(settle_many::settle_many, module)?,
+        wrap_pyfunction!(unit::begin_unit, module)?,
+        wrap_pyfunction!(unit::check_suspends, module)?,
+        wrap_pyfunction!(unit::end_unit, module)?,
+        wrap_pyfunction!(unit::invalidate_named, module)?,
+        wrap_pyfunction!(unit::resume_named, module)?,
+        wrap_pyfunction!(unit::span, module)?,
+        wrap_pyfunction!(unit::suspend_named, module)?,
+        wrap_pyfunction!(context::context_of, module)?,
         wrap_pyfunction!(explain::explain, module)?,
+        wrap_pyfunction!(index::invalidate_where, module)?,
         wrap_pyfunction!(verbs::ask, module)?,
         wrap_pyfunction!(verbs::call_with_result, module)?,
         wrap_pyfunction!(verbs::clear, module)?,
@@ -130,6 +158,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(verbs::mark_stale, module)?,
         wrap_pyfunction!(verbs::peek, module)?,
         wrap_pyfunction!(verbs::prime, module)?,
+        wrap_pyfunction!(verbs::stand_in, module)?,
         wrap_pyfunction!(verbs::stats, module)?,
         wrap_pyfunction!(verbs::wrapped, module)?,
     ] {

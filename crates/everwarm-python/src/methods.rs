@@ -1,19 +1,19 @@
 //! `get` and `set` as the interpreter calls them: methods that take their arguments as they lie on its stack.
 //!
 //! What PyO3 makes of a method sorts its arguments by a general plan, which costs more than finding the value. These two look
-//! at the commonest call first, plain arguments and a key of an ASCII text or a small int, and give any other to `_get` and
-//! `_set`, which PyO3 has made.
+//! at the commonest call first, plain arguments and a key of an ASCII text or a small int; other keys, and stores, take a
+//! longer way, and other arguments go to `_get` and `_set`, which PyO3 has made.
 
 use std::ffi::{CStr, c_char};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyString, PyType};
 use pyo3::{Borrowed, intern};
 
 use crate::call::guarded;
 use crate::calling;
-use crate::given::Ttl;
+use crate::given::{Tags, Ttl};
 use crate::objects::Objects;
 
 const GET: &CStr = c"get($self, key, default=None)
@@ -85,6 +85,70 @@ impl Given {
         }
     }
 
+    /// What a `get` of one or two plain arguments gives for a key that is not there.
+    ///
+    /// # Safety
+    /// The call is one, and is not over.
+    unsafe fn otherwise(self) -> *mut ffi::PyObject {
+        // SAFETY: by contract.
+        unsafe {
+            match self.count {
+                1 => Python::assume_attached().None().into_ptr(),
+                _ => self.at(1).to_owned().into_ptr(),
+            }
+        }
+    }
+
+    /// `get` where memory does not have the value of a plain key, or has not been asked.
+    ///
+    /// # Safety
+    /// The call is not over, and the thread is attached.
+    #[inline(never)]
+    unsafe fn missed(self, object: *mut ffi::PyObject) -> *mut ffi::PyObject {
+        // SAFETY: by contract.
+        unsafe {
+            if (self.plain(1) || self.plain(2)) && objects(object).miss_common(self.at(0)) {
+                return self.otherwise();
+            }
+            guarded(|| self.get(object))
+        }
+    }
+
+    /// `get` where it takes more than a look at memory.
+    ///
+    /// # Safety
+    /// The call is not over, and the thread is attached.
+    unsafe fn get(self, object: *mut ffi::PyObject) -> PyResult<*mut ffi::PyObject> {
+        // SAFETY: by contract.
+        unsafe {
+            let py = Python::assume_attached();
+            if !(self.plain(1) || self.plain(2)) {
+                return self.pass_on(object, intern!(py, "_get"));
+            }
+            let objects = Borrowed::from_ptr(py, object).cast_unchecked::<Objects>();
+            let found = Objects::look(&objects, &self.at(0))?;
+            Ok(found.map_or_else(|| self.otherwise(), Bound::into_ptr))
+        }
+    }
+
+    /// `set` where it takes more than to put a value into memory.
+    ///
+    /// # Safety
+    /// The call is not over, and the thread is attached.
+    unsafe fn set(self, object: *mut ffi::PyObject) -> PyResult<*mut ffi::PyObject> {
+        // SAFETY: by contract.
+        unsafe {
+            let py = Python::assume_attached();
+            let Some(ttl) = self.ttl() else {
+                return self.pass_on(object, intern!(py, "_set"));
+            };
+            let objects = Borrowed::from_ptr(py, object).cast_unchecked::<Objects>();
+            let (key, value) = (self.at(0), self.at(1).to_owned());
+            Objects::put(&objects, &key, value, (ttl?, Tags::default()))?;
+            Ok(py.None().into_ptr())
+        }
+    }
+
     /// Calls the method of this name, which takes all arguments.
     ///
     /// # Safety
@@ -92,7 +156,7 @@ impl Given {
     unsafe fn pass_on(
         self,
         object: *mut ffi::PyObject,
-        name: &str,
+        name: &Bound<'_, PyString>,
     ) -> PyResult<*mut ffi::PyObject> {
         // SAFETY: by contract.
         unsafe {
@@ -123,7 +187,7 @@ unsafe extern "C" fn get(
         {
             return value.into_ptr();
         }
-        guarded(|| given.pass_on(object, "_get"))
+        given.missed(object)
     }
 }
 
@@ -145,7 +209,7 @@ unsafe extern "C" fn set(
         {
             return Ok(Python::assume_attached().None().into_ptr());
         }
-        given.pass_on(object, "_set")
+        given.set(object)
     })
 }
 

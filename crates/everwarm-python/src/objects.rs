@@ -5,10 +5,10 @@
 
 use std::sync::{Arc, OnceLock};
 
+use everwarm_core::judge::Freshness;
 use everwarm_core::key::{self, Digest, Header};
 use everwarm_core::using::Plan;
-use everwarm_engine::stack::Done;
-use everwarm_engine::{Amendment, Chance, Condition};
+use everwarm_engine::{Amendment, Cause, Chance, Condition};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -22,6 +22,7 @@ use crate::scan::Scan;
 use crate::shared::{Held, Names, held};
 use crate::table::Table;
 use crate::terms::span_of;
+use crate::unit;
 use crate::verbs::{self, Found};
 use crate::wanted::{self, Wanted};
 use crate::{ask, errors, keys};
@@ -54,31 +55,7 @@ impl Objects {
         key: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let home = Self::open(slf)?;
-        if home.is_away(slf.py())? {
-            home.scope.count_bypass();
-            return Ok(default);
-        }
-        match Self::hit(&home, key)? {
-            Ok(value) => {
-                let own = home.copied_or_refused(slf.py(), value)?;
-                Ok(Some(own.into_bound(slf.py())))
-            }
-            Err(hash) => {
-                Self::open_for(slf)?;
-                let py = slf.py();
-                match Self::behind(py, &home, key)? {
-                    Some(value) => {
-                        let own = home.copied_or_refused(py, value)?;
-                        Ok(Some(own.into_bound(py)))
-                    }
-                    None => {
-                        home.engine.missed(&home.scope, hash);
-                        Ok(default)
-                    }
-                }
-            }
-        }
+        Ok(Self::look(slf, key)?.or(default))
     }
 
     /// `set` with any key and arguments.
@@ -152,13 +129,7 @@ impl Objects {
         let home = Self::open_for(slf)?;
         home.demand_tenant(slf.py())?;
         let keyed = keyed_whole(&home, key)?;
-        if let Some(held) = Held::new(slf.py(), &home, &keyed)? {
-            let (there, done) = held.delete(slf.py());
-            return home.told(slf.py(), done).map(|()| there);
-        }
-        let (hash, key) = (keyed.hash, &keyed.key);
-        let there = home.engine.contains(&home.scope, hash, key);
-        Ok(home.engine.delete(&home.scope, hash, key) && there)
+        unit::let_go(slf, &home, keyed, Cause::Deleted)
     }
 
     /// Whether there is a fresh entry; counts nothing.
@@ -198,7 +169,7 @@ impl Objects {
                 home.scope.count_bypass();
                 continue;
             }
-            match Self::hit(&home, &key)? {
+            match Self::hit_or_due(&home, &key)? {
                 Ok(value) => {
                     let own = home.copied_or_refused(slf.py(), value)?;
                     found.set_item(key, own.into_bound(slf.py()))?;
@@ -312,6 +283,7 @@ impl Objects {
             Some(held) => held.read(slf.py())?.map(|kept| kept.told.left),
             None => {
                 let seen = home.engine.peek(&home.scope, keyed.hash, &keyed.key);
+                let seen = seen.filter(|seen| seen.freshness == Freshness::Fresh);
                 seen.map(|seen| seen.ttl)
             }
         };
@@ -367,7 +339,9 @@ impl Objects {
         key: &Bound<'_, PyAny>,
         tags: &Bound<'_, PyTuple>,
     ) -> PyResult<bool> {
-        Self::amend(slf, key, Amendment::Tag(&one_or_many(tags)?))
+        let tags = one_or_many(tags)?;
+        Self::open_for(slf)?.takes_tags(slf.py(), &tags)?;
+        Self::amend(slf, key, Amendment::Tag(&tags))
     }
 
     /// Lets all entries go that carry one of the tags; also takes one iterable of tags.
@@ -378,6 +352,7 @@ impl Objects {
     fn invalidate_tags(slf: &Bound<'_, Self>, tags: &Bound<'_, PyTuple>) -> PyResult<()> {
         let home = Self::open_for(slf)?;
         let tags = one_or_many(tags)?;
+        home.takes_tags(slf.py(), &tags)?;
         let tenant = home.tenant(slf.py())?;
         home.invalidate(slf.py(), &home.naming.meant(tenant.as_ref(), tags))
     }
@@ -409,12 +384,10 @@ impl Objects {
         if let Some(tenant) = home.tenant(slf.py())? {
             return home.invalidate(slf.py(), &[home.naming.whole(&tenant, None)]);
         }
-        let done = match &home.link {
-            Some(link) => link.clear(slf.py())?,
-            None => Done::Now,
-        };
-        home.engine.clear();
-        home.told(slf.py(), done)
+        if unit::clears_later(slf, &home)? {
+            return Ok(());
+        }
+        unit::clear_cache(slf.py(), &home)
     }
 
     /// Lets expired entries go at once; how many they were.

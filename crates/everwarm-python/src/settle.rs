@@ -1,22 +1,27 @@
 //! What becomes of a computed value: the policy's callables are asked, then the lead settles.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::judge::Freshness;
 use everwarm_core::lifetime::Lifetime;
+use everwarm_core::policy::Policy;
 use everwarm_core::settle::{Attempt, Outcome, Settlement, settle};
-use everwarm_engine::{Chance, Settle};
-use pyo3::exceptions::PyException;
+use everwarm_engine::{Chance, Negative, Offer, Settle};
 use pyo3::prelude::*;
 
+use crate::context::{self, Shown};
 use crate::engine::Lead;
+use crate::entries::ends;
 use crate::function::{Function, report};
 use crate::home::{Home, Keyed};
+use crate::limits::Admission;
 use crate::object::Object;
-use crate::shared::{self, Computed, Remote};
+use crate::shared::{self, Computed, Remote, Standing, Writing};
 use crate::table::Table;
 use crate::terms::texts;
-use crate::{calling, once};
+use crate::{calling, once, waiting};
 
 /// A lead with what is needed to settle it.
 pub(crate) struct Flight {
@@ -24,39 +29,139 @@ pub(crate) struct Flight {
     pub(crate) keyed: Keyed,
     began: Instant,
     /// Whether the value may be stored: not if its tags could not be made.
-    storable: bool,
+    pub(crate) storable: bool,
+    /// Its permits, and those it still waits for; they come back when the computation has ended, however it does.
+    pub(crate) admission: Option<Box<Admission>>,
     /// What the stores behind memory have of it.
     pub(crate) remote: Option<Box<Remote>>,
+    /// Its old value, which the function may ask for.
+    shown: Option<Shown>,
 }
 
 /// How a value is kept.
 struct Kept {
     lifetime: Lifetime,
+    /// What a "nothing" that is remembered is kept as.
+    negative: Option<Negative>,
     tags: Vec<Arc<str>>,
+    etag: Option<Arc<str>>,
     weight: u64,
+}
+
+/// A computed value on its way into memory and stores.
+pub(crate) struct Settling {
+    pub(crate) flight: Flight,
+    /// What others are given.
+    value: Object,
+    /// None: it is kept nowhere.
+    kept: Option<Kept>,
+}
+
+impl Settling {
+    /// Stores the value behind memory.
+    fn share(&mut self, py: Python<'_>, home: &Home) -> PyResult<Standing> {
+        match &self.kept {
+            Some(kept) => {
+                let terms = (&kept.lifetime, &kept.tags[..]);
+                self.flight.share(py, home, &self.value, terms)
+            }
+            None => Ok(Standing::Shared),
+        }
+    }
+
+    /// What is to be written of it behind memory.
+    pub(crate) fn write(&mut self, py: Python<'_>, home: &Home) -> PyResult<Writing> {
+        let Some(kept) = &self.kept else {
+            return Ok(Writing::Nothing(Standing::Shared));
+        };
+        let Some(remote) = self.flight.remote.take() else {
+            return Ok(Writing::Nothing(Standing::of_memory(home)));
+        };
+        let computed = Computed {
+            value: &self.value,
+            lifetime: &kept.lifetime,
+            tags: &kept.tags,
+            computed_in: home.engine.now().since(self.flight.began),
+        };
+        remote.write(py, home, &computed)
+    }
+
+    /// Ends the computation, with the value or with what went wrong when it was stored.
+    pub(crate) fn end(
+        self,
+        py: Python<'_>,
+        home: &Home,
+        standing: PyResult<Standing>,
+    ) -> PyResult<()> {
+        let Self {
+            flight,
+            value,
+            kept,
+        } = self;
+        let standing = match standing {
+            Ok(Standing::Overtaken) => {
+                flight.lead.withhold();
+                return Ok(());
+            }
+            Ok(standing) => standing,
+            Err(error) => {
+                share_error(py, flight.lead, &error);
+                return Err(error);
+            }
+        };
+        let settle = match &kept {
+            Some(kept) => Settle {
+                lifetime: home.in_memory(kept.lifetime),
+                negative: kept.negative,
+                etag: kept.etag.as_ref(),
+                tags: &kept.tags,
+                weight: kept.weight,
+                store: standing == Standing::Kept,
+                ..Settle::default()
+            },
+            None => Settle {
+                store: false,
+                ..Settle::default()
+            },
+        };
+        let timed = ends(&settle.lifetime);
+        if flight.lead.settle(value, settle).stored && timed {
+            Table::watch(home.table(py));
+        }
+        Ok(())
+    }
 }
 
 impl Flight {
     pub(crate) fn new(home: &Home, lead: Lead, keyed: Keyed, storable: bool) -> Self {
         Self {
+            shown: Shown::of(&lead),
             lead,
             keyed,
             began: home.engine.ticker().now(),
             storable,
+            admission: Admission::new(&home.bulkheads),
             remote: None,
         }
     }
 
-    /// Stores a computed value behind memory; whether memory may keep it too.
+    /// Has waited too long for another process: it computes beside that, for its callers alone.
+    pub(crate) fn go_alone(&mut self, home: &Home) {
+        home.scope.count_takeover();
+        self.remote = None;
+        self.storable = false;
+    }
+
+    /// Stores a computed value behind memory.
     pub(crate) fn share(
         &mut self,
         py: Python<'_>,
         home: &Home,
         value: &Object,
         (lifetime, tags): (&Lifetime, &[Arc<str>]),
-    ) -> PyResult<bool> {
+    ) -> PyResult<Standing> {
         let Some(remote) = self.remote.take() else {
-            return Ok(!home.is_secret());
+            return Ok(Standing::of_memory(home));
         };
         let computed = Computed {
             value,
@@ -64,26 +169,67 @@ impl Flight {
             tags,
             computed_in: home.engine.now().since(self.began),
         };
-        Ok(remote.settle(py, home, &computed)? && home.has_memory())
+        remote.settle(py, home, &computed)
     }
 
-    /// Ends with a value that stores had: those who wait get it, and memory keeps it as long as it is fresh.
-    pub(crate) fn found(self, py: Python<'_>, home: &Home, kept: &shared::Kept) -> Object {
-        home.scope.recount_as_hit();
+    /// Ends with a value that stores had: those who wait get it, and memory keeps it as long as stores would. If it is due to be
+    /// computed anew, this process has to see to that, with the flight that is given.
+    pub(crate) fn found(
+        self,
+        py: Python<'_>,
+        home: &Home,
+        kept: &shared::Kept,
+    ) -> (Object, Option<Self>) {
+        let behind = self.lead.is_behind();
+        match kept.freshness() {
+            _ if behind => home.scope.recount_as_found(),
+            Freshness::Fresh => home.scope.recount_as_hit(),
+            Freshness::Stale => home.scope.recount_as_stale(),
+        }
+        let anew = self.remote.as_ref().filter(|_| kept.is_due() && !behind);
+        // Until the lead is there, what is asked of is nobody's.
+        let anew = anew.map(|remote| (self.keyed.clone_ref(py), remote.anew(self.lead.id())));
+        let storable = self.storable;
         let value = kept.value.clone();
-        let deadline = home.kept_until(kept.deadline(home.engine.now()));
         let weight = weight_of(home, value.bind(py));
         let settle = Settle {
-            deadline,
+            lifetime: home.in_memory(kept.lifetime),
             tags: &kept.told.tags,
             weight: weight.unwrap_or(0),
             store: weight.is_some() && home.has_memory() && home.note(py, &self.keyed).is_ok(),
             age: kept.told.age,
+            ..Settle::default()
         };
-        if self.lead.settle(value.clone(), settle).stored && deadline != Instant::NEVER {
+        if self.lead.settle(value.clone(), settle).stored && ends(&settle.lifetime) {
             Table::watch(home.table(py));
         }
-        value
+        let anew = anew.and_then(|(keyed, remote)| {
+            let tags = remote.tags();
+            let caller = waiting::caller(&[], false);
+            let lead = home
+                .engine
+                .lead_behind(home.ask(&keyed, Some(&tags), caller))?;
+            let mut flight = Self::new(home, lead, keyed, storable);
+            flight.remote = Some(Box::new(remote.anew(flight.lead.id())));
+            Some(flight)
+        });
+        (value, anew)
+    }
+
+    /// Takes note of a value that stores have in case the computation fails.
+    pub(crate) fn offer(&mut self, py: Python<'_>, home: &Home, old: Option<shared::Kept>) {
+        if let Some(old) = old
+            && let Some(weight) = weight_of(home, old.value.bind(py))
+        {
+            self.lead.offer(&Offer {
+                value: &old.value,
+                lifetime: home.in_memory(old.lifetime),
+                age: old.told.age,
+                tags: &old.told.tags,
+                weight,
+            });
+            self.shown = Shown::of(&self.lead);
+        }
     }
 }
 
@@ -96,16 +242,29 @@ impl Function {
         flight: Flight,
         value: Object,
     ) -> PyResult<Object> {
+        if let Some(mut settling) = self.settling(py, home, flight, &value) {
+            let standing = settling.share(py, home);
+            settling.end(py, home, standing)?;
+        }
+        Ok(value)
+    }
+
+    /// What is to be kept of a computed value; None where its computation has ended otherwise.
+    pub(crate) fn settling(
+        &self,
+        py: Python<'_>,
+        home: &Home,
+        flight: Flight,
+        value: &Object,
+    ) -> Option<Settling> {
         let title = || self.title(py);
-        let Some(mut flight) = once::settle(value.bind(py), home, flight, title) else {
-            return Ok(value);
-        };
+        let flight = once::settle(value.bind(py), home, flight, title)?;
         // Without a copy of their own those who wait begin anew.
-        let Some(shared) = self.try_copied(py, home, &value) else {
+        let Some(shared) = self.try_copied(py, home, value) else {
             flight.lead.withhold();
-            return Ok(value);
+            return None;
         };
-        let kept = match self.keep(py, home, &flight, &value) {
+        let kept = match self.keep(py, home, &flight, value) {
             Ok(kept) => kept,
             Err((what, error)) => {
                 home.scope.count_error();
@@ -113,35 +272,11 @@ impl Function {
                 None
             }
         };
-        let store = match &kept {
-            Some(kept) => flight.share(py, home, &shared, (&kept.lifetime, &kept.tags)),
-            None => Ok(false),
-        };
-        let store = match store {
-            Ok(store) => store,
-            Err(error) => {
-                fail(py, flight.lead, &error);
-                return Err(error);
-            }
-        };
-        let settle = match &kept {
-            Some(kept) => Settle {
-                deadline: home.kept_until(kept.lifetime.serve_until()),
-                tags: &kept.tags,
-                weight: kept.weight,
-                store,
-                ..Settle::default()
-            },
-            None => Settle {
-                store: false,
-                ..Settle::default()
-            },
-        };
-        let timed = settle.deadline != Instant::NEVER;
-        if flight.lead.settle(shared, settle).stored && timed {
-            Table::watch(home.table(py));
-        }
-        Ok(value)
+        Some(Settling {
+            flight,
+            value: shared,
+            kept,
+        })
     }
 
     /// The deadline and the result's tags of a value that is to be kept; on failure, which keyword's callable it was.
@@ -153,6 +288,7 @@ impl Function {
         value: &Object,
     ) -> Result<Option<Kept>, (&'static str, PyErr)> {
         if !flight.storable {
+            context::forget(py, flight.lead.id());
             return Ok(None);
         }
         let terms = self.terms();
@@ -163,22 +299,44 @@ impl Function {
                 .map_err(|e| ("when=", e))?,
             None => true,
         };
-        let outcome = match (accepted, value.is_none()) {
-            (false, _) => Outcome::Refused,
-            (true, true) => Outcome::Nothing,
-            (true, false) => Outcome::Value { ttl: None },
+        let mut said = context::take(py, flight.lead.id()).map_err(|error| ("context()", error))?;
+        let ttl = match (said.as_ref().and_then(|said| said.ttl), &terms.ttl_of) {
+            (Some(ttl), _) => Some(ttl),
+            (None, Some(function)) => {
+                let ttl = calling::call(function.bind(py), [value.as_borrowed()])
+                    .and_then(|given| context::ttl_of(&given));
+                Some(ttl.map_err(|error| ("ttl=", error))?)
+            }
+            (None, None) => None,
+        };
+        let outcome = match (accepted, ttl, value.is_none()) {
+            (false, _, _) | (true, Some(Some(Duration::ZERO)), _) => Outcome::Refused,
+            (true, _, true) => Outcome::Nothing,
+            (true, _, false) => Outcome::Value { ttl: None },
+        };
+        // A ttl of its own takes the place of the policy's, and has the windows of that.
+        let policy = Policy {
+            ttl: ttl.unwrap_or(home.policy.ttl),
+            ..home.policy
         };
         let now = home.engine.ticker().now();
-        let settlement = settle(
-            outcome,
-            &Attempt::first(flight.began),
-            &home.policy,
-            now,
-            &Chance::new(),
-        );
-        let Settlement::Store(lifetime) = settlement else {
-            home.scope.count_refused();
-            return Ok(None);
+        let negatives = flight.lead.negatives();
+        let attempt = Attempt {
+            negatives,
+            ..Attempt::first(flight.began)
+        };
+        let settlement = settle(outcome, &attempt, &policy, now, &Chance::new());
+        let (lifetime, negative) = match settlement {
+            Settlement::Store(lifetime) => (lifetime, None),
+            Settlement::StoreNegative(lifetime) => {
+                let row = negatives + 1;
+                let is_error = false;
+                (lifetime, Some(Negative { row, is_error }))
+            }
+            _ => {
+                home.scope.count_refused();
+                return Ok(None);
+            }
         };
         let Some(weight) = weight_of(home, value) else {
             home.scope.count_refused();
@@ -189,12 +347,16 @@ impl Function {
                 .and_then(|tags| texts(&tags)),
             None => Ok(Vec::new()),
         };
-        let tags = tags.map_err(|error| ("tags_from_result=", error))?;
+        let mut tags = tags.map_err(|error| ("tags_from_result=", error))?;
+        let said = said.take().unwrap_or_default();
+        tags.extend(said.tags);
         let tags = home.naming.carried(flight.keyed.tenant.as_ref(), tags);
         home.note(py, &flight.keyed)
             .map_err(|error| ("a weak reference", error))?;
         Ok(Some(Kept {
             lifetime,
+            negative,
+            etag: said.etag,
             tags,
             weight,
         }))
@@ -211,11 +373,7 @@ pub(crate) fn weight_of(home: &Home, value: &Bound<'_, PyAny>) -> Option<u64> {
     home.policy.admits(weight).then_some(weight)
 }
 
-/// Ends a computation with its error: followers share an `Exception`; any other hands the work over.
-pub(crate) fn fail(py: Python<'_>, lead: Lead, error: &PyErr) {
-    if error.is_instance_of::<PyException>(py) {
-        lead.fail(error.value(py).clone().into_any().into());
-    } else {
-        drop(lead);
-    }
+/// Ends a computation with an error of the cache's own, which followers share.
+pub(crate) fn share_error(py: Python<'_>, lead: Lead, error: &PyErr) {
+    lead.fail(error.value(py).clone().into_any().into());
 }

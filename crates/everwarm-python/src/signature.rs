@@ -231,21 +231,45 @@ impl Signature {
         call: &Arguments<'_, '_>,
         key: &mut Writer,
     ) -> PyResult<()> {
-        let py = call.py();
         if let Source::Default(Some(bytes)) = source
             && matches!(parameter.treatment, Treatment::Content)
         {
             key.encoded(bytes);
             return Ok(());
         }
+        if matches!(parameter.treatment, Treatment::Left) {
+            return Ok(());
+        }
+        self.write_value(index, source.value(parameter, call)?, key)
+    }
+
+    /// Writes what a call gives to the parameter at `index`, as its key has it.
+    pub(crate) fn write_one(
+        &self,
+        index: usize,
+        call: &Arguments<'_, '_>,
+        key: &mut Writer,
+    ) -> Result<(), Unkeyed> {
+        self.shaped(call, |shape| {
+            let (parameter, source) = (&self.parameters[index], &shape.sources[index]);
+            self.write_parameter(index, parameter, source, call, key)
+        })?
+        .map_err(Unkeyed::Refused)
+    }
+
+    /// Writes a value of the parameter at `index`, as the key of a call with it has it.
+    pub(crate) fn write_value(
+        &self,
+        index: usize,
+        value: Bound<'_, PyAny>,
+        key: &mut Writer,
+    ) -> PyResult<()> {
+        let py = value.py();
+        let parameter = &self.parameters[index];
         let name = parameter.name.bind(py).to_str()?;
         let value = match &parameter.treatment {
-            Treatment::Left => return Ok(()),
-            Treatment::By(function) => calling::call(
-                function.bind(py),
-                [source.value(parameter, call)?.as_borrowed()],
-            )?,
-            Treatment::Content => source.value(parameter, call)?,
+            Treatment::By(function) => calling::call(function.bind(py), [value.as_borrowed()])?,
+            Treatment::Left | Treatment::Content => value,
         };
         if index == 0 && self.method.get().is_some() && self.write_instance(&value, key)? {
             return Ok(());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use everwarm_engine::{Scope, Ticker};
+use everwarm_engine::{Bulkhead, Scope, Ticker};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -21,10 +21,12 @@ use crate::gate::Gate;
 use crate::listener::{Ear, Listener};
 use crate::lock::new_engine;
 use crate::object::Object;
+use crate::primitives::Ground;
 use crate::shared::{self, Codec, Link, Naming, Shared};
 use crate::tenant::Tenancy;
+use crate::unit::Units;
 use crate::weigher::Weigher;
-use crate::{calling, modules, terms, verbs};
+use crate::{calling, limits, modules, terms, verbs};
 
 /// The memory of one `Cache`.
 #[pyclass(frozen, weakref, module = "everwarm._native")]
@@ -46,6 +48,8 @@ pub(crate) struct Table {
     pub(crate) ttl: Option<Duration>,
     /// Whether all calls go past it.
     pub(crate) disabled: bool,
+    /// The units of work that run on it.
+    pub(crate) units: Units,
     /// What hits ask.
     pub(crate) gate: Arc<Gate>,
     /// Whether a value may be put into memory as it is, without a further look.
@@ -60,8 +64,12 @@ pub(crate) struct Table {
     pub(crate) tenancy: Option<Tenancy>,
     /// Whether what cannot be done is raised.
     pub(crate) strict: bool,
+    /// How many computations of its functions and own verbs run at once, if there is such a bound.
+    pub(crate) bulkhead: Option<Arc<Bulkhead>>,
     /// Whether its cache has been taken back, so that functions find another table.
     left: AtomicBool,
+    /// What its locks, semaphores and limiters lie in.
+    pub(crate) ground: Ground,
 }
 
 impl Table {
@@ -116,7 +124,7 @@ impl Table {
 impl Table {
     /// `max_entries` and `max_bytes` are bounds or None; the clock is the system's, unless a hand is given.
     #[new]
-    #[pyo3(signature = (max_entries, max_bytes, hand, *, weigher, on_remove, namespace, max_entry_bytes, eviction, ttl, disabled, memory, tiers, format, codec, tenant, strict))]
+    #[pyo3(signature = (max_entries, max_bytes, hand, *, weigher, on_remove, namespace, max_entry_bytes, eviction, ttl, disabled, memory, tiers, format, codec, tenant, strict, max_computations))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the keywords of one cache, each under its own name"
@@ -138,6 +146,7 @@ impl Table {
         codec: &Bound<'_, Codec>,
         tenant: Option<&Bound<'_, PyAny>>,
         strict: bool,
+        max_computations: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let py = max_entries.py();
         let bounds = bounds_of(max_entries, max_bytes, eviction)?;
@@ -167,6 +176,7 @@ impl Table {
                 Box::new(Ear(Arc::clone(listener)));
             ear
         });
+        let ground = Ground::new(shared.as_ref(), ticker.clone());
         let engine = new_engine(bounds, ticker, ear);
         let objects = engine.scope();
         if let Some(listener) = &listener {
@@ -189,32 +199,47 @@ impl Table {
             listener,
             ttl: ttl.map_or(Ok(None), terms::span_of)?,
             disabled,
+            units: Units::default(),
             gate,
             shared,
             link,
             naming,
             tenancy: tenant.map(Tenancy::of_cache).transpose()?,
             strict,
+            bulkhead: limits::computations(max_computations)?.map(Bulkhead::new),
             left: AtomicBool::new(false),
+            ground,
         })
     }
 
-    /// Lets go of what other processes have changed in its stores.
+    /// Renews the leases that are held, and lets go of what other processes have changed in its stores.
     fn look_around(&self, py: Python<'_>) -> PyResult<()> {
+        self.ground.renew(py, self.engine.now())?;
         match &self.shared {
             Some(shared) => shared.look_around(py, &self.engine),
             None => Ok(()),
         }
     }
 
+    /// The clock's reading, in seconds.
+    fn now(&self) -> f64 {
+        self.engine.now().as_nanos() as f64 / 1e9
+    }
+
     /// Lets expired entries go; how many.
     fn sweep(&self) -> usize {
+        self.ground.sweep();
         self.engine.sweep()
     }
 
-    /// How many entries expire some time.
+    /// How many entries expire some time; what locks and limiters keep beside them counts for one.
     fn timed(&self) -> usize {
-        self.engine.timed()
+        self.engine.timed() + usize::from(self.ground.is_used())
+    }
+
+    /// Whether leases are held that have to be renewed.
+    fn is_holding(&self) -> bool {
+        self.ground.is_holding()
     }
 
     /// Lets all entries go, and has the functions find another table at their next call.

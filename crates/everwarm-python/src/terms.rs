@@ -4,19 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::duration;
+use everwarm_core::limits;
 use everwarm_core::policy::Policy;
 use everwarm_core::template::{Field, Piece, Step, Template};
+use everwarm_engine::stack::Need;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyFloat, PyInt, PyString};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyType};
 
 use crate::arguments::Arguments;
 use crate::bounds::size_of;
 use crate::errors;
+use crate::failures::Failures;
+use crate::index::Indexed;
+use crate::limits::Limits;
 use crate::own::Own;
 use crate::signature::{Signature, Unkeyed};
 use crate::tenant::Tenancy;
+use crate::windows::Windows;
 
 /// The policy of a decorated function.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -24,10 +30,14 @@ pub(crate) struct Terms {
     /// Its ttl is None also where `leaves_ttl` says that the cache has it.
     policy: Policy,
     leaves_ttl: bool,
+    /// How long calls wait, and what becomes of computations that outlast them.
+    pub(crate) limits: limits::Limits,
     pub(crate) when: Option<Py<PyAny>>,
     pub(crate) key: KeySource,
     pub(crate) tags: TagSource,
     pub(crate) tags_from_result: Option<Py<PyAny>>,
+    /// The parameters that entries can be let go by.
+    pub(crate) indexed: Indexed,
     #[pyo3(get)]
     pub(crate) name: Option<String>,
     #[pyo3(get)]
@@ -40,6 +50,9 @@ pub(crate) struct Terms {
     /// What stands for the return annotation in stored names.
     #[pyo3(get)]
     schema: Option<String>,
+    /// The names that entries had before, with what converts their values.
+    #[pyo3(get)]
+    upgrade: Option<Py<PyAny>>,
     /// What else is part of the key.
     #[pyo3(get)]
     depends_on: Option<String>,
@@ -50,6 +63,10 @@ pub(crate) struct Terms {
     /// Whether its values may leave the process only sealed with a keyring.
     #[pyo3(get)]
     encrypted: bool,
+    /// What becomes of errors.
+    pub(crate) failures: Arc<Failures>,
+    /// What gives the ttl of a result.
+    pub(crate) ttl_of: Option<Py<PyAny>>,
 }
 
 /// What the key is made of.
@@ -75,7 +92,7 @@ pub(crate) enum TagSource {
 #[pymethods]
 impl Terms {
     #[new]
-    #[pyo3(signature = (*, ttl, jitter, cache_none, when, key, tags, tags_from_result, version, name, max_entry_bytes, isolate, format=None, schema=None, depends_on=None, tenant=None, strict=None, encrypted=false))]
+    #[pyo3(signature = (*, ttl, jitter, cache_none, when, key, tags, tags_from_result, version, name, max_entry_bytes, isolate, limits, format=None, schema=None, depends_on=None, upgrade=None, tenant=None, strict=None, encrypted=false, index=None, windows=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the keywords of one policy, each under its own name"
@@ -92,12 +109,16 @@ impl Terms {
         name: Option<Bound<'_, PyAny>>,
         max_entry_bytes: &Bound<'_, PyAny>,
         isolate: &Bound<'_, PyAny>,
+        limits: &Bound<'_, Limits>,
         format: Option<Bound<'_, PyAny>>,
         schema: Option<Bound<'_, PyAny>>,
         depends_on: Option<Bound<'_, PyAny>>,
+        upgrade: Option<Bound<'_, PyAny>>,
         tenant: Option<Bound<'_, PyAny>>,
         strict: Option<bool>,
         encrypted: bool,
+        index: Option<Bound<'_, PyAny>>,
+        windows: Option<Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let jitter = jitter.extract::<f64>().map_err(|_| {
             wrong(
@@ -114,33 +135,58 @@ impl Terms {
             )
         })?;
         let leaves_ttl = ttl.is(ttl.py().Ellipsis());
+        // A class can be called too; whoever gives one has not meant a ttl that its instance decides.
+        let ttl_of = ttl.is_callable() && !leaves_ttl && !ttl.is_instance_of::<PyType>();
         let policy = Policy {
-            ttl: if leaves_ttl { None } else { span_of(ttl)? },
+            ttl: if leaves_ttl || ttl_of {
+                None
+            } else {
+                span_of(ttl)?
+            },
             jitter,
             cache_none,
             max_entry_bytes: size_of("max_entry_bytes", max_entry_bytes)?,
+            hard_limit: limits.get().hard,
+            soft_limit: limits.get().soft,
             ..Policy::default()
         };
-        policy
+        let limits = limits.get().limits;
+        let windows = windows.unwrap_or_else(|| PyDict::new(ttl.py()));
+        let windows = Windows(&windows);
+        let policy = windows.policy(policy)?;
+        let failures = Arc::new(windows.failures()?);
+        // Whether windows have a ttl to come after is known only where that is said.
+        let unsaid = (leaves_ttl || ttl_of).then_some(Duration::from_secs(1));
+        let whole = Policy {
+            ttl: policy.ttl.or(unsaid),
+            ..policy
+        };
+        whole
             .validate()
+            .and_then(|()| limits.validate())
             .map_err(|error| errors::raise(ttl.py(), &error))?;
         Ok(Self {
             policy,
             leaves_ttl,
+            limits,
             when: callable(when, "when", "lambda result: ...")?,
             key: KeySource::new(ttl.py(), key)?,
             tags: TagSource::new(tags)?,
             tags_from_result: callable(tags_from_result, "tags_from_result", "lambda result: ...")?,
+            indexed: Indexed::new(index.as_ref())?,
             name: name.map(|name| name_of(&name)).transpose()?,
             isolate: copier(isolate)?,
             format: format.map(Bound::unbind),
             schema: schema.map(|schema| schema_of(&schema)).transpose()?,
+            upgrade: upgrade.map(Bound::unbind),
             depends_on: depends_on.map(|what| dependence_of(&what)).transpose()?,
             tenancy: tenant
                 .map(|tenant| Tenancy::of_policy(&tenant))
                 .transpose()?,
             strict,
             encrypted,
+            failures,
+            ttl_of: ttl_of.then(|| ttl.clone().unbind()),
             version: version
                 .extract()
                 .map_err(|_| wrong(version, "version is a text", "write `version=\"2\"`"))?,
@@ -149,6 +195,20 @@ impl Terms {
 }
 
 impl Terms {
+    /// What stores have to be able to do for it.
+    pub(crate) fn needs(&self) -> impl Iterator<Item = Need> {
+        let tags = self.has_tags().then_some(Need::Tags);
+        let slides = self.policy.sliding.map(|_| Need::Changes);
+        tags.into_iter().chain(slides)
+    }
+
+    /// Whether its entries may carry tags; those of an index are tags, too.
+    fn has_tags(&self) -> bool {
+        let none = matches!(&self.tags, TagSource::Templates(templates) if templates.is_empty());
+        let is_indexed = !matches!(self.indexed, Indexed::Nothing);
+        !none || is_indexed || self.tags_from_result.is_some()
+    }
+
     /// The policy of a function of a cache, which has the ttl if the policy does not say one.
     pub(crate) fn policy_within(&self, ttl: Option<Duration>) -> Policy {
         Policy {
@@ -179,7 +239,7 @@ pub(crate) fn callable(
 }
 
 /// A keyword of the wrong type.
-fn wrong(given: &Bound<'_, PyAny>, wanted: &str, hint: &str) -> PyErr {
+pub(crate) fn wrong(given: &Bound<'_, PyAny>, wanted: &str, hint: &str) -> PyErr {
     match given.get_type().name() {
         Ok(kind) => errors::config(given.py(), &format!("{wanted}, not {kind}"), hint),
         Err(error) => error,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use everwarm_core::clock::Clock;
 use everwarm_core::key::{self, Digest, Header};
 use everwarm_engine::stack::Done;
-use everwarm_engine::{Amendment, Cause, Chance, Put, Seen, Stats};
+use everwarm_engine::{Cause, Chance, Put, Seen, Stats};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -16,12 +16,13 @@ use crate::function::Function;
 use crate::home::{Home, Keyed};
 use crate::object::Object;
 use crate::settle::weight_of;
-use crate::shared::{Given, Held, held, shown};
+use crate::shared::{Given, Held, shown};
 use crate::signature::Unkeyed;
 use crate::table::Table;
 use crate::turn::Turn;
+use crate::unit;
 use crate::using::Plan;
-use crate::{call, calling, errors, keys, once};
+use crate::{call, calling, context, errors, keys, once};
 
 /// `(value, status, age, ttl, tags, key, version, tier)`
 pub(crate) type Found<'py> = (
@@ -128,7 +129,8 @@ pub(crate) fn peek<'py>(
                 return Ok(kept.map(|kept| kept.told(call.py(), "hit", name)));
             };
             seen.value = native.copied_or_refused(call.py(), &seen.value)?;
-            Ok(Some(found(call.py(), seen, "hit", name)))
+            let status = Status::served(seen.freshness).name();
+            Ok(Some(found(call.py(), seen, status, name)))
         },
     )
 }
@@ -183,8 +185,8 @@ pub(crate) fn call_with_result<'py>(
 ) -> PyResult<Found<'py>> {
     let py = function.py();
     let native = call::function(function)?;
-    let answer =
-        Spread::new(arguments, keywords)?.with(py, |call| native.ask(call, plan.get().0))?;
+    let answer = Spread::new(arguments, keywords)?
+        .with(py, |call| native.ask(function, call, plan.get().told()))?;
     describe((function, namespace), arguments, keywords, answer)
 }
 
@@ -258,8 +260,8 @@ pub(crate) fn ask<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = function.py();
     let native = call::function(function)?;
-    let answer =
-        Spread::new(arguments, keywords)?.with(py, |call| native.ask(call, plan.get().0))?;
+    let answer = Spread::new(arguments, keywords)?
+        .with(py, |call| native.ask(function, call, plan.get().told()))?;
     Ok(answer.value.into_bound(py))
 }
 
@@ -278,10 +280,13 @@ pub(crate) fn prime<'py>(
         |native, home, call, keyed| {
             let py = call.py();
             if home.is_disabled(py)? {
+                if home.unit(py)?.is_some() {
+                    unit::let_go(function, home, keyed, Cause::Invalidated)?;
+                }
                 return Ok(());
             }
             let terms = native.terms();
-            let mut tags = match terms.tags.of(call, native.signature()) {
+            let mut tags = match native.given_tags(home, call) {
                 Ok(tags) => tags,
                 Err(Unkeyed::Refused(error)) => return Err(error),
                 Err(Unkeyed::Misfit | Unkeyed::Nobody) => Vec::new(),
@@ -312,7 +317,19 @@ pub(crate) fn prime<'py>(
             let value = native.copied_or_refused(py, &value.into())?;
             home.note(py, &keyed)?;
             let now = home.engine.ticker().now();
-            let lifetime = home.policy.lifetime(now, Duration::ZERO, &Chance::new());
+            let mut policy = home.policy;
+            if let Some(function) = &terms.ttl_of {
+                let given = calling::call(function.bind(py), [value.bind(py).as_borrowed()])?;
+                policy.ttl = context::ttl_of(&given)?;
+            }
+            if policy.ttl == Some(Duration::ZERO) {
+                if let Some(held) = &held {
+                    held.delete(py);
+                }
+                home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+                return Ok(());
+            }
+            let lifetime = policy.lifetime(now, Duration::ZERO, &Chance::new());
             if let Some(held) = held {
                 let given = Given {
                     value: &value,
@@ -331,11 +348,11 @@ pub(crate) fn prime<'py>(
                 hash: keyed.hash,
                 key: keyed.key,
                 value,
-                deadline: lifetime.serve_until(),
+                lifetime,
                 tags: &tags,
                 weight,
             });
-            if home.policy.ttl.is_some() {
+            if policy.ttl.is_some() {
                 Table::watch(home.table(py));
             }
             Ok(())
@@ -350,12 +367,8 @@ pub(crate) fn invalidate(
     arguments: &Bound<'_, PyTuple>,
     keywords: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
-    keyed(function, arguments, keywords, |_, home, call, keyed| {
-        let held = Held::new(call.py(), home, &keyed)?;
-        let done = held.map_or(Done::Now, |held| held.delete(call.py()).1);
-        home.engine
-            .delete_because(&home.scope, keyed.hash, &keyed.key, Cause::Invalidated);
-        home.told(call.py(), done)
+    keyed(function, arguments, keywords, |_, home, _, keyed| {
+        unit::let_go(function, home, keyed, Cause::Invalidated).map(drop)
     })
 }
 
@@ -366,12 +379,8 @@ pub(crate) fn mark_stale(
     arguments: &Bound<'_, PyTuple>,
     keywords: &Bound<'_, PyDict>,
 ) -> PyResult<()> {
-    keyed(function, arguments, keywords, |_, home, call, keyed| {
-        if let Some(held) = Held::new(call.py(), home, &keyed)? {
-            held.change(call.py(), held::change(Amendment::Stale))?;
-        }
-        home.engine.mark_stale(&home.scope, keyed.hash, &keyed.key);
-        Ok(())
+    keyed(function, arguments, keywords, |_, home, _, keyed| {
+        unit::demote(function, home, keyed).map(drop)
     })
 }
 
@@ -383,6 +392,16 @@ pub(crate) fn clear(function: &Bound<'_, PyAny>) -> PyResult<()> {
     if let Some(tenant) = home.tenant(py)? {
         return home.invalidate(py, &[home.naming.whole(&tenant, Some(&home.called()))]);
     }
+    if unit::clears_later(function, &home)? {
+        return Ok(());
+    }
+    clear_function(function)
+}
+
+/// Lets all entries of a function go, at once and whoever asks.
+pub(crate) fn clear_function(function: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = function.py();
+    let home = call::function(function)?.home(py)?;
     let done = match &home.link {
         Some(link) => link.clear_function(py)?,
         None => Done::Now,
@@ -405,6 +424,8 @@ pub(crate) fn stats_of<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'p
     for (name, count) in [
         ("hits", stats.hits),
         ("misses", stats.misses),
+        ("stale", stats.stale),
+        ("refreshes", stats.refreshes),
         ("bypass", stats.bypass),
         ("computations", stats.computations),
         ("followers", stats.followers),
@@ -426,6 +447,16 @@ pub(crate) fn stats_of<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'p
 #[pyfunction]
 pub(crate) fn mark_method(function: &Bound<'_, PyAny>) -> PyResult<()> {
     call::function(function)?.signature().mark_method();
+    Ok(())
+}
+
+/// Has something else compute a function's values, or the function again.
+#[pyfunction]
+pub(crate) fn stand_in(
+    function: &Bound<'_, PyAny>,
+    computing: Option<Bound<'_, PyAny>>,
+) -> PyResult<()> {
+    call::function(function)?.stand_in(computing.map(Bound::unbind));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Wake;
 use std::time::Duration;
 
+use everwarm_core::limits::End;
 use everwarm_engine::{Caller, LeadId};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -17,8 +18,6 @@ use crate::modules;
 use crate::object::Object;
 use crate::waking::Bed;
 
-/// How long a follower waits before it takes over.
-pub(crate) const WAIT: Duration = Duration::from_secs(30);
 /// How often the main thread looks for signals while it waits.
 pub(crate) const SIGNALS: Duration = Duration::from_millis(50);
 /// How often a follower asks whether its leader can still arrive.
@@ -35,7 +34,7 @@ thread_local! {
 /// Who asks, from this thread.
 pub(crate) fn caller(chain: &[LeadId], blocks_thread: bool) -> Caller<'_> {
     Caller {
-        thread: THREAD.with(|thread| *thread),
+        thread: thread(),
         chain,
         blocks_thread,
     }
@@ -109,34 +108,52 @@ impl Drop for Computing<'_> {
     }
 }
 
-/// Waits, as a thread, until the leader arrives or has to be taken over from.
-pub(crate) fn wait(py: Python<'_>, mut ticket: Ticket) -> PyResult<Arrival> {
+/// Waits, as a thread, until the leader arrives or has to be taken over from; None if the call's own time is over first.
+pub(crate) fn wait(
+    py: Python<'_>,
+    mut ticket: Ticket,
+    (end, limit): (End, Duration),
+) -> PyResult<Option<Arrival>> {
     let bed = Bed::new();
     ticket.register(bed.waker());
-    let slice = if is_main_thread(py)? { SIGNALS } else { LEADER };
+    let slice = slice(py)?;
     let (mut waited, mut asked) = (Duration::ZERO, Duration::ZERO);
     loop {
         if let Some(arrival) = ticket.try_arrive() {
-            return Ok(arrival);
+            return Ok(Some(arrival));
         }
+        let slice = slice.min(limit - waited);
         let woken = bed.sleep(py, slice);
         py.check_signals()?;
         if !woken {
             waited += slice;
         }
-        if waited - asked >= LEADER {
-            asked = waited;
-            if waited >= WAIT || leader_is_gone(py, ticket.leader())? {
-                return Ok(match ticket.try_arrive() {
-                    Some(arrival) => arrival,
-                    None => {
-                        ticket.take_over();
-                        Arrival::Again
-                    }
-                });
-            }
+        let is_over = waited >= limit;
+        if !is_over && waited - asked < LEADER {
+            continue;
+        }
+        asked = waited;
+        if is_over || leader_is_gone(py, ticket.leader())? {
+            return Ok(match (ticket.try_arrive(), end) {
+                (Some(arrival), _) => Some(arrival),
+                (None, End::Call) if is_over => None,
+                (None, _) => {
+                    ticket.take_over();
+                    Some(Arrival::Again)
+                }
+            });
         }
     }
+}
+
+/// For how long a thread waits before it looks around: for signals where these are handled, else for its leader.
+pub(crate) fn slice(py: Python<'_>) -> PyResult<Duration> {
+    Ok(if is_main_thread(py)? { SIGNALS } else { LEADER })
+}
+
+/// The number of this thread.
+pub(crate) fn thread() -> u64 {
+    THREAD.with(|thread| *thread)
 }
 
 /// Whether signals are handled on this thread.

@@ -1,23 +1,25 @@
 //! What `get_or_compute` asks for: an object, what computes it, and how it is kept.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use everwarm_core::clock::Instant;
-use everwarm_engine::Settle;
+use everwarm_engine::{Chance, Negative, Settle};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::ask::Source;
-use crate::entries::keyed_whole;
+use crate::ask::{Later, Source};
+use crate::entries::{ends, keyed_whole};
 use crate::given::{Tags, Ttl};
 use crate::home::{Home, Keyed};
 use crate::object::Object;
 use crate::objects::Objects;
 use crate::settle::{self, Flight};
+use crate::shared::Standing;
 use crate::table::Table;
-use crate::{calling, once};
+use crate::{calling, context, once};
 
 /// An object that is wanted; for awaited calls it stands where a decorated function does.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -42,6 +44,7 @@ impl Wanted {
     ) -> PyResult<Self> {
         check(&compute)?;
         let home = Objects::open_for(objects)?;
+        home.takes_tags(objects.py(), &tags.0)?;
         Ok(Self {
             objects: objects.clone().unbind(),
             home,
@@ -56,6 +59,12 @@ impl Wanted {
     #[getter]
     fn __wrapped__(&self, py: Python<'_>) -> Py<PyAny> {
         self.compute.clone_ref(py)
+    }
+
+    /// The cache that it belongs to.
+    #[getter]
+    fn _cache(&self, py: Python<'_>) -> Py<Objects> {
+        self.objects.clone_ref(py)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -119,30 +128,62 @@ impl Source for Wanted {
             flight.lead.withhold();
             return Ok(value);
         };
-        let lifetime = self.objects.get().lifetime(&self.home, self.ttl);
-        let deadline = self.home.kept_until(lifetime.serve_until());
+        let lead = flight.lead.id();
+        let said = context::take(py, lead)?.unwrap_or_default();
+        let ttl = said.ttl.map_or(self.ttl, Ttl::Said);
+        let skips = said.ttl == Some(Some(Duration::ZERO));
+        let lifetime = self.objects.get().lifetime(&self.home, ttl);
+        let negative = value
+            .bind(py)
+            .is_none()
+            .then_some(flight.lead.negatives() + 1);
+        let now = self.home.engine.now();
+        let remembered = negative.and_then(|row| {
+            let lifetime = self
+                .home
+                .policy
+                .negative_lifetime(now, row - 1, &Chance::new())?;
+            let is_error = false;
+            Some((lifetime, Negative { row, is_error }))
+        });
+        let (lifetime, negative) = match remembered {
+            Some((lifetime, negative)) => (lifetime, Some(negative)),
+            None => (lifetime, None),
+        };
         let weight = self.home().weight_of(value.bind(py));
+        let weight = weight.filter(|_| flight.storable);
         if weight.is_none() {
             self.home().scope.count_refused();
         }
-        let store = match weight {
-            Some(_) => flight.share(py, &self.home, &shared, (&lifetime, &[])),
-            None => Ok(false),
+        let tags = self
+            .home
+            .naming
+            .carried(flight.keyed.tenant.as_ref(), said.tags);
+        let standing = match weight.filter(|_| !skips) {
+            Some(_) => flight.share(py, &self.home, &shared, (&lifetime, &tags)),
+            None => Ok(Standing::Shared),
         };
-        let store = match store {
-            Ok(store) => store,
+        let standing = match standing {
+            Ok(Standing::Overtaken) => {
+                flight.lead.withhold();
+                return Ok(value);
+            }
+            Ok(standing) => standing,
             Err(error) => {
-                settle::fail(py, flight.lead, &error);
+                settle::share_error(py, flight.lead, &error);
                 return Err(error);
             }
         };
         let settle = Settle {
-            deadline,
+            lifetime: self.home.in_memory(lifetime),
+            negative,
+            etag: said.etag.as_ref(),
+            tags: &tags,
             weight: weight.unwrap_or(0),
-            store,
+            store: standing == Standing::Kept,
             ..Settle::default()
         };
-        if flight.lead.settle(shared, settle).stored && deadline != Instant::NEVER {
+        if flight.lead.settle(shared, settle).stored && ends(&settle.lifetime) {
             Table::watch(self.home().table(py));
         }
         Ok(value)
@@ -150,5 +191,18 @@ impl Source for Wanted {
 
     fn own(&self, py: Python<'_>, value: &Object) -> Option<Object> {
         self.home.try_copied(py, value)
+    }
+
+    fn later<'py>(&self, py: Python<'py>) -> PyResult<Later<'py>> {
+        let again = Self {
+            objects: self.objects.clone_ref(py),
+            home: Arc::clone(&self.home),
+            key: self.key.clone_ref(py),
+            compute: self.compute.clone_ref(py),
+            ttl: self.ttl,
+            tags: self.tags.clone(),
+        };
+        let asked = Bound::new(py, again)?.into_any();
+        Ok((asked, PyTuple::empty(py), PyDict::new(py)))
     }
 }

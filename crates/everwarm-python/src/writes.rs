@@ -3,12 +3,14 @@
 use std::hash::BuildHasher;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::judge::Freshness;
 use everwarm_core::key::Short;
+use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{Cause, Condition, Put, Written};
 use pyo3::Borrowed;
 use pyo3::prelude::*;
 
-use crate::entries::{closed, keyed_whole};
+use crate::entries::{closed, ends, keyed_whole};
 use crate::given::{Tags, Ttl, pairs, whole};
 use crate::home::Keyed;
 use crate::keys;
@@ -16,6 +18,7 @@ use crate::object::Object;
 use crate::objects::Objects;
 use crate::shared::{Given, Held, held};
 use crate::table::Table;
+use crate::unit;
 
 impl Objects {
     /// Stores a value under such a key as `set` does without tags; says whether it could.
@@ -34,17 +37,17 @@ impl Objects {
         let (Some(short), false) = (short, special) else {
             return false;
         };
-        let deadline = self.deadline(home, ttl);
+        let lifetime = self.lifetime(home, ttl);
         home.engine.put(Put {
             scope: &home.scope,
             hash: home.seed.hash_one(short),
             key: short.into(),
             value: Object::from(value.to_owned()),
-            deadline,
+            lifetime,
             tags: &[],
             weight: 0,
         });
-        if deadline != Instant::NEVER {
+        if ends(&lifetime) {
             Table::watch(home.table(value.py()));
         }
         true
@@ -60,8 +63,12 @@ impl Objects {
         let home = Self::open_for(slf)?;
         let keyed = keyed_whole(&home, key)?;
         if home.is_away(slf.py())? {
+            if home.unit(slf.py())?.is_some() {
+                unit::let_go(slf, &home, keyed, Cause::Replaced)?;
+            }
             return Ok(());
         }
+        home.takes_tags(slf.py(), &tags.0)?;
         let tags = home.carried(&keyed, tags.0);
         let held = Held::new(slf.py(), &home, &keyed)?;
         let Some(weight) = home.weight_of(&value) else {
@@ -86,17 +93,17 @@ impl Objects {
             return Ok(());
         }
         let (hash, key) = (keyed.hash, keyed.key);
-        let deadline = slf.get().deadline(&home, ttl);
+        let lifetime = slf.get().lifetime(&home, ttl);
         home.engine.put(Put {
             scope: &home.scope,
             hash,
             key,
             value,
-            deadline,
+            lifetime,
             tags: &tags,
             weight,
         });
-        if deadline != Instant::NEVER {
+        if ends(&lifetime) {
             Table::watch(home.table(slf.py()));
         }
         Ok(())
@@ -119,6 +126,7 @@ impl Objects {
             return Ok(false);
         };
         let value = home.copied_or_refused(slf.py(), value.into())?;
+        home.takes_tags(slf.py(), &tags.0)?;
         let tags = home.carried(&keyed, tags.0);
         if let Some(held) = Held::new(slf.py(), &home, &keyed)? {
             let given = Given {
@@ -134,18 +142,18 @@ impl Objects {
             return Ok(false);
         }
         let (hash, key) = (keyed.hash, keyed.key);
-        let deadline = slf.get().deadline(&home, ttl);
+        let lifetime = slf.get().lifetime(&home, ttl);
         let put = Put {
             scope: &home.scope,
             hash,
             key,
             value,
-            deadline,
+            lifetime,
             tags: &tags,
             weight,
         };
         let done = home.engine.put_if(put, condition).is_done();
-        if done && deadline != Instant::NEVER {
+        if done && ends(&lifetime) {
             Table::watch(home.table(slf.py()));
         }
         Ok(done)
@@ -180,7 +188,7 @@ impl Objects {
             hash,
             key,
             value,
-            deadline: Instant::NEVER,
+            lifetime: Lifetime::ending(Instant::NEVER),
             tags: &[],
             weight,
         };
@@ -217,6 +225,7 @@ impl Objects {
         let (hash, key) = (keyed.hash, keyed.key);
         loop {
             let seen = home.engine.peek(&home.scope, hash, &key);
+            let seen = seen.filter(|seen| seen.freshness == Freshness::Fresh);
             let before = match &seen {
                 Some(seen) => whole(
                     seen.value.bind(py),
@@ -230,16 +239,16 @@ impl Objects {
                 home.engine.refuse(&home.scope, hash, &key);
                 return Ok(sum);
             };
-            let deadline = match (&seen, ttl_on_create) {
+            let lifetime = Lifetime::ending(match (&seen, ttl_on_create) {
                 (None, Ttl::Said(Some(ttl))) => home.engine.now().after(ttl),
                 _ => Instant::NEVER,
-            };
+            });
             let put = Put {
                 scope: &home.scope,
                 hash,
                 key: key.clone(),
                 value: Object::from(sum.clone()),
-                deadline,
+                lifetime,
                 tags: &[],
                 weight,
             };
@@ -248,7 +257,7 @@ impl Objects {
                 None => home.engine.put_if(put, Condition::Absent),
             };
             match written {
-                Written::Done if deadline != Instant::NEVER => Table::watch(home.table(py)),
+                Written::Done if ends(&lifetime) => Table::watch(home.table(py)),
                 Written::Refused => {
                     let (scope, cause) = (&home.scope, Cause::Replaced);
                     home.engine.delete_because(scope, hash, &key, cause);
@@ -272,6 +281,7 @@ impl Objects {
         tags: &Tags,
     ) -> PyResult<()> {
         let home = Self::open_for(slf)?;
+        home.takes_tags(slf.py(), &tags.0)?;
         let mut entries = Vec::new();
         for pair in pairs(mapping)? {
             let (key, value) = pair?;
@@ -279,6 +289,11 @@ impl Objects {
             entries.push((keyed_whole(&home, &key)?, Object::from(value), weight));
         }
         if home.is_away(slf.py())? {
+            if home.unit(slf.py())?.is_some() {
+                for (keyed, ..) in entries {
+                    unit::let_go(slf, &home, keyed, Cause::Replaced)?;
+                }
+            }
             return Ok(());
         }
         for (_, value, weight) in &mut entries {
@@ -300,14 +315,14 @@ impl Objects {
                 home.engine.refuse(&home.scope, hash, &key);
                 continue;
             };
-            let deadline = slf.get().deadline(&home, ttl);
-            timed |= deadline != Instant::NEVER;
+            let lifetime = slf.get().lifetime(&home, ttl);
+            timed |= ends(&lifetime);
             home.engine.put(Put {
                 scope: &home.scope,
                 hash,
                 key,
                 value,
-                deadline,
+                lifetime,
                 tags: &tags,
                 weight,
             });

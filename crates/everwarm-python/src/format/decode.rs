@@ -78,10 +78,7 @@ pub(super) struct Decoder<'a, 'py> {
     names: Lent,
 }
 
-/// Bytes as the whole value come back in their place from here on.
-const IN_PLACE: usize = 64 * 1024;
-
-/// The value of `bytes`. If they lie in `base`, which offers them as a buffer, arrays, frames and long bytes stay there.
+/// The value of `bytes`. If they lie in `base`, which offers them as a buffer, arrays, views and frames stay there.
 pub(super) fn decode<'py>(
     py: Python<'py>,
     plan: &Plan,
@@ -96,7 +93,7 @@ pub(super) fn decode<'py>(
         names: Lent::take(),
     };
     let mut reader = Reader::new(bytes);
-    let read = decoder.top(&mut reader).and_then(|value| {
+    let read = decoder.value(&mut reader, 0).and_then(|value| {
         reader.finish()?;
         Ok(value)
     });
@@ -107,18 +104,6 @@ pub(super) fn decode<'py>(
 }
 
 impl<'a, 'py> Decoder<'a, 'py> {
-    fn top(&mut self, reader: &mut Reader<'a>) -> Read<'py> {
-        let mut ahead = reader.clone();
-        if self.base.is_some()
-            && let Token::Bytes(bytes) = ahead.token()?
-            && bytes.len() >= IN_PLACE
-        {
-            *reader = ahead;
-            return Ok(tail::in_place(self, bytes)?);
-        }
-        self.value(reader, 0)
-    }
-
     /// The next value.
     #[inline]
     pub(super) fn value(&mut self, reader: &mut Reader<'a>, level: usize) -> Read<'py> {

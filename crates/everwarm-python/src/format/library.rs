@@ -116,6 +116,8 @@ fn of_library(module: &str, name: &str) -> Option<Write> {
         },
         ("datetime", "timezone") => offset,
         ("zoneinfo", "ZoneInfo") => zone,
+        ("builtins", "memoryview") => |encoder, obj| tail::buffer(encoder, obj, Extension::View),
+        ("array", "array") => |encoder, obj| tail::buffer(encoder, obj, Extension::Numbers),
         ("decimal", "Decimal") => |encoder, obj| {
             let text = obj.str().of(obj)?;
             let text = text.to_str().of(obj)?;

@@ -8,6 +8,7 @@ mod class;
 mod classes;
 mod decode;
 mod encode;
+mod items;
 mod json;
 mod library;
 mod made;

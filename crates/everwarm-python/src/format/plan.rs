@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use everwarm_codec::format::{Beyond, Format};
+use everwarm_core::store::Bytes;
 use parking_lot::RwLock;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -15,12 +16,17 @@ use super::class::{Class, name_of};
 use super::classes::Classes;
 use super::decode::{self, Unreadable};
 use super::encode;
+use super::items;
 use super::json;
+use super::raw::Payload;
 use super::refused::{CHOOSE, Of, Refused, Written};
 use super::tail;
 
 /// What a value may weigh in bytes, where nothing else is said.
 const LIMIT: usize = 16 << 20;
+
+/// Of payloads of so many bytes parts are used in their place.
+const IN_PLACE: usize = 64 << 10;
 
 /// Classes that were announced for every function. They are held for good.
 static REGISTERED: RwLock<Option<Classes>> = RwLock::new(None);
@@ -34,20 +40,23 @@ pub(crate) struct Plan {
     ways: Option<(Py<PyAny>, Py<PyAny>)>,
     classes: Classes,
     limit: usize,
+    /// The class of what generators have yielded, if the values are of that.
+    items: Option<Py<PyType>>,
 }
 
 #[pymethods]
 impl Plan {
     /// A format by name, or by callables where it is done in Python, with the classes that may be rebuilt; those among them
-    /// that cannot be stored are left out.
+    /// that cannot be stored are left out. Values of the class `items` are what generators have yielded and returned.
     #[new]
-    #[pyo3(signature = (name, ways = None, classes = None, limit = None))]
+    #[pyo3(signature = (name, ways = None, classes = None, limit = None, items = None))]
     fn new(
         py: Python<'_>,
         name: String,
         ways: Option<(Py<PyAny>, Py<PyAny>)>,
         classes: Option<Vec<Bound<'_, PyType>>>,
         limit: Option<usize>,
+        items: Option<Py<PyType>>,
     ) -> PyResult<Self> {
         let format = Format::named(&name).unwrap_or_else(|| Format::custom(&name));
         let mut known = Classes::default();
@@ -64,6 +73,7 @@ impl Plan {
             ways,
             classes: known,
             limit: limit.unwrap_or(LIMIT),
+            items,
         })
     }
 
@@ -90,6 +100,7 @@ impl Plan {
             visit.call(dumps)?;
             visit.call(loads)?;
         }
+        visit.call(&self.items)?;
         self.classes
             .iter()
             .try_for_each(|class| visit.call(class.class()))
@@ -103,6 +114,8 @@ impl Plan {
         value: &Bound<'_, PyAny>,
         out: &mut Vec<u8>,
     ) -> Result<(), Refused> {
+        let whole = items::written(self.items.as_ref(), value).of(value)?;
+        let value = whole.as_ref().unwrap_or(value);
         match (self.format, &self.ways) {
             (Format::Json, _) => json::encode(value, out, self.limit),
             (_, Some((dumps, _))) => self.dump(dumps.bind(value.py()), value, out),
@@ -143,6 +156,19 @@ impl Plan {
         bytes: &[u8],
         base: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Result<Object, Unreadable>> {
+        let read = self.read(py, bytes, base)?;
+        match (&self.items, read) {
+            (Some(class), Ok(value)) => items::read(class.bind(py), value.bind(py)),
+            (_, read) => Ok(read),
+        }
+    }
+
+    fn read(
+        &self,
+        py: Python<'_>,
+        bytes: &[u8],
+        base: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Result<Object, Unreadable>> {
         let Some((_, loads)) = &self.ways else {
             return decode::decode(py, self, bytes, base);
         };
@@ -154,6 +180,22 @@ impl Plan {
             Ok(value) => Ok(Ok(value.into())),
             Err(error) => decode::Stop::from(error).settle(py).map(Err),
         }
+    }
+
+    /// The value of a payload from a store. Where that is long, what can lie in its place does, and holds it.
+    ///
+    /// # Errors
+    /// What interrupts or exits, raised meanwhile.
+    pub(crate) fn decode_payload(
+        &self,
+        py: Python<'_>,
+        payload: &Bytes,
+    ) -> PyResult<Result<Object, Unreadable>> {
+        if payload.len() < IN_PLACE {
+            return self.decode(py, payload, None);
+        }
+        let base = Bound::new(py, Payload(payload.clone()))?.into_any();
+        self.decode(py, payload, Some(&base))
     }
 
     /// How instances of a class are stored, if it may be rebuilt.

@@ -1,12 +1,37 @@
-//! What the interpreter keeps in its objects, read and written without asking it: the only file of the room with `unsafe`.
+//! What the interpreter keeps in its objects, read and written without asking it, and bytes of ours that it reads in their place:
+//! the only file of the room with `unsafe`.
 
 use std::borrow::Cow;
+use std::ffi::c_int;
 
+use everwarm_core::store::Bytes;
 use pyo3::buffer::PyBuffer;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::critical_section::with_critical_section;
 use pyo3::types::{PyDict, PyString};
+
+/// Bytes that came from a store, for Python to read where they lie: nobody can write through the buffer.
+#[pyclass(frozen, module = "everwarm._native")]
+pub(super) struct Payload(pub(super) Bytes);
+
+#[pymethods]
+impl Payload {
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let bytes = &slf.get().0;
+        let (start, len) = (bytes.as_ptr().cast_mut().cast(), bytes.len().cast_signed());
+        // SAFETY: the interpreter gives a view to be filled. The bytes never change nor move, and live as long as this object, which
+        // the view holds; the view says that they may not be written.
+        match unsafe { ffi::PyBuffer_FillInfo(view, slf.as_ptr(), start, len, 1, flags) } {
+            0 => Ok(()),
+            _ => Err(PyErr::fetch(slf.py())),
+        }
+    }
+}
 
 /// The characters of a str that are all ASCII, if the interpreter knows that they are.
 #[inline]

@@ -13,6 +13,7 @@ use super::encode::Encoder;
 use super::refused::{At, CHOOSE, Of, Refused, Written};
 
 const ARRAYS: &str = "everwarm._format_arrays";
+const BUFFERS: &str = "everwarm._format_buffers";
 pub(super) const FRAMES: &str = "everwarm._format_frames";
 
 /// Writes an array or a scalar of numpy.
@@ -22,6 +23,15 @@ pub(super) fn array<'py>(
     extension: Extension,
 ) -> Written {
     write(encoder, obj, extension, ARRAYS)
+}
+
+/// Writes what the standard library has for bytes that are numbers.
+pub(super) fn buffer<'py>(
+    encoder: &mut Encoder<'_, 'py>,
+    obj: &Bound<'py, PyAny>,
+    extension: Extension,
+) -> Written {
+    write(encoder, obj, extension, BUFFERS)
 }
 
 /// Writes a frame, a series or a table.
@@ -82,6 +92,7 @@ pub(super) fn read<'a, 'py>(
     let content = reader.tail().map_err(|_| Malformed::Content(extension))?;
     let module = match extension {
         Extension::Array | Extension::Scalar => ARRAYS,
+        Extension::View | Extension::Numbers => BUFFERS,
         _ => FRAMES,
     };
     let (content, is_shared) = match decoder.base {

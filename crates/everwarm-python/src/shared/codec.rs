@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
 use everwarm_codec::compress::Compression;
-use everwarm_codec::format::Format;
+use everwarm_codec::format::Format as Number;
 use everwarm_codec::keyring::Keyring as Ring;
 use everwarm_codec::names::Names;
 use everwarm_codec::pipeline::{Config, Pipeline};
@@ -15,15 +15,27 @@ use everwarm_codec::suite::Suite;
 use everwarm_core::codec::{Binding, Codec as Seals, Meta, Opened, Refusal};
 use everwarm_core::error::Error;
 use everwarm_core::store::Bytes;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use crate::bounds::size_of;
 use crate::errors;
+use crate::format::Plan as Format;
 
 use super::keyring::Keyring;
 
 /// Where in an envelope the number of its suite stands.
 const SUITE: usize = 4;
+
+/// What an envelope is bound to that lies in no store.
+const KEYLESS: Binding<'static> = Binding {
+    tenant: b"",
+    namespace: "",
+    function: "",
+    schema: "",
+    key: b"",
+};
 
 /// What a cache seals and opens with.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -86,6 +98,54 @@ impl Codec {
         self.0.config.max_value
     }
 
+    /// The envelope of a value without a key: what a store would be given, by the same format and the same seal.
+    ///
+    /// # Errors
+    /// `ValueRefused`, where the format does not take the value.
+    fn seal<'py>(
+        &self,
+        value: &Bound<'py, PyAny>,
+        format: &Bound<'py, Format>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let (py, format) = (value.py(), format.get());
+        let mut payload = Vec::new();
+        let written = format.encode(value, &mut payload);
+        written.map_err(|refused| refused.into_err(py))?;
+        let meta = Meta {
+            format: format.number(),
+            ..Meta::default()
+        };
+        let envelope = self.0.seal(&KEYLESS, &meta, &payload);
+        let envelope = envelope.map_err(|error| errors::raise(py, &error))?;
+        Ok(PyBytes::new(py, &envelope))
+    }
+
+    /// The value of an envelope that `seal` made by the same format.
+    ///
+    /// # Errors
+    /// `ValueError`, if it is none.
+    fn open<'py>(
+        &self,
+        envelope: &Bound<'py, PyBytes>,
+        format: &Bound<'py, Format>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, format) = (envelope.py(), format.get());
+        let unreadable = || {
+            PyValueError::new_err(
+                "these bytes are no envelope of this codec and format\nhint: open what `seal` made, with the same two",
+            )
+        };
+        let bytes = Bytes::copy_from_slice(envelope.as_bytes());
+        let opened = self.0.open(&KEYLESS, &bytes).map_err(|_| unreadable())?;
+        if opened.meta.format != format.number() {
+            return Err(unreadable());
+        }
+        let value = format.decode(py, &opened.payload, None)?;
+        value
+            .map(|value| value.into_bound(py))
+            .map_err(|_| unreadable())
+    }
+
     /// Has what is pickled sealed with a keyring that seals nothing else.
     fn seal_pickles(&self, py: Python<'_>, keyring: &Bound<'_, Keyring>) -> PyResult<()> {
         let config = Config {
@@ -133,7 +193,7 @@ impl Sealer {
 
     /// The pipeline for values of this format.
     fn of(&self, format: u8) -> Result<&Pipeline, Error> {
-        if self.config.keyring.is_some() || format != Format::Pickle.number() {
+        if self.config.keyring.is_some() || format != Number::Pickle.number() {
             return Ok(&self.pipeline);
         }
         self.pickles.get().ok_or_else(|| {
@@ -144,7 +204,12 @@ impl Sealer {
         })
     }
 
-    fn opened(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+    fn opened(
+        &self,
+        binding: &Binding<'_>,
+        envelope: &Bytes,
+        is_whole: bool,
+    ) -> Result<Opened, Refusal> {
         if self.config.keyring.is_some() {
             return self.pipeline.open(binding, envelope);
         }
@@ -153,9 +218,10 @@ impl Sealer {
         let is_sealed = envelope.get(SUITE) == Some(&Suite::Mac.number());
         let opened = match self.pickles.get() {
             Some(pickles) if is_sealed => pickles.open(binding, envelope)?,
+            _ if is_whole => self.pipeline.open_whole(binding, envelope)?,
             _ => self.pipeline.open(binding, envelope)?,
         };
-        let is_pickled = opened.meta.format == Format::Pickle.number();
+        let is_pickled = opened.meta.format == Number::Pickle.number();
         if is_pickled == is_sealed {
             Ok(opened)
         } else {
@@ -170,11 +236,26 @@ impl Seals for Sealer {
     }
 
     fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+        self.open_calmly(binding, envelope, false)
+    }
+
+    fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+        self.open_calmly(binding, envelope, true)
+    }
+}
+
+impl Sealer {
+    fn open_calmly(
+        &self,
+        binding: &Binding<'_>,
+        envelope: &Bytes,
+        is_whole: bool,
+    ) -> Result<Opened, Refusal> {
         // What was found out stops the whole look: a farther tier's answer would be written over the evidence.
         if self.raises && ALARM.get() {
             return Err(Refusal::Tampered);
         }
-        let opened = self.opened(binding, envelope);
+        let opened = self.opened(binding, envelope, is_whole);
         if self.raises && matches!(opened, Err(Refusal::Tampered)) {
             ALARM.set(true);
         }

@@ -4,7 +4,7 @@
 //! be asked again, and whoever drives it sees to that.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -90,6 +90,20 @@ where
         py.detach(|| thread::sleep(left.min(SIGNALS)));
         py.check_signals()?;
     }
+}
+
+/// What is asked, or None once that has taken longer than `limit`.
+pub(crate) async fn within<F: Future + Send>(future: F, limit: Duration) -> Option<F::Output> {
+    let mut future = Box::pin(future);
+    let mut nap = None;
+    poll_fn(move |context| {
+        if let Poll::Ready(answer) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(answer));
+        }
+        let nap = nap.get_or_insert_with(|| Nap(Instant::now() + limit));
+        Pin::new(nap).poll(context).map(|()| None)
+    })
+    .await
 }
 
 /// As [`drive`], for what is short and must not be left half done: signals are seen afterwards.

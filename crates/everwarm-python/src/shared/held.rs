@@ -6,18 +6,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::clock::Instant;
 use everwarm_core::codec::{Meta, Spans};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::store::Condition;
 use everwarm_core::using::Read;
-use everwarm_engine::stack::{Change, Done, Place, Stack, Stored};
+use everwarm_engine::stack::{Change, Done, Glance, Need, Place, Stack, Stored};
 use everwarm_engine::{Amendment, Put};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt};
 
-use crate::entries::keyed_whole;
+use crate::entries::{ends, keyed_whole};
 use crate::errors;
 use crate::given::{many, whole};
 use crate::home::{Home, Keyed};
@@ -75,8 +74,16 @@ impl<'a> Held<'a> {
     /// As [`read`](Self::read), of entries that `read` takes.
     pub(crate) fn read_if(&self, py: Python<'_>, read: Read) -> PyResult<Option<Kept>> {
         let since = self.home.engine.stamp();
-        let asked = self.stack.get(self.place.clone(), Arc::new([]), read);
-        let stored = drive(py, asked)?;
+        codec::calm();
+        let stored = match py.detach(|| self.stack.glance(&self.place, read)) {
+            Glance::Found(stored) if stored.is_to_slide() => {
+                let lengthened = self.stack.lengthened(self.place.clone(), stored);
+                Some(drive(py, lengthened)?)
+            }
+            Glance::Found(stored) => Some(stored),
+            Glance::Nothing => None,
+            Glance::Unclear => drive(py, self.stack.get(self.place.clone(), Arc::new([]), read))?,
+        };
         codec::check(py, &self.place.name)?;
         let Some(stored) = stored else {
             return Ok(None);
@@ -97,6 +104,7 @@ impl<'a> Held<'a> {
 
     /// Puts a value by hand.
     pub(crate) fn put(&self, py: Python<'_>, given: &Given<'_>) -> PyResult<()> {
+        let since = self.home.engine.stamp();
         match self.link.encoded(py, self.home, given.value)? {
             Some(payload) => {
                 let set = self
@@ -104,12 +112,13 @@ impl<'a> Held<'a> {
                     .set(self.place.clone(), payload, self.meta(given));
                 finish(py, set);
             }
-            // What lies there is no longer the entry's value.
+            // What lies there is no longer the entry's value. Memory has it alone, and has to hear of its tags all the same.
             None => {
+                self.stack.note(given.tags);
                 finish(py, self.stack.delete(self.place.clone()));
             }
         }
-        self.remember(py, given);
+        self.remember(py, given, since);
         Ok(())
     }
 
@@ -124,7 +133,8 @@ impl<'a> Held<'a> {
             return Ok(false);
         };
         let meta = self.meta(given);
-        let done = self.amend(py, move |there| {
+        let since = self.home.engine.stamp();
+        let done = self.amend_store(py, move |there| {
             let holds = match condition {
                 Condition::Absent => there.is_none(),
                 Condition::Present => there.is_some(),
@@ -136,19 +146,31 @@ impl<'a> Held<'a> {
                 true => Change::Write(payload.clone(), meta.clone(), true),
                 false => Change::Keep(false),
             }
-        })?;
-        if done {
-            self.remember(py, given);
+        });
+        match done {
+            Ok(true) => self.remember(py, given, since),
+            _ => self.forget(),
         }
-        Ok(done)
+        done
     }
 
-    /// Looks at the entry in the last tier and changes it in one step.
+    /// Looks at the entry in the last tier and changes it in one step; memory lets go of it.
     pub(crate) fn amend<R: Send + 'static>(
+        &self,
+        py: Python<'_>,
+        change: impl FnMut(Option<&Stored>) -> Change<R> + Send + 'static,
+    ) -> PyResult<R> {
+        let amended = self.amend_store(py, change);
+        self.forget();
+        amended
+    }
+
+    fn amend_store<R: Send + 'static>(
         &self,
         py: Python<'_>,
         mut change: impl FnMut(Option<&Stored>) -> Change<R> + Send + 'static,
     ) -> PyResult<R> {
+        self.link.require(py, Need::Changes)?;
         // What was tampered with is no entry, and must not be taken for an empty place.
         let change = move |there: Option<&Stored>| match codec::is_alarmed() {
             true => Change::Keep(None),
@@ -159,7 +181,6 @@ impl<'a> Held<'a> {
             },
         };
         let amended = finish(py, self.stack.amend(self.place.clone(), change));
-        self.forget();
         codec::check(py, &self.place.name)?;
         match amended {
             Ok(Some(give)) => Ok(give),
@@ -223,23 +244,26 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// Has memory keep what the stores were given.
-    fn remember(&self, py: Python<'_>, given: &Given<'_>) {
-        self.forget();
+    /// Has memory keep what the stores were given since then, unless it was invalidated meanwhile.
+    fn remember(&self, py: Python<'_>, given: &Given<'_>, since: everwarm_engine::Stamp) {
         if !self.home.has_memory() {
+            self.forget();
             return;
         }
-        let deadline = self.home.kept_until(given.lifetime.serve_until());
-        self.home.engine.put(Put {
+        let lifetime = self.home.in_memory(given.lifetime);
+        let [own, _] = self.link.own_tags(&self.place);
+        let put = Put {
             scope: &self.home.scope,
             hash: self.keyed.hash,
             key: self.keyed.key.clone(),
             value: given.value.clone(),
-            deadline,
+            lifetime,
             tags: &self.tags(given.tags),
             weight: given.weight,
-        });
-        self.watch(py, deadline);
+        };
+        if self.home.engine.supersede(put, &own, since) {
+            self.watch(py, &lifetime);
+        }
     }
 
     /// Has memory take over what the stores have, unless something came between.
@@ -250,18 +274,18 @@ impl<'a> Held<'a> {
         if !self.home.has_memory() {
             return;
         }
-        let deadline = self.home.kept_until(kept.deadline(self.home.engine.now()));
+        let lifetime = self.home.in_memory(kept.lifetime);
         let put = Put {
             scope: &self.home.scope,
             hash: self.keyed.hash,
             key: self.keyed.key.clone(),
             value: kept.value.clone(),
-            deadline,
+            lifetime,
             tags: &self.tags(&kept.told.tags),
             weight,
         };
         if self.home.engine.fill(put, kept.told.age, since) {
-            self.watch(py, deadline);
+            self.watch(py, &lifetime);
         }
     }
 
@@ -276,8 +300,8 @@ impl<'a> Held<'a> {
         given.iter().cloned().chain(own).collect()
     }
 
-    fn watch(&self, py: Python<'_>, deadline: Instant) {
-        if deadline != Instant::NEVER {
+    fn watch(&self, py: Python<'_>, lifetime: &Lifetime) {
+        if ends(lifetime) {
             Table::watch(self.home.table(py));
         }
     }
@@ -288,6 +312,7 @@ pub(crate) fn as_it_is(stored: &Stored) -> Meta {
     let mut meta = stored.opened.meta.clone();
     meta.spans.fresh = stored.remaining;
     meta.spans.quiet = None;
+    meta.spans.slide = meta.spans.slide.map(|slide| slide.aged(stored.age));
     meta
 }
 
@@ -306,8 +331,18 @@ pub(crate) fn change(amendment: Amendment<'_>) -> impl Fn(&Stored, &mut Meta) + 
     move |stored, meta| {
         match dated {
             Dated::Anew(span) => meta.spans.fresh = span,
-            Dated::AsBefore => meta.spans = stored.opened.meta.spans,
+            Dated::AsBefore => {
+                let spans = stored.opened.meta.spans;
+                let given = spans.slide.map(|slide| slide.by);
+                meta.spans = Spans {
+                    fresh: given.or(spans.fresh),
+                    ..spans
+                };
+            }
             Dated::Not => {}
+        }
+        if !matches!(dated, Dated::Not) {
+            meta.spans.slide = None;
         }
         for tag in &tags {
             if !meta.tags.contains(tag) {
@@ -471,7 +506,7 @@ pub(crate) fn put_many(
                 hash: keyed.hash,
                 key: keyed.key.clone(),
                 value: value.clone(),
-                deadline: lifetime.serve_until(),
+                lifetime: *lifetime,
                 tags,
                 weight,
             });
@@ -485,11 +520,12 @@ pub(crate) fn put_many(
             None => held.put(py, &given)?,
         }
     }
+    let since = home.engine.stamp();
     if let Some((first, _)) = puts.first() {
         finish(py, first.stack.set_many(together));
     }
     for (held, given) in &puts {
-        held.remember(py, given);
+        held.remember(py, given, since);
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! How the values of one function, or of a cache's own entries, lie in its stores.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::key::{Header, Heading, Limit};
-use everwarm_engine::stack::{Done, Older, Place};
+use everwarm_engine::stack::{Done, Need, Older, Place};
 use pyo3::prelude::*;
 
+use crate::errors;
 use crate::format::Plan as Format;
 use crate::home::Keyed;
 use crate::keys;
@@ -14,6 +16,7 @@ use crate::tenant::Tenant;
 use super::Shared;
 use super::drive::{drive, finish};
 use super::naming::OWN;
+use super::upgrade::{Declared, Upgrade};
 
 /// How many of them an entry has.
 pub(crate) const OWN_TAGS: usize = 2;
@@ -30,17 +33,21 @@ pub(crate) struct Link {
     /// The tag of all its entries.
     tag: Arc<str>,
     nobody: Arc<[u8]>,
-    older: Arc<[Older]>,
+    none_older: Arc<[Older]>,
+    older: Box<[Upgrade]>,
 }
 
 impl Link {
-    /// The link of a function with this header and schema.
+    /// The link of a function with this header and schema, which lay under older names before.
     pub(crate) fn new(
         shared: Arc<Shared>,
         header: &Header<'_>,
-        schema: &str,
-        format: Py<Format>,
+        (schema, format): (&str, Py<Format>),
+        older: Vec<Declared<'_>>,
     ) -> Result<Self, Limit> {
+        let older = older.into_iter();
+        let older = older.map(|declared| Upgrade::new(&shared, header, declared));
+        let older = older.collect::<Result<_, _>>()?;
         let outer = shared.naming.function(header.function);
         Ok(Self {
             heading: Heading::new(shared.naming.namespace(), header, schema)?,
@@ -49,7 +56,8 @@ impl Link {
             outer,
             schema: schema.into(),
             nobody: Arc::new([]),
-            older: Arc::new([]),
+            none_older: Arc::new([]),
+            older,
             shared,
             format,
         })
@@ -66,9 +74,14 @@ impl Link {
             version: "",
             parameters: &[],
         };
-        Self::new(Arc::clone(shared), &header, "", format.unbind())
-            .map(Arc::new)
-            .map_err(|limit| keys::beyond(py, limit))
+        Self::new(
+            Arc::clone(shared),
+            &header,
+            ("", format.unbind()),
+            Vec::new(),
+        )
+        .map(Arc::new)
+        .map_err(|limit| keys::beyond(py, limit))
     }
 
     /// What the entry of a key is called; None if the key means nothing in other processes.
@@ -85,24 +98,55 @@ impl Link {
         Some(if self.function.is_empty() {
             self.place_of(&name, tenant)
         } else {
-            self.placed(&name, digest.as_bytes(), tenant)
+            Place {
+                older: self.older_places(keyed),
+                ..self.placed(name.into(), digest.as_bytes()[..].into(), tenant)
+            }
         })
     }
 
     /// The place of an object by its stored name: a walk knows no more.
     pub(crate) fn place_of(&self, name: &str, tenant: Option<&Tenant>) -> Place {
-        self.placed(name, name.as_bytes(), tenant)
+        let name: Arc<str> = name.into();
+        self.placed(Arc::clone(&name), name.into(), tenant)
     }
 
-    fn placed(&self, name: &str, key: &[u8], tenant: Option<&Tenant>) -> Place {
+    fn placed(&self, name: Arc<str>, key: Arc<[u8]>, tenant: Option<&Tenant>) -> Place {
         Place {
-            name: name.into(),
+            name,
             function: Arc::clone(&self.outer),
             schema: Arc::clone(&self.schema),
-            key: key.into(),
+            key,
             tenant: Arc::clone(tenant.map_or(&self.nobody, |tenant| &tenant.0)),
-            older: Arc::clone(&self.older),
+            older: Arc::clone(&self.none_older),
         }
+    }
+
+    /// Where the entry of a key lay before.
+    fn older_places(&self, keyed: &Keyed) -> Arc<[Older]> {
+        if self.older.is_empty() {
+            return Arc::clone(&self.none_older);
+        }
+        let older = self.older.iter();
+        older
+            .map(|upgrade| upgrade.place(&self.shared, &self.outer, keyed))
+            .collect()
+    }
+
+    /// The older name by its number among a place's.
+    pub(super) fn upgrade(&self, number: usize) -> Option<&Upgrade> {
+        self.older.get(number)
+    }
+
+    /// Refuses what the stores cannot do.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub(crate) fn require(&self, py: Python<'_>, need: Need) -> PyResult<()> {
+        let stack = self.shared.stack(py)?;
+        stack
+            .require(need)
+            .map_err(|error| errors::raise(py, &error))
     }
 
     /// Invalidates tags in the stores: what was computed under them is gone there.
@@ -111,6 +155,26 @@ impl Link {
             return Ok(Done::Now);
         }
         Ok(finish(py, self.shared.stack(py)?.invalidate(tags.into())))
+    }
+
+    /// Suspends tags in the stores for a span, or resumes them.
+    pub(crate) fn suspend(
+        &self,
+        py: Python<'_>,
+        tags: &[Arc<str>],
+        span: Option<Duration>,
+    ) -> PyResult<Done> {
+        let stack = self.shared.stack(py)?;
+        Ok(match (tags.is_empty(), span) {
+            (true, _) => Done::Now,
+            (false, Some(span)) => finish(py, stack.suspend(tags.into(), span)),
+            (false, None) => finish(py, stack.resume(tags.into())),
+        })
+    }
+
+    /// Whether the stores can suspend tags.
+    pub(crate) fn can_suspend(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.shared.stack(py)?.can_suspend())
     }
 
     /// Clears the whole namespace in the stores.
@@ -160,6 +224,11 @@ impl Link {
     /// The function as stores know it; empty for objects.
     pub(crate) fn own_function(&self) -> Arc<str> {
         Arc::clone(&self.outer)
+    }
+
+    /// The schema of the values, as the stored names have it.
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
     }
 
     /// The name of the function; empty for objects.

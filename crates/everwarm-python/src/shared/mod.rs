@@ -12,6 +12,7 @@ mod names;
 mod naming;
 mod remote;
 mod tier;
+mod upgrade;
 
 use std::mem;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::codec::Codec as Seals;
+use everwarm_core::lifetime::Lifetime;
+use everwarm_core::store::Store;
 use everwarm_engine::stack::{Event, Options, Stack, Tier, TierStats};
 use everwarm_engine::{Bounds, Ticker, process};
 use parking_lot::Mutex;
@@ -33,14 +36,16 @@ use crate::errors;
 use crate::modules;
 
 pub(crate) use codec::{Codec, check as check_tampering};
-pub(crate) use drive::{Step, drive, step_calmly};
+pub(crate) use drive::{Alarm, Step, drive, finish, step, step_calmly};
 pub(crate) use held::{Given, Held};
 pub(crate) use keyring::{Key, Keyring, key_of_password};
 pub(crate) use link::{Link, OWN_TAGS};
 pub(crate) use names::Names;
+pub(crate) use naming::OWN;
 pub(crate) use naming::{Naming, shown};
-pub(crate) use remote::{Computed, Kept, Remote};
+pub(crate) use remote::{Computed, Kept, Remote, Standing, Taken, Writing};
 pub(crate) use tier::check_store;
+pub(crate) use upgrade::Declared;
 
 /// The stores of one cache.
 pub(crate) struct Shared {
@@ -52,6 +57,8 @@ pub(crate) struct Shared {
     ticker: Ticker,
     /// Whether the last store does not tell what others change.
     is_silent: AtomicBool,
+    /// Whether the last store could not be opened, so that another one stands in.
+    is_cut_off: AtomicBool,
     /// Locked by attached threads only, so that it is free at every fork.
     stack: Mutex<Option<Made>>,
 }
@@ -96,6 +103,7 @@ impl Shared {
             codec: Arc::clone(&plan.codec.0) as Arc<dyn Seals>,
             ticker: plan.ticker,
             is_silent: AtomicBool::new(false),
+            is_cut_off: AtomicBool::new(false),
             stack: Mutex::new(None),
         };
         shared.stack(py)?;
@@ -126,6 +134,8 @@ impl Shared {
     fn make(&self, py: Python<'_>) -> PyResult<Arc<Stack>> {
         let opened = self.tiers.iter().map(|recipe| recipe.open(py));
         let opened = opened.collect::<PyResult<Vec<_>>>()?;
+        let is_cut_off = opened.last().is_some_and(Option::is_none);
+        self.is_cut_off.store(is_cut_off, Ordering::Relaxed);
         let mut tiers: Vec<Tier> = opened.into_iter().flatten().collect();
         if tiers.is_empty() {
             tiers.push(tier::Recipe::alone(self.ticker.clone()));
@@ -148,12 +158,29 @@ impl Shared {
         self.is_silent.load(Ordering::Relaxed)
     }
 
-    /// Until when memory keeps what is fresh until `deadline`.
-    pub(crate) fn kept_until(&self, deadline: Instant, now: Instant) -> Instant {
+    /// The store that all processes have in common.
+    ///
+    /// # Errors
+    /// `StoreError`, if it could not be opened.
+    pub(crate) fn last_store(&self, py: Python<'_>) -> PyResult<Arc<dyn Store>> {
+        let stack = self.stack(py)?;
+        if self.is_cut_off.load(Ordering::Relaxed) {
+            return Err(errors::cut_off(py));
+        }
+        Ok(Arc::clone(stack.last_store()))
+    }
+
+    /// The part of a life that an entry spends in memory.
+    pub(crate) fn in_memory(&self, lifetime: Lifetime, now: Instant) -> Lifetime {
+        // Stores lengthen lives: a read that does so asks them.
+        let lifetime = match now < lifetime.fresh_until() {
+            true => lifetime.ended_by(lifetime.slide_from()),
+            false => lifetime,
+        };
         if self.is_silent() {
-            deadline.min(now.after(UNTOLD))
+            lifetime.ended_by(now.after(UNTOLD))
         } else {
-            deadline
+            lifetime
         }
     }
 

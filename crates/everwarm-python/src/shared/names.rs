@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::vec;
 
 use everwarm_core::codec::Meta;
-use everwarm_engine::stack::Stack;
+use everwarm_engine::stack::{Need, Stack};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -44,6 +44,7 @@ impl Names {
         link: &Arc<Link>,
         (prefix, tenant): (Vec<u8>, Option<Tenant>),
     ) -> PyResult<Self> {
+        link.require(py, Need::Scan)?;
         Ok(Self {
             stack: link.shared.stack(py)?,
             link: Arc::clone(link),

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use everwarm_codec::names::{Named, Names};
-use everwarm_core::key::{Digest, prefix};
+use everwarm_core::key::{Digest, Header, Heading, Limit, prefix};
 use everwarm_core::mark::{Tag, TagKind};
+use everwarm_engine::primitives::MARK;
 
 use crate::tenant::Tenant;
 
@@ -92,6 +93,30 @@ impl Naming {
             None => name.push_str(&plain[plain.len() - NAMED..]),
         }
         name
+    }
+
+    /// What a lock, a limiter or the like is called in stores, from the canonical bytes of what its user calls it: outside of every
+    /// namespace's own entries, so that nothing clears it.
+    pub(crate) fn primitive(
+        &self,
+        kind: &str,
+        tenant: Option<&Tenant>,
+        arguments: &[u8],
+    ) -> Result<String, Limit> {
+        let header = Header {
+            function: kind,
+            version: "",
+            parameters: &[],
+        };
+        let (plain, digest) = Heading::new(&self.namespace, &header, "")?.name(arguments);
+        Ok(match &self.names {
+            Some(names) => {
+                let bytes = tenant.map_or(&[][..], |tenant| &tenant.0);
+                let hidden = names.hide(Named::Lock, bytes, &self.namespace, digest.as_bytes());
+                format!("{MARK}{}{}", prefix(&[&self.outer]), &hidden[..NAMED])
+            }
+            None => format!("{MARK}{plain}"),
+        })
     }
 
     /// What the stored names of a tenant's own entries begin with, after the namespace.
@@ -179,5 +204,6 @@ pub(crate) fn shown(tag: &str) -> Option<String> {
     let Some(veiled) = tag.strip_prefix(VEILED) else {
         return Some(tag.to_owned());
     };
-    veiled.split_once(' ').map(|(_, tag)| tag.to_owned())
+    let (_, tag) = veiled.split_once(' ')?;
+    (!tag.starts_with(OWN)).then(|| tag.to_owned())
 }

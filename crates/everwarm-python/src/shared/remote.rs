@@ -4,10 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::clock::Instant;
 use everwarm_core::codec::{Meta, Refusal, Spans};
+use everwarm_core::judge::{Freshness, Judgement};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::using::Read;
+use everwarm_engine::LeadId;
 use everwarm_engine::stack::{Fetched, Place, Seat, Stack, Stored, Written};
 use pyo3::prelude::*;
 
@@ -18,19 +19,23 @@ use crate::home::Home;
 use crate::object::Object;
 
 use super::codec;
-use super::drive::{drive, finish};
+use super::drive::{drive, finish, within};
 use super::link::Link;
 
 /// The part of a computation that the stores have.
 pub(crate) struct Remote {
-    link: Arc<Link>,
-    stack: Arc<Stack>,
+    pub(super) link: Arc<Link>,
+    pub(super) stack: Arc<Stack>,
+    /// The lead whose value it is about.
+    pub(super) lead: LeadId,
+    /// Whether anything may be stored.
+    pub(super) stores: bool,
     place: Place,
     /// The canonical bytes of a key that is to be listed.
     key: Option<Vec<u8>>,
     /// The tags that follow from the arguments.
     tags: Arc<[Arc<str>]>,
-    seat: Option<Seat>,
+    pub(super) seat: Option<Seat>,
 }
 
 /// What is said of a value that is refused, where values are secret.
@@ -40,6 +45,51 @@ const SECRET: &str = "a part of it cannot be stored\nhint: `strict=True` raises 
 pub(crate) struct Kept {
     pub(crate) value: Object,
     pub(crate) told: Told,
+    /// What is left of its life, on the clock of the cache.
+    pub(crate) lifetime: Lifetime,
+    /// What it is worth.
+    pub(crate) judgement: Judgement,
+}
+
+/// What came of asking stores.
+pub(crate) enum Taken {
+    /// A value to serve.
+    Kept(Kept),
+    /// The seat: this process computes, with the value to be served if that fails.
+    Seat(Option<Kept>),
+    /// Bytes that are no value: the seat has to be asked for.
+    Unreadable,
+    /// Another process computes behind an old value.
+    Elsewhere,
+}
+
+/// Whose a computed value is, once stores were asked to take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Everybody's: memory may keep it.
+    Kept,
+    /// Theirs who wait for it: memory does not keep it.
+    Shared,
+    /// Its own caller's: it was overtaken elsewhere, and who waits for it may have come after that.
+    Overtaken,
+}
+
+impl Standing {
+    /// That of a value which has no place in stores.
+    pub(crate) fn of_memory(home: &Home) -> Self {
+        match home.is_secret() {
+            true => Self::Shared,
+            false => Self::Kept,
+        }
+    }
+
+    /// That of a value which was not overtaken.
+    fn valid(home: &Home) -> Self {
+        match home.has_memory() {
+            true => Self::Kept,
+            false => Self::Shared,
+        }
+    }
 }
 
 /// What is to be stored of a computed value.
@@ -51,17 +101,28 @@ pub(crate) struct Computed<'a> {
     pub(crate) computed_in: Duration,
 }
 
+/// What is to be written of a computed value.
+pub(crate) enum Writing {
+    /// Nothing; whose the value is all the same.
+    Nothing(Standing),
+    /// Its bytes.
+    Value(Box<Seat>, Vec<u8>, Box<Meta>),
+}
+
 impl Remote {
     /// Of the entry of a key; None if it has no place in stores.
     pub(crate) fn new(
         py: Python<'_>,
         link: &Arc<Link>,
+        (lead, stores): (LeadId, bool),
         (place, key): (Place, Option<Vec<u8>>),
         tags: &[Arc<str>],
     ) -> PyResult<Self> {
         Ok(Self {
             stack: link.shared.stack(py)?,
             link: Arc::clone(link),
+            lead,
+            stores,
             place,
             key,
             tags: tags.into(),
@@ -75,35 +136,85 @@ impl Remote {
             .fetch(self.place.clone(), Arc::clone(&self.tags), read)
     }
 
-    /// What the stores have, waiting where another process computes; None once this one is to compute.
+    /// Asks the stores, for a caller who was given an old value, for what somebody has computed since, else for the seat.
+    pub(crate) fn ask_behind(&self) -> impl Future<Output = Fetched> + Send + use<> {
+        self.stack
+            .fetch_behind(self.place.clone(), Arc::clone(&self.tags))
+    }
+
+    /// The same entry for another lead, of which nothing was asked yet.
+    pub(crate) fn anew(&self, lead: LeadId) -> Self {
+        Self {
+            link: Arc::clone(&self.link),
+            stack: Arc::clone(&self.stack),
+            lead,
+            stores: self.stores,
+            place: self.place.clone(),
+            key: self.key.clone(),
+            tags: Arc::clone(&self.tags),
+            seat: None,
+        }
+    }
+
+    /// The tags of the entry in memory.
+    pub(crate) fn tags(&self) -> Vec<Arc<str>> {
+        let own = self.link.own_tags(&self.place);
+        self.tags.iter().cloned().chain(own).collect()
+    }
+
+    /// What it is for the stack.
+    pub(crate) fn wanted(&self) -> (Place, Arc<[Arc<str>]>) {
+        (self.place.clone(), Arc::clone(&self.tags))
+    }
+
+    /// Where it lies.
+    pub(crate) fn stack(&self) -> &Arc<Stack> {
+        &self.stack
+    }
+
+    /// What the stores have, waiting where another process computes, but no longer than `limit`; the seat, once this one is to
+    /// compute.
     pub(crate) fn fetch(
         &mut self,
         py: Python<'_>,
         home: &Home,
         read: Read,
-    ) -> PyResult<Option<Kept>> {
+        limit: Duration,
+    ) -> PyResult<Option<Taken>> {
         let mut read = read;
         loop {
-            let fetched = drive(py, self.ask(read))?;
-            codec::check(py, &self.place.name)?;
-            if let Some(kept) = self.take(py, home, fetched) {
-                return Ok(Some(kept));
-            }
-            if self.seat.is_some() {
+            let Some(fetched) = drive(py, within(self.ask(read), limit))? else {
                 return Ok(None);
+            };
+            codec::check(py, &self.place.name)?;
+            match self.take(py, home, fetched) {
+                Taken::Unreadable => read = Read::Nothing,
+                taken => return Ok(Some(taken)),
             }
-            read = Read::Nothing;
         }
     }
 
-    /// Takes what was fetched: the value, or else the seat. With neither the bytes were no value, and the seat has to be asked for.
-    pub(crate) fn take(&mut self, py: Python<'_>, home: &Home, fetched: Fetched) -> Option<Kept> {
+    /// Takes what was fetched.
+    pub(crate) fn take(&mut self, py: Python<'_>, home: &Home, fetched: Fetched) -> Taken {
         match fetched {
-            Fetched::Lead(seat) => {
+            Fetched::Lead(mut seat) => {
+                let old = seat.take_old();
                 self.seat = Some(seat);
-                None
+                Taken::Seat(old.and_then(|old| self.link.decoded(py, &self.stack, home, old)))
             }
-            Fetched::Found(stored) => self.link.decoded(py, &self.stack, home, stored),
+            Fetched::Older(stored, seat) => {
+                self.seat = Some(seat);
+                match self.upgraded(py, home, *stored) {
+                    Some(kept) => Taken::Kept(kept),
+                    None if self.seat.is_some() => Taken::Seat(None),
+                    None => Taken::Unreadable,
+                }
+            }
+            Fetched::Elsewhere => Taken::Elsewhere,
+            Fetched::Found(stored) => match self.link.decoded(py, &self.stack, home, stored) {
+                Some(kept) => Taken::Kept(kept),
+                None => Taken::Unreadable,
+            },
         }
     }
 
@@ -112,23 +223,40 @@ impl Remote {
         &self.place.name
     }
 
-    /// Whether this process is to compute.
-    pub(crate) fn leads(&self) -> bool {
-        self.seat.is_some()
+    /// Stores a computed value.
+    pub(crate) fn settle(
+        self,
+        py: Python<'_>,
+        home: &Home,
+        computed: &Computed<'_>,
+    ) -> PyResult<Standing> {
+        let (stack, link) = (Arc::clone(&self.stack), Arc::clone(&self.link));
+        Ok(match self.write(py, home, computed)? {
+            Writing::Nothing(standing) => standing,
+            Writing::Value(seat, payload, meta) => {
+                link.standing(home, &finish(py, stack.settle(*seat, payload, *meta)))
+            }
+        })
     }
 
-    /// Stores a computed value; whether memory may keep it too: not if it was invalidated elsewhere meanwhile.
-    pub(crate) fn settle(
+    /// What is to be written of a computed value.
+    pub(crate) fn write(
         mut self,
         py: Python<'_>,
         home: &Home,
         computed: &Computed<'_>,
-    ) -> PyResult<bool> {
+    ) -> PyResult<Writing> {
         let Some(seat) = self.seat.take() else {
-            return Ok(true);
+            return Ok(Writing::Nothing(Standing::valid(home)));
         };
         let Some(payload) = self.link.encoded(py, home, computed.value)? else {
-            return Ok(!self.stack.is_overtaken(&seat, computed.tags));
+            return Ok(Writing::Nothing(
+                if self.stack.is_overtaken(&seat, computed.tags) {
+                    Standing::Overtaken
+                } else {
+                    Standing::valid(home)
+                },
+            ));
         };
         let tags = self.tags.iter().chain(computed.tags);
         let meta = Meta {
@@ -138,17 +266,26 @@ impl Remote {
             key: self.key.take(),
             ..self.link.meta()
         };
-        let written = finish(py, self.stack.settle(seat, payload, meta));
-        Ok(match written {
-            Written::Overtaken => false,
-            // Whoever wrote or deleted the entry meanwhile tells memory so, if the store tells anything.
-            Written::Lost => !self.link.shared.is_silent(),
-            _ => true,
-        })
+        Ok(Writing::Value(Box::new(seat), payload, Box::new(meta)))
+    }
+
+    /// Where it lies, and what is known of there.
+    pub(crate) fn home(&self) -> (Arc<Stack>, Arc<Link>) {
+        (Arc::clone(&self.stack), Arc::clone(&self.link))
     }
 }
 
 impl Link {
+    /// Whose a value is of which this became.
+    pub(crate) fn standing(&self, home: &Home, written: &Written) -> Standing {
+        match written {
+            Written::Overtaken => Standing::Overtaken,
+            // Whoever wrote or deleted the entry meanwhile tells memory so, if the store tells anything.
+            Written::Lost if self.shared.is_silent() => Standing::Overtaken,
+            _ => Standing::valid(home),
+        }
+    }
+
     /// What is known of every value of this function.
     pub(crate) fn meta(&self) -> Meta {
         Meta {
@@ -197,18 +334,26 @@ impl Link {
         let Stored {
             opened,
             remaining: left,
+            judgement,
             age,
             tier,
             version,
-            older: _,
+            older,
         } = stored;
-        if opened.meta.format != self.format.get().number() {
+        let upgrade = older.and_then(|number| self.upgrade(number));
+        let format = upgrade.map_or(&self.format, |upgrade| &upgrade.format);
+        if opened.meta.format != format.get().number() {
             stack.count_refused(tier, Refusal::Unreadable);
             return None;
         }
-        match self.format.get().decode(py, &opened.payload, None) {
+        match format.get().decode_payload(py, &opened.payload) {
             Ok(Ok(value)) => Some(Kept {
-                value,
+                value: match upgrade {
+                    Some(upgrade) => upgrade.converted(py, home, value)?,
+                    None => value,
+                },
+                lifetime: opened.meta.spans.remaining(home.engine.now(), age),
+                judgement,
                 told: Told {
                     age,
                     left,
@@ -238,10 +383,16 @@ fn refusal_of(unreadable: &Unreadable) -> Refusal {
 }
 
 impl Kept {
-    /// When it is fresh no longer, on the clock of a cache.
-    pub(crate) fn deadline(&self, now: Instant) -> Instant {
-        self.told
-            .left
-            .map_or(Instant::NEVER, |left| now.after(left))
+    /// Whether it is within its ttl.
+    pub(crate) fn freshness(&self) -> Freshness {
+        match self.judgement {
+            Judgement::Serve(freshness) | Judgement::ServeAndRefresh(freshness) => freshness,
+            Judgement::OnlyIfError | Judgement::Gone => Freshness::Stale,
+        }
+    }
+
+    /// Whether it is due to be computed anew.
+    pub(crate) fn is_due(&self) -> bool {
+        self.judgement != Judgement::Serve(Freshness::Fresh)
     }
 }

@@ -1,6 +1,7 @@
 //! Stores that users write in Python, and native ones as Python sees them.
 
 mod argument;
+mod chaos;
 mod facets;
 mod failure;
 mod opened;
@@ -28,5 +29,6 @@ pub(crate) fn of_object(object: &Bound<'_, PyAny>) -> PyResult<Arc<dyn Store>> {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<OpenedStore>()?;
+    module.add_function(wrap_pyfunction!(chaos::chaos_store, module)?)?;
     module.add_function(wrap_pyfunction!(opened::open_store, module)?)
 }

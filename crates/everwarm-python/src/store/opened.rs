@@ -23,7 +23,8 @@ use crate::errors;
 /// Entries of a memory store that was told no other bound.
 const MAX_ENTRIES: usize = 10_000;
 
-type Again = Arc<dyn Fn() -> Result<Arc<dyn Store>, Failure> + Send + Sync>;
+/// What opens another handle on the same place.
+pub(super) type Again = Arc<dyn Fn() -> Result<Arc<dyn Store>, Failure> + Send + Sync>;
 type FoundTuple<'py> = (Bound<'py, PyBytes>, Option<f64>, u64);
 
 /// A handle on a native store.
@@ -57,8 +58,7 @@ pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyR
             ));
         }
     };
-    let store = again().map_err(|failure| raise(py, &failure))?;
-    Ok(OpenedStore { store, again })
+    OpenedStore::new(again).map_err(|failure| raise(py, &failure))
 }
 
 fn ticker(hand: Option<ManualHand>) -> Ticker {
@@ -92,6 +92,19 @@ fn file(config: Config, hand: Option<ManualHand>) -> Again {
 }
 
 impl OpenedStore {
+    /// The first handle of a place.
+    pub(super) fn new(again: Again) -> Result<Self, Failure> {
+        Ok(Self {
+            store: again()?,
+            again,
+        })
+    }
+
+    /// What opens further ones.
+    pub(super) fn handles(&self) -> Again {
+        Arc::clone(&self.again)
+    }
+
     /// Another handle on the same place.
     pub(super) fn another(&self) -> Result<Arc<dyn Store>, Failure> {
         (self.again)()
@@ -179,6 +192,7 @@ impl OpenedStore {
             ("touch", self.store.touch().is_some()),
             ("generations", self.store.generations().is_some()),
             ("notify", self.store.notify().is_some()),
+            ("suspend", self.store.suspending().is_some()),
         ];
         offered
             .into_iter()
