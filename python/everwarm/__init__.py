@@ -14,15 +14,20 @@ import os as _os
 
 import everwarm._load  # noqa: F401 - the native side wants it loaded
 from everwarm import _drive
+from everwarm._background_stats import BackgroundStats, background_stats
+from everwarm._batch import Batch
 from everwarm._cache import Cache, cache
 from everwarm._config import configure
+from everwarm._context import DO_NOT_STORE, Context, context
 from everwarm._disabled import disabled
 from everwarm._errors import (
+    BatchMismatch,
     Closed,
     ConfigError,
     Error,
     KeyRefused,
     NotCached,
+    NotHeld,
     Recursion,
     StoreError,
     TenantMissing,
@@ -42,9 +47,14 @@ from everwarm._result import Result, Stats, TierStats, WhatIf
 from everwarm._store import Store
 
 __all__ = [
+    "BackgroundStats",
+    "Batch",
+    "BatchMismatch",
     "Cache",
     "Closed",
     "ConfigError",
+    "Context",
+    "DO_NOT_STORE",
     "Error",
     "Explanation",
     "Function",
@@ -52,6 +62,7 @@ __all__ = [
     "Keyed",
     "Keyring",
     "NotCached",
+    "NotHeld",
     "NotKeyed",
     "Policy",
     "Recursion",
@@ -66,8 +77,10 @@ __all__ = [
     "ValueRefused",
     "TierStats",
     "WhatIf",
+    "background_stats",
     "cache",
     "configure",
+    "context",
     "disabled",
     "lru_cache",
     "register",

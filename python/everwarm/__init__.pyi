@@ -1,14 +1,22 @@
 """One cache for Python and Rust."""
 
+from everwarm._background_stats import BackgroundStats as BackgroundStats
+from everwarm._background_stats import background_stats as background_stats
+from everwarm._batch import Batch as Batch
 from everwarm._cache import Cache as Cache
 from everwarm._cache import cache as cache
 from everwarm._config import configure as configure
+from everwarm._context import DO_NOT_STORE as DO_NOT_STORE
+from everwarm._context import Context as Context
+from everwarm._context import context as context
 from everwarm._disabled import disabled as disabled
+from everwarm._errors import BatchMismatch as BatchMismatch
 from everwarm._errors import Closed as Closed
 from everwarm._errors import ConfigError as ConfigError
 from everwarm._errors import Error as Error
 from everwarm._errors import KeyRefused as KeyRefused
 from everwarm._errors import NotCached as NotCached
+from everwarm._errors import NotHeld as NotHeld
 from everwarm._errors import Recursion as Recursion
 from everwarm._errors import StoreError as StoreError
 from everwarm._errors import TenantMissing as TenantMissing
@@ -31,9 +39,14 @@ from everwarm._result import WhatIf as WhatIf
 from everwarm._store import Store as Store
 
 __all__ = [
+    "BackgroundStats",
+    "Batch",
+    "BatchMismatch",
     "Cache",
     "Closed",
     "ConfigError",
+    "Context",
+    "DO_NOT_STORE",
     "Error",
     "Explanation",
     "Function",
@@ -41,6 +54,7 @@ __all__ = [
     "Keyed",
     "Keyring",
     "NotCached",
+    "NotHeld",
     "NotKeyed",
     "Policy",
     "Recursion",
@@ -55,8 +69,10 @@ __all__ = [
     "ValueRefused",
     "TierStats",
     "WhatIf",
+    "background_stats",
     "cache",
     "configure",
+    "context",
     "disabled",
     "lru_cache",
     "register",

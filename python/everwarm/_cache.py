@@ -8,6 +8,7 @@ import sys
 from everwarm import _config, _native, _options, _tenant, _tiers
 from everwarm._errors import ConfigError
 from everwarm._function import decorate
+from everwarm._load import load
 from everwarm._objects import Objects
 from everwarm._policy import Policy, check_format
 from everwarm._presets import Preset
@@ -30,6 +31,8 @@ class Cache(Objects):
     * ``eviction``: which entries leave for want of room: ``"adaptive"``, ``"sieve"``, ``"s3_fifo"``,
       ``"lru"``, ``"lfu"``, ``"fifo"`` or ``"ttl"``.
     * ``policy``: the default ``Policy`` of its functions and of ``set``.
+    * ``on_background_error``: a function of the error, called when work in the background failed; None: the
+      log ``everwarm`` has it.
     * ``clock``: an ``everwarm.testing.ManualClock`` that it reads instead of the system's.
     * ``format``: how values are written in stores, unless a policy says otherwise: ``"msgpack"``,
       ``"json"``, ``"arrow"``, ``"pickle"``, ``(dumps, loads)``, or an object with both.
@@ -42,6 +45,8 @@ class Cache(Objects):
     * ``on_tamper``: what becomes of an entry that was changed without the key: ``"miss"``, or ``"raise"`` a
       ``StoreError`` of kind ``"tampered"`` and leave it where it is.
     * ``tenant``: a ``ContextVar`` that says whose entries a call or a verb may meet.
+    * ``max_computations``: how many computations of its functions and of ``get_or_compute`` run at once;
+      None: as many as are asked for.
     * ``strict``: whether what cannot be done is raised: a value that stores cannot have, an invalidation that
       a store has not taken, a tenant that is missing.
 
@@ -74,6 +79,7 @@ class Cache(Objects):
         weigher=None,
         policy=None,
         on_remove=None,
+        on_background_error=None,
         clock=None,
         format="msgpack",
         compression=None,
@@ -83,6 +89,7 @@ class Cache(Objects):
         on_tamper="miss",
         tenant=None,
         strict=False,
+        max_computations=None,
     ):
         _config.check()
         settings = {
@@ -100,7 +107,8 @@ class Cache(Objects):
             )
         if clock is not None and not isinstance(clock, _native.Hand):
             raise ConfigError("clock is an everwarm.testing.ManualClock\nhint: write `clock=ManualClock()`")
-        for name, told in ("weigher", weigher), ("on_remove", on_remove):
+        listeners = ("on_remove", on_remove), ("on_background_error", on_background_error)
+        for name, told in ("weigher", weigher), *listeners:
             if told is not None and not callable(told):
                 kind, form = type(told).__name__, _FORMS[name]
                 raise ConfigError(f"{name}= takes a callable, not {kind}\nhint: write `{name}={form}`")
@@ -118,6 +126,9 @@ class Cache(Objects):
             _native.check_bounds(None, _config.fill(own)["max_bytes"].value, "adaptive")
         self._begin(own, policy, clock, weigher, on_remove, format)
         self._sealing, self._tenant, self._strict = sealing, tenant, strict
+        self._on_background_error = on_background_error
+        _native.check_computations(max_computations)
+        self._max_computations = max_computations
         sealing.codec(_config.fill(own)["keyring"].value)
         self._check(self._policy, "policy=")
 
@@ -127,6 +138,7 @@ class Cache(Objects):
         self._clock, self._weigher, self._on_remove = clock, weigher, on_remove
         self._format, self._depends_on = format, "nothing"
         self._sealing, self._tenant, self._strict = _SEALING, None, False
+        self._on_background_error = self._max_computations = None
         # What is to be encrypted, if anything is.
         self._encrypts = None
         # Clocks that tests hold it with.
@@ -240,22 +252,11 @@ class Cache(Objects):
         Asking does not count as a use: until the first one it says what would be taken now.
         """
         settings = self._first[1] if "_first" in self.__dict__ else self._filled()
-        given = _config.Taken(value=self._policy, source="argument" if self._policy._said else "default")
-        clock = self._clock or (self._hands[-1] if self._hands else None)
-        shown = {
-            **settings,
-            "stores": _config.masked(settings["stores"]),
-            "policy": given,
-            "clock": _config.Taken(
-                value="system" if clock is None else type(clock).__name__,
-                source="default" if clock is None else "argument" if clock is self._clock else "testing",
-            ),
-        }
-        return _config.Description(fields=shown)
+        return _config.Description(fields=load("everwarm._described").fields(self, settings))
 
     def _filled(self):
         own = self._own
-        if "ttl" in self._policy._said:
+        if "ttl" in self._policy._said and not callable(self._policy.ttl):
             own = {**own, "ttl": _config.Taken(value=self._policy.ttl, source="argument policy")}
         return _config.fill(own)
 
@@ -289,6 +290,7 @@ class Cache(Objects):
             codec=self._codec,
             tenant=self._tenant,
             strict=self._strict,
+            max_computations=self._max_computations,
         )
         # Of several threads that come here at once the first decides.
         table, taken, place = self.__dict__.setdefault("_first", (table, taken, _place_of_use()))
@@ -334,13 +336,49 @@ class Cache(Objects):
         if first is not None:
             first[0].leave()
 
-    def invalidates(self, *, tags=(), keys=()):
+    def batch(self, function=None, /, *, argument=None, chunk=None, collect=None, **keywords):
+        """Decorates a function over many ids, each of which is an entry of its own; gives a ``Batch``.
+
+        * ``argument``: the parameter that takes the ids: a list, tuple, set or mapping; None: the first one.
+        * ``chunk``: how many ids one call of the function takes at most; None: as many as are missing.
+        * ``collect``: how long ``load`` waits for others before it calls the function for all of them, or
+          until they are a ``chunk``: seconds, ``"2ms"``, a ``timedelta``; None: not at all.
+
+        The function gives a mapping from ids to values, or, for a list or tuple, a list in their order.
+        Further keywords are those of ``cache(...)``; what they are told of a call they are told of each id.
+
+        Raises ``ConfigError`` for what cannot take ids; a call raises ``BatchMismatch`` if the function's
+        values do not answer to the ids. The idea is from DataLoader, and from dogpile's
+        ``get_or_create_multi``.
+
+        >>> from everwarm import Cache
+        >>> shop = Cache()
+        >>> @shop.batch(ttl="5m", chunk=500)
+        ... def prices(skus: list[str], currency: str = "EUR") -> dict[str, int]:
+        ...     return {sku: len(sku) for sku in skus if sku != "none"}
+        >>> prices(["lamp", "none", "tv", "lamp"])
+        [4, None, 2, 4]
+        """
+        from everwarm._batch import batch
+
+        _config.check()
+        policy = self._policy
+        if isinstance(function, Policy):
+            policy, function = policy.replace(**function._sayings()), None
+        policy = policy.replace(**keywords) if keywords else policy
+        if function is None:
+            return lambda wrapped: batch(self, _decoratable(wrapped), policy, argument, chunk, collect)
+        return batch(self, _decoratable(function), policy, argument, chunk, collect)
+
+    def invalidates(self, *, tags=(), keys=(), delay=None):
         """Decorates a writer: after it has returned without an exception, ``tags`` and ``keys`` are gone.
 
         * ``tags``: texts and templates over the writer's parameters, or a function of its arguments.
         * ``keys``: keys of this cache's own entries, texts and templates; or a function of the writer's
           arguments that gives any keys, and calls of decorated functions as ``(function, *args)``.
+        * ``delay``: a duration after which they are let go once more, for replicas that lag.
 
+        Inside a ``unit_of_work`` it waits for that one's end; a generator has returned when it is exhausted.
         Both are made before the writer runs: what they raise is raised then, and nothing is written.
         Raises ``ConfigError`` for templates that name no parameter, and if neither is given.
 
@@ -357,7 +395,81 @@ class Cache(Objects):
         """
         from everwarm._invalidates import writer
 
-        return lambda wrapped: writer(self, wrapped, tags, keys)
+        return lambda wrapped: writer(self, wrapped, (tags, keys), delay)
+
+    def unit_of_work(self, *, delay=None, mark_before=False, timeout="30s"):
+        """A ``with`` or ``async with`` block whose invalidations wait for its end, for database transactions.
+
+        * ``delay``: a duration after which all of it is invalidated once more, for replicas that lag.
+        * ``mark_before``: whether tags are marked in the stores as soon as they are invalidated inside: until
+          the block ends nothing is stored under them, in any process, though this one be killed.
+        * ``timeout``: after so long such a mark ends as by an invalidation.
+
+        What is invalidated inside, by verbs and by ``@cache.invalidates``, is done after the block; if it
+        raises, nothing is done. Calls inside go past this cache: nothing is read, nothing is stored. A unit
+        inside of another is part of it.
+
+        Raises ``ConfigError`` for a duration that cannot be meant, ``Unsupported`` for ``mark_before`` with a
+        store that cannot keep it.
+
+        >>> from everwarm import Cache
+        >>> shop, stock = Cache(), {"lamp": 3}
+        >>> @shop(tags=["{sku}"])
+        ... def available(sku: str) -> int:
+        ...     return stock[sku]
+        >>> available("lamp")
+        3
+        >>> with shop.unit_of_work():
+        ...     stock["lamp"] = 2
+        ...     shop.invalidate_tags("lamp")
+        ...     available("lamp")
+        2
+        >>> available("lamp"), available.stats().bypass
+        (2, 1)
+        """
+        from everwarm._unit_of_work import UnitOfWork
+
+        return UnitOfWork(self, delay, mark_before, timeout)
+
+    def lock(self, name, *, ttl="30s", wait=None):
+        """A ``Lock`` of this name, among all who share the cache's last store, within namespace and tenant.
+
+        * ``ttl``: for how long it is held by who has died; a holder that lives renews it. A second at
+          least.
+        * ``wait``: how long ``with`` and ``acquire`` wait for it; 0 for not at all, None for as long as it
+          takes.
+
+        Making it uses the cache. Raises ``Unsupported`` if the store has no leases or counters,
+        ``StoreError`` if it could not be opened.
+        """
+        from everwarm._lock import Lock
+
+        return Lock(self, name, ttl, wait)
+
+    def semaphore(self, name, permits, *, ttl="30s", wait=None):
+        """A ``Semaphore`` of this name with so many permits, from 1 to 1,000; in all else as ``lock``.
+
+        Who asks with fewer permits than others sees as many as it asks with.
+        """
+        from everwarm._semaphore import Semaphore
+
+        return Semaphore(self, name, permits, ttl, wait)
+
+    def limiter(self, name, *, rate, kind="token_bucket", burst=None, wait=None):
+        """A ``Limiter`` of this name, among all who share the last store, within namespace and tenant.
+
+        * ``rate``: how many in how long: ``"100/1m"``.
+        * ``kind``: ``"token_bucket"``, where permits come back evenly; ``"fixed_window"``, which begins with
+          its first permit; ``"sliding_window"``, which allows so many in any span of the period.
+        * ``burst``: how many a token bucket holds; as many as the rate has, if left out.
+        * ``wait``: how long ``with``, ``acquire`` and decorated functions wait; 0 for not at all, None for
+          as long as it takes.
+
+        Making it uses the cache. Raises ``Unsupported`` if the store has no conditional writes.
+        """
+        from everwarm._limiter import Limiter
+
+        return Limiter(self, name, rate, kind, burst, wait)
 
     def stats(self):
         """The counters of all its functions and of its own verbs, as ``Stats``."""
@@ -427,7 +539,11 @@ def _stored_format(cache):
     return of_objects(cache)
 
 
-_FORMS = {"weigher": "lambda value: len(value)", "on_remove": "lambda key, value, cause: ..."}
+_FORMS = {
+    "weigher": "lambda value: len(value)",
+    "on_remove": "lambda key, value, cause: ...",
+    "on_background_error": "lambda error: ...",
+}
 
 
 def _mapping(given, what):

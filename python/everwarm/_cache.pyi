@@ -1,25 +1,42 @@
 """The cache: a decorator, and a table of objects."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import Any, Final, Literal, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar, overload
 
 from typing_extensions import Self, Unpack
 
+from everwarm._batch import (
+    _K,  # pyright: ignore[reportPrivateUsage]
+    _V,  # pyright: ignore[reportPrivateUsage]
+    Batch,
+    Batching,
+    _AnyBatch,  # pyright: ignore[reportPrivateUsage]
+    _Awaited,  # pyright: ignore[reportPrivateUsage]
+    _Details,  # pyright: ignore[reportPrivateUsage]
+    _Group,  # pyright: ignore[reportPrivateUsage]
+    _List,  # pyright: ignore[reportPrivateUsage]
+    _Row,  # pyright: ignore[reportPrivateUsage]
+)
 from everwarm._config import Description
 from everwarm._function import Function
 from everwarm._keyring import Keyring
+from everwarm._limiter import Limiter, _Kind  # pyright: ignore[reportPrivateUsage]
+from everwarm._lock import Lock
 from everwarm._objects import Objects
 from everwarm._policy import (
     Policy,
     PolicyKeywords,
+    _Duration,  # pyright: ignore[reportPrivateUsage]
     _Format,  # pyright: ignore[reportPrivateUsage]
     _OfCall,  # pyright: ignore[reportPrivateUsage]
     _Tags,  # pyright: ignore[reportPrivateUsage]
 )
 from everwarm._presets import Preset
 from everwarm._result import Stats, TierStats, WhatIf
+from everwarm._semaphore import Semaphore
 from everwarm._store import Store
+from everwarm._unit_of_work import UnitOfWork
 from everwarm.testing import ManualClock
 
 _Eviction: TypeAlias = Literal["adaptive", "sieve", "s3_fifo", "lru", "lfu", "fifo", "ttl"]
@@ -52,6 +69,7 @@ class Cache(Objects):
         weigher: Callable[[Any], int] | None = None,
         policy: Policy | None = None,
         on_remove: Callable[[Any, Any, _Cause], object] | None = None,
+        on_background_error: Callable[[BaseException], object] | None = None,
         clock: ManualClock | None = None,
         format: _Format = "msgpack",
         compression: str | None = None,
@@ -61,6 +79,7 @@ class Cache(Objects):
         on_tamper: Literal["miss", "raise"] = "miss",
         tenant: ContextVar[Any] | None = None,
         strict: bool = False,
+        max_computations: int | None = None,
     ) -> None: ...
     @classmethod
     def from_env(cls, prefix: str = "EVERWARM_") -> Self: ...
@@ -86,12 +105,85 @@ class Cache(Objects):
     def secure(self) -> Preset: ...
     def describe(self) -> Description: ...
     def _leave(self) -> None: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[_Row, _P], Coroutine[Any, Any, Mapping[_K, _V]]], /
+    ) -> Batch[_Row, _K, _P, _V, _Awaited[_List[_V]]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[_Row, _P], Mapping[_K, _V]], /
+    ) -> Batch[_Row, _K, _P, _V, _List[_V]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[_Group, _P], Coroutine[Any, Any, Mapping[_K, _V]]], /
+    ) -> Batch[_Group, _K, _P, _V, _Awaited[dict[_K, _V]]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[_Group, _P], Mapping[_K, _V]], /
+    ) -> Batch[_Group, _K, _P, _V, dict[_K, _V]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[_Details, _P], Coroutine[Any, Any, Mapping[_K, _V]]], /
+    ) -> Batch[_Details, _Details, _P, _V, _Awaited[dict[_K, _V]]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[_Details, _P], Mapping[_K, _V]], /
+    ) -> Batch[_Details, _Details, _P, _V, dict[_K, _V]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[list[_K], _P], Coroutine[Any, Any, Sequence[_V]]], /
+    ) -> Batch[list[_K], _K, _P, _V, _Awaited[_List[_V]]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[list[_K], _P], Sequence[_V]], /
+    ) -> Batch[list[_K], _K, _P, _V, _List[_V]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[tuple[_K, ...], _P], Coroutine[Any, Any, Sequence[_V]]], /
+    ) -> Batch[tuple[_K, ...], _K, _P, _V, _Awaited[_List[_V]]]: ...
+    @overload
+    def batch(
+        self, function: Callable[Concatenate[tuple[_K, ...], _P], Sequence[_V]], /
+    ) -> Batch[tuple[_K, ...], _K, _P, _V, _List[_V]]: ...
+    # Methods, and what is named by `argument=`: parameters that stand elsewhere cannot be told apart.
+    @overload
+    def batch(
+        self, function: Callable[..., Any] | classmethod[Any, ..., Any] | staticmethod[..., Any], /
+    ) -> _AnyBatch: ...
+    @overload
+    def batch(
+        self,
+        policy: Policy | None = None,
+        /,
+        *,
+        argument: str | None = None,
+        chunk: int | None = None,
+        collect: _Duration | None = None,
+        **keywords: Unpack[PolicyKeywords],
+    ) -> Batching: ...
     def invalidates(
         self,
         *,
         tags: _Tags | _OfCall[Iterable[str]] = (),
         keys: _Tags | _OfCall[Iterable[object]] = (),
+        delay: _Duration | None = None,
     ) -> Callable[[_Writer], _Writer]: ...
+    def unit_of_work(
+        self, *, delay: _Duration | None = None, mark_before: bool = False, timeout: _Duration = "30s"
+    ) -> UnitOfWork: ...
+    def lock(self, name: str, *, ttl: _Duration = "30s", wait: _Duration | None = None) -> Lock: ...
+    def semaphore(
+        self, name: str, permits: int, *, ttl: _Duration = "30s", wait: _Duration | None = None
+    ) -> Semaphore: ...
+    def limiter(
+        self,
+        name: str,
+        *,
+        rate: str,
+        kind: _Kind = "token_bucket",
+        burst: int | None = None,
+        wait: _Duration | None = None,
+    ) -> Limiter: ...
     def stats(self) -> Stats: ...
     def tiers(self) -> tuple[TierStats, ...]: ...
     def what_if(self) -> WhatIf: ...

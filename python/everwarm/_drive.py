@@ -6,6 +6,7 @@ import sys
 from _collections import deque  # without the cost of importing `collections`
 from _weakref import ref
 from contextvars import ContextVar
+from time import monotonic
 from types import MemberDescriptorType
 
 from everwarm import _native
@@ -22,9 +23,8 @@ _hosts = {}
 # One inbox per loop, so that however many wait, a leader wakes a loop once.
 _inboxes = {}
 
-# Seconds after which a waiting task asks whether its leader can still arrive, and after which it takes over
-# in any case.
-_ASK, _WAIT = 0.5, 30.0
+# Seconds after which a waiting task asks whether its leader can still arrive.
+_ASK = 0.5
 
 
 # The plan of a call that is told nothing.
@@ -34,18 +34,35 @@ ORDINARY = _native.Plan()
 async def drive(function, args, kwargs, plan=ORDINARY, described=False):
     """The value of an awaited call; described, with how it was had."""
     again = False
+    deadline = None
     while True:
         turn = _native.begin(function, args, kwargs, plan, again)
-        while (seconds := turn.ask()) is not None:
-            await _pause(seconds)
+        if turn.apart and deadline is None:
+            from everwarm._limits import Deadline
+
+            deadline = Deadline(turn.hard_limit)
+        if (seconds := turn.ask()) is not None:
+            await _elsewhere(turn, seconds, deadline)
         lead = turn.lead
         if lead is not None:
-            value = await _computed(function, args, kwargs, turn, lead)
+            if turn.crowded():
+                await _admission(turn, deadline)
+            if turn.lead is None:  # there was an old value to serve instead
+                value = turn.value()
+            elif deadline is None:
+                value = await computed(function, args, kwargs, turn, lead)
+            else:
+                value = await deadline.computed(function, args, kwargs, turn)
             break
+        behind = turn.behind()
+        if behind is not None:
+            from everwarm._behind import begin_task
+
+            begin_task(function, args, kwargs, behind)
         if turn.leader is None:
             value = await _given(function, args, kwargs, turn)
             break
-        if await arrival(turn):
+        if await arrival(turn, deadline):
             value = await _given(function, args, kwargs, turn)
             break
         again = True
@@ -57,19 +74,71 @@ async def _given(function, args, kwargs, turn):
     return await function.__wrapped__(*args, **kwargs) if turn.past else turn.value()
 
 
-async def arrival(turn):
+async def arrival(turn, deadline=None):
     """Waits for who computes; False if the call has to begin anew. The leader's error is raised."""
-    waited = 0.0
+    limit = monotonic() + turn.wait_limit
+    has_waited = False
     while (arrived := turn.arrived()) is None:
-        if waited >= _WAIT or (waited and leader_is_gone(turn.leader)):
+        left = limit - monotonic()
+        if left <= 0 or (has_waited and leader_is_gone(turn.leader)):
             turn.take_over()
             return False
-        await _wake(turn)
-        waited += _ASK
+        await _woken(turn, left, deadline)
+        has_waited = True
     return arrived
 
 
-async def _computed(function, args, kwargs, turn, lead):
+async def _elsewhere(turn, seconds, deadline):
+    """Waits for another process that computes, but no longer than the call waits for anybody."""
+    limit = monotonic() + turn.wait_limit
+    while seconds is not None:
+        left = limit - monotonic()
+        if left <= 0:
+            turn.go_alone()
+            return
+        if deadline is not None:
+            left = min(left, deadline.left(turn))
+        await _pause(min(seconds, left))
+        seconds = turn.ask()
+
+
+async def _admission(turn, deadline):
+    """Waits until a lead has its permits.
+
+    Who waits for the lead gets the error of a wait that was too long.
+    """
+    limit = monotonic() + turn.wait_limit
+    try:
+        while turn.crowded():
+            left = limit - monotonic()
+            if left <= 0:
+                raise turn.too_crowded()
+            await _woken(turn, left, deadline)
+    except BaseException as error:
+        turn.give_up(error)
+        raise
+
+
+async def _woken(turn, left, deadline):
+    """Waits until there is something to look at, for ``left`` seconds at most.
+
+    Raises ``Timeout`` once the call's own time is over.
+    """
+    if deadline is not None:
+        left = min(left, deadline.left(turn))
+    future = _wake(turn)
+    if left >= _ASK:
+        await future
+        return
+    timer = _running_loop().call_later(left, _wake_up, ref(future))
+    try:
+        await future
+    finally:
+        timer.cancel()
+
+
+async def computed(function, args, kwargs, turn, lead):
+    """The value of a turn that leads; where somebody waits, the old one if that stands for an error."""
     before = _chain.get()
     chain = (*before, lead)
     _hosts[lead] = _running_loop()
@@ -77,7 +146,9 @@ async def _computed(function, args, kwargs, turn, lead):
     try:
         value = await function.__wrapped__(*args, **kwargs)
     except BaseException as error:
-        turn.fail(error)
+        nobody_waits = turn.is_behind
+        if turn.fail(error) and not nobody_waits:
+            return turn.value()
         raise
     else:
         turn.settle(value)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar, overload
 
 from everwarm._function import Function
-from everwarm._native import Plan, Turn
+from everwarm._limits import Deadline
+from everwarm._native import Plan, Turn, Wanted
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -27,6 +28,13 @@ async def drive(
     *,
     described: Literal[True],
 ) -> tuple[Any, str]: ...
-async def arrival(turn: Turn) -> bool: ...
+async def arrival(turn: Turn, deadline: Deadline | None = None) -> bool: ...
+async def computed(
+    function: Function[..., Any] | Wanted,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    turn: Turn,
+    lead: int,
+) -> Any: ...
 def leader_is_gone(lead: int) -> bool: ...
 def own_copy(error: _E) -> _E: ...

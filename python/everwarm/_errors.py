@@ -23,6 +23,10 @@ class ValueRefused(Error, TypeError):
     """A value that would not come back from a store as it is; the message says which part, and what to do."""
 
 
+class BatchMismatch(Error, ValueError):
+    """A batch's function gave values that do not answer to the ids it was asked for."""
+
+
 class Unsupported(Error, NotImplementedError):
     """A store was asked for what it cannot do."""
 
@@ -37,6 +41,10 @@ class Timeout(Error, TimeoutError):
 
 class NotCached(Error, LookupError):
     """Only a cached value was asked for, and there is none."""
+
+
+class NotHeld(Error, RuntimeError):
+    """A lock or a semaphore that is not held, or was lost while it was."""
 
 
 class Closed(Error, RuntimeError):

@@ -15,11 +15,12 @@ class Unfit(Exception):
     """A value that a format cannot give back as it is; its text says why, and shows nothing of the value."""
 
 
-def format_of(given="msgpack", annotation=None, *, limit=None):
+def format_of(given="msgpack", annotation=None, *, limit=None, items=None):
     """The native `Format` for `format=`: a name, `(dumps, loads)`, or an object that has both.
 
     `annotation` is the return annotation, resolved: the classes it names are those that may be rebuilt.
-    `limit` bounds a value's bytes. `ConfigError` says what is wrong with either.
+    `limit` bounds a value's bytes. `items` is the class of what generators have yielded, where the values are
+    that. `ConfigError` says what is wrong with either.
     """
     name, ways = _named(given)
     classes = []
@@ -27,7 +28,7 @@ def format_of(given="msgpack", annotation=None, *, limit=None):
         from everwarm._schema import classes_of
 
         classes = classes_of(annotation)
-    return Format(name, ways, classes, limit)
+    return Format(name, ways, classes, limit, items)
 
 
 def _named(given):

@@ -24,6 +24,10 @@ NAMES: tuple[str, ...]
 class Unfit(Exception): ...
 
 def format_of(
-    given: _Given = "msgpack", annotation: object = None, *, limit: int | None = None
+    given: _Given = "msgpack",
+    annotation: object = None,
+    *,
+    limit: int | None = None,
+    items: type | None = None,
 ) -> Format: ...
 def register(class_: _C, /) -> _C: ...

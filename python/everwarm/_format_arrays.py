@@ -2,7 +2,8 @@
 
 The description is ``[dtype, shape, order]``, or ``[dtype]`` for a scalar. A dtype is its text (``"<f8"``),
 with the bits of its mantissa behind it for long doubles, or ``{"names", "formats", "offsets", "itemsize",
-"aligned"}``, or ``[dtype, shape]`` for the part of a structure that is an array itself.
+"aligned"}``, or ``[dtype, shape]`` for the part of a structure that is an array itself. Texts of variable
+width, whose elements lie elsewhere, are ``["T", shape, order, coerce, missing, elements]`` without bytes.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ _LAST_OWN = 23
 _OBJECT = 17
 _LONG_DOUBLES = (13, 16)
 _MOST_DIMENSIONS = 64
+# Texts of variable width, and what may stand for a missing one.
+_TEXTS = "T"
+_MISSING = {None: None, "None": None, "nan": float("nan")}
 
 
 def taken(kind, obj):
     """The description of an array or a scalar, and its bytes as a buffer."""
+    if kind == ARRAY and obj.dtype.char == _TEXTS:
+        return _taken_texts(obj), b""
     said = _said(obj.dtype)
     if not _same(_dtype(said), obj.dtype):
         raise Unfit("its dtype would not come back as it is")
@@ -36,7 +42,7 @@ def taken(kind, obj):
         if type(back) is not type(obj) or obj.dtype.kind in "SU" and len(back) != len(obj):
             raise Unfit("numpy would give back another")
         return [said], content
-    order = "F" if obj.flags.f_contiguous and not obj.flags.c_contiguous else "C"
+    order = _order(obj)
     return [said, list(obj.shape), order], _content(obj, order)
 
 
@@ -49,6 +55,8 @@ def made(kind, said, content, is_shared):
         array = np.ndarray((), dtype, bytearray(content))
         _check_texts(array)
         return array[()]
+    if said[0] == _TEXTS:
+        return _made_texts(said, content)
     of, shape, order = said
     if order not in ("C", "F") or type(shape) is not list or len(shape) > _MOST_DIMENSIONS:
         raise ValueError("no layout")
@@ -56,8 +64,44 @@ def made(kind, said, content, is_shared):
     shape = tuple(shape)
     _fits(dtype, shape, content)
     array = np.ndarray(shape, dtype, content, order=order)
+    if not array.flags.aligned:
+        # Where it lies no library would be quick with it.
+        array = array.copy("K")
+        array.flags.writeable = not is_shared
     _check_texts(array)
     return array
+
+
+def _order(array):
+    return "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
+
+
+def _taken_texts(array):
+    """The description of an array of texts of variable width, with its elements: None for a missing one."""
+    dtype, missing = array.dtype, None
+    if hasattr(dtype, "na_object"):
+        none, nan = (
+            dtype.na_object is None,
+            isinstance(dtype.na_object, float) and dtype.na_object != dtype.na_object,
+        )
+        if not none and not nan:
+            raise Unfit("what stands for its missing elements is neither None nor nan")
+        missing = "None" if none else "nan"
+    order = _order(array)
+    elements = [text if type(text) is str else None for text in array.ravel(order).tolist()]
+    return [_TEXTS, list(array.shape), order, bool(dtype.coerce), missing, elements]
+
+
+def _made_texts(said, content):
+    _, shape, order, coerce, missing, elements = said
+    if order not in ("C", "F") or type(coerce) is not bool or missing not in _MISSING or len(content):
+        raise ValueError("no texts")
+    if not all(type(text) is str or text is None and missing is not None for text in elements):
+        raise ValueError("no texts")
+    given = {} if missing is None else {"na_object": _MISSING[missing]}
+    dtype = np.dtypes.StringDType(coerce=coerce, **given)
+    texts = [given["na_object"] if text is None else text for text in elements]
+    return np.array(texts, dtype).reshape(tuple(shape), order=order)
 
 
 def _fits(dtype, shape, content):

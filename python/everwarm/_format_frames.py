@@ -26,8 +26,8 @@ def taken(kind, obj):
 
 
 def made(kind, said, content, is_shared):
-    """The frame, series or table of a description, over its stream; it can be written unless it is shared."""
-    return _WAYS[kind][1](said, content, is_shared)
+    """The frame, series or table of a description; a table lies in its stream, the others can be written."""
+    return _WAYS[kind][1](said, content)
 
 
 def to_stream(obj):
@@ -57,7 +57,7 @@ def from_stream(content):
     kind = int(metadata.pop(_KIND))
     table = table.replace_schema_metadata(metadata or None)
     if kind == PANDAS_FRAME:
-        return _pandas_of(table, {}, False)
+        return _pandas_of(table, {})
     if kind == POLARS_FRAME:
         return load("polars").from_arrow(table)
     if kind == ARROW_TABLE:
@@ -162,13 +162,12 @@ def _take_frame(frame):
     return beside, _stream_of(_arrow(), _table_of(frame, columns))
 
 
-def _make_frame(said, content, is_shared):
-    return _pandas_of(_read(content), said, is_shared)
+def _make_frame(said, content):
+    return _pandas_of(_read(content), said)
 
 
-def _pandas_of(table, said, is_shared):
-    frame = table.to_pandas()
-    return _restored(frame if is_shared else frame.copy(), said)
+def _pandas_of(table, said):
+    return _restored(table.to_pandas().copy(), said)
 
 
 def _take_series(series):
@@ -176,8 +175,8 @@ def _take_series(series):
     return {**_beside(series), "name": series.name}, _stream_of(_arrow(), _table_of(frame))
 
 
-def _make_series(said, content, is_shared):
-    series = _make_frame({}, content, is_shared)[_COLUMN]
+def _make_series(said, content):
+    series = _make_frame({}, content)[_COLUMN]
     series.name = said["name"]
     return _restored(series, said)
 
@@ -227,7 +226,7 @@ def _take_polars(frame):
     return None, sink.getbuffer()
 
 
-def _make_polars(said, content, is_shared):
+def _make_polars(said, content):
     try:
         return load("polars").read_ipc_stream(io.BytesIO(content))
     except BaseException as error:
@@ -241,8 +240,8 @@ def _take_polars_series(series):
     return series.name, _take_polars(series.to_frame(_COLUMN))[1]
 
 
-def _make_polars_series(said, content, is_shared):
-    return _make_polars(None, content, is_shared)[_COLUMN].rename(said)
+def _make_polars_series(said, content):
+    return _make_polars(None, content)[_COLUMN].rename(said)
 
 
 # pyarrow
@@ -252,7 +251,7 @@ def _take_table(table):
     return None, _stream_of(_arrow(), table)
 
 
-def _make_table(said, content, is_shared):
+def _make_table(said, content):
     return _read(content)
 
 

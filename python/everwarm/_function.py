@@ -9,6 +9,7 @@ from everwarm._drive import drive
 from everwarm._explain import explain
 from everwarm._result import result, stats
 from everwarm._signature import is_coroutine_function, is_generator_function, parameters
+from everwarm._twin import twin
 from everwarm._using import ORDINARY, REFRESH, Using, result_of, value_of
 
 
@@ -21,7 +22,8 @@ class Function(_native.Call):
     """A decorated function.
 
     Calling it gives what the function gives. The verbs take the same arguments as a call. For coroutine
-    functions a call, ``refresh`` and ``call`` give awaitables; the other verbs act at once.
+    functions a call, ``refresh`` and ``call`` give awaitables; the other verbs act at once, and those that
+    may have to ask stores have a-twins: ``await area.ainvalidate(2.0)``.
 
     >>> from everwarm import Cache
     >>> @Cache()
@@ -100,6 +102,7 @@ class Function(_native.Call):
         * ``max_age``: take no entry older than this; compute anew, and store.
         * ``read_only``: store nothing.
         * ``write_only``: take no entry; compute, and store.
+        * ``soft_timeout``, ``hard_timeout``, ``wait_timeout``: as in the policy, for this call.
 
         Raises ``ConfigError`` for options that contradict each other, ``UnknownOption`` for others.
 
@@ -148,6 +151,24 @@ class Function(_native.Call):
         """
         _native.invalidate(self, args, kwargs)
 
+    def invalidate_where(self, /, **values):
+        """Lets the entries of all calls go that had these values, of some of the parameters in ``index=``.
+
+        It costs the same however many entries there are, and holds as ``invalidate`` does. Raises
+        ``UnknownOption`` for a parameter that is not indexed, ``ConfigError`` if none is given.
+
+        >>> from everwarm import Cache
+        >>> @Cache()(index=("user_id",))
+        ... def page(user_id: int, number: int) -> str:
+        ...     return f"{user_id}/{number}"
+        >>> page(3, 1), page(3, 2), page(4, 1)
+        ('3/1', '3/2', '4/1')
+        >>> page.invalidate_where(user_id=3)
+        >>> page.peek(3, 2) is None, page.peek(4, 1) is None
+        (True, False)
+        """
+        _native.invalidate_where(self, values)
+
     def mark_stale(self, /, *args, **kwargs):
         """Demotes the call's entry, so that the next call computes anew.
 
@@ -158,6 +179,13 @@ class Function(_native.Call):
     def clear(self):
         """Lets all entries of this function go, as ``invalidate`` does for one."""
         _native.clear(self)
+
+    apeek = twin(peek)
+    aprime = twin(prime)
+    ainvalidate = twin(invalidate)
+    ainvalidate_where = twin(invalidate_where)
+    amark_stale = twin(mark_stale)
+    aclear = twin(clear)
 
     def stats(self):
         """This function's counters as ``Stats``."""
@@ -194,7 +222,9 @@ class Bound:
     __slots__ = ("__func__", "__self__", "__weakref__")
 
     # The verbs whose arguments are those of a call, so that the instance comes first.
-    _VERBS = frozenset({"key", "peek", "call", "refresh", "invalidate", "mark_stale", "explain"})
+    _VERBS = frozenset(
+        "key peek apeek call refresh invalidate ainvalidate mark_stale amark_stale explain".split()
+    )
 
     def __init__(self, function, instance):
         self.__func__ = function
@@ -210,6 +240,14 @@ class Bound:
     def prime(self, value, /, *args, **kwargs):
         """Stores ``value`` as what the call gives."""
         self.__func__.prime(value, self.__self__, *args, **kwargs)
+
+    aprime = twin(prime)
+
+    def invalidate_where(self, /, **values):
+        """Lets the entries of all calls go that had these values; of this instance alone if it is indexed."""
+        _native.invalidate_where(self.__func__, values, self.__self__)
+
+    ainvalidate_where = twin(invalidate_where)
 
     def using(self, /, **options):
         """This method for calls that are told to do differently."""
@@ -231,7 +269,7 @@ class Bound:
         return self.__func__.__doc__
 
     def __eq__(self, other):
-        if type(other) is not Bound:
+        if type(other) is not type(self):
             return NotImplemented
         return self.__func__ is other.__func__ and self.__self__ is other.__self__
 
@@ -268,7 +306,10 @@ def decorate(cache, wrapped, policy, kind=None, takes=None):
     if isinstance(wrapped, staticmethod):
         return staticmethod(decorate(cache, wrapped.__func__, policy, kind, takes))
     cache._check(policy, policy.name or getattr(wrapped, "__qualname__", type(wrapped).__name__))
-    kind = kind or _kind_of(wrapped)
+    kind = kind or _kind_of(wrapped, policy)
+    if policy.hard_timeout is not None or policy.soft_timeout is not None or policy.on_cancel == "continue":
+        # Loaded here, for the first call would lose some of its time to it.
+        import everwarm._limits  # noqa: F401
     is_async = is_coroutine_function(wrapped)
     driver = drive if is_async else None
     function = kind(wrapped, cache, driver, takes or parameters(wrapped), policy._terms)
@@ -283,9 +324,11 @@ def decorate(cache, wrapped, policy, kind=None, takes=None):
     return function
 
 
-def _kind_of(wrapped):
+def _kind_of(wrapped, policy):
     if not is_generator_function(wrapped):
         return Function
+    from everwarm._policy import refuse_limits
     from everwarm._replay import Replayed
 
+    refuse_limits(policy, wrapped, "generators", "run as far as they are consumed")
     return Replayed

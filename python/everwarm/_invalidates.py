@@ -5,24 +5,31 @@ from __future__ import annotations
 from functools import wraps
 
 from everwarm import _native
+from everwarm._batch import Batch
 from everwarm._errors import ConfigError
 from everwarm._function import Bound, Function
-from everwarm._signature import is_coroutine_function, parameters
+from everwarm._signature import (
+    is_async_generator_function,
+    is_coroutine_function,
+    is_generator_function,
+    parameters,
+)
 
 
-def writer(cache, wrapped, tags, keys):
-    """The form of ``wrapped`` that invalidates ``tags`` and ``keys`` of ``cache`` when it has returned."""
+def writer(cache, wrapped, aimed_at, delay=None):
+    """The form of ``wrapped`` that invalidates tags and keys of ``cache`` when it has returned."""
     if isinstance(wrapped, (classmethod, staticmethod)):
-        return type(wrapped)(writer(cache, wrapped.__func__, tags, keys))
+        return type(wrapped)(writer(cache, wrapped.__func__, aimed_at, delay))
     if isinstance(wrapped, type) or not callable(wrapped):
         raise ConfigError(
             f"a writer is a function, not {type(wrapped).__name__}\n"
             "hint: write `@cache.invalidates(tags=[...])` above `def`"
         )
-    aims = _Aims(cache, wrapped, tags, keys)
-    if is_coroutine_function(wrapped):
+    aims = _Aims(cache, wrapped, aimed_at, delay)
+    if is_generator_function(wrapped):
+        write = _steps_later(wrapped, aims) if is_async_generator_function(wrapped) else _steps(wrapped, aims)
+    elif is_coroutine_function(wrapped):
 
-        @wraps(wrapped)
         async def write(*args, **kwargs):
             aimed = aims.of(args, kwargs)
             value = await wrapped(*args, **kwargs)
@@ -30,12 +37,45 @@ def writer(cache, wrapped, tags, keys):
             return value
     else:
 
-        @wraps(wrapped)
         def write(*args, **kwargs):
             aimed = aims.of(args, kwargs)
             value = wrapped(*args, **kwargs)
             aims.hit(aimed)
             return value
+
+    return wraps(wrapped)(write)
+
+
+def _steps(wrapped, aims):
+    def write(*args, **kwargs):
+        aimed = aims.of(args, kwargs)
+        value = yield from wrapped(*args, **kwargs)
+        aims.hit(aimed)
+        return value
+
+    return write
+
+
+def _steps_later(wrapped, aims):
+    async def write(*args, **kwargs):
+        aimed = aims.of(args, kwargs)
+        steps = wrapped(*args, **kwargs)
+        step = steps.__anext__()
+        while True:
+            try:
+                item = await step
+            except StopAsyncIteration:
+                break
+            try:
+                sent = yield item
+            except GeneratorExit:
+                await steps.aclose()
+                raise
+            except BaseException as error:
+                step = steps.athrow(error)
+            else:
+                step = steps.asend(sent)
+        aims.hit(aimed)
 
     return write
 
@@ -43,11 +83,11 @@ def writer(cache, wrapped, tags, keys):
 class _Aims:
     """What the calls of a writer invalidate. It is known, and checked, before the writer runs."""
 
-    __slots__ = ("cache", "keys", "tags")
+    __slots__ = ("cache", "delay", "keys", "tags")
 
-    def __init__(self, cache, wrapped, tags, keys):
+    def __init__(self, cache, wrapped, aimed_at, delay):
         taken = parameters(wrapped)
-        tags, keys = _listed(tags), _listed(keys)
+        tags, keys = map(_listed, aimed_at)
         if not callable(keys) and not isinstance(keys, str):
             for key in keys:
                 if not isinstance(key, str):
@@ -61,6 +101,7 @@ class _Aims:
                 'hint: write `tags=["user:{user_id}"]` or `keys=lambda user_id: [(profile, user_id)]`'
             )
         self.cache = cache
+        self.delay = None if delay is None else _native.span("delay", delay)
         self.tags = _native.Texts(tags, taken)
         self.keys = keys if callable(keys) else _native.Texts(keys, taken)
 
@@ -79,6 +120,13 @@ class _Aims:
         return tags, keys
 
     def hit(self, aimed):
+        if self.delay is None:
+            self._hit(aimed)
+            return
+        with self.cache.unit_of_work(delay=self.delay):
+            self._hit(aimed)
+
+    def _hit(self, aimed):
         tags, keys = aimed
         self.cache.invalidate_tags(tags)
         for key in keys:
@@ -89,8 +137,8 @@ class _Aims:
 
 
 def _is_call(key):
-    """Whether a key is ``(function, *args)``, a call of a decorated function."""
-    return isinstance(key, tuple) and bool(key) and isinstance(key[0], (Function, Bound))
+    """Whether a key is ``(function, *args)``, a call of a decorated function or an id of a batch."""
+    return isinstance(key, tuple) and bool(key) and isinstance(key[0], (Function, Bound, Batch))
 
 
 def _listed(texts):

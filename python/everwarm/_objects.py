@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 from everwarm import _native
 from everwarm._drive import drive
 from everwarm._errors import ConfigError
 from everwarm._result import result
-
-
-def _twin(verb):
-    """The a-twin of a verb: memory is never waited for, so it is done when it is awaited."""
-
-    async def awaited(self, /, *args, **keywords):
-        return verb(self, *args, **keywords)
-
-    awaited.__name__ = "a" + verb.__name__
-    awaited.__qualname__ = "Objects." + awaited.__name__
-    awaited.__doc__ = f"As ``{verb.__name__}``, awaited."
-    awaited.__wrapped__ = verb
-    return awaited
+from everwarm._twin import twin
 
 
 class Objects(_native.Objects):
@@ -100,36 +89,59 @@ class Objects(_native.Objects):
         """
         return await drive(_native.Wanted(self, key, compute, ttl, tags), (), {})
 
+    def close(self):
+        """Lets all entries go, for good: its verbs raise ``Closed``, its functions compute and store nothing.
+
+        Work that it has in the background is waited for, a second at most, so that its values are stored;
+        what has not begun by then is dropped.
+        """
+        background = sys.modules.get("everwarm._background")
+        if background is not None:
+            background.join(self)
+        self._end()
+
+    async def aclose(self):
+        """As ``close``, awaited: it waits for the tasks on this loop, too."""
+        background = sys.modules.get("everwarm._background")
+        if background is not None:
+            await background.ajoin(self)
+        self._end()
+
+    def _end(self):
+        timed = sys.modules.get("everwarm._timed")
+        if timed is not None:
+            timed.forget(self)
+        super().close()
+
     def ascan(self, prefix=""):
         """As ``scan``, for ``async for``."""
         return _each(self.scan(prefix))
 
-    aget = _twin(_native.Objects.get)
-    aset = _twin(_native.Objects.set)
-    aadd = _twin(_native.Objects.add)
-    areplace = _twin(_native.Objects.replace)
-    adelete = _twin(_native.Objects.delete)
-    aexists = _twin(_native.Objects.exists)
-    aget_many = _twin(_native.Objects.get_many)
-    aset_many = _twin(_native.Objects.set_many)
-    adelete_many = _twin(_native.Objects.delete_many)
-    aget_with_meta = _twin(get_with_meta)
-    attl = _twin(_native.Objects.ttl)
-    aexpire = _twin(_native.Objects.expire)
-    aexpire_at = _twin(expire_at)
-    apersist = _twin(_native.Objects.persist)
-    atouch = _twin(_native.Objects.touch)
-    aadd_tags = _twin(_native.Objects.add_tags)
-    amark_stale = _twin(_native.Objects.mark_stale)
-    aincr = _twin(_native.Objects.incr)
-    adecr = _twin(decr)
-    acompare_and_set = _twin(_native.Objects.compare_and_set)
-    ainvalidate_tags = _twin(_native.Objects.invalidate_tags)
-    aclear = _twin(_native.Objects.clear)
-    asweep = _twin(_native.Objects.sweep)
-    aflush = _twin(_native.Objects.flush)
-    aping = _twin(_native.Objects.ping)
-    aclose = _twin(_native.Objects.close)
+    aget = twin(_native.Objects.get)
+    aset = twin(_native.Objects.set)
+    aadd = twin(_native.Objects.add)
+    areplace = twin(_native.Objects.replace)
+    adelete = twin(_native.Objects.delete)
+    aexists = twin(_native.Objects.exists)
+    aget_many = twin(_native.Objects.get_many)
+    aset_many = twin(_native.Objects.set_many)
+    adelete_many = twin(_native.Objects.delete_many)
+    aget_with_meta = twin(get_with_meta)
+    attl = twin(_native.Objects.ttl)
+    aexpire = twin(_native.Objects.expire)
+    aexpire_at = twin(expire_at)
+    apersist = twin(_native.Objects.persist)
+    atouch = twin(_native.Objects.touch)
+    aadd_tags = twin(_native.Objects.add_tags)
+    amark_stale = twin(_native.Objects.mark_stale)
+    aincr = twin(_native.Objects.incr)
+    adecr = twin(decr)
+    acompare_and_set = twin(_native.Objects.compare_and_set)
+    ainvalidate_tags = twin(_native.Objects.invalidate_tags)
+    aclear = twin(_native.Objects.clear)
+    asweep = twin(_native.Objects.sweep)
+    aflush = twin(_native.Objects.flush)
+    aping = twin(_native.Objects.ping)
 
     def __enter__(self):
         return self
@@ -141,7 +153,7 @@ class Objects(_native.Objects):
         return self
 
     async def __aexit__(self, *_):
-        self.close()
+        await self.aclose()
 
 
 async def _each(keys):

@@ -9,10 +9,34 @@ from everwarm._errors import ConfigError
 class Policy:
     """How a decorated function keeps its entries; frozen.
 
-    * ``ttl``: how long an entry is fresh: seconds, ``"1h30m"``, a ``timedelta``, or None for no expiry.
+    * ``ttl``: how long an entry is fresh: seconds, ``"1h30m"``, a ``timedelta``, or None for no expiry; or a
+      function of the result that gives one of these, or ``DO_NOT_STORE``.
       Left out, it is that of the configuration, and else None.
     * ``jitter``: the fraction of the ttl by up to which each entry's is shortened at random, so that entries
       written together do not expire together.
+    * ``refresh_ahead``: a fresh value is computed anew in the background, on access, once this fraction of
+      its ttl has passed; or ``"xfetch"``, ``"xfetch:1.5"``: at random, the earlier the longer its computation
+      took.
+    * ``refresh_every``: a value that was read since it was computed is computed anew in the background once
+      it is so old, whoever asks for it then.
+    * ``sliding``: whether an entry that is read lives on: a read has its ttl begin anew once no more than
+      half of it is left; or the fraction that may be left, such as ``0.1``.
+    * ``sliding_max_age``: the age at which an entry is fresh no longer, however often it is read; left out,
+      30 days.
+    * ``stale_while_revalidate``: how long after its ttl a value is served while it is computed anew in the
+      background.
+    * ``serve_stale_next_time``: whether an old value is served however old it is, and computed anew in the
+      background, so that the next call has the new one.
+    * ``stale_if_error``: how long after its ttl a value is served if computing it anew fails.
+    * ``stale_if_error_on``: the classes of exceptions for which it is, as ``except`` names them; None: all.
+    * ``error_backoff``: how long the old value is served after a failure before the next attempt.
+    * ``fallback``: what callers are given when the computation fails and there is no old value: a value, or a
+      function of the exception. It is never stored.
+    * ``negative_ttl``: how long None is remembered; or a dict of such durations for classes of exceptions,
+      and for None. A remembered exception is raised again.
+    * ``negative_on``: the classes of exceptions that are remembered for ``negative_ttl``.
+    * ``negative_growth``, ``negative_max_ttl``: by what that grows with each further one in a row, and up to
+      what: a day, if nothing is said.
     * ``cache_none``: whether None is stored.
     * ``when``: a function of the result; False: it is returned, not stored.
     * ``key``: what tells calls apart, if not all arguments: a function of the call's arguments, or a template
@@ -20,6 +44,8 @@ class Policy:
     * ``tags``: texts and templates such as ``"user:{user_id}"``, or a function of the call's arguments that
       gives texts. ``cache.invalidate_tags("user:3")`` lets all entries with that tag go.
     * ``tags_from_result``: a function of the result that gives further tags.
+    * ``index``: the names of up to four parameters, or True for all of them, by which
+      ``function.invalidate_where(user_id=3)`` finds the entries that it lets go.
     * ``version``: part of the stored name; change it when the meaning of the values changes.
     * ``name``: the function's name in stored names; functions with the same name and version share their
       entries.
@@ -34,12 +60,27 @@ class Policy:
       return annotation, so that another annotation makes a clean miss.
     * ``depends_on``: ``"source"``: entries in stores hold as long as the function's source is the same;
       ``"nothing"``; None: ``"source"`` where the cache has a ``disk:`` or ``file:`` store.
+    * ``upgrade``: what the function's ``schema`` or ``version`` was before: texts, or a mapping from each to
+      a function that makes a value of today of one of then, or None. A miss also looks there, and what is
+      found is stored anew.
     * ``tenant``: whose entries a call may meet: the name of a parameter, a template such as ``"{user.org}"``,
       a function of the call's arguments, or a ``ContextVar``; None: as the cache says. A call without a
       tenant goes past the cache.
     * ``encrypted``: whether values may leave the function's callers only sealed: the cache has to have a
       keyring.
     * ``strict``: whether what cannot be done is raised, as for ``Cache``; None: as the cache says.
+    * ``refresh_context``: the context variables of a computation in the background: ``"copy"``, those of the
+      call that began it, or ``"empty"``, none.
+    * ``soft_timeout``: how long a call may take before it is served an old value, if there is one.
+    * ``hard_timeout``: how long a call may take before it raises ``Timeout``, or is served an old value.
+      After either the computation goes on in the background: on a thread of the pool, or as a task.
+    * ``on_timeout``: what becomes of the value of a computation that goes on so: ``"store"``, if it is still
+      valid, or ``"discard"``.
+    * ``wait_timeout``: how long a call waits for another's computation before it computes as well, or for a
+      permit to compute before it raises ``Timeout``.
+    * ``max_computations``: how many computations of the function run at once; None: as many as are asked for.
+    * ``on_cancel``: what becomes of the computation of a call that is cancelled or interrupted:
+      ``"hand_over"`` ends it, and who waits begins anew; ``"continue"`` has it go on in the background.
 
     Raises ``ConfigError`` for values that cannot be meant, ``UnknownOption`` for keywords that do not exist.
 
@@ -54,6 +95,20 @@ class Policy:
     __slots__ = (
         "ttl",
         "jitter",
+        "refresh_ahead",
+        "refresh_every",
+        "sliding",
+        "sliding_max_age",
+        "stale_while_revalidate",
+        "serve_stale_next_time",
+        "stale_if_error",
+        "stale_if_error_on",
+        "error_backoff",
+        "fallback",
+        "negative_ttl",
+        "negative_on",
+        "negative_growth",
+        "negative_max_ttl",
         "cache_none",
         "when",
         "key",
@@ -67,10 +122,19 @@ class Policy:
         "format",
         "schema",
         "depends_on",
+        "upgrade",
         "max_items",
         "tenant",
         "encrypted",
         "strict",
+        "index",
+        "refresh_context",
+        "soft_timeout",
+        "hard_timeout",
+        "on_timeout",
+        "wait_timeout",
+        "max_computations",
+        "on_cancel",
         "_terms",
     )
 
@@ -80,6 +144,20 @@ class Policy:
         *,
         ttl=...,
         jitter=0.0,
+        refresh_ahead=None,
+        refresh_every=None,
+        sliding=False,
+        sliding_max_age="30d",
+        stale_while_revalidate=None,
+        serve_stale_next_time=False,
+        stale_if_error=None,
+        stale_if_error_on=None,
+        error_backoff=10,
+        fallback=...,
+        negative_ttl=None,
+        negative_on=None,
+        negative_growth=1.0,
+        negative_max_ttl=None,
         cache_none=True,
         when=None,
         key=None,
@@ -93,12 +171,23 @@ class Policy:
         format=None,
         schema=None,
         depends_on=None,
+        upgrade=(),
         tenant=None,
         encrypted=False,
         strict=None,
+        index=None,
+        refresh_context="copy",
+        soft_timeout=None,
+        hard_timeout=None,
+        on_timeout="store",
+        wait_timeout="30s",
+        max_computations=None,
+        on_cancel="hand_over",
     ):
         if not callable(tags) and not isinstance(tags, str):
             tags = _as_tuple(tags)
+        if not isinstance(index, (str, bool)) and index is not None:
+            index = _as_tuple(index)
         fields = {
             "ttl": ttl,
             "jitter": jitter,
@@ -114,9 +203,11 @@ class Policy:
             "format": format,
             "schema": schema,
             "depends_on": depends_on,
+            "upgrade": _older(upgrade, depends_on) if upgrade != () else (),
             "tenant": tenant,
             "encrypted": encrypted,
             "strict": strict,
+            "index": index,
         }
         if format is not None:
             check_format(format)
@@ -125,7 +216,35 @@ class Policy:
                 raise ConfigError(
                     f"{name} is True or False, not {type(flag).__name__}\nhint: write `{name}=True`"
                 )
-        terms = _native.Terms(**fields)
+        windows = {
+            "refresh_ahead": refresh_ahead,
+            "refresh_every": refresh_every,
+            "sliding": sliding,
+            "sliding_max_age": sliding_max_age,
+            "stale_while_revalidate": stale_while_revalidate,
+            "serve_stale_next_time": serve_stale_next_time,
+            "stale_if_error": stale_if_error,
+            "stale_if_error_on": stale_if_error_on,
+            "error_backoff": error_backoff,
+            "fallback": fallback,
+            "negative_ttl": negative_ttl,
+            "negative_on": negative_on,
+            "negative_growth": negative_growth,
+            "negative_max_ttl": negative_max_ttl,
+        }
+        if refresh_context not in ("copy", "empty"):
+            raise ConfigError('refresh_context is "copy" or "empty"\nhint: write `refresh_context="empty"`')
+        limits = {
+            "soft_timeout": soft_timeout,
+            "hard_timeout": hard_timeout,
+            "on_timeout": on_timeout,
+            "wait_timeout": wait_timeout,
+            "max_computations": max_computations,
+            "on_cancel": on_cancel,
+        }
+        terms = _native.Terms(**fields, windows=windows, limits=_native.Limits(**limits))
+        fields.update(windows)
+        fields.update(limits, refresh_context=refresh_context)
         if ttl is ...:
             fields["ttl"] = None
         fields["max_items"] = _number(max_items)
@@ -153,7 +272,8 @@ class Policy:
         return self._sayings() == other._sayings()
 
     def __hash__(self):
-        return hash(tuple(self._sayings().items()))
+        sayings = self._sayings().items()
+        return hash(tuple((name, _hashable(value)) for name, value in sayings))
 
     def __repr__(self):
         said = (f"{name}={value!r}" for name, value in self._sayings().items())
@@ -170,6 +290,11 @@ def _rebuilt(fields):
     return Policy(**fields)
 
 
+def _hashable(value):
+    """Something that is equal for equal values and has a hash."""
+    return frozenset(value.items()) if isinstance(value, dict) else value
+
+
 def _number(max_items):
     if isinstance(max_items, int) and not isinstance(max_items, bool) and max_items >= 1:
         return max_items
@@ -179,11 +304,17 @@ def _number(max_items):
     )
 
 
-def _as_tuple(tags):
+def _older(upgrade, depends_on):
+    from everwarm._upgrade import declared
+
+    return declared(upgrade, depends_on)
+
+
+def _as_tuple(texts):
     try:
-        return tuple(tags)
+        return tuple(texts)
     except TypeError:
-        return tags  # refused, with a hint, by what checks the tags
+        return texts  # refused, with a hint, by what checks them
 
 
 def check_format(format):
@@ -191,3 +322,19 @@ def check_format(format):
     from everwarm._format import format_of
 
     format_of(format)
+
+
+def refuse_limits(policy, wrapped, kind, reason):
+    """Raises ``ConfigError`` for limits of a computation that the cache does not run alone."""
+    for name, without in (
+        ("soft_timeout", None),
+        ("hard_timeout", None),
+        ("max_computations", None),
+        ("on_cancel", "hand_over"),
+        ("refresh_every", None),
+    ):
+        if getattr(policy, name) != without:
+            raise ConfigError(
+                f"{name} is not for {kind} such as {wrapped.__qualname__}, which {reason}\n"
+                f"hint: leave {name} out, or limit what the function itself waits for"
+            )

@@ -1,6 +1,6 @@
 """How a function or a cache keeps its entries."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, TypeVar, final, overload, type_check_only
@@ -12,7 +12,23 @@ _Duration: TypeAlias = float | timedelta | str
 # A bare string is an iterable of one-letter strings, so `Iterable[str]` would let `tags="user"` pass.
 _Tags: TypeAlias = list[str] | tuple[str, ...] | set[str] | frozenset[str]
 
+# Classes of exceptions as `except` names them.
+_Exceptions: TypeAlias = type[Exception] | tuple[type[Exception], ...]
+# A checker cannot say that the keys are classes of exceptions, tuples of these, and None.
+_ByException: TypeAlias = dict[Any, _Duration]
+# What stands in for a value: a function of the exception, or the value itself.
+_Fallback: TypeAlias = Callable[[Exception], object] | object
+# Here too one bare string would pass for several.
+_Index: TypeAlias = list[str] | tuple[str, ...] | Literal[True]
+
 _DependsOn: TypeAlias = Literal["source", "nothing"]
+
+# What was before, and what makes a value of today of one of then.
+_Upgrade: TypeAlias = (
+    Mapping[str, Callable[[Any], object] | None]
+    | list[str]
+    | tuple[str | tuple[str, Callable[[Any], object] | None], ...]
+)
 
 @type_check_only
 class _Codec(Protocol):
@@ -51,8 +67,22 @@ _OfCall: TypeAlias = (
 class PolicyKeywords(TypedDict, total=False):
     """The keywords of `Policy`, of `cache(...)` and of `Policy.replace`."""
 
-    ttl: _Duration | None
+    ttl: _Duration | Callable[[Any], _Duration | None] | None
     jitter: float
+    refresh_ahead: float | str | None
+    refresh_every: _Duration | None
+    sliding: bool | float
+    sliding_max_age: _Duration
+    stale_while_revalidate: _Duration | None
+    serve_stale_next_time: bool
+    stale_if_error: _Duration | None
+    stale_if_error_on: _Exceptions | None
+    error_backoff: _Duration
+    fallback: _Fallback
+    negative_ttl: _Duration | _ByException | None
+    negative_on: _Exceptions | None
+    negative_growth: float
+    negative_max_ttl: _Duration | None
     cache_none: bool
     when: Callable[[Any], bool] | None
     key: str | _OfCall[object] | None
@@ -66,9 +96,18 @@ class PolicyKeywords(TypedDict, total=False):
     format: _Format | None
     schema: str | None
     depends_on: _DependsOn | None
+    upgrade: _Upgrade
     tenant: str | ContextVar[Any] | _OfCall[object] | None
     encrypted: bool
     strict: bool | None
+    index: _Index | None
+    refresh_context: Literal["copy", "empty"]
+    soft_timeout: _Duration | None
+    hard_timeout: _Duration | None
+    on_timeout: Literal["store", "discard"]
+    wait_timeout: _Duration
+    max_computations: int | None
+    on_cancel: Literal["hand_over", "continue"]
 
 @final
 class Policy:
@@ -77,8 +116,22 @@ class Policy:
     def __init__(
         self,
         *,
-        ttl: _Duration | None = ...,
+        ttl: _Duration | Callable[[Any], _Duration | None] | None = ...,
         jitter: float = 0.0,
+        refresh_ahead: float | str | None = None,
+        refresh_every: _Duration | None = None,
+        sliding: bool | float = False,
+        sliding_max_age: _Duration = "30d",
+        stale_while_revalidate: _Duration | None = None,
+        serve_stale_next_time: bool = False,
+        stale_if_error: _Duration | None = None,
+        stale_if_error_on: _Exceptions | None = None,
+        error_backoff: _Duration = 10,
+        fallback: _Fallback = ...,
+        negative_ttl: _Duration | _ByException | None = None,
+        negative_on: _Exceptions | None = None,
+        negative_growth: float = 1.0,
+        negative_max_ttl: _Duration | None = None,
         cache_none: bool = True,
         when: Callable[[Any], bool] | None = None,
         key: str | _OfCall[object] | None = None,
@@ -92,15 +145,52 @@ class Policy:
         format: _Format | None = None,
         schema: str | None = None,
         depends_on: _DependsOn | None = None,
+        upgrade: _Upgrade = (),
         tenant: str | ContextVar[Any] | _OfCall[object] | None = None,
         encrypted: bool = False,
         strict: bool | None = None,
+        index: _Index | None = None,
+        refresh_context: Literal["copy", "empty"] = "copy",
+        soft_timeout: _Duration | None = None,
+        hard_timeout: _Duration | None = None,
+        on_timeout: Literal["store", "discard"] = "store",
+        wait_timeout: _Duration = "30s",
+        max_computations: int | None = None,
+        on_cancel: Literal["hand_over", "continue"] = "hand_over",
     ) -> None: ...
     def replace(self, **keywords: Unpack[PolicyKeywords]) -> Self: ...
     @property
-    def ttl(self) -> _Duration | None: ...
+    def ttl(self) -> _Duration | Callable[[Any], _Duration | None] | None: ...
     @property
     def jitter(self) -> float: ...
+    @property
+    def refresh_ahead(self) -> float | str | None: ...
+    @property
+    def refresh_every(self) -> _Duration | None: ...
+    @property
+    def sliding(self) -> bool | float: ...
+    @property
+    def sliding_max_age(self) -> _Duration: ...
+    @property
+    def stale_while_revalidate(self) -> _Duration | None: ...
+    @property
+    def serve_stale_next_time(self) -> bool: ...
+    @property
+    def stale_if_error(self) -> _Duration | None: ...
+    @property
+    def stale_if_error_on(self) -> _Exceptions | None: ...
+    @property
+    def error_backoff(self) -> _Duration: ...
+    @property
+    def fallback(self) -> _Fallback: ...
+    @property
+    def negative_ttl(self) -> _Duration | _ByException | None: ...
+    @property
+    def negative_on(self) -> _Exceptions | None: ...
+    @property
+    def negative_growth(self) -> float: ...
+    @property
+    def negative_max_ttl(self) -> _Duration | None: ...
     @property
     def cache_none(self) -> bool: ...
     @property
@@ -128,14 +218,33 @@ class Policy:
     @property
     def depends_on(self) -> _DependsOn | None: ...
     @property
+    def upgrade(self) -> tuple[tuple[str, Callable[[Any], object] | None], ...]: ...
+    @property
     def tenant(self) -> str | ContextVar[Any] | Callable[..., object] | None: ...
     @property
     def encrypted(self) -> bool: ...
     @property
     def strict(self) -> bool | None: ...
+    @property
+    def index(self) -> tuple[str, ...] | Literal[True] | None: ...
+    @property
+    def refresh_context(self) -> Literal["copy", "empty"]: ...
+    @property
+    def soft_timeout(self) -> _Duration | None: ...
+    @property
+    def hard_timeout(self) -> _Duration | None: ...
+    @property
+    def on_timeout(self) -> Literal["store", "discard"]: ...
+    @property
+    def wait_timeout(self) -> _Duration: ...
+    @property
+    def max_computations(self) -> int | None: ...
+    @property
+    def on_cancel(self) -> Literal["hand_over", "continue"]: ...
     def __setattr__(self, name: str, value: object) -> Never: ...
     def __delattr__(self, name: str) -> Never: ...
     def __eq__(self, other: object) -> bool: ...
     def __hash__(self) -> int: ...
 
 def check_format(format: _Format) -> None: ...
+def refuse_limits(policy: Policy, wrapped: Callable[..., Any], kind: str, reason: str) -> None: ...

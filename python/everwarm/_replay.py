@@ -8,8 +8,11 @@ before it goes on must not wait for that lead, and runs on its own instead.
 
 from __future__ import annotations
 
+from time import sleep
+
 from everwarm import _native
-from everwarm._drive import ORDINARY, _chain, _held, _hosts, _running_loop, arrival
+from everwarm._behind import begin, begin_task
+from everwarm._drive import ORDINARY, _chain, _held, _hosts, _pause, _running_loop, arrival
 from everwarm._errors import Unsupported
 from everwarm._function import Function
 from everwarm._result import result
@@ -83,9 +86,9 @@ class Replayed(Function):
 
 def replay(function, stream, call, plan, told):
     """The items of a call: those that are stored, or those of ``stream``, the function's own generator."""
-    turn = _native.begin(function, *call, plan, False, True)
-    while turn.leader is not None and not turn.wait():
-        turn = _native.begin(function, *call, plan, True, True)
+    turn = _turn(function, call, plan)
+    if (behind := turn.behind()) is not None:
+        begin(_Whole(function), *call, behind)
     stored = _stored(turn, told)
     if stored is not None:
         with _one_way:
@@ -113,9 +116,9 @@ def replay(function, stream, call, plan, told):
 
 async def replay_async(function, stream, call, plan, told):
     """As ``replay``, for an asynchronous generator."""
-    turn = _native.begin(function, *call, plan, False)
-    while turn.leader is not None and not await arrival(turn):
-        turn = _native.begin(function, *call, plan, True)
+    turn = await _turn_async(function, call, plan)
+    if (behind := turn.behind()) is not None:
+        begin_task(_WholeLater(function), *call, behind)
     stored = _stored(turn, told)
     if stored is not None:
         with _one_way:
@@ -141,6 +144,30 @@ async def replay_async(function, stream, call, plan, told):
             recorder.hand_over()
 
 
+def _turn(function, call, plan):
+    """The turn of a call: past stores that are asked, and past who computes already."""
+    again = False
+    while True:
+        turn = _native.begin(function, *call, plan, again, True)
+        while (seconds := turn.ask()) is not None:
+            sleep(seconds)
+        if turn.leader is None or turn.wait():
+            return turn
+        again = True
+
+
+async def _turn_async(function, call, plan):
+    """As ``_turn``, for a task."""
+    again = False
+    while True:
+        turn = _native.begin(function, *call, plan, again)
+        while (seconds := turn.ask()) is not None:
+            await _pause(seconds)
+        if turn.leader is None or await arrival(turn):
+            return turn
+        again = True
+
+
 def _stored(turn, told):
     """The items that a turn gives, if the function need not run."""
     if turn.past and told is not None:
@@ -153,6 +180,46 @@ def _stored(turn, told):
     if told is not None:
         told.append((turn, items))
     return items
+
+
+class _Whole:
+    """A generator function as one that gives all items at once: what is computed in the background."""
+
+    __slots__ = ("_cache", "_function")
+
+    def __init__(self, function):
+        self._function = function
+        self._cache = function._cache
+
+    def __wrapped__(self, /, *args, **kwargs):
+        items, stream = [], self._function.__wrapped__(*args, **kwargs)
+        while len(items) <= self._function.policy.max_items:
+            try:
+                items.append(next(stream))
+            except StopIteration as end:
+                return Items(items, end.value)
+        raise _more_than_stored(self._function)
+
+
+class _WholeLater(_Whole):
+    """As ``_Whole``, of an asynchronous generator function."""
+
+    __slots__ = ()
+
+    async def __wrapped__(self, /, *args, **kwargs):
+        items = []
+        async for item in self._function.__wrapped__(*args, **kwargs):
+            items.append(item)
+            if len(items) > self._function.policy.max_items:
+                raise _more_than_stored(self._function)
+        return Items(items)
+
+
+def _more_than_stored(function):
+    return Unsupported(
+        f"{function.__qualname__} now yields more than its max_items, so the old items cannot be replaced\n"
+        "hint: raise `max_items`, or leave the windows out"
+    )
 
 
 class _Recorder:

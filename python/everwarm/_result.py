@@ -43,8 +43,8 @@ class Result(_Frozen):
     """A call's value and how it was come by.
 
     * ``value``: what the call gives.
-    * ``status``: ``"hit"``, ``"miss"`` (computed), ``"follower"`` (somebody else computed it),
-      ``"refreshed"`` or ``"bypass"``.
+    * ``status``: ``"hit"``, ``"stale"`` (an old value, in one of its windows), ``"miss"`` (computed),
+      ``"follower"`` (somebody else computed it), ``"refreshed"`` or ``"bypass"``.
     * ``tier``: where it was found, ``"memory"`` or the kind of a store such as ``"disk"``, or None if it was
       computed.
     * ``age``: seconds since it was written; 0.0 if it was computed.
@@ -66,9 +66,32 @@ class Result(_Frozen):
 
     __class_getitem__ = classmethod(type(list[int]))
 
+    def cache_status(self, name="everwarm", *, key=False):
+        """A member of an HTTP ``Cache-Status`` field (RFC 9211): was it a hit, and if not, why not.
+
+        * ``name``: what the cache is called there.
+        * ``key``: whether the stored name is told.
+
+        Raises ``ConfigError`` for a name that is no printable ASCII.
+
+        >>> from everwarm import Cache
+        >>> from everwarm.testing import ManualClock
+        >>> @Cache(clock=ManualClock())(ttl=60)
+        ... def square(x: int) -> int:
+        ...     return x * x
+        >>> square.call(3).cache_status()
+        'everwarm;fwd=miss;stored;ttl=60'
+        >>> square.call(3).cache_status("shop")
+        'shop;hit;ttl=60;detail=memory'
+        """
+        from everwarm._cache_status import member
+
+        return member(self, name, key)
+
 
 _WHY = {
     "hit": "a fresh entry was there",
+    "stale": "an entry was there whose ttl was over, and its policy lets it be served nevertheless",
     "miss": "no fresh entry was there, so the function was called",
     "follower": "another call was computing the same key, and its value was shared",
     "refreshed": "a new computation was asked for",
@@ -82,7 +105,7 @@ def result(value, status, age, ttl, tags, key, version, tier):
     return Result(
         value=value,
         status=status,
-        tier=tier if status == "hit" else None,
+        tier=tier if status in ("hit", "stale") else None,
         age=age or 0.0,
         ttl=ttl,
         tags=tuple(tags),
@@ -95,9 +118,11 @@ def result(value, status, age, ttl, tags, key, version, tier):
 class Stats(_Frozen):
     """Counters of a function or of a cache, read at one moment.
 
-    * ``calls`` = ``hits`` + ``misses`` + ``bypass``.
+    * ``calls`` = ``hits`` + ``misses`` + ``stale`` + ``bypass``.
     * ``hits``, ``misses``: a fresh entry was there, or not. Followers are among the misses.
     * ``bypass``: calls that went past the cache; forced refreshes are among them.
+    * ``stale``: calls that were given a value whose ttl was over, in one of the windows of the policy.
+    * ``refreshes``: computations that were begun in the background for calls that were given an old value.
     * ``computations``: times the function was called to fill an entry.
     * ``followers``: calls that waited for somebody else's computation.
     * ``takeovers``, ``cycles``: computations beside another's: because it did not end, or because
@@ -114,6 +139,8 @@ class Stats(_Frozen):
         "calls",
         "hits",
         "misses",
+        "stale",
+        "refreshes",
         "bypass",
         "computations",
         "followers",
@@ -175,7 +202,7 @@ class WhatIf(_Frozen):
 
 def stats(counters):
     """``Stats`` from the native counters."""
-    calls = counters["hits"] + counters["misses"] + counters["bypass"]
+    calls = counters["hits"] + counters["misses"] + counters["stale"] + counters["bypass"]
     return Stats(calls=calls, hit_ratio=counters["hits"] / calls if calls else 0.0, **counters)
 
 

@@ -25,6 +25,16 @@ def annotation_of(function):
         return None
 
 
+def annotation_of_parameter(function):
+    """The annotation of a function's first parameter, resolved; None where there is none."""
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+        return hints.get(next(iter(inspect.signature(function).parameters)))
+    except Exception:
+        # A built-in without a signature, or a name that only a type checker can follow.
+        return None
+
+
 def classes_of(annotation):
     """The classes that an annotation names, and those that their fields name, each once."""
     found = {}
@@ -43,6 +53,11 @@ def schema_id(annotation):
         return ""
     text = _described(annotation, {})
     return hashlib.blake2b(text.encode(), digest_size=_DIGITS // 2).hexdigest()
+
+
+def of_items(schema):
+    """The schema of what a generator function yields, other than that of one which returns such values."""
+    return schema if schema.startswith("items") else "-".join(filter(None, ("items", schema)))
 
 
 def source_digest(function):

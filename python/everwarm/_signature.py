@@ -49,6 +49,11 @@ def is_generator_function(function):
     return bool(flags & (_GENERATOR | _ASYNC_GENERATOR)) and not flags & _ITERABLE_COROUTINE
 
 
+def is_async_generator_function(function):
+    """Whether calling it gives an asynchronous generator."""
+    return bool(_flags(_innermost(function)) & _ASYNC_GENERATOR)
+
+
 def is_coroutine_function(function):
     """Whether calling it gives a coroutine."""
     function = _innermost(function)

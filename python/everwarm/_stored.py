@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from everwarm import _report, _tiers
 from everwarm._errors import ConfigError
@@ -11,25 +12,33 @@ from everwarm._signature import is_generator_function
 
 
 def of_function(function, cache, policy):
-    """``(name, schema, format)`` of a function in the stores of ``cache``; None if its values stay in memory.
+    """``(name, schema, format, older)`` of a function in the stores of ``cache``; None if it stays in memory.
 
-    What has no name that another process could know, and what is recorded as it runs, stays in memory, which
-    is said once.
+    ``older`` has ``(version, schema, format, convert)`` for each name that its entries may have had before.
+
+    What has no name that another process could know stays in memory, which is said once.
     """
     name, secret = policy.name or _name(function), cache._codec.is_secret
     if name is None:
         shown = getattr(function, "__qualname__", type(function).__name__)
         _report.local(shown, "other processes cannot know it by name", 'write `name="..."`', secret)
         return None
-    if is_generator_function(function):
-        _report.local(name, "it is a generator function", "return a list", secret)
-        return None
     schemas = load("everwarm._schema")
     annotation = schemas.annotation_of(function)
+    if hasattr(function, "_value_of"):  # a batch keeps each of its values apart
+        annotation = function._value_of(annotation)
     given = cache._format if policy.format is None else policy.format
-    form = load("everwarm._format").format_of(given, annotation, limit=cache._codec.max_value)
+    items = load("everwarm._replay").Items if is_generator_function(function) else None
+    make = partial(load("everwarm._format").format_of, given, limit=cache._codec.max_value, items=items)
+    form = make(annotation)
     _seal_pickles(form, cache)
-    return name, _schema(function, cache, policy, annotation, schemas), form
+    alone = _schema_alone(policy, annotation, schemas, items)
+    schema = _schema(function, cache, policy, alone)
+    older = []
+    if policy.upgrade:
+        now = (policy.version, alone, schema)
+        older = load("everwarm._upgrade").names(policy.upgrade, now, form, make, items)
+    return name, schema, form, older
 
 
 def of_objects(cache):
@@ -57,15 +66,19 @@ def _seal_pickles(form, cache):
     cache._codec.seal_pickles(of_user(_tiers.directories(cache._stores)))
 
 
-def _schema(function, cache, policy, annotation, schemas):
-    parts = [policy.version]
-    if policy.schema is None:
-        parts.append(schemas.schema_id(annotation))
-    else:
-        parts.append(policy.schema)
-    depends = cache._depends_on if policy.depends_on is None else policy.depends_on
+def _schema_alone(policy, annotation, schemas, items):
+    alone = schemas.schema_id(annotation) if policy.schema is None else policy.schema
+    return alone if items is None else schemas.of_items(alone)
+
+
+def _schema(function, cache, policy, alone):
+    parts = [policy.version, alone]
+    depends = policy.depends_on
+    if depends is None:
+        # What is to be found from before an upgrade was made by other code.
+        depends = "nothing" if policy.upgrade else cache._depends_on
     if depends == "source":
-        parts.append(schemas.source_digest(function))
+        parts.append(load("everwarm._schema").source_digest(function))
     return ".".join(filter(None, parts))
 
 

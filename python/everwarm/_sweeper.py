@@ -1,4 +1,4 @@
-"""The one thread of ours that runs Python: it lets go of what has expired, and of what others changed."""
+"""The one thread of ours that runs Python: what has expired goes, and leases are renewed."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ _changed = threading.Condition()
 _thread: threading.Thread | None = None
 _ending = False
 
+# How long the thread waits now.
+_pace = _PERIOD
+
 
 def watch(table: Table) -> None:
     """Sweeps ``table`` from here on, until nothing in it expires any more."""
@@ -29,7 +32,7 @@ def watch(table: Table) -> None:
         if _ending:
             return
         _tables.add(table)
-        if table.is_shared():
+        if table.is_shared() or table.is_holding():
             _changed.notify_all()
         if _thread is None:
             _thread = threading.Thread(target=_run, name="everwarm-sweeper", daemon=True)
@@ -42,12 +45,25 @@ def watch(table: Table) -> None:
                 table.unwatch()
 
 
+def hasten(table: Table) -> None:
+    """Has the leases that ``table`` holds renewed in time."""
+    with _changed:
+        is_watched = _thread is not None and table in _tables
+        if is_watched and _pace == _LOOK:
+            return
+    watch(table)
+
+
+def _is_pressing(table: Table) -> bool:
+    return table.is_shared() or table.is_holding()
+
+
 def _run() -> None:
-    global _thread
+    global _thread, _pace
     waited = 0.0
     while True:
         with _changed:
-            period = _LOOK if any(table.is_shared() for table in _tables) else _PERIOD
+            period = _pace = _LOOK if any(map(_is_pressing, _tables)) else _PERIOD
             _changed.wait(period)
             tables = list(_tables)
             if _ending or not tables:

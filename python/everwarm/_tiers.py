@@ -47,6 +47,18 @@ def shared(stores, known):
     return _read(stores, known)[1]
 
 
+def shown(stores, known):
+    """The tiers as a text, near to far, each with the options of a tier that it has."""
+    options, tiers = _read(stores, known)
+    names = [] if options is None else ["memory"]
+    for tier in tiers:
+        said = [] if tier.ttl is None else [f"ttl={tier.ttl:g}"]
+        said += [] if tier.write == "through" else [f"write={tier.write}"]
+        kind = _scheme(tier.store) or type(tier.store).__name__
+        names.append(f"{kind} ({', '.join(said)})" if said else kind)
+    return ", ".join(names)
+
+
 def _read(stores, known):
     if isinstance(stores, (list, tuple)):
         if not stores:
@@ -101,6 +113,11 @@ def _tier(store):
         hint = _options.nearest(scheme, ["memory", *BUILT_IN, *_ABSENT])
         raise ConfigError(f"there is no store {_url.shown(store)!r}\nhint: {hint}")
     place, options = _url.parted(store)
+    if "timeout" in options:
+        raise Unsupported(
+            f"{scheme}: has no time limit: it answers on the thread that asks, which nothing can end\n"
+            "hint: leave `timeout` out; a store of your own raises `TimeoutError` when its own limit is over"
+        )
     own = {name: text for name, text in options.items() if name not in _OF_TIERS}
     write = options.get("write", "through")
     if write not in _WRITES:

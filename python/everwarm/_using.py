@@ -7,7 +7,17 @@ from everwarm._drive import ORDINARY, drive
 from everwarm._errors import UnknownOption
 from everwarm._result import result
 
-_OPTIONS = ("skip", "refresh", "only_if_cached", "max_age", "read_only", "write_only")
+_OPTIONS = (
+    "skip",
+    "refresh",
+    "only_if_cached",
+    "max_age",
+    "read_only",
+    "write_only",
+    "soft_timeout",
+    "hard_timeout",
+    "wait_timeout",
+)
 
 REFRESH = _native.Plan(refresh=True)
 

@@ -27,6 +27,9 @@ class Options(TypedDict, total=False):
     max_age: _Duration | None
     read_only: bool
     write_only: bool
+    soft_timeout: _Duration | None
+    hard_timeout: _Duration | None
+    wait_timeout: _Duration | None
 
 @final
 class Using(Generic[_P, _R_co]):

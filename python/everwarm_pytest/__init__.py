@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +15,13 @@ import pytest
 if TYPE_CHECKING:
     from everwarm.testing import ManualClock
 
-__all__ = ["everwarm_clock", "everwarm_promise", "pytest_configure", "pytest_generate_tests"]
+__all__ = [
+    "everwarm_clock",
+    "everwarm_disk",
+    "everwarm_promise",
+    "pytest_configure",
+    "pytest_generate_tests",
+]
 
 _SHARED = "everwarm_shared"
 
@@ -75,8 +82,14 @@ def everwarm_promise(request: pytest.FixtureRequest) -> Callable[[Callable[..., 
 
 @pytest.fixture
 def everwarm_clock(_everwarm_isolated: None) -> Iterator[ManualClock]:
-    """A ``ManualClock`` that the default cache reads during the test."""
-    from everwarm.testing import ManualClock, clock
+    """A ``ManualClock`` that the default cache reads; it follows freezegun and time-machine."""
+    from everwarm.testing import ManualClock, clock, follow
 
-    with clock(ManualClock()) as hand:
+    with clock(ManualClock()) as hand, follow(hand):
         yield hand
+
+
+@pytest.fixture
+def everwarm_disk(tmp_path: Path) -> str:
+    """The URL of a ``disk:`` store of the test's own: no other test has it, and no other worker of xdist."""
+    return f"disk://{tmp_path.as_posix()}/everwarm"

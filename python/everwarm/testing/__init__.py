@@ -6,8 +6,24 @@ from contextlib import contextmanager
 
 from everwarm import _native
 from everwarm._cache import cache
+from everwarm.testing._chaos import chaos
+from everwarm.testing._follow import follow
+from everwarm.testing._stand_in import force, record, replay, slow
 
-__all__ = ["ManualClock", "clock", "computed_times", "open_store"]
+__all__ = [
+    "ManualClock",
+    "assert_computed",
+    "chaos",
+    "clock",
+    "computed_times",
+    "follow",
+    "force",
+    "open_store",
+    "record",
+    "replay",
+    "run_due",
+    "slow",
+]
 
 
 class ManualClock(_native.Hand):
@@ -73,6 +89,35 @@ def clock(hand):
         cache._let_go(hand)
 
 
+def run_due(cache):
+    """Begins the refreshes of ``refresh_every`` that are due by the clock of a cache; how many there were.
+
+    A thread does so for caches that read the system's clock; one with a ``ManualClock`` waits for this. What
+    was begun runs in the background.
+
+    >>> import time
+    >>> from everwarm import Cache
+    >>> from everwarm.testing import ManualClock, run_due
+    >>> clock = ManualClock()
+    >>> versions = iter(range(1, 100))
+    >>> @Cache(clock=clock)(ttl=60, refresh_every=20)
+    ... def rates() -> int:
+    ...     return next(versions)
+    >>> rates(), rates()
+    (1, 1)
+    >>> clock.advance(20)
+    >>> run_due(rates._cache)
+    1
+    >>> while rates.peek().value == 1:
+    ...     time.sleep(0.001)
+    >>> rates()
+    2
+    """
+    from everwarm import _timed
+
+    return _timed.run_due(cache)
+
+
 class computed_times:
     """Counts how often a decorated function is computed inside the ``with`` block; compares with integers.
 
@@ -124,3 +169,25 @@ class computed_times:
     def __repr__(self):
         name = getattr(self._function, "__qualname__", repr(self._function))
         return f"<{name} computed {self.count} times>"
+
+
+@contextmanager
+def assert_computed(function, times):
+    """Fails unless a decorated function is computed exactly ``times`` times inside the ``with`` block.
+
+    Raises ``AssertionError``; what the block itself raises comes first.
+
+    >>> from everwarm import Cache
+    >>> from everwarm.testing import assert_computed
+    >>> @Cache()
+    ... def double(x: int) -> int:
+    ...     return 2 * x
+    >>> with assert_computed(double, 1):
+    ...     double(1), double(1)
+    (2, 2)
+    """
+    with computed_times(function) as counted:
+        yield counted
+    if counted != times:
+        name = getattr(function, "__qualname__", repr(function))
+        raise AssertionError(f"{name} was computed {counted.count} times, not {times}")

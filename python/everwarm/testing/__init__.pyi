@@ -7,10 +7,30 @@ from typing import Any, ClassVar, final
 
 from typing_extensions import Self
 
+from everwarm import Cache
 from everwarm._function import Function
 from everwarm._native import Hand, OpenedStore
+from everwarm.testing._chaos import chaos as chaos
+from everwarm.testing._follow import follow as follow
+from everwarm.testing._stand_in import force as force
+from everwarm.testing._stand_in import record as record
+from everwarm.testing._stand_in import replay as replay
+from everwarm.testing._stand_in import slow as slow
 
-__all__ = ["ManualClock", "clock", "computed_times", "open_store"]
+__all__ = [
+    "ManualClock",
+    "assert_computed",
+    "chaos",
+    "clock",
+    "computed_times",
+    "follow",
+    "force",
+    "open_store",
+    "record",
+    "replay",
+    "run_due",
+    "slow",
+]
 
 @final
 class ManualClock(Hand):
@@ -21,6 +41,7 @@ def open_store(url: str, *, clock: ManualClock | None = None) -> OpenedStore:
 
 @contextmanager
 def clock(hand: ManualClock) -> Generator[ManualClock]: ...
+def run_due(cache: Cache) -> int: ...
 
 @final
 class computed_times:
@@ -41,3 +62,6 @@ class computed_times:
     def __int__(self) -> int: ...
     def __eq__(self, other: object) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+@contextmanager
+def assert_computed(function: Function[..., Any], times: int) -> Generator[computed_times]: ...

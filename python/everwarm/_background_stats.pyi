@@ -1,0 +1,26 @@
+"""What background work did in this process."""
+
+from typing import final
+
+from everwarm._result import _Frozen  # pyright: ignore[reportPrivateUsage]
+
+@final
+class BackgroundStats(_Frozen):
+    """What background work did in this process."""
+
+    @property
+    def running(self) -> int: ...
+    @property
+    def queued(self) -> int: ...
+    @property
+    def tasks(self) -> int: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def refused(self) -> int: ...
+    @property
+    def dropped(self) -> int: ...
+
+def background_stats() -> BackgroundStats: ...

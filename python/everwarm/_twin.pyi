@@ -1,0 +1,6 @@
+"""The a-twin of a verb."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+def twin(verb: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]: ...

@@ -1,0 +1,1 @@
+"""Everwarm within other libraries: one module for each, none of which `everwarm` itself imports."""
