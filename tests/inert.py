@@ -17,6 +17,8 @@ import pytest
 INSTEAD = {
     "invalidates.tags": lambda given: _nothing,
     "invalidates.keys": lambda given: _nothing,
+    "chaos.seed": lambda given: 1,
+    "limiter.rate": lambda given: "7/1h",
     # Without parentheses, what comes first is the decorated function.
     "lru_cache.maxsize": lambda given: given if callable(given) else 128,
 }
@@ -40,7 +42,7 @@ def pytest_configure(config):
 def make_inert(said):
     """Has the keyword of an owner do nothing in this process, at the place where users pass it."""
     import everwarm
-    from everwarm import _using
+    from everwarm import _using, testing
 
     owner, keyword = said.split(".")
     if owner == "using":
@@ -49,10 +51,13 @@ def make_inert(said):
         _drop(getattr(everwarm, owner), "__init__", said)
     elif hasattr(everwarm, owner):
         _drop(everwarm, owner, said)
+    elif hasattr(testing, owner):
+        _drop(testing, owner, said)
     else:
         for verb in (owner, f"a{owner}"):
-            if hasattr(everwarm.Cache, verb):
-                _drop(everwarm.Cache, verb, said)
+            for place in (everwarm.Cache, everwarm.Result):
+                if hasattr(place, verb):
+                    _drop(place, verb, said)
 
 
 def _drop(place, name, said):

@@ -17,6 +17,7 @@ import weakref
 
 import pytest
 from everwarm import Cache
+from everwarm.testing import assert_computed
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -266,14 +267,13 @@ def test_a_task_group_of_anyio_takes_the_function_itself():
 
 def test_runners_take_hits_and_misses():
     anyio = pytest.importorskip("anyio")
-    before = price.stats().computations
-    assert asyncio.run(price("run")) == ["run", 1]
-    assert asyncio.run(price("run")) == ["run", 1]
-    loop = asyncio.new_event_loop()
-    assert loop.run_until_complete(price("run")) == ["run", 1]
-    loop.close()
-    assert anyio.run(price, "run") == ["run", 1]
-    assert price.stats().computations == before + 1
+    with assert_computed(price, 1):
+        assert asyncio.run(price("run")) == ["run", 1]
+        assert asyncio.run(price("run")) == ["run", 1]
+        loop = asyncio.new_event_loop()
+        assert loop.run_until_complete(price("run")) == ["run", 1]
+        loop.close()
+        assert anyio.run(price, "run") == ["run", 1]
 
 
 def test_its_type_is_a_coroutine(calls):
@@ -561,10 +561,9 @@ def test_eager_tasks_lead_follow_and_hit():
         assert done.done()
         return values, await done
 
-    before = price.stats().computations
-    values, last = asyncio.run(main())
+    with assert_computed(price, 1):
+        values, last = asyncio.run(main())
     assert all(value is last for value in values)
-    assert price.stats().computations == before + 1
 
 
 def _coroutine_marks(function):

@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 import threading
+from contextvars import ContextVar
 
 import everwarm
 import pytest
-from everwarm import Cache, ConfigError, Policy, UnknownOption, Unsupported, cache, configure
+from everwarm import Cache, ConfigError, Keyring, Policy, UnknownOption, Unsupported, cache, configure
 from everwarm.testing import ManualClock
+
+KEY = "8f1c2e0b7a9d4453c6e1f2037b8a99d5e4c3b2a1908f7e6d5c4b3a2918070605"
 
 
 def ttl_of(decorator):
@@ -448,16 +451,24 @@ def test_a_description_is_a_table_and_asking_is_no_use():
     configure(ttl="5m")
     made = Cache(max_entries=3, policy=Policy(jitter=0.1), clock=ManualClock())
     assert str(made.describe()).splitlines() == [
-        "stores       memory://           default",
-        "namespace    ''                  default",
-        "max_entries  3                   argument",
-        "max_bytes    None                default",
-        "eviction     adaptive            default",
-        "ttl          5m                  configure",
-        "disabled     False               default",
-        "keyring      None                default",
-        "policy       Policy(jitter=0.1)  argument",
-        "clock        ManualClock         argument",
+        "stores                 memory://           default",
+        "namespace              ''                  default",
+        "max_entries            3                   argument",
+        "max_bytes              None                default",
+        "eviction               adaptive            default",
+        "ttl                    5m                  configure",
+        "disabled               False               default",
+        "keyring                None                default",
+        "tiers                  memory              default",
+        "policy                 Policy(jitter=0.1)  argument",
+        "format                 msgpack             default",
+        "compression            None                default",
+        "compression_threshold  1KiB                default",
+        "max_value              16MiB               default",
+        "on_tamper              miss                default",
+        "tenant                 None                default",
+        "strict                 False               default",
+        "clock                  ManualClock         argument",
     ]
     assert repr(made) == "<everwarm.Cache: not used yet>"
     made.get("a")
@@ -466,6 +477,37 @@ def test_a_description_is_a_table_and_asking_is_no_use():
     assert made.describe() == before and hash(before) == hash(made.describe())
     with pytest.raises(AttributeError, match="frozen"):
         before.fields = {}
+
+
+def test_a_description_shows_what_becomes_of_values_and_no_secret(tmp_path):
+    class Shout:
+        name = "shout"
+        dumps, loads = staticmethod(lambda value: b""), staticmethod(lambda data: None)
+
+    made = Cache(
+        ["memory://?max_entries=3", f"disk://{tmp_path}/store?write=behind&ttl=10m"],
+        format=Shout(),
+        compression="zstd:9",
+        keyring=Keyring(KEY),
+        on_tamper="raise",
+        tenant=ContextVar("org"),
+        strict=True,
+    )
+    wanted = {
+        "tiers": ("memory, disk (ttl=600, write=behind)", "argument"),
+        "format": ("shout", "argument"),
+        "compression": ("zstd:9", "argument"),
+        "compression_threshold": ("1KiB", "default"),
+        "on_tamper": ("raise", "argument"),
+        "tenant": ("org", "argument"),
+        "strict": (True, "argument"),
+    }
+    assert {name: taken(made, name) for name in wanted} == wanted
+    text = str(made.describe())
+    assert KEY not in text and "<Keyring: 1 seals>" in text.replace(
+        str(made.describe()["keyring"].value.ids[0]), "1"
+    )
+    assert taken(Cache.from_dict({"stores": [f"file://{tmp_path}"]}), "tiers") == ("file", "from_dict")
 
 
 @pytest.mark.parametrize(

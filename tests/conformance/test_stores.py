@@ -52,7 +52,7 @@ def test_natively_it_keeps_the_same(opened):
             return place.once(lambda: open_store("memory://")).again()
         return open_store(f"{opened.__name__}://{place.directory}")
 
-    for suite in ("generations", "notify"):
+    for suite in ("generations", "notify", "suspend"):
         offered = suite in open_store("memory://").facets and opened is not file
         expected = None if offered else False
         assert {conformance.outcome(native, name) for name in conformance.promises(suite)[:2]} == {expected}
@@ -73,5 +73,5 @@ def test_a_store_in_python_keeps(promise):
 
 def test_facets_without_methods_are_not_offered():
     store, _ = own_store()
-    for suite in ("conditional", "leases", "touch", "generations", "notify"):
+    for suite in ("conditional", "leases", "touch", "generations", "notify", "suspend"):
         assert {conformance.outcome(store, name) for name in conformance.promises(suite)} == {False}

@@ -12,6 +12,8 @@ from typing import Any
 def same(one: Any, two: Any) -> bool:
     if type(one) is not type(two):
         return False
+    if isinstance(one, memoryview):
+        return (one.format, one.shape) == (two.format, two.shape) and same(one.tolist(), two.tolist())
     if isinstance(one, enum.Enum):
         return one is two
     if type(one) is int:

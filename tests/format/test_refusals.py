@@ -75,7 +75,6 @@ def refused(value: Any, plan: Format = PLAN) -> str:
         int,
         Ellipsis,
         NotImplemented,
-        memoryview(b""),
         iter([]),
         sys,
         ValueError(),

@@ -24,7 +24,10 @@ b'' bytes([0,255]) b'a'*255 b'a'*256 b'a'*65536
 {'b':1,'a':2}
 () (1,) (1,'a',None) ((),()) (0,)*300 set() {1} {(1,2)} frozenset() frozenset([1])
 bytearray() bytearray(b'ab')
-bytearray(300) 1j complex(-0.0,float('inf')) range(5) range(1,10,3) range(2**70,-5,-1)
+bytearray(300) memoryview(b'ab') memoryview(b'') memoryview(bytes(6)).cast('B',[2,3])
+memoryview(array.array('d',[1.5]))
+array.array('b',[1,-1]) array.array('d',[0.5]) array.array('i')
+1j complex(-0.0,float('inf')) range(5) range(1,10,3) range(2**70,-5,-1)
 """
 LIBRARY = """
 datetime.date(2024,2,29) datetime.date(1,1,1) datetime.date(9999,12,31)
@@ -59,6 +62,7 @@ np.array(['2024-01-02','NaT'],dtype='<M8[D]') np.array([5],dtype='<m8[ns]') np.a
 np.array([(1,2.5)],dtype=[('a','|i1'),('b','<f8')])
 np.array([(1,[2,3])],dtype={'names':['a','b'],'formats':['|i1',('<i4',(2,))],'offsets':[0,4],'itemsize':16})
 np.float64(1.5) np.int8(-1) np.bool_(True) np.datetime64('2024','Y') np.str_('ab')
+np.array(['a',''],np.dtypes.StringDType()) np.array([['a',None]],np.dtypes.StringDType(na_object=None))
 """
 # Bytes that depend on the version of a library: read, never compared.
 FRAMES = """
@@ -73,6 +77,7 @@ NEEDS = {"arrays": ["numpy"], "frames": ["numpy", "pandas", "polars", "pyarrow"]
 
 def value_of(expression: str) -> Any:
     """The value of an expression of the vectors."""
+    import array
     import collections
     import datetime
     import decimal
@@ -85,7 +90,13 @@ def value_of(expression: str) -> Any:
 
     import format_classes
 
-    known = {**vars(format_classes), "collections": collections, "datetime": datetime, "decimal": decimal}
+    known = {
+        **vars(format_classes),
+        "array": array,
+        "collections": collections,
+        "datetime": datetime,
+        "decimal": decimal,
+    }
     known |= {"fractions": fractions, "ipaddress": ipaddress, "pathlib": pathlib, "uuid": uuid}
     known["zoneinfo"] = zoneinfo
     for short, name in {"np": "numpy", "pd": "pandas", "pl": "polars", "pa": "pyarrow"}.items():

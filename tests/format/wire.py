@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 RAW = {1, 5, 6, 8, 22, 24}
-TAIL = {64, 65, 72, 73, 74, 75, 76}
+TAIL = {64, 65, 66, 67, 72, 73, 74, 75, 76}
 
 Tree = list[Any]
 

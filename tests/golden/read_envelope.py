@@ -110,7 +110,7 @@ def read_envelope(envelope: bytes, binding: Binding, masters: dict[int, bytes]) 
     """What an envelope says, and its payload."""
     body = Body(opened_body(envelope, binding, masters))
     value_format, method, parts, length, computed_in = body.take("BBHIQ")
-    if parts >> 7:
+    if parts >> 8:
         raise Refused("of another version")
     meta: dict[str, Any] = {"format": value_format, "computed_in": computed_in}
     for bit, (name, absent) in enumerate({"fresh": None, "quiet": None, "stale": 0, "if_error": 0}.items()):
@@ -118,6 +118,8 @@ def read_envelope(envelope: bytes, binding: Binding, masters: dict[int, bytes]) 
     meta["stamps"] = [list(body.take("HQQ")) for _ in range(body.take("B"))] if parts & 16 else []
     meta["tags"] = [body.sized().decode() for _ in range(body.take("B"))] if parts & 32 else []
     meta["key"] = body.sized().hex() if parts & 64 else None
+    if parts & 128:
+        meta["slide"] = list(body.take("QQQ"))
     packed = body.data[body.at + -body.at % 8 :]
     payload = decompressed(COMPRESSIONS[method], packed, length)
     if len(payload) != length:

@@ -144,7 +144,8 @@ def test_with_closes():
 
 
 def test_every_verb_that_waits_has_a_twin(shop):
-    alone = {"stats", "tiers", "what_if", "describe", "invalidates", "from_dict", "from_env"}
+    alone = {"stats", "tiers", "what_if", "describe", "from_dict", "from_env"}
+    alone |= {"batch", "invalidates", "unit_of_work", "lock", "limiter", "semaphore"}
     presets = {"minimal", "production", "dev", "test", "local", "secure"}
     names = {name for name in dir(Cache) if not name.startswith("_")} - presets
     twins = {name for name in names if name.startswith("a") and name[1:] in names}

@@ -251,6 +251,12 @@ def test_what_is_no_store_is_refused_when_the_cache_is_built(stores, part):
         Cache(stores)
 
 
+@pytest.mark.parametrize("url", ["disk:?timeout=0.2", "file:///tmp/nowhere?timeout=1s"])
+def test_a_store_that_answers_on_the_thread_that_asks_takes_no_time_limit(url):
+    with refused(Unsupported, NotImplementedError, "no time limit"):
+        Cache(["memory://", url])
+
+
 def test_an_option_that_a_store_does_not_have_names_the_nearest():
     with refused(UnknownOption, TypeError, '"max_byte"') as caught:
         Cache("disk:?max_byte=1GB")

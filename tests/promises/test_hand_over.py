@@ -155,10 +155,9 @@ class _Suspended:
 
 def test_a_wait_that_takes_too_long_takes_over(monkeypatch):
     monkeypatch.setattr(_drive, "_ASK", 0.02)
-    monkeypatch.setattr(_drive, "_WAIT", 0.04)
     world, cache, gate, computed = Loops(1), Cache(), Gate(), []
 
-    @cache
+    @cache(wait_timeout=0.04)
     async def load(key):
         turn = len(computed)
         computed.append(key)

@@ -21,12 +21,21 @@ from worlds import PATIENCE, Loops, Threads
 
 KEYS = ("a", "b")
 
+
+def in_a_unit(cache, load, key):
+    """Invalidates by tag once a block has ended, as after a commit."""
+    with cache.unit_of_work():
+        cache.invalidate_tags(f"key:{key}")
+
+
 # What a write does, given the cache, the function and a key; and whether it meets all keys.
 WRITES = {
     "invalidate": (lambda cache, load, key: load.invalidate(key), False),
     "tag of the argument": (lambda cache, load, key: cache.invalidate_tags(f"key:{key}"), False),
     "tag of the result": (lambda cache, load, key: cache.invalidate_tags(f"result:{key}"), False),
     "tag of all": (lambda cache, load, key: cache.invalidate_tags("all"), True),
+    "values": (lambda cache, load, key: load.invalidate_where(key=key), False),
+    "unit of work": (lambda cache, load, key: in_a_unit(cache, load, key), False),
     "clear of the function": (lambda cache, load, key: load.clear(), True),
     "clear of the cache": (lambda cache, load, key: cache.clear(), True),
 }
@@ -153,7 +162,10 @@ def play_in_loops(world, histories, caches):
 
 
 def decorated(cache):
-    return cache(tags=["all", "key:{key}"], tags_from_result=lambda value: [f"result:{value[0]}"])
+    def tags_from_result(value):
+        return [f"result:{value[0]}"]
+
+    return cache(tags=["all", "key:{key}"], tags_from_result=tags_from_result, index=["key"])
 
 
 class Pool:
@@ -240,6 +252,22 @@ class Deaf:
         if self.verb != "clear of the cache":
             self.cache.clear()
 
+    def unit_of_work(self):
+        return Rolled(self) if self.verb == "unit of work" else self.cache.unit_of_work()
+
+
+class Rolled:
+    """A unit of work that does nothing at its end."""
+
+    def __init__(self, deaf):
+        self.deaf = deaf
+
+    def __enter__(self):
+        self.cache, self.deaf.cache = self.deaf.cache, Cache()
+
+    def __exit__(self, *_):
+        self.deaf.cache = self.cache
+
 
 class DeafFunction:
     """The function's side of it."""
@@ -254,6 +282,10 @@ class DeafFunction:
     def invalidate(self, key):
         if self.verb != "invalidate":
             self.function.invalidate(key)
+
+    def invalidate_where(self, key):
+        if self.verb != "values":
+            self.function.invalidate_where(key=key)
 
     def clear(self):
         if self.verb != "clear of the function":
@@ -291,6 +323,7 @@ class Forgetful:
 
         load = read_later if inspect.iscoroutinefunction(function) else read
         load.invalidate = lambda key: self.entries.pop(key, None)
+        load.invalidate_where = load.invalidate
         load.clear = self.entries.clear
         load.refresh = function
         load.prime = lambda value, key: self.entries.__setitem__(key, value)
@@ -305,6 +338,9 @@ class Forgetful:
     def clear(self):
         self.entries.clear()
 
+    def unit_of_work(self):
+        return nullcontext()
+
 
 def test_the_checker_sees_a_value_stored_after_its_invalidation(world):
     assert play(world, range(500), Forgetful), "the histories never invalidate during a computation"
@@ -315,7 +351,7 @@ class Hoarding(Forgetful):
 
     def decorate(self, function):
         load = super().decorate(function)
-        load.invalidate = lambda key: None
+        load.invalidate = load.invalidate_where = lambda key: None
         load.clear = lambda: None
         return load
 

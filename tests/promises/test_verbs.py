@@ -140,23 +140,34 @@ FORMS = [
 ]
 
 
+# The verbs that may have to ask stores, and so have a-twins.
+TWINS = {"peek", "prime", "invalidate", "mark_stale", "clear"}
+
+
+@pytest.fixture(params=[False, True], ids=["direct", "awaited"])
+def twins(request):
+    """Whether verbs that have an a-twin are asked by it."""
+    return request.param
+
+
 @pytest.fixture(params=FORMS, ids=lambda form: form.__name__)
-def form(request, cache):
+def form(request, cache, twins):
     function, args, other = request.param(cache)
-    return Form(function), args, other
+    return Form(function, twins), args, other
 
 
 class Form:
     """A decorated function whose awaitables are awaited."""
 
-    def __init__(self, function):
+    def __init__(self, function, twins):
         self.function = function
+        self.twins = twins
 
     def __call__(self, *args):
         return awaited(self.function(*args))
 
     def __getattr__(self, name):
-        found = getattr(self.function, name)
+        found = getattr(self.function, "a" + name if self.twins and name in TWINS else name)
         return (lambda *args: awaited(found(*args))) if callable(found) else found
 
 
@@ -221,6 +232,13 @@ def test_invalidate_lets_one_call_go(form):
     assert load.peek(*args) is None
     assert load(*args) is not first and load(*other) is beside
     assert adds_up(load, 4).entries == 2
+
+
+def test_mark_stale_has_the_next_call_compute(form):
+    load, args, other = form
+    first, beside = load(*args), load(*other)
+    assert load.mark_stale(*args) is None
+    assert load(*args) is not first and load(*other) is beside
 
 
 @pytest.mark.parametrize("verb", ["clear", "cache_clear"])

@@ -194,3 +194,50 @@ def test_each_promise_of_a_store_is_a_test(run):
     assert ended["test_store[store::it_says_what_it_is]"] == "PASSED"
     assert ended["test_store[store::what_was_set_is_found]"] == "FAILED"
     assert not any("scan" in name for name in ended)
+
+
+WORKERS = """
+    import os
+    import pathlib
+    import time
+
+    from everwarm import Cache
+
+    WORKER = os.environ["PYTEST_XDIST_WORKER"]
+    BOARD = pathlib.Path(__file__).parent
+
+    def meet(what):
+        (BOARD / f"{what}-{WORKER}").touch()
+        until = time.monotonic() + 20
+        while len(list(BOARD.glob(f"{what}-gw*"))) < 2:
+            assert time.monotonic() < until, "there is one worker"
+            time.sleep(0.01)
+
+    @pytest.mark.parametrize("turn", range(3))
+    def test_apart(everwarm_disk, turn):
+        assert is_fresh()
+        with Cache([everwarm_disk], namespace="shop") as disk:
+            assert not list(disk.scan())
+            meet(f"{turn}-empty")
+            disk.set(WORKER, turn)
+            cache.set(WORKER, turn)
+            meet(f"{turn}-written")
+            assert list(disk.scan()) == list(cache.scan()) == [WORKER]
+"""
+
+TOGETHER = """
+    import pathlib
+
+    import pytest
+
+    @pytest.fixture
+    def everwarm_disk():
+        return f"disk://{pathlib.Path(__file__).parent}/store"
+"""
+
+
+def test_workers_of_xdist_see_nothing_of_each_other(run):
+    pytest.importorskip("xdist")
+    at_once = ("-n", "2", "--dist", "each")
+    assert list(run(WORKERS, *at_once).values()) == ["PASSED"] * 3
+    assert "FAILED" in run(WORKERS, *at_once, conftest=TOGETHER).values(), "one place for both is found out"

@@ -60,5 +60,12 @@ async def main() -> None:
     profile.invalidate(1)
     profile.clear()
 
+    # Their a-twins are.
+    assert_type(await profile.apeek(1), Result[str] | None)
+    await profile.aprime("ann", 1, deep=True)
+    await profile.ainvalidate(1)
+    await profile.amark_stale(1, deep=True)
+    await profile.aclear()
+
 
 asyncio.run(profile(1))

@@ -81,6 +81,13 @@ bare.invalidate(1, z=True)
 bare.clear()
 bare.cache_clear()
 
+
+async def awaited() -> None:
+    assert_type(await bare.apeek(1, z=True), Result[float] | None)
+    await bare.aprime(2.5, 1, y="b")
+    await bare.ainvalidate(1, z=True)
+
+
 # It goes wherever its function went.
 as_callable: Callable[[int], float] = bare
 assert_type(list(map(bare, [1])), list[float])

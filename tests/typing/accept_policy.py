@@ -50,6 +50,9 @@ Policy(tags=tags_of)
 Policy(tags=lambda user_id: [f"user:{user_id}"], key=lambda user_id: user_id)
 Policy(tags=lambda user, team: {user.id, team.id}, key=lambda user, team: user.id)
 Policy(tags=lambda: ("user",), key=lambda a, b, c: (a, b.id, c))
+Policy(schema="2", upgrade=["1"])
+Policy(schema="2", upgrade={"1": lambda old: [old], "0": None})
+assert_type(Policy(upgrade=policy.upgrade), Policy)
 Policy(when=None, tags_from_result=None, name=None)
 
 

@@ -20,6 +20,8 @@ async def main() -> int:
     await profile.uncached(1, deep="x")  # E: arg-type / reportArgumentType
     await profile.peek(1)  # E: misc / reportGeneralTypeIssues
     await profile.invalidate(1)  # E: func-returns-value, misc / reportGeneralTypeIssues
+    await profile.ainvalidate("x")  # E: arg-type / reportArgumentType
+    await profile.aprime(1, "x")  # E: call-overload / reportCallIssue, reportArgumentType
     profile.prime(1, "x")  # E: call-overload / reportArgumentType, reportCallIssue
     profile(1)  # E: unused-coroutine / reportUnusedCoroutine
     return await profile(1)  # E: return-value / reportReturnType

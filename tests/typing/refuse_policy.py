@@ -22,6 +22,8 @@ cache(tags=lambda: 1)  # E: arg-type / reportArgumentType
 cache(tags_from_result=["a"])  # E: call-overload / reportArgumentType
 cache(version=2)  # E: call-overload / reportArgumentType
 cache(name=2)  # E: call-overload / reportArgumentType
+cache(upgrade="1")  # E: call-overload / reportArgumentType
+cache(upgrade={"1": 2})  # E: dict-item / reportArgumentType
 cache(policy, tll=5)  # E: call-overload / reportCallIssue
 shop("5m")  # E: call-overload / reportArgumentType, reportCallIssue
 
