@@ -9,9 +9,11 @@ from report import Table
 
 from rows import (
     awaited,
+    batches,
     content,
     envelopes,
     imports,
+    invalidations,
     keywords,
     memory,
     methods,
@@ -45,4 +47,6 @@ ROWS: dict[int, Callable[[Effort], list[Table]]] = {
     18: stampede.measure,
     20: imports.measure,
     21: envelopes.measure,
+    22: invalidations.measure,
+    23: batches.measure,
 }
