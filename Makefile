@@ -1,11 +1,15 @@
 # The two commands of the project; PYTHON=/path/to/python chooses the interpreter.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test clean
+.PHONY: help demo test fuzz clean
+
+# How long each fuzz target runs.
+SECONDS ?= 30
 
 help:
 	@echo "make demo   set up a private environment, build, run examples/quickstart.py and survives.py"
 	@echo "make test   set up and run every test, Rust and Python"
+	@echo "make fuzz   mutate envelopes, values, keys, files and URLs, SECONDS=30 for each target"
 	@echo "make clean  delete what the two commands have set up"
 	@echo "PYTHON=...  the interpreter to use (CPython 3.10 or later)"
 
@@ -14,6 +18,10 @@ demo:
 
 test:
 	@scripts/test.sh
+
+fuzz:
+	EVERWARM_FUZZ_SECONDS=$(SECONDS) cargo test --profile ci -p everwarm-core -p everwarm-codec -p everwarm-store-disk \
+		--test 'fuzz*' -- --test-threads 1 --nocapture
 
 clean:
 	rm -rf .venv .venv-test .venv-test-3.* .cache/test

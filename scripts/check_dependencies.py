@@ -27,6 +27,7 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-layers": PURE,
     "everwarm-store-*": PURE,
     "everwarm-simulator": (*PURE, "everwarm-memory"),
+    "everwarm-nodes": (*PURE, "everwarm-memory", "everwarm-codec", "everwarm-engine"),
     "everwarm-engine": (*PURE, *MIDDLE),
     "everwarm-macros": PURE,
     "everwarm-conformance": ENGINE,
@@ -52,6 +53,7 @@ FORBID_UNSAFE = (
     "everwarm",
     "everwarm-macros",
     "everwarm-simulator",
+    "everwarm-nodes",
 )
 
 UNSAFE_FILES = frozenset(

@@ -16,7 +16,7 @@ PAGE = ROOT / "docs/reference/rooms.md"
 # From what decides to what is used.
 ORDER = (
     *("core", "memory", "codec", "layers", "store-disk", "store-file", "engine", "conformance"),
-    *("simulator", "model", "macros"),
+    *("simulator", "nodes", "model", "macros"),
 )
 
 HEAD = """# The rooms, module by module

@@ -107,6 +107,29 @@ core_python_tests() {
   TESTS_CORE_ONLY=1 "$1/bin/python" -m pytest "${hang_guard[@]}" -p no:cacheprovider
 }
 
+# The tests on every interpreter but the first, on two of them at a time, since a test mostly uses one core and often waits.
+other_python_tests() {
+  local interpreter version versions=() pids=() at status=0
+  for interpreter in "${interpreters[@]:1}"; do
+    while (($(jobs -rp | wc -l) >= 2)); do
+      sleep 1
+    done
+    version=$(version_of "$interpreter")
+    core_python_tests "$(environment_of "$interpreter")" >"$logs/python-tests-$version.log" 2>&1 &
+    versions+=("$version")
+    pids+=($!)
+  done
+  for at in "${!pids[@]}"; do
+    if wait "${pids[at]}"; then
+      echo "CPython ${versions[at]}: $(tail -n 1 "$logs/python-tests-${versions[at]}.log")"
+    else
+      cat "$logs/python-tests-${versions[at]}.log"
+      status=1
+    fi
+  done
+  return $status
+}
+
 python=$(scripts/interpreters.sh first)
 scripts/interpreters.sh list >"$found" 2>"$missing"
 interpreters=("$python")
@@ -140,10 +163,7 @@ for interpreter in "${interpreters[@]}"; do
 done
 export TESTS_PYTHONS
 
-for interpreter in "${interpreters[@]:1}"; do
-  environment=$(environment_of "$interpreter")
-  step "python tests ${environment#.venv-test-}" core_python_tests "$environment"
-done
+step "python tests on the others" other_python_tests
 step "python tests" .venv-test/bin/python -m pytest "${hang_guard[@]}"
 
 current="adding up"
