@@ -1,9 +1,17 @@
 //! Chance as an argument: decisions ask for a draw and never make one.
 
+use std::sync::Arc;
+
 /// Where random fractions are drawn from.
 pub trait Draw: Send + Sync {
     /// A fraction, evenly spread over `[0, 1)`.
     fn unit(&self) -> f64;
+}
+
+impl<D: Draw + ?Sized> Draw for Arc<D> {
+    fn unit(&self) -> f64 {
+        (**self).unit()
+    }
 }
 
 /// The same fraction every time, so that tests decide what chance decides.

@@ -1,5 +1,7 @@
 //! The contract of layers: what is wrapped around every verb of a store.
 
+use std::sync::Arc;
+
 use crate::store::{Answer, Bytes};
 
 /// Which verb a layer stands around; a layer may treat them differently.
@@ -11,8 +13,27 @@ pub enum Verb {
     Write,
     /// Changes that do not, such as those of counters and leases: never done twice.
     Change,
+    /// What goes over all entries, clears and sweeps: it takes as long as that takes.
+    All,
     /// Pings and the end.
     Life,
+}
+
+impl Verb {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Change, Self::All, Self::Life];
+
+    /// The name users see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Change => "change",
+            Self::All => "all",
+            Self::Life => "life",
+        }
+    }
 }
 
 /// One policy around the attempts of a store.
@@ -28,8 +49,41 @@ pub trait Layer: Send + Sync {
         attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
     ) -> Answer<'a, T>;
 
+    /// The same for a read that looks for entries: the function says whether an answer is that there are none.
+    fn look<'a, T: Send + 'a>(
+        &'a self,
+        _is_miss: fn(&T) -> bool,
+        attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        self.around(Verb::Read, 0, attempt)
+    }
+
     /// The bytes of an entry that was found, on their way out. Only a layer that plays a damaged store changes them.
     fn found(&self, bytes: Bytes) -> Bytes {
         bytes
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<L: Layer> Layer for Arc<L> {
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        verb: Verb,
+        size: usize,
+        attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        (**self).around(verb, size, attempt)
+    }
+
+    fn look<'a, T: Send + 'a>(
+        &'a self,
+        is_miss: fn(&T) -> bool,
+        attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        (**self).look(is_miss, attempt)
+    }
+
+    fn found(&self, bytes: Bytes) -> Bytes {
+        (**self).found(bytes)
     }
 }

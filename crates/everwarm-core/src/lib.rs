@@ -6,9 +6,11 @@
 //! [`settle`](settle::settle) says what becomes of the outcome. [`generation`] says whether an entry still counts.
 #![forbid(unsafe_code)]
 
+pub mod breaker;
 pub mod bus;
 pub mod clock;
 pub mod codec;
+pub mod deadline;
 pub mod draw;
 pub mod duration;
 pub mod error;
@@ -16,6 +18,7 @@ pub mod flight;
 pub mod generation;
 pub mod judge;
 pub mod key;
+pub mod latency;
 pub mod layer;
 pub mod lease;
 pub mod lifetime;
@@ -24,6 +27,7 @@ pub mod limits;
 pub mod mark;
 pub mod parts;
 pub mod policy;
+pub mod retry;
 pub mod settle;
 pub mod shard;
 pub mod size;

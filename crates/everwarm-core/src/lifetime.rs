@@ -133,6 +133,12 @@ impl Lifetime {
         }
     }
 
+    /// Whether its first read is yet to come, and to be noticed.
+    #[must_use]
+    pub const fn is_unread(&self) -> bool {
+        self.unread
+    }
+
     /// The life of the same value when it is given another ttl `now`, or none: its windows are as long as they were, no
     /// refresh is due ahead of time, and no read lengthens it.
     #[must_use]

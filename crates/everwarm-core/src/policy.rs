@@ -150,6 +150,26 @@ impl Policy {
         }
     }
 
+    /// The same policy, beside values that may say their own ttl: with a ttl for whatever counts beside one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use everwarm_core::policy::{Policy, RefreshAhead};
+    ///
+    /// let every = Some(RefreshAhead::Every(Duration::from_secs(60)));
+    /// let policy = Policy { refresh_ahead: every, ..Policy::default() };
+    /// assert!(policy.validate().is_err() && policy.with_any_ttl().validate().is_ok());
+    /// ```
+    #[must_use]
+    pub fn with_any_ttl(self) -> Self {
+        let second = Duration::from_secs(1);
+        let any = self.refresh_every().unwrap_or_default() + second;
+        Self {
+            ttl: self.ttl.or(Some(any)),
+            ..self
+        }
+    }
+
     /// The lifetime of a value written at `written` whose computation took `computed_in`.
     ///
     /// ```

@@ -16,6 +16,8 @@ pub struct Options {
     pub only_if_cached: bool,
     /// Take no entry that is older.
     pub max_age: Option<Duration>,
+    /// Take an entry that is kept for errors too, if its ttl ended no longer ago.
+    pub max_stale: Option<Duration>,
     /// Store nothing.
     pub read_only: bool,
     /// Take no entry at all.
@@ -25,15 +27,76 @@ pub struct Options {
 /// Which entries a call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// All that are fresh.
+    /// All that are served to whoever asks.
     Any,
-    /// Those that are no older than this.
-    Within(Duration),
+    /// Those within these bounds.
+    Within(Bounds),
     /// None.
     Nothing,
 }
 
+/// How old an entry may be that a call takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Its greatest age; None: any.
+    pub age: Option<Duration>,
+    /// How long ago its ttl may have ended, if it is kept; None: as its own windows say. This is the request directive
+    /// `max-stale` of HTTP (RFC 9111, 5.2.1.2).
+    pub stale: Option<Duration>,
+}
+
 impl Read {
+    /// Those that are no older than this.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use everwarm_core::clock::Instant;
+    /// use everwarm_core::using::Read;
+    ///
+    /// let read = Read::no_older(Duration::from_nanos(20));
+    /// assert_eq!(read.since(Instant::from_nanos(50)), Instant::from_nanos(30));
+    /// ```
+    #[must_use]
+    pub const fn no_older(age: Duration) -> Self {
+        Self::Within(Bounds {
+            age: Some(age),
+            stale: None,
+        })
+    }
+
+    /// Whether it depends on the age of an entry which of them are taken.
+    #[must_use]
+    pub const fn asks_age(self) -> bool {
+        matches!(self, Self::Within(Bounds { age: Some(_), .. }))
+    }
+
+    /// How long ago the ttl of an entry may have ended that is served without computing, where its windows say otherwise.
+    #[must_use]
+    pub const fn stale(self) -> Option<Duration> {
+        match self {
+            Self::Within(bounds) => bounds.stale,
+            Self::Any | Self::Nothing => None,
+        }
+    }
+
+    /// Whether an entry that is kept is served `now` without computing, where its windows say otherwise.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use everwarm_core::clock::Instant;
+    /// use everwarm_core::using::{Bounds, Read};
+    ///
+    /// let read = Read::Within(Bounds { stale: Some(Duration::from_nanos(20)), ..Bounds::default() });
+    /// let takes = |now| read.takes_old(Instant::from_nanos(5), Instant::from_nanos(now));
+    /// assert_eq!([4, 25, 26].map(takes), [true, true, false]);
+    /// assert!(!Read::Any.takes_old(Instant::from_nanos(5), Instant::from_nanos(5)));
+    /// ```
+    #[must_use]
+    pub fn takes_old(self, fresh_until: Instant, now: Instant) -> bool {
+        self.stale()
+            .is_some_and(|stale| now <= fresh_until.after(stale))
+    }
+
     /// The earliest instant at which an entry that is taken `now` may have been written.
     ///
     /// ```
@@ -42,14 +105,14 @@ impl Read {
     /// use everwarm_core::using::Read;
     ///
     /// let now = Instant::from_nanos(50);
-    /// assert_eq!(Read::Within(Duration::from_nanos(20)).since(now), Instant::from_nanos(30));
+    /// assert_eq!(Read::no_older(Duration::from_nanos(20)).since(now), Instant::from_nanos(30));
     /// assert_eq!(Read::Any.since(now), Instant::ZERO);
     /// ```
     #[must_use]
     pub fn since(self, now: Instant) -> Instant {
         match self {
-            Self::Any => Instant::ZERO,
-            Self::Within(age) => {
+            Self::Any | Self::Within(Bounds { age: None, .. }) => Instant::ZERO,
+            Self::Within(Bounds { age: Some(age), .. }) => {
                 let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
                 Instant::from_nanos(now.as_nanos().saturating_sub(age))
             }
@@ -118,10 +181,16 @@ pub fn plan(options: &Options) -> Result<Plan, Error> {
             format!("leave one of them out: {one} alone {}", meaning(one)),
         ));
     }
-    let read = match (options.write_only, options.max_age) {
-        (true, _) => Read::Nothing,
-        (false, Some(age)) => Read::Within(age),
-        (false, None) => Read::Any,
+    let bounds = Bounds {
+        age: options.max_age,
+        stale: options.max_stale,
+    };
+    let read = if options.write_only {
+        Read::Nothing
+    } else if bounds == Bounds::default() {
+        Read::Any
+    } else {
+        Read::Within(bounds)
     };
     Ok(if options.skip {
         Plan::Skip
@@ -142,6 +211,7 @@ fn contradiction(options: &Options) -> Option<(&'static str, &'static str)> {
     let narrowing = [
         ("only_if_cached", options.only_if_cached),
         ("max_age", options.max_age.is_some()),
+        ("max_stale", options.max_stale.is_some()),
         ("read_only", options.read_only),
     ];
     let said = |(name, said): &(&'static str, bool)| said.then_some(*name);
@@ -178,28 +248,31 @@ mod tests {
             only_if_cached: bit(3),
             max_age: bit(4).then_some(Duration::from_secs(5)),
             read_only: bit(5),
+            max_stale: bit(6).then_some(Duration::from_secs(7)),
         }
     }
 
     #[test]
     fn all_combinations() {
-        let age = Read::Within(Duration::from_secs(5));
         let compute = |read, store| Plan::Compute { read, store };
-        for bits in 0..64 {
-            let expected = match bits {
-                0b000000 => Some(Plan::ORDINARY),
-                0b000001 => Some(Plan::Skip),
-                0b000010 => Some(Plan::Refresh),
-                0b000100 => Some(compute(Read::Nothing, true)),
-                0b001000 | 0b101000 => Some(Plan::Only(Read::Any)),
-                0b011000 | 0b111000 => Some(Plan::Only(age)),
-                0b010000 => Some(compute(age, true)),
-                0b110000 => Some(compute(age, false)),
-                0b100000 => Some(compute(Read::Any, false)),
+        for bits in 0..128 {
+            let (age, stale) = (options(bits).max_age, options(bits).max_stale);
+            let read = match (age, stale) {
+                (None, None) => Read::Any,
+                (age, stale) => Read::Within(Bounds { age, stale }),
+            };
+            let expected = match bits & 0b101111 {
+                0b000000 => Some(compute(read, true)),
+                0b100000 => Some(compute(read, false)),
+                0b001000 | 0b101000 => Some(Plan::Only(read)),
+                0b000001 if read == Read::Any => Some(Plan::Skip),
+                0b000010 if read == Read::Any => Some(Plan::Refresh),
+                0b000100 if read == Read::Any => Some(compute(Read::Nothing, true)),
                 _ => None,
             };
-            assert_eq!(plan(&options(bits)).ok(), expected, "{bits:06b}");
+            assert_eq!(plan(&options(bits)).ok(), expected, "{bits:07b}");
         }
+        assert_eq!(plan(&options(0)), Ok(Plan::ORDINARY));
     }
 
     #[test]
@@ -214,7 +287,7 @@ mod tests {
     #[test]
     fn an_age_beyond_the_clock_takes_everything() {
         assert_eq!(
-            Read::Within(Duration::MAX).since(Instant::from_nanos(7)),
+            Read::no_older(Duration::MAX).since(Instant::from_nanos(7)),
             Instant::ZERO
         );
         assert_eq!(Read::Nothing.since(Instant::ZERO), Instant::NEVER);

@@ -88,6 +88,11 @@ impl Ear {
         }
     }
 
+    /// Expects so many further shards, of which everything before was missed.
+    pub const fn widen(&mut self, shards: usize) {
+        self.shards += shards;
+    }
+
     /// Takes in what came; whether it is news. A message that comes after it was missed is none: what it says was let go of.
     pub fn hear(&mut self, event: Event) -> bool {
         match event {

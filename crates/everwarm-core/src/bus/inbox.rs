@@ -57,6 +57,11 @@ impl Inbox {
         inbox
     }
 
+    /// Expects the messages of so many further shards, too.
+    pub const fn widen(&mut self, shards: usize) {
+        self.ear.widen(shards);
+    }
+
     /// Takes in a message with its number; `None` if it tells only what this very process did.
     pub fn message(&mut self, mark: Mark, message: Option<Message>) {
         let is_news = self.ear.hear(Event::Message(mark));

@@ -23,6 +23,8 @@ pub struct Table<S = RandomState> {
     epochs: HashMap<u16, u64, S>,
     forgotten: u64,
     confirmed: Option<Instant>,
+    /// The last reply, while nothing came after it: most replies say the same again.
+    last: Option<(Vec<Tag>, Reading)>,
     upset: bool,
     overflown: bool,
 }
@@ -40,7 +42,7 @@ impl<S: BuildHasher> Table<S> {
 
     /// Takes in what the authority replied.
     pub fn feed(&mut self, asked: Asked, tags: &[Tag], reading: &Reading) {
-        if self.forgotten != asked.0 {
+        if self.forgotten != asked.0 || self.has_just_had(tags, reading) {
             return;
         }
         for shard in &reading.shards {
@@ -54,10 +56,19 @@ impl<S: BuildHasher> Table<S> {
                 }
             }
         }
+        // What went for want of room may be some of these.
+        self.last = (!self.overflown).then(|| (tags.to_vec(), reading.clone()));
+    }
+
+    /// Whether this is what the last reply said, and nothing came after it.
+    fn has_just_had(&self, tags: &[Tag], reading: &Reading) -> bool {
+        let last = self.last.as_ref();
+        last.is_some_and(|(before, last)| before == tags && last == reading)
     }
 
     /// Takes in what a message says.
     pub fn hear(&mut self, tag: Tag, marker: Mark) {
+        self.last = None;
         self.meet(marker);
         if self.by_tag.contains_key(&tag) {
             self.raise(tag, marker);
@@ -71,6 +82,7 @@ impl<S: BuildHasher> Table<S> {
             return self.feed(asked, tags, reading);
         }
         self.forgotten += 1;
+        self.last = None;
         for (tag, marker) in tags.iter().zip(&reading.markers) {
             match marker {
                 Some(marker) if self.by_tag.contains_key(tag) => self.raise(*tag, *marker),
@@ -101,6 +113,7 @@ impl<S: BuildHasher> Table<S> {
     pub fn forget(&mut self) {
         self.by_tag.clear();
         self.epochs.clear();
+        self.last = None;
         self.forgotten += 1;
         self.confirmed = None;
     }

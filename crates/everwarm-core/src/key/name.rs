@@ -209,12 +209,10 @@ fn push_part(name: &mut String, part: &str, bound: usize) {
 
 /// Appends the hexadecimal digits of at most 32 bytes.
 fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [0; 64];
     for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [byte >> 4, byte & 15].map(|nibble| match nibble {
-            0..10 => b'0' + nibble,
-            _ => b'a' - 10 + nibble,
-        });
+        *pair = [byte >> 4, byte & 15].map(|nibble| DIGITS[usize::from(nibble)]);
     }
     text.push_str(str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default());
 }

@@ -1,5 +1,7 @@
 //! What some stores can do besides: each facet is a trait, and offering it is the capability.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use crate::mark::{Mark, Reading, Tag};
@@ -83,6 +85,12 @@ pub trait Leases: Send + Sync {
         ttl: Option<Duration>,
     ) -> Answer<'a, bool>;
 
+    /// Is over when the lease of the name has ended before its time, as far as the store is told of that; what had ended before this was
+    /// asked for is not told. Who waits for it asks for the lease again by itself, too. `None`: the store is told of nothing.
+    fn freed<'a>(&'a self, _name: &'a str) -> Option<Freed<'a>> {
+        None
+    }
+
     /// Asks for the leases of many names, each with its token; the grants, in their order. Whether they were given is not known if it fails.
     fn lease_many<'a>(
         &'a self,
@@ -99,6 +107,9 @@ pub trait Leases: Send + Sync {
         })
     }
 }
+
+/// A wait for the end of somebody's lease, counted from the moment at which it was asked for.
+pub type Freed<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Bytes on their way under a lease.
 #[derive(Clone, Debug)]
@@ -186,7 +197,8 @@ pub trait Generations: Send + Sync {
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading>;
 
     /// Stores what was computed, if its stamps still cover the markers of its tags and its lease, if there is one, is still
-    /// there; in one step.
+    /// there; in one step. Where entry and tags lie in several shards, those of other shards are looked at before that step: what is
+    /// invalidated between is stored, and its stamps do not cover its markers.
     fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled>;
 
     /// Settles many; what became of each, in their order. What is stored is not known if it fails.
@@ -268,6 +280,8 @@ pub struct Messages {
 /// - Every delete, clear and invalidation, and every set but those under a lease or by `settle`, is told to all others within the
 ///   stated time.
 /// - Who is behind by more than the store remembers is told of a gap.
+/// - A store that is sent messages may leave out those about namespaces that were never asked of this very object: a namespace is what
+///   names begin with, up to the first colon. What came before it was first asked of is a gap.
 pub trait Notify: Send + Sync {
     /// A number that is another one once there are messages: a look that costs next to nothing.
     fn change(&self) -> u64;

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use answer::Answer;
 pub use bytes::Bytes;
 pub use facets::{
-    Computed, Condition, Conditional, Counters, Generations, Grant, Leased, Leases, Message,
+    Computed, Condition, Conditional, Counters, Freed, Generations, Grant, Leased, Leases, Message,
     Messages, Notify, Page, Scan, Settled, Suspend, Touch,
 };
 pub use failure::{Failure, FailureKind};
