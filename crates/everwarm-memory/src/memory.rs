@@ -7,7 +7,7 @@ use hashbrown::Equivalent;
 use lock_api::RawMutex;
 
 use crate::departed::{Departed, Gone, Taken};
-use crate::eviction::Eviction;
+use crate::eviction::{Eviction, Leaving, Part};
 use crate::room::Room;
 use crate::shard::Shard;
 use crate::shim::{Mutex, MutexGuard, Padded};
@@ -180,10 +180,13 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
     pub fn with_shards(bounds: Bounds, shards: usize) -> Self {
         let max = bounds.max_entries.get().min(1 << 31);
         let shards = 1 << shards.clamp(1, MOST_SHARDS).ilog2();
+        let part = Part::first(shards);
+        let shard = |number| {
+            let leaving = Leaving::new(bounds.eviction, part.number(number));
+            Padded(Mutex::new(Shard::new(leaving)))
+        };
         Self {
-            shards: (0..shards)
-                .map(|_| Padded(Mutex::new(Shard::new(bounds.eviction))))
-                .collect(),
+            shards: (0..shards).map(shard).collect(),
             room: Room::new(max, bounds.max_bytes),
         }
     }

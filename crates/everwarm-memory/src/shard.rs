@@ -4,7 +4,7 @@ use everwarm_core::clock::Instant;
 use hashbrown::{Equivalent, HashTable};
 
 use crate::departed::{Cause, Departed, Gone, Taken};
-use crate::eviction::{Eviction, Leaving, Seat};
+use crate::eviction::{Leaving, Seat};
 use crate::memory::Newcomer;
 use crate::room::Room;
 use crate::slab::{Node, Slab};
@@ -74,11 +74,11 @@ fn spread(hash: u32) -> u64 {
 }
 
 impl<K, T> Shard<K, T> {
-    pub(crate) fn new(eviction: Eviction) -> Self {
+    pub(crate) fn new(eviction: Leaving) -> Self {
         Self {
             index: HashTable::new(),
             slab: Slab::new(),
-            eviction: Leaving::new(eviction),
+            eviction,
             timer: Timer::new(),
         }
     }
@@ -305,7 +305,7 @@ impl<K, T> Shard<K, T> {
     /// Gives its storage back if no entry is left.
     pub(crate) fn give_back(&mut self) {
         if self.slab.len() == 0 {
-            *self = Self::new(self.eviction.eviction());
+            *self = Self::new(self.eviction.anew());
         }
     }
 
@@ -401,12 +401,13 @@ impl<K, T> Shard<K, T> {
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests {
     use super::*;
+    use crate::eviction::{Eviction, Part};
 
     #[test]
     fn an_emptied_shard_gives_its_storage_back() {
         let room = Room::new(1_000, None);
         for emptied_by_time in [false, true] {
-            let mut shard = Shard::new(Eviction::default());
+            let mut shard = Shard::new(Leaving::new(Eviction::default(), Part::default()));
             for key in 0..100 {
                 let newcomer = Newcomer {
                     hash: key,

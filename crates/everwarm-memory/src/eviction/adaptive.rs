@@ -14,7 +14,7 @@
 
 use super::duel::Duel;
 use super::segments::{Segments, Share};
-use super::{Order, Seats};
+use super::{Order, Part, Seats};
 
 /// Hits that are remembered between two misses.
 const TRAIL: usize = 256;
@@ -31,6 +31,7 @@ pub(crate) struct Adaptive {
     trail: Trail,
     /// Begins when the first entry has to leave.
     duel: Option<Box<Duel>>,
+    part: Part,
 }
 
 /// The last slots that were used, in a circle.
@@ -109,7 +110,7 @@ impl Adaptive {
     /// Begins the duel, with what is known of the entries so far: their order, and how often each was used.
     #[cold]
     fn begin(&mut self, seats: &mut impl Seats) {
-        let mut duel = Duel::new(self.segments.len(), self.duel.as_deref());
+        let mut duel = Duel::new(self.segments.len(), self.duel.as_deref(), &self.part);
         let slots = self.segments.oldest_first(seats);
         // Who was used comes twice, first and in its turn: so it is known as used, and the order is that of last uses.
         for &at in &slots {
@@ -129,6 +130,17 @@ impl Adaptive {
 }
 
 impl Order for Adaptive {
+    fn of(part: Part) -> Self {
+        Self {
+            part,
+            ..Self::default()
+        }
+    }
+
+    fn part(&self) -> Part {
+        self.part.clone()
+    }
+
     const MARKED_ONLY: bool = false;
 
     fn admitted(&mut self, seats: &mut impl Seats, at: u32) {
@@ -251,6 +263,20 @@ mod tests {
         let hits = play(&mut order, &mut row, 40, soon(0));
         assert!(hits > 1_800, "{hits} of 2000");
         assert_eq!(order.share(), Share::WHOLE);
+    }
+
+    #[test]
+    fn the_other_shards_follow_the_first() {
+        let part = Part::first(2);
+        let (mut first, mut second) = (Adaptive::of(part.number(0)), Adaptive::of(part.number(1)));
+        let mut rows = [Row::new(4_000), Row::new(4_000)];
+        play(&mut second, &mut rows[1], 40, 0..60);
+        assert_ne!(second.share(), Share::WHOLE);
+        let soon = (0..2_000).flat_map(|slot: u32| [slot, slot.saturating_sub(10)]);
+        play(&mut first, &mut rows[0], 40, soon);
+        assert_eq!(first.share(), Share::WHOLE);
+        play(&mut second, &mut rows[1], 40, 60..80);
+        assert_eq!(second.share(), Share::WHOLE);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Which way to choose would get the most hits: shadows that compete.
 
-use super::Seats;
 use super::segments::{Segments, Share};
 use super::shadows::{Choice, SHADOWS, Shadows};
 use super::sketch::{Ageing, Sketch};
+use super::{Part, Seats};
 
 /// The ways: W-TinyLFU as its paper has it, with a longer memory, with a larger window, and LRU.
 const WAYS: [(Share, Ageing); SHADOWS] = [
@@ -30,8 +30,8 @@ const PATIENCE: f32 = 0.5;
 pub(super) struct Duel {
     shadows: Shadows,
     /// How often the keys that the shadows see were requested, by what ages soon and what ages late.
-    sketches: [Sketch; 2],
-    /// The same for all keys, where shadows see a sample.
+    sketches: Box<[Sketch]>,
+    /// The same for all keys, where shadows see a sample or none.
     whole: Option<Sketch>,
     /// How often, lately, the one hit where the other missed.
     wins: [[f32; SHADOWS]; SHADOWS],
@@ -45,21 +45,26 @@ pub(super) struct Duel {
     /// For about so many entries.
     entries: usize,
     room: usize,
+    part: Part,
 }
 
 impl Duel {
     /// For so many entries, with what was learnt for another number of them.
-    pub(super) fn new(entries: usize, before: Option<&Self>) -> Self {
+    pub(super) fn new(entries: usize, before: Option<&Self>, part: &Part) -> Self {
         let mut halvings = 0;
         while entries >> halvings > EXACT {
             halvings += 1;
         }
         let room = entries >> halvings;
-        let followed = before.map_or(0, |before| before.followed);
+        let followed = before.map_or(part.way(), |before| before.followed);
+        let (is_led, soon_and_late) = (part.is_led(), [Ageing::Soon, Ageing::Late]);
         Self {
             shadows: Shadows::default(),
-            sketches: [Ageing::Soon, Ageing::Late].map(|ageing| Sketch::new(room, ageing)),
-            whole: (halvings > 0).then(|| Sketch::new(entries, WAYS[followed].1)),
+            sketches: match is_led {
+                true => Box::default(),
+                false => soon_and_late.map(|ageing| Sketch::new(room, ageing)).into(),
+            },
+            whole: (is_led || halvings > 0).then(|| Sketch::new(entries, WAYS[followed].1)),
             wins: [[0.0; SHADOWS]; SHADOWS],
             debts: [0.0; SHADOWS],
             seen: 0,
@@ -67,6 +72,7 @@ impl Duel {
             halvings,
             entries,
             room,
+            part: part.clone(),
         }
     }
 
@@ -92,15 +98,17 @@ impl Duel {
 
     /// How often keys were requested.
     pub(super) fn sketch(&self) -> &Sketch {
-        let own = &self.sketches[WAYS[self.followed].1 as usize];
-        self.whole.as_ref().unwrap_or(own)
+        match &self.whole {
+            Some(whole) => whole,
+            None => &self.sketches[WAYS[self.followed].1 as usize],
+        }
     }
 
     /// Whether entries carry their own uses for a while. Counts of fewer entries are near the processor anyway, and there each
     /// of them matters more.
     #[inline]
     pub(super) fn is_large(&self) -> bool {
-        self.entries >= LARGE
+        self.part.of_all(self.entries) >= LARGE
     }
 
     /// Counts so many requests of a key, where what the shadows count is not of all keys.
@@ -113,6 +121,9 @@ impl Duel {
     /// Tells the shadows of a request of a key that was a hit or not; whether another one is followed from here on.
     #[inline]
     pub(super) fn request(&mut self, hash: u32, hit: bool) -> bool {
+        if self.part.is_led() {
+            return self.follow(self.part.way());
+        }
         self.sees(hash) && self.play(hash, hit)
     }
 
@@ -142,22 +153,33 @@ impl Duel {
     fn compare(&mut self) -> bool {
         self.seen = 0;
         let followed = self.followed;
-        let mut least = 0.0;
+        let (mut least, mut best) = (0.0, followed);
         for (one, wins) in self.wins.iter().enumerate() {
             let (won, lost) = (wins[followed], self.wins[followed][one]);
             let lead = won - lost + self.excess(followed) - self.excess(one);
             if lead > f32::max(least, DEVIATIONS * (won + lost).sqrt()) {
                 least = lead;
-                self.followed = one;
+                best = one;
             }
         }
         for win in self.wins.iter_mut().flatten().chain(&mut self.debts) {
             *win *= KEPT;
         }
-        if let Some(whole) = &mut self.whole {
-            whole.ages(WAYS[self.followed].1);
+        self.part.lead(best);
+        self.follow(best)
+    }
+
+    /// Follows this way from here on; whether it is another one.
+    #[inline]
+    fn follow(&mut self, way: usize) -> bool {
+        let turns = way != self.followed;
+        if turns {
+            self.followed = way;
+            if let Some(whole) = &mut self.whole {
+                whole.ages(WAYS[way].1);
+            }
         }
-        self.followed != followed
+        turns
     }
 
     /// What a shadow owes beyond the room that it costs to follow it: a sample that is too small by chance promises hits for ever.
@@ -184,7 +206,7 @@ mod tests {
 
     /// Whether another shadow was ever followed, while all shadows hit and the entries do or do not.
     fn changes(hit: bool) -> bool {
-        let mut duel = Duel::new(100, None);
+        let mut duel = Duel::new(100, None, &Part::default());
         let request = |key: u32| duel.request(key.wrapping_mul(0x85EB_CA6B), hit);
         (0..50).cycle().take(2_000).any(request)
     }

@@ -10,6 +10,7 @@ mod duel;
 mod fifo;
 mod lfu;
 mod lru;
+mod part;
 mod s3_fifo;
 mod segments;
 mod shadows;
@@ -18,6 +19,8 @@ mod sketch;
 #[cfg(test)]
 mod textbook;
 mod ttl;
+
+pub(crate) use part::Part;
 
 use std::num::NonZeroU8;
 use std::str::FromStr;
@@ -103,6 +106,16 @@ pub(crate) trait Seats {
 
 /// An order of leaving.
 trait Order: Default {
+    /// The order of this shard, which has no entries yet.
+    fn of(_part: Part) -> Self {
+        Self::default()
+    }
+
+    /// Which shard it is of, where it was told.
+    fn part(&self) -> Part {
+        Part::default()
+    }
+
     /// Whether a use is counted by [`Seat::mark`] and nothing else.
     const MARKED_ONLY: bool;
 
@@ -155,13 +168,13 @@ macro_rules! orders {
         }
 
         impl Leaving {
-            pub(crate) fn new(eviction: Eviction) -> Self {
-                match eviction { $(Eviction::$name => Self::$name(<$order>::default())),+ }
+            pub(crate) fn new(eviction: Eviction, part: Part) -> Self {
+                match eviction { $(Eviction::$name => Self::$name(<$order>::of(part))),+ }
             }
 
-            /// The order whose state this is.
-            pub(crate) fn eviction(&self) -> Eviction {
-                match self { $(Self::$name(_) => Eviction::$name),+ }
+            /// The same order of the same shard, without entries.
+            pub(crate) fn anew(&self) -> Self {
+                match self { $(Self::$name(order) => Self::$name(<$order>::of(order.part()))),+ }
             }
 
             pub(crate) fn admitted(&mut self, seats: &mut impl Seats, at: u32) {

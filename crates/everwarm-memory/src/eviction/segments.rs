@@ -216,7 +216,7 @@ impl Segments {
             return;
         }
         let slots = self.oldest_first(seats);
-        let window = share.room(slots.len());
+        let window = share.room(slots.len()).min(slots.len());
         let (others, newest) = slots.split_at(slots.len() - window);
         *self = Self::default();
         for &at in others {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use everwarm_core::clock::Instant;
 use proptest::prelude::*;
 
-use super::{Eviction, Leaving, Seat, Seats};
+use super::{Eviction, Leaving, Part, Seat, Seats};
 
 /// A plain row of seats: what an order sees, without a table.
 pub(super) struct Row {
@@ -243,7 +243,7 @@ const KEYS: u32 = 40;
 
 /// Plays the steps on both, with room for so many; slots are keys.
 fn compare(eviction: Eviction, room: usize, steps: &[Step]) -> Result<(), TestCaseError> {
-    let (mut order, mut model) = (Leaving::new(eviction), textbook(eviction));
+    let (mut order, mut model) = (Leaving::new(eviction, Part::default()), textbook(eviction));
     let mut row = Row::new(KEYS as usize);
     let mut there = Vec::new();
     for &step in steps {
