@@ -1,7 +1,7 @@
 //! What envelopes are bound to, as bytes: each field after its length, so that no two bindings join to the same bytes.
 
 use everwarm_core::codec::Binding;
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 /// What fits here is joined without an allocation.
 const ROOM: usize = 256;
@@ -61,5 +61,5 @@ fn size(field: &[u8]) -> [u8; 4] {
 
 /// By which a checksummed envelope tells whether it lies under its own key.
 pub(crate) fn entry_key_id(binding: &Binding<'_>) -> [u8; 16] {
-    joined(&parts(binding), xxh3_128).to_be_bytes()
+    joined(&parts(binding), XxHash3_128::oneshot).to_be_bytes()
 }

@@ -1,7 +1,7 @@
 //! Suite 0: a checksum over header, entry-key id and body. It finds damage and misplacement, and no tampering.
 
 use everwarm_core::codec::{Binding, Refusal};
-use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
+use twox_hash::XxHash3_128;
 
 use crate::bind::entry_key_id;
 use crate::envelope::{Frame, HEADER};
@@ -49,12 +49,12 @@ fn checksum(header: &[u8], id: &[u8], body: &[u8]) -> [u8; HALF] {
                 place.copy_from_slice(part);
                 rest = after;
             }
-            xxh3_128(joined)
+            XxHash3_128::oneshot(joined)
         }
         None => {
-            let mut stream = Xxh3Default::new();
-            parts.iter().for_each(|part| stream.update(part));
-            stream.digest128()
+            let mut stream = XxHash3_128::new();
+            parts.iter().for_each(|part| stream.write(part));
+            stream.finish_128()
         }
     };
     sum.to_be_bytes()

@@ -43,7 +43,15 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     /// As [`seal`](everwarm_core::codec::Codec::seal).
-    pub fn finish(mut self, binding: &Binding<'_>) -> Result<Bytes, Error> {
+    pub fn finish(self, binding: &Binding<'_>) -> Result<Bytes, Error> {
+        self.finish_buffer(binding).map(Bytes::from)
+    }
+
+    /// As [`finish`](Self::finish), in the buffer that was given.
+    ///
+    /// # Errors
+    /// As `finish`.
+    pub fn finish_buffer(mut self, binding: &Binding<'_>) -> Result<Vec<u8>, Error> {
         let Some(payload) = self.envelope.get(self.payload..) else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -65,7 +73,7 @@ impl<'a> Draft<'a> {
     /// The envelope of a payload that is there.
     pub(crate) fn put(mut self, binding: &Binding<'_>, payload: &[u8]) -> Result<Bytes, Error> {
         let length = self.pipeline.checked(payload)?;
-        match self.pipeline.pack(payload) {
+        let envelope = match self.pipeline.pack(payload) {
             Some((method, packed)) => {
                 self.envelope.extend_from_slice(&packed);
                 self.close(binding, Some(method), length)
@@ -74,7 +82,8 @@ impl<'a> Draft<'a> {
                 self.envelope.extend_from_slice(payload);
                 self.close(binding, None, length)
             }
-        }
+        };
+        envelope.map(Bytes::from)
     }
 
     /// Seals what was written.
@@ -83,7 +92,7 @@ impl<'a> Draft<'a> {
         binding: &Binding<'_>,
         method: Option<Method>,
         length: u32,
-    ) -> Result<Bytes, Error> {
+    ) -> Result<Vec<u8>, Error> {
         let suite = self.pipeline.suite();
         let start = HEADER + suite.before();
         body::complete(&mut self.envelope[start..], method, length);
@@ -91,6 +100,6 @@ impl<'a> Draft<'a> {
         let header = header(suite, self.pipeline.key_id(), body);
         self.envelope[..HEADER].copy_from_slice(&header);
         self.pipeline.protect(&mut self.envelope, binding)?;
-        Ok(Bytes::from(self.envelope))
+        Ok(self.envelope)
     }
 }

@@ -7,7 +7,7 @@ use std::array;
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 use zeroize::Zeroizing;
 
 use crate::bind::joined;
@@ -79,7 +79,7 @@ impl Tree {
     }
 
     fn expanded(&self, info: &[u8]) -> Key {
-        let place = &self.derived[xxh3_64(info) as usize % PLACES];
+        let place = &self.derived[XxHash3_64::oneshot(info) as usize % PLACES];
         if let Ok(there) = place.try_lock()
             && let Some(derived) = there.as_ref()
             && derived.info == info

@@ -1,6 +1,8 @@
 //! From a value's bytes to an envelope and back: compressed, described, sealed.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -242,13 +244,55 @@ impl Codec for Pipeline {
     }
 }
 
+/// Where a payload is.
+enum Held {
+    /// In the envelope.
+    There(Range<usize>),
+    /// In these bytes, from there on.
+    Made(Vec<u8>, usize),
+}
+
 impl Pipeline {
+    /// What an envelope holds, read where it lies unless it has to be decrypted or decompressed.
+    ///
+    /// # Errors
+    /// As [`open`](Codec::open).
+    pub fn open_here<'e>(
+        &self,
+        binding: &Binding<'_>,
+        envelope: &'e [u8],
+    ) -> Result<(Meta, Cow<'e, [u8]>), Refusal> {
+        let (meta, held) = self.held(binding, envelope, false)?;
+        let payload = match held {
+            Held::There(part) => Cow::Borrowed(&envelope[part]),
+            Held::Made(mut bytes, from) => {
+                bytes.drain(..from);
+                Cow::Owned(bytes)
+            }
+        };
+        Ok((meta, payload))
+    }
+
     fn open_frame(
         &self,
         binding: &Binding<'_>,
         envelope: &Bytes,
         is_whole: bool,
     ) -> Result<Opened, Refusal> {
+        let (meta, held) = self.held(binding, envelope, is_whole)?;
+        let payload = match held {
+            Held::There(part) => envelope.slice(part),
+            Held::Made(bytes, from) => Bytes::from(bytes).slice(from..),
+        };
+        Ok(Opened { meta, payload })
+    }
+
+    fn held(
+        &self,
+        binding: &Binding<'_>,
+        envelope: &[u8],
+        is_whole: bool,
+    ) -> Result<(Meta, Held), Refusal> {
         let frame = Frame::read(envelope, |suite| self.accepted[usize::from(suite.number())])?;
         if frame.body.len() > LONGEST_META + self.config.max_value {
             return Err(Refusal::TooLarge);
@@ -261,17 +305,14 @@ impl Pipeline {
             Some(body) => &body[..],
             None => &envelope[frame.body.clone()],
         };
-        let mut opened = Opened {
-            meta: Meta::default(),
-            payload: Bytes::new(),
+        let mut meta = Meta::default();
+        let how = body::read(body, &mut meta)?;
+        let held = match (self.unpack(body, &how)?, decrypted) {
+            (Some(unpacked), _) => Held::Made(unpacked, 0),
+            (None, Some(body)) => Held::Made(body, how.start),
+            (None, None) => Held::There(frame.body.start + how.start..frame.body.end),
         };
-        let how = body::read(body, &mut opened.meta)?;
-        opened.payload = match (self.unpack(body, &how)?, decrypted) {
-            (Some(unpacked), _) => Bytes::from(unpacked),
-            (None, Some(body)) => Bytes::from(body).slice(how.start..),
-            (None, None) => envelope.slice(frame.body.start + how.start..),
-        };
-        Ok(opened)
+        Ok((meta, held))
     }
 }
 

@@ -48,7 +48,7 @@ impl Format {
     /// ```
     #[must_use]
     pub fn custom(name: &str) -> Self {
-        Self::Custom(CUSTOM | xxhash_rust::xxh3::xxh3_64(name.as_bytes()) as u8)
+        Self::Custom(CUSTOM | twox_hash::XxHash3_64::oneshot(name.as_bytes()) as u8)
     }
 
     /// The number in envelopes.
