@@ -8,13 +8,15 @@ use crate::directory::Directory;
 use crate::error::Step;
 use crate::files::{index_name, random};
 use crate::head::Head;
-use crate::index::{BUCKET, Bucket, Index};
+use crate::index::{BUCKET, Bucket, Index, not_in_order};
 use crate::times::StoreTime;
 
 /// Buckets of the first index of a life.
 const FIRST_BUCKETS: u64 = 1024;
 /// The file of the head takes its room at once, so that it never lacks it.
 const HEAD_ROOM: usize = 4096;
+/// The bytes of a page of the system's cache, on most machines.
+const PAGE: usize = 4096;
 
 impl Head {
     /// Whether a segment of this number is no part of the log.
@@ -78,10 +80,14 @@ pub(crate) fn make_index(
 ) -> Step<Index> {
     let name = random();
     let file = directory.create(&index_name(name))?;
-    if let Err(error) = file.write_all_at(image, 0) {
-        directory.remove(&index_name(name));
-        return Err(error.into());
+    // Page by page: what is written in one go the system keeps in one piece, and then looks at all of it for each slot.
+    for (at, page) in (0..).step_by(PAGE).zip(image.chunks(PAGE)) {
+        if let Err(error) = file.write_all_at(page, at) {
+            directory.remove(&index_name(name));
+            return Err(error.into());
+        }
     }
+    not_in_order(&file);
     Ok(Index {
         file,
         name,

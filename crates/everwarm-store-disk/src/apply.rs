@@ -63,6 +63,7 @@ impl Writing<'_> {
             self.recount()?;
         } else if !self.head.moving {
             self.seat.is_unsure = false;
+            self.files.recall.end();
             return Ok(());
         }
         self.head.moving = false;
@@ -134,7 +135,7 @@ impl Writing<'_> {
         })
     }
 
-    /// The slots of a hash.
+    /// The slots of a hash. Whether they were read since they were written may be told too late.
     pub(crate) fn probe(&mut self, hash: u64) -> Step<Probe> {
         let mut probe = Probe::default();
         for number in self.index.ways(hash) {
@@ -176,32 +177,43 @@ impl Writing<'_> {
     }
 
     fn read_bucket(&mut self, number: u64) -> Step<Bucket> {
-        if let Some(bucket) = self.buckets.find(number) {
-            return Ok(bucket);
+        if let Some(bucket) = self.seat.buckets.find(number) {
+            return Ok(bucket.clone());
         }
         let bucket = self
             .index
             .bucket(number)?
             .ok_or(Trouble::Damaged("its index is cut"))?;
-        self.buckets.keep(number, bucket.clone());
+        self.seat.buckets.keep(number, bucket.clone());
         Ok(bucket)
     }
 
     pub(crate) fn write_slot(&mut self, at: At, bytes: [u8; 32]) -> Step<()> {
-        self.index.write_slot(at, bytes)?;
-        self.buckets.put(at, bytes);
+        self.probed = None;
+        if let Err(error) = self.index.write_slot(at, bytes) {
+            self.seat.buckets.clear();
+            return Err(error.into());
+        }
+        self.seat.buckets.put(at, bytes);
         Ok(())
     }
 
     /// Changes a slot in place, where nothing but the slot changes. The step before is over then: to apply it again would undo this.
     pub(crate) fn change_slot(&mut self, at: At, slot: &Slot) -> Step<()> {
         self.commit()?;
-        self.write_slot(at, slot.bytes())?;
+        let is_seen = self.index.is_seen(at)?;
+        self.files.recall.begin();
+        self.write_slot(at, Slot { is_seen, ..*slot }.bytes())?;
+        self.files.recall.end();
         self.harden(&self.index.file)
     }
 
     pub(crate) fn apply(&mut self, change: Change) -> Step<()> {
-        let probe = self.probe(change.hash())?;
+        let hash = change.hash();
+        let probe = match self.probed.take() {
+            Some((probed, probe)) if probed == hash => probe,
+            _ => self.probe(hash)?,
+        };
         match change {
             Change::Put { slot, ends_lease } => {
                 let old = match slot.is {
@@ -252,7 +264,7 @@ impl Writing<'_> {
             }
             bucket.set_header(self.index.life, number, true);
             self.index.write_header(number, &bucket)?;
-            self.buckets.keep(number, bucket);
+            self.seat.buckets.keep(number, bucket);
         }
         Err(Trouble::Damaged("its index is crowded"))
     }

@@ -1,56 +1,51 @@
-//! The buckets that a step has read: nobody else writes them meanwhile, so each is read once.
+//! The buckets that a process has read while it wrote: nobody else writes them meanwhile, so each is read once.
+//!
+//! They stay from step to step as long as nobody else came between, which the head says. Only whether a slot was read since is
+//! not as it is in the file, since readers note that without the lock.
 
-use std::collections::HashMap;
+use crate::index::{At, Bucket};
 
-use crate::index::{At, Bucket, SLOT};
+/// How many are kept: the index of a small store, or as many as a long step comes by.
+const PLACES: usize = 1024;
 
-/// How many are kept: as many as a long step comes by.
-const MOST: usize = 512;
-
-/// The bucket that was read last, and those before it. Most steps come by one alone, and pay for no table.
-#[derive(Default)]
+/// Buckets, each in the place that its number says.
+#[derive(Debug, Default)]
 pub(crate) struct Buckets {
-    last: Option<(u64, Bucket)>,
-    before: HashMap<u64, Bucket>,
+    places: Vec<Option<Box<(u64, Bucket)>>>,
 }
 
 impl Buckets {
-    pub(crate) fn find(&mut self, number: u64) -> Option<Bucket> {
-        if let Some((last, bucket)) = &self.last
-            && *last == number
-        {
-            return Some(bucket.clone());
+    pub(crate) fn find(&self, number: u64) -> Option<&Bucket> {
+        match self.places.get(place_of(number)) {
+            Some(Some(kept)) if kept.0 == number => Some(&kept.1),
+            _ => None,
         }
-        let bucket = self.before.remove(&number)?;
-        self.keep(number, bucket.clone());
-        Some(bucket)
     }
 
     pub(crate) fn keep(&mut self, number: u64, bucket: Bucket) {
-        let last = self.last.replace((number, bucket));
-        let Some((last, bucket)) = last.filter(|(last, _)| *last != number) else {
-            return;
-        };
-        if self.before.len() >= MOST {
-            self.before.clear();
+        if self.places.is_empty() {
+            self.places.resize_with(PLACES, || None);
         }
-        self.before.insert(last, bucket);
+        match &mut self.places[place_of(number)] {
+            Some(kept) => **kept = (number, bucket),
+            empty => *empty = Some(Box::new((number, bucket))),
+        }
     }
 
     /// Notes what was written into a slot.
-    pub(crate) fn put(&mut self, at: At, bytes: [u8; SLOT]) {
-        match &mut self.last {
-            Some((last, bucket)) if *last == at.bucket => bucket.put(at.slot, bytes),
-            _ => {
-                if let Some(bucket) = self.before.get_mut(&at.bucket) {
-                    bucket.put(at.slot, bytes);
-                }
-            }
+    pub(crate) fn put(&mut self, at: At, bytes: [u8; crate::index::SLOT]) {
+        if let Some(Some(kept)) = self.places.get_mut(place_of(at.bucket))
+            && kept.0 == at.bucket
+        {
+            kept.1.put(at.slot, bytes);
         }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.last = None;
-        self.before.clear();
+        self.places.clear();
     }
+}
+
+const fn place_of(number: u64) -> usize {
+    number as usize % PLACES
 }

@@ -130,7 +130,7 @@ impl Config {
 
     /// The bytes of one segment of the log: small enough that giving up one is a small part of the bound.
     pub(crate) fn segment(&self) -> u64 {
-        let wanted = (self.max_bytes / 32).clamp(256 << 10, 32 << 20);
+        let wanted = (self.max_bytes / 64).clamp(128 << 10, 16 << 20);
         1 << wanted.ilog2()
     }
 }

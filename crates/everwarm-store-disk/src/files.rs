@@ -13,15 +13,17 @@ use std::sync::Arc;
 use everwarm_core::store::{Bytes, Failure, Found};
 use parking_lot::{Mutex, RwLock};
 use rustix::buffer::spare_capacity;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use twox_hash::XxHash3_64;
 
+use crate::buckets::Buckets;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::error::{Step, Trouble, damaged};
 use crate::head::{self, HEAD, Head};
-use crate::index::{At, Index, Read, SLOTS, Slot, Use};
+use crate::index::{At, Index, Read, SLOTS, Slot, Use, not_in_order};
 use crate::large::{Proven, Spare};
 use crate::markers::Markers;
+use crate::recall::{Moment, Recall};
 use crate::record::{Header, Kind, LONGEST, Large};
 use crate::times::StoreTime;
 
@@ -46,14 +48,21 @@ pub(crate) struct Files {
     pub(crate) proven: Proven,
     pub(crate) spare: Spare,
     pub(crate) markers: Markers,
+    pub(crate) recall: Recall,
     pub(crate) doubts: Mutex<Vec<String>>,
 }
 
-/// The right to write, within a process.
+/// The right to write, within a process, and what its last step left.
 #[derive(Debug, Default)]
 pub(crate) struct Seat {
     /// The last batch may not be wholly applied.
     pub(crate) is_unsure: bool,
+    /// The head as that step wrote it: while it is the same, nobody else wrote.
+    pub(crate) head: Option<Head>,
+    /// The buckets that are as in the file while the head is the same.
+    pub(crate) buckets: Buckets,
+    /// Room for records.
+    pub(crate) batch: Vec<u8>,
 }
 
 /// What a look without a lock found.
@@ -107,6 +116,7 @@ impl Files {
             proven: Proven::default(),
             spare: Spare::default(),
             markers: Markers::default(),
+            recall: Recall::default(),
             doubts: Mutex::default(),
         }
     }
@@ -154,12 +164,43 @@ impl Files {
 
     /// What is under the name.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Found>, Failure> {
+        self.get_at(name, None)
+    }
+
+    /// As [`get`](Self::get), after a head was read that is still followed: what the index says needs not be asked twice.
+    pub(crate) fn get_after(&self, head: &Head, name: &str) -> Result<Option<Found>, Failure> {
+        let is_last = head.writer == self.writer;
+        let moment = is_last.then(|| self.recall.moment()).flatten();
+        let recalled = moment.and_then(|moment| self.recalled(name, moment));
+        recalled.map_or_else(|| self.get_at(name, moment), |found| Ok(Some(found)))
+    }
+
+    /// The entry of a name whose slot is known; `None` if it takes a look.
+    fn recalled(&self, name: &str, moment: Moment) -> Option<Found> {
+        let index = self.index();
+        let slot = self.recall.find(moment, hash_of(index.life, name))?;
+        let now = self.now();
+        let entry = match self.entry(&index, &slot, name) {
+            Ok(Look::There(entry)) if slot.deadline > now => entry,
+            _ => return None,
+        };
+        Some(entry.found(now))
+    }
+
+    fn get_at(&self, name: &str, moment: Option<Moment>) -> Result<Option<Found>, Failure> {
         self.look(name, |index, now| {
             let look = self.look_for(index, name, now)?;
             Ok(match look {
                 Look::There((at, entry)) => {
                     if !entry.slot.is_seen && self.is_writable {
                         index.mark_seen(at);
+                    }
+                    if let Some(moment) = moment {
+                        let slot = Slot {
+                            is_seen: true,
+                            ..entry.slot
+                        };
+                        self.recall.note(moment, slot);
                     }
                     Look::There(entry.found(now))
                 }
@@ -229,13 +270,14 @@ impl Files {
         let Some(record) = self.record(index, slot.place, slot.length as usize)? else {
             return Ok(Look::Unclear);
         };
-        let Some((header, found)) = Header::read(&record, (index.life, slot.place)) else {
+        let place = (index.life, slot.place);
+        let Some((header, found)) = Header::read_named(&record, place) else {
             return Ok(Look::Unclear);
         };
         if header.kind != Kind::Entry || header.is_large != slot.is_large {
             return Ok(Look::Unclear);
         }
-        let is_other = found != name;
+        let is_other = found != name.as_bytes();
         let Some(value) = header.value(&record) else {
             return Ok(Look::Unclear);
         };
@@ -352,6 +394,7 @@ pub(crate) fn open_index(directory: &Directory, head: &Head, is_writable: bool) 
     let name = index_name(head.index);
     let file = directory.there(&name, is_writable)?;
     let file = file.ok_or(Trouble::Damaged("its index is gone"))?;
+    not_in_order(&file);
     Ok(Index {
         file,
         name: head.index,
@@ -362,7 +405,7 @@ pub(crate) fn open_index(directory: &Directory, head: &Head, is_writable: bool) 
 }
 
 pub(crate) fn hash_of(life: u64, name: &str) -> u64 {
-    xxh3_64_with_seed(name.as_bytes(), life)
+    XxHash3_64::oneshot_with_seed(life, name.as_bytes())
 }
 
 pub(crate) fn segment_name(number: u64) -> String {

@@ -1,6 +1,6 @@
 //! The head: one small file that says what the others hold. It is written whole, and never replaced or cut.
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 use crate::record::LONGEST;
 
@@ -104,7 +104,7 @@ impl Head {
         for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
             place.copy_from_slice(&word.to_le_bytes());
         }
-        let check = xxh3_64(&bytes[..HEAD - 8]);
+        let check = XxHash3_64::oneshot(&bytes[..HEAD - 8]);
         bytes[HEAD - 8..].copy_from_slice(&check.to_le_bytes());
         bytes
     }
@@ -121,7 +121,7 @@ impl Head {
             word.copy_from_slice(&bytes[8 * at..8 * at + 8]);
             u64::from_le_bytes(word)
         };
-        if word(WORDS - 1) != xxh3_64(&bytes[..HEAD - 8]) {
+        if word(WORDS - 1) != XxHash3_64::oneshot(&bytes[..HEAD - 8]) {
             return match word(0) {
                 MAGIC | 0 => Read::Damaged,
                 other if other & MAGIC_OF_ANY_LAYOUT == MAGIC & MAGIC_OF_ANY_LAYOUT => {

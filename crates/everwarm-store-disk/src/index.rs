@@ -124,7 +124,7 @@ fn check(hash: u64, place: u64, deadline: u64, rest: u64) -> u16 {
 }
 
 /// A bucket that was read.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bucket(pub(crate) [u8; BUCKET]);
 
 impl Bucket {
@@ -221,6 +221,13 @@ impl Index {
         self.file.write_all_at(&bytes, at.offset())
     }
 
+    /// Whether the slot was read since it was written or passed over.
+    pub(crate) fn is_seen(&self, at: At) -> io::Result<bool> {
+        let mut seen = [0];
+        self.file.read_at(&mut seen, at.offset() + SEEN_AT)?;
+        Ok(seen != [0])
+    }
+
     /// Notes that the slot was read. That another one is there by now does no harm.
     pub(crate) fn mark_seen(&self, at: At) {
         let _ = self.file.write_at(&[1], at.offset() + SEEN_AT);
@@ -235,6 +242,14 @@ impl Index {
     pub(crate) const fn bytes(&self) -> u64 {
         self.buckets * BUCKET as u64
     }
+}
+
+/// Tells the system that a file is read here and there, so that it fetches no more than is asked for.
+pub(crate) fn not_in_order(file: &File) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
+    #[cfg(not(target_os = "linux"))]
+    let _ = file;
 }
 
 /// The bucket, of so many, in which a hash is looked for first: its first bits, so that buckets are in the order of hashes.

@@ -70,7 +70,10 @@ impl Writing<'_> {
         header.is_told = put.is_told;
         header.ends_lease = true;
         let hash = hash_of(self.head.life, put.name);
-        let more = u64::from(self.probe(hash)?.entry.is_none());
+        self.settle(hash)?;
+        let probe = self.probe(hash)?;
+        self.probed = Some((hash, probe));
+        let more = u64::from(probe.entry.is_none());
         match put.value {
             Value::Short(value) => {
                 self.room(put.name.len() + value.len(), 0, more)?;
@@ -99,7 +102,11 @@ impl Writing<'_> {
     pub(crate) fn put_record(&mut self, header: Header, name: &str, value: &[u8]) -> Step<u64> {
         let hash = hash_of(self.head.life, name);
         self.settle(hash)?;
-        let probe = self.probe(hash)?;
+        let probe = match self.probed {
+            Some((probed, probe)) if probed == hash => probe,
+            _ => self.probe(hash)?,
+        };
+        self.probed = Some((hash, probe));
         let is = if header.kind == Kind::Lease {
             Use::Lease
         } else {

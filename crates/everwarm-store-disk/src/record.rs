@@ -1,6 +1,6 @@
 //! A record: one thing that was done, as it lies in the log. It says where it lies and proves that it is whole.
 
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// The bytes before the name.
 pub(crate) const HEADER: usize = 64;
@@ -80,33 +80,41 @@ impl Header {
     ) {
         self.name = u16::try_from(name.len()).expect("names were checked");
         self.value = u32::try_from(value.len()).expect("values were checked");
-        self.value_check = xxh3_64(value);
-        let from = log.len();
+        self.value_check = XxHash3_64::oneshot(value);
         let flags =
             u8::from(self.is_large) | u8::from(self.is_told) << 1 | u8::from(self.ends_lease) << 2;
-        log.extend_from_slice(&[0; 8]);
-        log.extend_from_slice(&(life ^ place).to_le_bytes());
-        log.extend_from_slice(&[self.kind as u8, flags]);
-        log.extend_from_slice(&self.name.to_le_bytes());
-        log.extend_from_slice(&self.value.to_le_bytes());
-        for word in [
+        let sizes = u64::from(self.kind as u8)
+            | u64::from(flags) << 8
+            | u64::from(self.name) << 16
+            | u64::from(self.value) << 32;
+        let words = [
+            life ^ place,
+            sizes,
             self.deadline,
             self.version,
             self.writer,
             self.told_before,
             self.value_check,
-        ] {
-            log.extend_from_slice(&word.to_le_bytes());
-        }
+        ];
+        let from = log.len();
+        log.reserve(self.length());
+        log.extend_from_slice(&[0; 8]);
+        log.extend_from_slice(words.map(u64::to_le_bytes).as_flattened());
         log.extend_from_slice(name.as_bytes());
-        let check = xxh3_64(&log[from + 8..]);
+        let check = XxHash3_64::oneshot(&log[from + 8..]);
         log[from..from + 8].copy_from_slice(&check.to_le_bytes());
         log.extend_from_slice(value);
         log.resize(from + self.length(), 0);
     }
 
     /// The header and the name, if these bytes are those of a record at `place`, and all of both is there.
-    pub(crate) fn read(bytes: &[u8], (life, place): (u64, u64)) -> Option<(Self, &str)> {
+    pub(crate) fn read(bytes: &[u8], at: (u64, u64)) -> Option<(Self, &str)> {
+        let (header, name) = Self::read_named(bytes, at)?;
+        Some((header, std::str::from_utf8(name).ok()?))
+    }
+
+    /// As [`read`](Self::read), with the name's bytes as they are.
+    pub(crate) fn read_named(bytes: &[u8], (life, place): (u64, u64)) -> Option<(Self, &[u8])> {
         let word = |at: usize| {
             let word = bytes.get(at..at + 8)?;
             Some(u64::from_le_bytes(word.try_into().ok()?))
@@ -126,11 +134,10 @@ impl Header {
             value_check: word(56)?,
         };
         let proven = bytes.get(8..HEADER + usize::from(header.name))?;
-        if word(8)? != life ^ place || word(0)? != xxh3_64(proven) {
+        if word(8)? != life ^ place || word(0)? != XxHash3_64::oneshot(proven) {
             return None;
         }
-        let name = std::str::from_utf8(&proven[HEADER - 8..]).ok()?;
-        Some((header, name))
+        Some((header, &proven[HEADER - 8..]))
     }
 
     /// Where in the record's bytes its value is.
@@ -142,7 +149,7 @@ impl Header {
     /// The value, if all of it is there and as it was written.
     pub(crate) fn value<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
         let value = bytes.get(self.value_in())?;
-        (xxh3_64(value) == self.value_check).then_some(value)
+        (XxHash3_64::oneshot(value) == self.value_check).then_some(value)
     }
 }
 

@@ -9,7 +9,7 @@
 use crate::anew;
 use crate::error::{Step, Trouble};
 use crate::files::hash_of;
-use crate::index::{BUCKET, Bucket, FURTHEST, Read, SLOTS, Slot, Use, home};
+use crate::index::{At, BUCKET, Bucket, FURTHEST, Read, SLOTS, Slot, Use, home};
 use crate::record::{HEADER, Header, Kind, LONGEST_NAME};
 use crate::writing::Writing;
 use everwarm_core::store::{Failure, FailureKind};
@@ -22,7 +22,7 @@ const SPARED: usize = 128;
 const FILL: (u64, u64) = (3, 5);
 
 impl Writing<'_> {
-    /// The bytes that log and large values may take: all but the index and the segment that is being given up.
+    /// The bytes that log and large values may take: all but the index and what the segments take beside the log.
     fn budget(&self) -> u64 {
         budget(
             self.files.config.max_bytes,
@@ -39,6 +39,7 @@ impl Writing<'_> {
     pub(crate) fn room(&mut self, short: usize, large: u64, entries: u64) -> Step<()> {
         self.room_in_index()?;
         let log = record_bytes(short);
+        self.reuse(log)?;
         if log + large > self.budget() / 2 {
             return Err(too_large(log + large, self.budget() / 2).into());
         }
@@ -123,8 +124,8 @@ impl Writing<'_> {
             Kind::Lease => probe.lease,
             _ => None,
         };
-        if let Some((_, slot)) = slot.filter(|(_, slot)| slot.place == place) {
-            self.spare_or_evict(&slot, hand)?;
+        if let Some((at, slot)) = slot.filter(|(_, slot)| slot.place == place) {
+            self.spare_or_evict((at, &slot), hand)?;
         }
         self.head.start = place
             + if header.kind == Kind::Pad {
@@ -135,15 +136,19 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn spare_or_evict(&mut self, slot: &Slot, hand: &mut Hand) -> Step<()> {
+    fn spare_or_evict(&mut self, (at, slot): (At, &Slot), hand: &mut Hand) -> Step<()> {
         let is_crowded = self.is_crowded(hand);
         let is_spared = !is_crowded
-            || slot.is == Use::Lease && hand.spared < SPARED
-            || slot.is_seen && hand.spared < SPARED;
+            || hand.spared < SPARED && (slot.is == Use::Lease || self.index.is_seen(at)?);
         if slot.deadline <= self.now || !is_spared {
             return self.take_slot(slot);
         }
         hand.spared += usize::from(is_crowded);
+        self.move_on(slot)
+    }
+
+    /// Writes what a slot holds again, at the end of the log.
+    pub(crate) fn move_on(&mut self, slot: &Slot) -> Step<()> {
         let record = self
             .files
             .record(&self.index, slot.place, slot.length as usize)?;
@@ -237,9 +242,10 @@ impl Writing<'_> {
     }
 }
 
-/// The bytes that log and large values may take.
+/// The bytes that log and large values may take: beside them are the index, what is dead of the first segment, what is not written yet
+/// of the last one, and one that is kept to be the next.
 pub(crate) const fn budget(max_bytes: u64, segment: u64, index: u64) -> u64 {
-    max_bytes.saturating_sub(segment + index)
+    max_bytes.saturating_sub(3 * segment + index)
 }
 
 const fn record_bytes(short: usize) -> u64 {

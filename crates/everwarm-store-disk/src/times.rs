@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use everwarm_core::clock::{Clock, Instant};
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// Threads may read the same clock in another order than they note it, but not by so many nanoseconds.
 const TURNED_BACK: u64 = 1_000_000_000;
@@ -37,7 +37,7 @@ impl Default for SystemTimes {
     fn default() -> Self {
         let boot = std::fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         Self {
-            boot: xxh3_64(&boot),
+            boot: XxHash3_64::oneshot(&boot),
         }
     }
 }

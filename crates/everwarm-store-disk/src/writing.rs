@@ -10,8 +10,7 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 
 use crate::anew;
-use crate::apply::Change;
-use crate::buckets::Buckets;
+use crate::apply::{Change, Probe};
 use crate::error::{Step, Trouble};
 use crate::files::{Files, Seat, read_head, segment_name};
 use crate::head::{self, Head};
@@ -30,15 +29,17 @@ pub(crate) struct Writing<'f> {
     pub(crate) head: Head,
     pub(crate) index: Arc<Index>,
     pub(crate) now: u64,
-    /// Records that are not in the log, and where they go.
-    batch: Vec<u8>,
+    /// Where the records go that are not in the log.
     batch_at: u64,
     /// Where the records of this step begin, and the log did before it.
     step_at: u64,
     step_start: u64,
     changes: Vec<Change>,
     gone: Vec<u64>,
-    pub(crate) buckets: Buckets,
+    /// The slots of a hash, while nothing was written into the index since they were read.
+    pub(crate) probed: Option<(u64, Probe)>,
+    /// The first segment that is given up is to be the next one.
+    pub(crate) is_reused: bool,
 }
 
 impl<'f> Writing<'f> {
@@ -61,15 +62,19 @@ impl<'f> Writing<'f> {
             _lock: lock,
             now: files.now().max(head.floor),
             index,
-            batch: Vec::new(),
             batch_at: head.end,
             step_at: head.end,
             step_start: head.start,
             changes: Vec::new(),
             gone: Vec::new(),
-            buckets: Buckets::default(),
+            probed: None,
+            is_reused: false,
             head,
         };
+        writing.seat.batch.clear();
+        if writing.seat.head != Some(writing.head) {
+            writing.seat.buckets.clear();
+        }
         if writing.head.writer != files.writer || writing.seat.is_unsure {
             match writing.redo() {
                 Err(Trouble::Damaged(what)) => {
@@ -117,7 +122,12 @@ impl<'f> Writing<'f> {
         if length > left {
             if left >= HEADER as u64 {
                 let place = (self.head.life, self.head.end);
-                Header::is(Kind::Pad, self.files.writer).write(place, "", &[], &mut self.batch);
+                Header::is(Kind::Pad, self.files.writer).write(
+                    place,
+                    "",
+                    &[],
+                    &mut self.seat.batch,
+                );
             }
             self.write_batch()?;
             self.head.end += left;
@@ -131,14 +141,14 @@ impl<'f> Writing<'f> {
             header.told_before = self.head.told;
             self.head.told = place;
         }
-        header.write((self.head.life, place), name, value, &mut self.batch);
+        header.write((self.head.life, place), name, value, &mut self.seat.batch);
         self.head.end += length;
         Ok(place)
     }
 
     /// Whether so many records are waiting that they should be written.
     pub(crate) fn is_long(&self) -> bool {
-        self.batch.len() > 1 << 20 || self.changes.len() > 256
+        self.seat.batch.len() > 1 << 20 || self.changes.len() > 256
     }
 
     /// Whether the record at a place is among those that are waiting.
@@ -152,16 +162,17 @@ impl<'f> Writing<'f> {
     }
 
     fn write_batch(&mut self) -> Step<()> {
-        if self.batch.is_empty() {
+        if self.seat.batch.is_empty() {
             return Ok(());
         }
         let segment = self.batch_at / self.head.segment;
         let file = self.files.segment(segment, true)?;
         let file = file.ok_or(Trouble::Damaged("a part of its log is gone"))?;
-        file.write_all_at(&self.batch, self.batch_at % self.head.segment)?;
+        file.write_all_at(&self.seat.batch, self.batch_at % self.head.segment)?;
         let is_first = self.batch_at.is_multiple_of(self.head.segment);
-        self.batch_at += self.batch.len() as u64;
-        self.batch.clear();
+        self.batch_at += self.seat.batch.len() as u64;
+        self.seat.batch.clear();
+        self.seat.batch.shrink_to(LONGEST);
         if self.is_hard() && is_first {
             self.files.directory.harden()?;
         }
@@ -178,6 +189,8 @@ impl<'f> Writing<'f> {
         self.head.writer = self.files.writer;
         self.head.floor = self.now;
         self.seat.is_unsure = true;
+        self.files.recall.begin();
+        self.seat.head = None;
         self.files.head.write_all_at(&self.head.bytes(), 0)?;
         self.harden(&self.files.head)?;
         for change in std::mem::take(&mut self.changes) {
@@ -191,25 +204,39 @@ impl<'f> Writing<'f> {
             self.files.head.write_all_at(&self.head.bytes(), 0)?;
         }
         self.seat.is_unsure = false;
+        self.files.recall.end();
         for file in self.gone.drain(..) {
             self.files.directory.remove(&large_name(file));
         }
         let segment = self.head.segment;
         let (from, to) = (self.step_start / segment, self.head.start / segment);
         for number in from..to {
-            self.files.directory.remove(&segment_name(number));
+            self.give_back(number);
         }
         if from < to {
             self.files.drop_segments(|number| number < to);
         }
         self.step_at = self.head.end;
         self.step_start = self.head.start;
-        self.harden_if_asked()
+        self.harden_if_asked()?;
+        self.seat.head = Some(self.head);
+        Ok(())
+    }
+
+    /// Takes the file of a segment away, or makes it the next one: its pages are at hand, and nothing of what they hold proves itself
+    /// in another place.
+    fn give_back(&mut self, number: u64) {
+        let (directory, name) = (&self.files.directory, segment_name(number));
+        let next = segment_name(self.head.end / self.head.segment + 1);
+        let is_kept = std::mem::take(&mut self.is_reused) && directory.rename(&name, &next).is_ok();
+        if !is_kept {
+            directory.remove(&name);
+        }
     }
 
     /// Does the step if there is anything to do.
     pub(crate) fn commit_changes(&mut self) -> Step<()> {
-        if self.changes.is_empty() && self.batch.is_empty() {
+        if self.changes.is_empty() && self.seat.batch.is_empty() {
             return Ok(());
         }
         self.commit()
@@ -225,7 +252,8 @@ impl<'f> Writing<'f> {
         self.head.index = self.index.name;
         self.head.buckets = self.index.buckets;
         self.head.moving = true;
-        self.buckets.clear();
+        self.seat.buckets.clear();
+        self.probed = None;
         self.commit()?;
         self.files.take_index(Arc::clone(&self.index));
         old.file.set_len(0)?;

@@ -22,7 +22,7 @@ struct Two {
     one: Disk,
     other: Disk,
     clock: Arc<Hands>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 fn two() -> Two {
@@ -33,7 +33,7 @@ fn two() -> Two {
         one: open(),
         other: open(),
         clock,
-        _directory: directory,
+        directory,
     }
 }
 
@@ -287,6 +287,71 @@ fn what_began_before_an_invalidation_is_overtaken() {
     assert_eq!(other.markers, [None], "a namespace has tags of its own");
     let anew = now(two.one.begin("shop", &[RED], Some(MINUTE))).unwrap();
     assert_eq!(settle(&two.one, &anew, &[RED], None), Settled::Stored);
+}
+
+/// How many files there are.
+fn files(directory: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(directory).unwrap().map(Result::unwrap);
+    let counted = entries.map(|entry| match entry.file_type().unwrap().is_dir() {
+        true => files(&entry.path()),
+        false => 1,
+    });
+    counted.sum()
+}
+
+#[test]
+fn what_is_overtaken_leaves_the_entry_its_lease_and_no_file() {
+    for size in [5, 1 << 17] {
+        let two = two();
+        now(two.other.set("name", "older".into(), Some(MINUTE))).unwrap();
+        let reading = now(two.one.begin("shop", &[RED], Some(MINUTE))).unwrap();
+        assert_eq!(
+            now(two.one.lease("name", 7, MINUTE)).unwrap(),
+            Grant::Granted
+        );
+        now(two.other.invalidate("shop", &[RED])).unwrap();
+        let (before, last) = (
+            files(two.directory.path()),
+            two.other.notify().unwrap().change(),
+        );
+        let computed = Computed {
+            name: "name",
+            namespace: "shop",
+            bytes: vec![b'x'; size].into(),
+            ttl: Some(MINUTE),
+            token: Some(7),
+            stamps: &reading.shards,
+            tags: &[RED],
+        };
+        assert_eq!(now(two.one.settle(computed)).unwrap(), Settled::Overtaken);
+        assert_eq!(
+            files(two.directory.path()),
+            before,
+            "{size}: no file is left of it"
+        );
+        let told = now(two.other.notify().unwrap().messages(last)).unwrap();
+        assert_eq!(told.messages, [], "{size}: there is nothing to tell");
+        assert_eq!(get(&two.other, "name").unwrap(), "older", "{size}");
+        assert!(
+            now(two.one.release("name", 7)).unwrap(),
+            "{size}: the lease is there still"
+        );
+    }
+}
+
+#[test]
+fn a_lease_that_ended_is_lost_whatever_was_invalidated() {
+    let two = two();
+    let reading = now(two.one.begin("shop", &[RED], Some(MINUTE))).unwrap();
+    assert_eq!(
+        now(two.one.lease("name", 7, MINUTE)).unwrap(),
+        Grant::Granted
+    );
+    now(two.other.set("name", "newer".into(), None)).unwrap();
+    assert_eq!(settle(&two.one, &reading, &[RED], Some(7)), Settled::Lost);
+    now(two.other.invalidate("shop", &[RED])).unwrap();
+    assert_eq!(settle(&two.one, &reading, &[RED], Some(7)), Settled::Lost);
+    assert_eq!(get(&two.one, "name").unwrap(), "newer");
 }
 
 #[test]

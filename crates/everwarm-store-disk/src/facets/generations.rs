@@ -1,19 +1,21 @@
 //! The authority of a stack: one shard for all, whose epoch is the life of the store and whose counter is in its head.
 //!
-//! Readers take no lock: they read the counter, or the entry, before the markers. What comes between makes a marker newer than its
-//! stamp, and so at worst a miss.
+//! Readers take no lock. They read the counter before the markers: what comes between makes a marker newer than its stamp, and so at
+//! worst a miss. With an entry they read the counter first of all, since the head says more: whether the index is as this process left
+//! it. An invalidation that ends after that ends while they read.
 
 use std::time::Duration;
 
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::store::{Answer, Computed, Failure, Found, Generations, Settled};
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use twox_hash::XxHash3_64;
 
 use super::leases::held;
 use super::suspend::{Besides, Suspended, place};
 use crate::apply::Change;
 use crate::error::Step;
 use crate::files::{Files, Look};
+use crate::head::Head;
 use crate::index::{Slot, Use};
 use crate::record::{Header, Kind};
 use crate::store::Disk;
@@ -45,9 +47,14 @@ impl Generations for Disk {
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)> {
         let found = self.files().and_then(|files| {
-            let entry = files.get(name)?;
+            let head = files.read_head().ok().filter(|head| files.follows(head));
+            let entry = match &head {
+                Some(head) => files.get_after(head, name)?,
+                None => files.get(name)?,
+            };
             // The time was just read for the entry.
-            let same = files.same_markers((namespace, tags), files.time.latest());
+            let needed = files.time.latest().saturating_add(1);
+            let same = head.and_then(|head| files.same_markers(&head, (namespace, tags), needed));
             let reading = same.map_or_else(|| self.reading(namespace, tags, 1), Ok)?;
             Ok((entry, reading))
         });
@@ -159,10 +166,13 @@ impl Disk {
 
 impl Files {
     /// The reading of these tags, if no tag was invalidated since the last one, and that was of these: what most reads find.
-    fn same_markers(&self, (namespace, tags): (&str, &[Tag]), now: u64) -> Option<Reading> {
-        let head = self.read_head().ok().filter(|head| self.follows(head))?;
-        let needed = now.saturating_add(1);
-        let markers = self.markers.again(&head, (namespace, tags), needed)?;
+    fn same_markers(
+        &self,
+        head: &Head,
+        (namespace, tags): (&str, &[Tag]),
+        needed: u64,
+    ) -> Option<Reading> {
+        let markers = self.markers.again(head, (namespace, tags), needed)?;
         Some(Reading {
             shards: vec![mark(head.life, head.number)],
             markers,
@@ -323,7 +333,8 @@ const fn marker(hash: u64, number: u64, deadline: u64) -> Slot {
 
 /// Two tags with the same hash share a marker: what invalidates one invalidates both.
 fn marker_hash(life: u64, namespace: &str, tag: &Tag) -> u64 {
-    xxh3_64_with_seed(&tag.0, xxh3_64_with_seed(namespace.as_bytes(), !life))
+    let seed = XxHash3_64::oneshot_with_seed(!life, namespace.as_bytes());
+    XxHash3_64::oneshot_with_seed(seed, &tag.0)
 }
 
 fn deadline(now: u64, keep: Duration) -> u64 {

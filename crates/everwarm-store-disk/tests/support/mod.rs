@@ -1,6 +1,7 @@
 //! What the tests share: a clock moved by hand, answers that are there, and values that prove themselves.
 #![allow(dead_code, unreachable_pub)] // Each test file uses some of it.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -125,6 +126,26 @@ pub fn again(test: &str, told: &[(&str, String)]) -> Command {
 pub fn part(test: &str) -> Option<impl Fn(&str) -> String> {
     let is_part = std::env::var("EVERWARM_PART").is_ok_and(|part| part == test);
     is_part.then_some(|name: &str| std::env::var(name).expect("it was told"))
+}
+
+/// The calls of a trace by `strace -f`, each as what kills the process before it: calls are counted by thread and by name.
+pub fn kills_of(trace: &str) -> Vec<String> {
+    let mut counts = HashMap::new();
+    let calls = trace.lines().filter_map(|line| {
+        let (thread, call) = line.split_once(' ')?;
+        let (name, _) = call.trim_start().split_once('(')?;
+        let is_name = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_name.then_some((thread, name))
+    });
+    calls
+        .map(|(thread, name)| {
+            let count = counts.entry((thread, name)).or_insert(0);
+            *count += 1;
+            format!("inject={name}:signal=KILL:when={count}")
+        })
+        .collect()
 }
 
 /// The larger number where time is given for it.

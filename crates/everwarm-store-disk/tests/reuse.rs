@@ -1,0 +1,177 @@
+//! Segments that are used again: nothing that is alive goes with them, whatever ends the process.
+
+mod support;
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use everwarm_core::store::Store;
+use everwarm_store_disk::{Config, Disk};
+use support::{again, get, kills_of, more_in_ci, open, part, proof, proven, set};
+
+/// Values of so many bytes fill the log soon.
+const LENGTH: usize = 60_000;
+/// Names that are set once, before all others.
+const QUIET: u64 = 12;
+/// Names that are set again and again.
+const BUSY: u64 = 8;
+/// Sets after which segments were used again.
+const SETS: u64 = 1_400;
+
+fn wide(path: &Path) -> Config {
+    Config {
+        max_bytes: 256 << 20,
+        ..Config::new(path)
+    }
+}
+
+fn quiet() -> impl Iterator<Item = String> {
+    (0..QUIET).map(|at| format!("quiet {at}"))
+}
+
+fn busy(sequence: u64) -> String {
+    format!("busy {}", sequence % BUSY)
+}
+
+/// What the segments take, and their numbers.
+fn segments(store: &Path) -> (u64, Vec<u64>) {
+    let files = std::fs::read_dir(store.join("v1"))
+        .unwrap()
+        .map(Result::unwrap);
+    let logs = files.filter_map(|file| {
+        let name = file.file_name().into_string().unwrap();
+        let number = u64::from_str_radix(name.strip_prefix("log.")?, 16).unwrap();
+        Some((file.metadata().unwrap().len(), number))
+    });
+    let (bytes, numbers): (Vec<u64>, Vec<u64>) = logs.unzip();
+    (bytes.iter().sum(), numbers)
+}
+
+#[test]
+fn the_log_stays_short_while_the_same_names_are_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = Disk::open(wide(directory.path())).unwrap();
+    let other = Disk::open(wide(directory.path())).unwrap();
+    for name in quiet() {
+        set(&disk, &name, &proof(&name, 1, 0, 100));
+    }
+    let mut most = 0;
+    for sequence in 0..2 * SETS {
+        let name = busy(sequence);
+        let writer = if sequence % 97 == 0 { &other } else { &disk };
+        set(writer, &name, &proof(&name, 1, sequence, LENGTH));
+        if sequence % 50 == 0 {
+            let read = get(&other, &busy(sequence + 1));
+            assert!(read.is_none_or(|bytes| proven(&busy(sequence + 1), &bytes).is_some()));
+            most = most.max(segments(directory.path()).0);
+        }
+    }
+    assert!(most < 88 << 20, "{most}");
+    for disk in [&disk, &other, &open(directory.path())] {
+        for name in quiet() {
+            assert_eq!(get(disk, &name).unwrap(), proof(&name, 1, 0, 100));
+        }
+        for sequence in 2 * SETS - BUSY..2 * SETS {
+            let name = busy(sequence);
+            assert_eq!(get(disk, &name).unwrap(), proof(&name, 1, sequence, LENGTH));
+        }
+        assert!(disk.doubts().is_empty(), "{:?}", disk.doubts());
+    }
+    assert_eq!(disk.usage().unwrap().entries, QUIET + BUSY);
+}
+
+/// Sets until segments were used again, and notes each set once it is acknowledged.
+#[test]
+fn part_that_uses_segments_again() {
+    let Some(told) = part("part_that_uses_segments_again") else {
+        return;
+    };
+    let disk = Disk::open(wide(Path::new(&told("DIRECTORY")))).unwrap();
+    let mut notes = std::fs::File::create(told("NOTES")).unwrap();
+    let mut put = |name: &str, sequence, length| {
+        set(&disk, name, &proof(name, 1, sequence, length));
+        writeln!(notes, "{name}:{sequence}").unwrap();
+    };
+    quiet().for_each(|name| put(&name, 0, 100));
+    (0..SETS).for_each(|sequence| put(&busy(sequence), sequence, LENGTH));
+}
+
+fn check(store: &Path, notes: &Path) {
+    let disk = Disk::open(wide(store)).unwrap();
+    let noted = std::fs::read_to_string(notes).unwrap();
+    let lines = noted.lines().filter_map(|line| line.split_once(':'));
+    let last: HashMap<_, u64> = lines
+        .map(|(name, sequence)| (name, sequence.parse().unwrap()))
+        .collect();
+    assert_eq!(last.len() as u64, QUIET + BUSY);
+    for (name, noted) in last {
+        let bytes = get(&disk, name).unwrap_or_else(|| panic!("{name} was set, and is not there"));
+        let (_, sequence) = proven(name, &bytes).unwrap_or_else(|| panic!("{name} is torn"));
+        assert!(
+            sequence >= noted,
+            "{name}: {sequence} is older than {noted}"
+        );
+    }
+    assert!(disk.doubts().is_empty(), "{:?}", disk.doubts());
+    for sequence in SETS..SETS + 100 {
+        let name = busy(sequence);
+        set(&disk, &name, &proof(&name, 1, sequence, LENGTH));
+    }
+    assert_eq!(disk.usage().unwrap().entries, QUIET + BUSY);
+}
+
+/// Kills the process around the moment at which it uses a segment again. `strace` does it; where it is not there, nothing is shown.
+#[test]
+fn a_kill_while_a_segment_is_used_again_loses_nothing() {
+    const CALLS: &str = "pwrite64,unlinkat,renameat,flock";
+    let directory = tempfile::tempdir().unwrap();
+    let run = |at: usize, inject: &str| {
+        let place = directory.path().join(at.to_string());
+        std::fs::create_dir(&place).unwrap();
+        let told = [
+            ("DIRECTORY", place.join("store").display().to_string()),
+            ("NOTES", place.join("notes").display().to_string()),
+        ];
+        let part = again("part_that_uses_segments_again", &told);
+        let mut traced = Command::new("strace");
+        traced
+            .args(["-f", "-qq", "-s", "0", "-o"])
+            .arg(place.join("trace"));
+        traced
+            .args(["-e", inject])
+            .arg(part.get_program())
+            .args(part.get_args());
+        traced.stdout(Stdio::null()).stderr(Stdio::null());
+        let told = part
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?)));
+        (traced.envs(told).status(), place)
+    };
+    let (Ok(status), place) = run(0, &format!("trace={CALLS}")) else {
+        assert!(
+            std::env::var_os("EVERWARM_CI").is_none(),
+            "strace is needed"
+        );
+        return;
+    };
+    assert!(status.success(), "{status}");
+    check(&place.join("store"), &place.join("notes"));
+    let trace = std::fs::read_to_string(place.join("trace")).unwrap();
+    let kills = kills_of(&trace);
+    let renamed = kills.iter().position(|kill| kill.contains("renameat"));
+    let renamed = renamed.expect("a segment is used again");
+    let every = more_in_ci(7, 1);
+    for at in (renamed - 2 * QUIET as usize..renamed + 12).step_by(every as usize) {
+        let (status, place) = run(at, &kills[at]);
+        let status = status.unwrap();
+        assert!(
+            status.signal() == Some(9) || status.code() == Some(137),
+            "{at}: {status}"
+        );
+        check(&place.join("store"), &place.join("notes"));
+        std::fs::remove_dir_all(place).unwrap();
+    }
+}
