@@ -221,6 +221,12 @@ impl Bench<'_> {
         format!("{}:{text}", self.fixture.0.prefix)
     }
 
+    /// The namespace that those names are in.
+    #[must_use]
+    pub fn space(&self) -> String {
+        self.fixture.0.prefix.clone()
+    }
+
     /// Whether time passes by itself.
     #[must_use]
     pub fn is_real_time(&self) -> bool {

@@ -11,11 +11,9 @@ use crate::later::later;
 use crate::promise::{Kept, ensure};
 use crate::wait::{abandon, wait};
 
-const VERBS: [Verb; 4] = [Verb::Read, Verb::Write, Verb::Change, Verb::Life];
-
 /// An answer passes as it is: at once if it was there, later if it comes later.
 pub fn an_answer_passes_as_it_is<L: Layer>(layer: &L) -> Kept {
-    for verb in VERBS {
+    for verb in Verb::ALL {
         let answer = wait(layer.around(verb, 10, || Answer::done("answer".to_owned())));
         ensure!(
             answer.as_deref() == Ok("answer"),
@@ -33,7 +31,7 @@ pub fn an_answer_passes_as_it_is<L: Layer>(layer: &L) -> Kept {
 /// A failure that lasts comes through with its kind and its words.
 pub fn a_lasting_failure_passes<L: Layer>(layer: &L) -> Kept {
     for kind in FailureKind::ALL {
-        for verb in VERBS {
+        for verb in Verb::ALL {
             let failure = Failure::new(kind, "what happened", "what to do");
             let answer: Result<(), _> =
                 wait(layer.around(verb, 10, || Answer::failed(failure.clone())));
@@ -71,7 +69,7 @@ pub fn a_change_is_made_once<L: Layer>(layer: &L) -> Kept {
 
 /// What has succeeded is not done again.
 pub fn a_success_ends_the_attempts<L: Layer>(layer: &L) -> Kept {
-    for verb in VERBS {
+    for verb in Verb::ALL {
         let attempts = AtomicUsize::new(0);
         wait(layer.around(verb, 10, || {
             attempts.fetch_add(1, Ordering::SeqCst);

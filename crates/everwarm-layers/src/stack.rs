@@ -7,9 +7,9 @@ use std::time::Duration;
 use everwarm_core::layer::{Layer, Verb};
 use everwarm_core::mark::{Reading, Tag};
 use everwarm_core::store::{
-    Answer, Bytes, Computed, Condition, Conditional, Counters, Entry, Failure, Found, Generations,
-    Grant, Info, Leased, Leases, Limits, Messages, Notify, Page, Scan, Settled, Store, Suspend,
-    Touch,
+    Answer, Bytes, Computed, Condition, Conditional, Counters, Entry, Failure, Found, Freed,
+    Generations, Grant, Info, Leased, Leases, Limits, Messages, Notify, Page, Scan, Settled, Store,
+    Suspend, Touch,
 };
 
 /// A store with a layer around each of its verbs. It is a store with the same facets, so that layers pile up:
@@ -28,14 +28,6 @@ impl<S: Store, L: Layer> Layered<S, L> {
     /// The store itself.
     pub const fn inner(&self) -> &S {
         &self.store
-    }
-
-    fn read<'a, T: Send + 'a>(
-        &'a self,
-        attempt: impl Fn(&'a S) -> Answer<'a, T> + Send + Sync + 'a,
-    ) -> Answer<'a, T> {
-        self.layer
-            .around(Verb::Read, 0, move || attempt(&self.store))
     }
 
     fn write<'a, T: Send + 'a>(
@@ -100,7 +92,8 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
-        let answer = self.read(move |store| store.get(name));
+        let attempt = move || self.store.get(name);
+        let answer = self.layer.look(Option::is_none, attempt);
         answer.map(|found| self.passed(found))
     }
 
@@ -117,7 +110,9 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
     }
 
     fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
-        let answer = self.read(move |store| store.get_many(names));
+        let is_miss = |found: &Vec<Option<Found>>| found.iter().all(Option::is_none);
+        let attempt = move || self.store.get_many(names);
+        let answer = self.layer.look(is_miss, attempt);
         answer.map(|found| found.into_iter().map(|found| self.passed(found)).collect())
     }
 
@@ -132,11 +127,12 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
     }
 
     fn clear<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
-        self.write(0, move |store| store.clear(prefix))
+        self.layer
+            .around(Verb::All, 0, move || self.store.clear(prefix))
     }
 
     fn sweep(&self) -> Answer<'_, u64> {
-        self.write(0, Store::sweep)
+        self.layer.around(Verb::All, 0, || self.store.sweep())
     }
 
     fn ping(&self) -> Answer<'_, ()> {
@@ -254,6 +250,10 @@ impl<S: Store, L: Layer> Leases for Layered<S, L> {
         })
     }
 
+    fn freed<'a>(&'a self, name: &'a str) -> Option<Freed<'a>> {
+        self.store.leases()?.freed(name)
+    }
+
     fn lease_many<'a>(
         &'a self,
         names: &'a [(&'a str, u64)],
@@ -307,8 +307,11 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
         namespace: &'a str,
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)> {
-        let answer = self.look(S::generations, move |facet| {
-            facet.get_with(name, namespace, tags)
+        let is_miss = |(found, _): &(Option<Found>, Reading)| found.is_none();
+        let answer = self.layer.look(is_miss, move || {
+            asked(self.store.generations(), |facet| {
+                facet.get_with(name, namespace, tags)
+            })
         });
         answer.map(|(found, reading)| (self.passed(found), reading))
     }

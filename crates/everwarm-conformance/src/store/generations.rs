@@ -46,7 +46,7 @@ pub(super) fn covers(stamps: &Reading, reading: &Reading) -> bool {
 
 pub(crate) fn a_beginning_gives_stamps_and_markers(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let space = bench.name("space");
+    let space = bench.space();
     let tags = [tag(1), tag(2), tag(3)];
     let begun = wait(generations.begin(&space, &tags, None))?;
     ensure!(!begun.shards.is_empty(), "begin gives no stamp");
@@ -78,7 +78,7 @@ pub(crate) fn a_beginning_gives_stamps_and_markers(bench: &Bench<'_>) -> Kept {
 
 pub(crate) fn reading_makes_nothing(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let space = bench.name("space");
+    let space = bench.space();
     let first = wait(generations.read(&space, &[tag(1)]))?;
     ensure!(
         first.markers == [None],
@@ -97,7 +97,7 @@ pub(crate) fn reading_makes_nothing(bench: &Bench<'_>) -> Kept {
 
 pub(crate) fn an_invalidation_overtakes_what_began_before(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let [space, name] = ["space", "name"].map(|text| bench.name(text));
+    let [space, name] = [bench.space(), bench.name("name")];
     let tags = [tag(1), tag(2)];
     let before = wait(generations.begin(&space, &tags, None))?;
     let told = wait(generations.invalidate(&space, &[tag(2)]))?;
@@ -138,17 +138,16 @@ pub(crate) fn an_invalidation_overtakes_what_began_before(bench: &Bench<'_>) -> 
     Ok(())
 }
 
-/// Three tags that nobody named yet, in a shard that the stamps are of.
-fn same_shard(
-    generations: &dyn Generations,
-    space: &str,
-    stamps: &Reading,
-) -> Result<[Tag; 3], Broken> {
+/// Three tags that nobody named yet, in the shard of the first one.
+fn same_shard(generations: &dyn Generations, space: &str) -> Result<[Tag; 3], Broken> {
+    let shard = |tag| {
+        let shards = wait(generations.read(space, &[tag]))?.shards;
+        Ok::<_, Broken>(shards.first().map(|mark| mark.shard))
+    };
+    let first = shard(tag(1))?;
     let mut found = Vec::new();
     for n in 100..=255 {
-        let shards = wait(generations.read(space, &[tag(n)]))?.shards;
-        let is_same = |mark: &Mark| stamps.shards.iter().any(|stamp| stamp.shard == mark.shard);
-        if shards.iter().all(is_same) {
+        if shard(tag(n))? == first {
             found.push(tag(n));
         }
     }
@@ -159,9 +158,10 @@ fn same_shard(
 
 pub(crate) fn an_unknown_tag_gets_the_present_number(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let [space, first, second] = ["space", "first", "second"].map(|text| bench.name(text));
+    let space = bench.space();
+    let [first, second] = ["first", "second"].map(|text| bench.name(text));
     let stamps = wait(generations.begin(&space, &[tag(1)], None))?;
-    let [known, lost, other] = same_shard(generations, &space, &stamps)?;
+    let [known, lost, other] = same_shard(generations, &space)?;
     // Its tag is known from the result alone; nothing came between.
     let settled =
         wait(generations.settle(computed(&first, &space, &stamps.shards, &[tag(1), known])))?;
@@ -187,7 +187,7 @@ pub(crate) fn an_unknown_tag_gets_the_present_number(bench: &Bench<'_>) -> Kept 
 
 pub(crate) fn a_marker_only_grows(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let space = bench.name("space");
+    let space = bench.space();
     let tags = [tag(1)];
     let mut last = wait(generations.begin(&space, &tags, None))?.markers[0];
     for round in 0..20 {
@@ -212,7 +212,8 @@ pub(crate) fn a_marker_only_grows(bench: &Bench<'_>) -> Kept {
 
 pub(crate) fn a_lost_lease_is_told(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let [space, name, free] = ["space", "name", "free"].map(|text| bench.name(text));
+    let space = bench.space();
+    let [name, free] = ["name", "free"].map(|text| bench.name(text));
     let stamps = wait(generations.begin(&space, &[tag(1)], None))?;
     let settle = |name, token, ttl| {
         let with = computed(name, &space, &stamps.shards, &[]);
@@ -258,7 +259,8 @@ pub(crate) fn a_lost_lease_is_told(bench: &Bench<'_>) -> Kept {
 
 pub(crate) fn an_entry_comes_with_its_markers(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let [space, name, absent] = ["space", "name", "absent"].map(|text| bench.name(text));
+    let space = bench.space();
+    let [name, absent] = ["name", "absent"].map(|text| bench.name(text));
     let tags = [tag(1), tag(2)];
     let stamps = wait(generations.begin(&space, &tags[..1], None))?;
     wait(generations.settle(computed(&name, &space, &stamps.shards, &tags[..1])))?;
@@ -295,7 +297,7 @@ pub(crate) fn namespaces_are_apart(bench: &Bench<'_>) -> Kept {
 
 pub(crate) fn a_marker_outlives_its_entries(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let space = bench.name("space");
+    let space = bench.space();
     let keep = bench.short();
     wait(generations.begin(&space, &[tag(1)], None))?;
     wait(generations.begin(&space, &[tag(2)], Some(LONG)))?;
@@ -318,7 +320,7 @@ pub(crate) fn a_marker_outlives_its_entries(bench: &Bench<'_>) -> Kept {
 
 pub(crate) fn settling_and_invalidating_are_one_step_each(bench: &Bench<'_>) -> Kept {
     let [settling, invalidating] = bench.pair();
-    let space = bench.name("space");
+    let space = bench.space();
     let lacks = || Broken::new("a handle offers no generations");
     for round in 0..150_u32 {
         let name = bench.name(&format!("n{round}"));
@@ -346,8 +348,10 @@ pub(crate) fn settling_and_invalidating_are_one_step_each(bench: &Bench<'_>) -> 
             (joined(settles), joined(invalidates))
         });
         let (settled, seen) = (settled?, seen?);
+        // Where the name and the tag lie in several shards, it may be stored after it was looked for, and is not valid then.
+        let is_late = stamps.shards.len() > 1 && settled == Settled::Stored && !seen;
         ensure!(
-            seen == (settled == Settled::Stored),
+            is_late || seen == (settled == Settled::Stored),
             "a value was {settled:?}, and found after an invalidation at the same time: {seen}"
         );
     }
@@ -356,7 +360,7 @@ pub(crate) fn settling_and_invalidating_are_one_step_each(bench: &Bench<'_>) -> 
 
 pub(crate) fn of_many_values_each_is_settled_as_if_alone(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
-    let space = bench.name("space");
+    let space = bench.space();
     let names = ["first", "old", "unheld", "last"].map(|text| bench.name(text));
     let tags = [[tag(1)], [tag(2)]];
     let before = wait(generations.begin(&space, &[tag(1), tag(2)], None))?;

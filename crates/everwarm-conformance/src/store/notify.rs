@@ -20,9 +20,31 @@ fn notify(store: &dyn Store) -> Result<&dyn Notify, Broken> {
     notify.ok_or_else(|| Broken::new("the store offers no notify"))
 }
 
-/// Two handles, if there can be two.
-fn two<'b>(bench: &'b Bench<'_>) -> Option<(&'b dyn Store, Arc<dyn Store>)> {
-    Some((&*bench.store, bench.another()?))
+/// Asks a handle for something of the namespace, and waits until it hears what others do there.
+fn listening(bench: &Bench<'_>, store: &dyn Store) -> Kept {
+    wait(store.get(&bench.name("asked")))?;
+    let notify = notify(store)?;
+    let begun = Instant::now();
+    while notify.silence() == Duration::MAX {
+        ensure!(
+            begun.elapsed() < TOLD_WITHIN,
+            "a handle hears nothing within {TOLD_WITHIN:?} of its first use"
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// Who changes something, and who hears of it.
+type Two<'b> = (&'b dyn Store, Arc<dyn Store>);
+
+/// Two handles, if there can be two, of which the second listens.
+fn two<'b>(bench: &'b Bench<'_>) -> Result<Option<Two<'b>>, Broken> {
+    let Some(second) = bench.another() else {
+        return Ok(None);
+    };
+    listening(bench, &*second)?;
+    Ok(Some((&*bench.store, second)))
 }
 
 /// Whether a message says that this name changed.
@@ -59,7 +81,7 @@ fn told(
 }
 
 pub(crate) fn every_change_by_hand_is_told(bench: &Bench<'_>) -> Kept {
-    let Some((first, second)) = two(bench) else {
+    let Some((first, second)) = two(bench)? else {
         return Ok(());
     };
     let listens = notify(&*second)?;
@@ -86,7 +108,7 @@ pub(crate) fn every_change_by_hand_is_told(bench: &Bench<'_>) -> Kept {
 }
 
 pub(crate) fn an_invalidation_is_told(bench: &Bench<'_>) -> Kept {
-    let Some((first, second)) = two(bench) else {
+    let Some((first, second)) = two(bench)? else {
         return Ok(());
     };
     let Some(generations) = first.generations() else {
@@ -94,7 +116,7 @@ pub(crate) fn an_invalidation_is_told(bench: &Bench<'_>) -> Kept {
     };
     let listens = notify(&*second)?;
     let at = listens.change();
-    let space = bench.name("space");
+    let space = bench.space();
     let marker = wait(generations.invalidate(&space, &[Tag([7; 16])]))?.markers[0];
     told(listens, at, "an invalidation", |message| match message {
         Message::Tag {
@@ -108,7 +130,7 @@ pub(crate) fn an_invalidation_is_told(bench: &Bench<'_>) -> Kept {
 }
 
 pub(crate) fn what_was_computed_is_not_told(bench: &Bench<'_>) -> Kept {
-    let (Some((first, second)), Some(leases)) = (two(bench), bench.store.leases()) else {
+    let (Some((first, second)), Some(leases)) = (two(bench)?, bench.store.leases()) else {
         return Ok(());
     };
     let listens = notify(&*second)?;
@@ -135,6 +157,7 @@ pub(crate) fn what_was_computed_is_not_told(bench: &Bench<'_>) -> Kept {
 }
 
 pub(crate) fn ones_own_changes_are_left_out(bench: &Bench<'_>) -> Kept {
+    listening(bench, &*bench.store)?;
     let listens = notify(&*bench.store)?;
     let at = listens.change();
     let name = bench.name("name");
@@ -142,7 +165,7 @@ pub(crate) fn ones_own_changes_are_left_out(bench: &Bench<'_>) -> Kept {
     wait(bench.store.delete(&name))?;
     wait(bench.store.clear(&name))?;
     if let Some(generations) = bench.store.generations() {
-        wait(generations.invalidate(&name, &[Tag([1; 16])]))?;
+        wait(generations.invalidate(&bench.space(), &[Tag([1; 16])]))?;
     }
     let told = wait(listens.messages(at))?;
     ensure!(!told.gap, "four changes were too many to remember");
@@ -155,7 +178,7 @@ pub(crate) fn ones_own_changes_are_left_out(bench: &Bench<'_>) -> Kept {
 }
 
 pub(crate) fn what_was_told_is_not_told_again(bench: &Bench<'_>) -> Kept {
-    let Some((first, second)) = two(bench) else {
+    let Some((first, second)) = two(bench)? else {
         return Ok(());
     };
     let listens = notify(&*second)?;
@@ -178,7 +201,7 @@ pub(crate) fn what_was_told_is_not_told_again(bench: &Bench<'_>) -> Kept {
 pub(crate) fn who_is_far_behind_is_told_of_a_gap(bench: &Bench<'_>) -> Kept {
     const CHANGES: usize = 20_000;
     const AT_ONCE: usize = 500;
-    let Some((first, second)) = two(bench) else {
+    let Some((first, second)) = two(bench)? else {
         return Ok(());
     };
     let listens = notify(&*second)?;

@@ -25,7 +25,7 @@ impl<'b> Desk<'b> {
         Ok(Self {
             suspend: suspend.ok_or_else(|| Broken::new("the store cannot suspend"))?,
             generations: generations(bench)?,
-            space: bench.name("space"),
+            space: bench.space(),
             name: bench.name("name"),
         })
     }

@@ -1,0 +1,158 @@
+//! The layer of the breaker: a store that fails or is slow too often is not asked for a while.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use everwarm_core::breaker::{Breaker as Decision, Outcome, Pass, State, Terms};
+use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::deadline;
+use everwarm_core::draw::Draw;
+use everwarm_core::layer::{Layer, Verb};
+use everwarm_core::store::{Answer, Failure, FailureKind};
+
+use crate::shim::Mutex;
+
+/// Lets calls through while a store works, and fails them at once while it does not.
+///
+/// - What shows that a store does not work: it cannot be reached, is too late, or refuses who asks. Other failures are answers that
+///   say nothing about that, and so are misses; nor does an answer that nobody waited for.
+/// - Pings and the end pass in every state, and are not counted.
+pub struct Breaker {
+    clock: Arc<dyn Clock>,
+    draw: Arc<dyn Draw>,
+    slow_from: Duration,
+    decision: Mutex<Decision>,
+    refused: AtomicU64,
+}
+
+impl Breaker {
+    /// A closed one.
+    #[must_use]
+    pub fn new(terms: Terms, clock: Arc<dyn Clock>, draw: Arc<dyn Draw>) -> Self {
+        Self {
+            clock,
+            draw,
+            slow_from: terms.slow_from,
+            decision: Mutex::new(Decision::new(terms)),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// What it does with calls.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.decision.lock().state()
+    }
+
+    /// How many calls it has failed.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    fn guard<'a, T: Send + 'a>(
+        &'a self,
+        slow_from: Duration,
+        is_miss: fn(&T) -> bool,
+        attempt: impl FnOnce() -> Answer<'a, T>,
+    ) -> Answer<'a, T> {
+        let begun = self.clock.now();
+        let asked = self.decision.lock().ask(begun);
+        let pass = match asked {
+            Ok(pass) => pass,
+            Err(left) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return Answer::failed(left_alone(left));
+            }
+        };
+        let call = Call {
+            breaker: self,
+            pass: Some(pass),
+            slow_from,
+        };
+        match attempt().now() {
+            Ok(result) => {
+                call.ended(&result, is_miss, begun);
+                Answer::Now(result)
+            }
+            Err(later) => Answer::later(async move {
+                let begun = self.clock.now();
+                let result = later.await;
+                call.ended(&result, is_miss, begun);
+                result
+            }),
+        }
+    }
+}
+
+impl Layer for Breaker {
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        verb: Verb,
+        size: usize,
+        attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        let slow_from = match verb {
+            Verb::Life => return attempt(),
+            Verb::All => Duration::MAX,
+            Verb::Read | Verb::Write | Verb::Change => self.slow_from + deadline::allowance(size),
+        };
+        self.guard(slow_from, |_| false, attempt)
+    }
+
+    fn look<'a, T: Send + 'a>(
+        &'a self,
+        is_miss: fn(&T) -> bool,
+        attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
+    ) -> Answer<'a, T> {
+        self.guard(self.slow_from, is_miss, attempt)
+    }
+}
+
+/// A call that was let through. One that is dropped before it has ended says nothing.
+struct Call<'a> {
+    breaker: &'a Breaker,
+    pass: Option<Pass>,
+    slow_from: Duration,
+}
+
+impl Call<'_> {
+    fn ended<T>(mut self, result: &Result<T, Failure>, is_miss: fn(&T) -> bool, begun: Instant) {
+        let now = self.breaker.clock.now();
+        let outcome = match result {
+            Ok(value) if is_miss(value) => Outcome::Neither,
+            Ok(_) if now.since(begun) >= self.slow_from => Outcome::Slow,
+            Ok(_) => Outcome::Good,
+            Err(failure) => match failure.kind {
+                FailureKind::Transient | FailureKind::Timeout | FailureKind::Authentication => {
+                    Outcome::Failed
+                }
+                _ => Outcome::Neither,
+            },
+        };
+        self.tell(outcome, now);
+    }
+
+    fn tell(&mut self, outcome: Outcome, now: Instant) {
+        if let Some(pass) = self.pass.take() {
+            let breaker = self.breaker;
+            let mut decision = breaker.decision.lock();
+            decision.tell(pass, outcome, now, &*breaker.draw);
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.tell(Outcome::Neither, Instant::ZERO);
+    }
+}
+
+fn left_alone(left: Duration) -> Failure {
+    Failure::new(
+        FailureKind::Transient,
+        "the store was not asked: it failed or was slow too often",
+        format!("it is tried again within {left:?}; see whether it is overloaded or out of reach"),
+    )
+}
