@@ -1,0 +1,93 @@
+//! Where a server listens.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use everwarm_core::error::Error;
+
+use crate::url::excerpt;
+
+/// The port of servers.
+pub(crate) const REDIS: u16 = 6379;
+/// The port of sentinels.
+pub(crate) const SENTINEL: u16 = 26379;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// At a port of a host.
+    Tcp {
+        /// Its name or number.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// At a socket of this machine.
+    Unix(PathBuf),
+}
+
+impl Address {
+    /// The address of `host:port`; without a host this machine, without a port `port`.
+    ///
+    /// # Errors
+    /// `Config` for what is none.
+    pub(crate) fn parse(text: &str, port: u16) -> Result<Self, Error> {
+        let refused = |what: &str| {
+            Error::config(
+                format!("{:?} {what}", excerpt(text)),
+                "write host:port, and numbers of IPv6 in brackets: \"[::1]:6379\"",
+            )
+        };
+        let (host, rest) = match text.strip_prefix('[') {
+            Some(rest) => rest
+                .split_once(']')
+                .ok_or_else(|| refused("opens a bracket and does not close it"))?,
+            None => text.split_at(text.find(':').unwrap_or(text.len())),
+        };
+        let port = match rest.strip_prefix(':') {
+            None if rest.is_empty() => port,
+            Some(digits) => digits
+                .parse()
+                .ok()
+                .filter(|&port| port != 0)
+                .ok_or_else(|| refused("has no port that can be"))?,
+            None => return Err(refused("is no address")),
+        };
+        if host.contains(|c: char| c.is_whitespace() || c == ',') {
+            return Err(refused("is no address of one server"));
+        }
+        let host = if host.is_empty() { "localhost" } else { host };
+        Ok(Self::Tcp {
+            host: host.to_owned(),
+            port,
+        })
+    }
+
+    /// The addresses of a list with commas.
+    ///
+    /// # Errors
+    /// `Config` if there is none, or one is none.
+    pub(crate) fn parse_all(text: &str, port: u16) -> Result<Vec<Self>, Error> {
+        let is_list = text.contains(',');
+        let parsed = text.split(',').map(|one| match one {
+            "" if is_list => Err(Error::config(
+                "there is nothing between two commas of the URL's hosts",
+                "write the hosts with one comma between them: \"h1,h2\"",
+            )),
+            one => Self::parse(one, port),
+        });
+        parsed.collect()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => {
+                write!(formatter, "[{host}]:{port}")
+            }
+            Self::Tcp { host, port } => write!(formatter, "{host}:{port}"),
+            Self::Unix(path) => write!(formatter, "{}", path.display()),
+        }
+    }
+}

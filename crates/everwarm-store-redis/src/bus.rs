@@ -1,0 +1,91 @@
+//! The bus of a store: what this process heard, and the task that listens. A forked child has one of its own.
+
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use tokio::task::AbortHandle;
+
+use crate::hearing::Hearing;
+use crate::keys::Layout;
+use crate::link::Link;
+use crate::listening;
+
+/// The bus of one process, and that of the child that it forked.
+pub(crate) struct Bus {
+    process: u32,
+    layout: Layout,
+    hearing: Arc<Hearing>,
+    task: Mutex<Task>,
+    child: OnceLock<Box<Bus>>,
+}
+
+enum Task {
+    /// Nothing was asked for as yet.
+    None,
+    Runs(AbortHandle),
+    Ended,
+}
+
+impl Bus {
+    /// A bus that nobody asked yet.
+    pub(crate) fn new(layout: Layout) -> Self {
+        Self {
+            process: std::process::id(),
+            layout,
+            hearing: Arc::new(Hearing::new(layout)),
+            task: Mutex::new(Task::None),
+            child: OnceLock::new(),
+        }
+    }
+
+    /// That of this process.
+    pub(crate) fn here(&self) -> &Self {
+        let process = std::process::id();
+        let mut bus = self;
+        while bus.process != process {
+            bus = bus.child.get_or_init(|| Box::new(Self::new(bus.layout)));
+        }
+        bus
+    }
+
+    /// What was heard.
+    pub(crate) const fn hearing(&self) -> &Arc<Hearing> {
+        &self.hearing
+    }
+
+    /// Listens to a namespace from here on.
+    pub(crate) fn attend(&self, space: &str, link: &Arc<Link>) {
+        if self.hearing.attend(space) {
+            self.begin(link);
+        }
+    }
+
+    fn begin(&self, link: &Arc<Link>) {
+        let mut task = self.task.lock();
+        // Where no runtime can be had nothing can be asked for either; the next namespace tries again.
+        if let (Task::None, Ok(runtime)) = (&*task, everwarm_runtime::handle()) {
+            let listens = listening::listen(Arc::clone(&self.hearing), Arc::clone(link));
+            *task = Task::Runs(runtime.spawn(listens).abort_handle());
+        }
+    }
+
+    /// Listens no more.
+    pub(crate) fn close(&self) {
+        let task = std::mem::replace(&mut *self.task.lock(), Task::Ended);
+        if let Task::Runs(task) = task {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            self.close();
+        } else {
+            // The task is in the parent alone, and a lock of its runtime may have been held at the fork.
+            let task = std::mem::replace(self.task.get_mut(), Task::Ended);
+            std::mem::forget((task, Arc::clone(&self.hearing)));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Connecting: a socket, encryption, the first words. It is done in the background, within one time limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use everwarm_core::store::{Failure, FailureKind};
+use redis::Value;
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+
+use crate::address::Address;
+use crate::blocking::{Blocking, server_name};
+use crate::deadline::Deadline;
+use crate::error::{not_yet, refused, unexpected};
+use crate::handshake::{Greeting, Handshake, Protocol};
+use crate::shared::{Cut, Shared};
+use crate::socket::Socket;
+
+/// How the servers of one kind are connected to.
+#[derive(Clone, Debug)]
+pub(crate) struct Dial {
+    /// What is said first.
+    pub(crate) handshake: Handshake,
+    /// How it is encrypted.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+    /// How long it may take.
+    pub(crate) limit: Duration,
+}
+
+/// A stream for tasks.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+impl Dial {
+    /// A connection for all tasks; for a task of the store's runtime.
+    ///
+    /// # Errors
+    /// What stood in the way.
+    pub(crate) async fn shared(self, address: Address) -> Result<Shared, Failure> {
+        let limit = self.limit;
+        let late = not_yet(&address.to_string(), limit);
+        let dialled = tokio::time::timeout(limit, self.dialled(address)).await;
+        dialled.unwrap_or(Err(late))
+    }
+
+    async fn dialled(self, address: Address) -> Result<Shared, Failure> {
+        let deadline = Deadline::after(self.limit, 0);
+        for protocol in [Protocol::Resp3, Protocol::Resp2] {
+            let stream = self.stream(&address).await?;
+            let mut shared = Shared::over(stream, &address).await?;
+            let pipeline = self.handshake.pipeline(protocol);
+            let replies = shared.exchange(&pipeline, (&address, &deadline)).await;
+            let replies = replies.map_err(|cut| match cut {
+                Cut::Lost(failure) | Cut::TimedOut(failure) => failure,
+            })?;
+            if let Some(server) = self.greeted(protocol, &replies)? {
+                shared.server = server;
+                return Ok(shared);
+            }
+        }
+        Err(unexpected("the first words of a connection"))
+    }
+
+    /// A stream for tasks, encrypted, on which nothing was said yet.
+    ///
+    /// # Errors
+    /// What stood in the way.
+    pub(crate) async fn stream(&self, address: &Address) -> Result<Box<dyn Stream>, Failure> {
+        let failed = |error| refused(address, &error);
+        let (place, limit) = (address.clone(), self.limit);
+        let opened = tokio::task::spawn_blocking(move || Socket::open(&place, limit)).await;
+        let socket = opened.map_err(|_| ended())?.map_err(failed)?;
+        let stream = match socket {
+            Socket::Unix(stream) => {
+                stream.set_nonblocking(true).map_err(failed)?;
+                return Ok(Box::new(
+                    tokio::net::UnixStream::from_std(stream).map_err(failed)?,
+                ));
+            }
+            Socket::Tcp(stream) => {
+                stream.set_nonblocking(true).map_err(failed)?;
+                tokio::net::TcpStream::from_std(stream).map_err(failed)?
+            }
+        };
+        match &self.tls {
+            None => Ok(Box::new(stream)),
+            Some(tls) => {
+                let connector = TlsConnector::from(Arc::clone(tls));
+                let stream = connector.connect(server_name(address)?, stream).await;
+                Ok(Box::new(stream.map_err(failed)?))
+            }
+        }
+    }
+
+    /// A connection for one thread at a time; it blocks until it is there.
+    ///
+    /// # Errors
+    /// What stood in the way.
+    pub(crate) fn blocking(&self, address: &Address) -> Result<Blocking, Failure> {
+        let deadline = Deadline::after(self.limit, 0);
+        for protocol in [Protocol::Resp3, Protocol::Resp2] {
+            let socket = Socket::open(address, deadline.left(0).max(Duration::from_millis(1)))
+                .map_err(|error| refused(address, &error))?;
+            let mut line = Blocking::over(socket, address, self.tls.clone())?;
+            let replies = line.exchange(&self.handshake.pipeline(protocol), &deadline)?;
+            if let Some(server) = self.greeted(protocol, &replies)? {
+                line.server = server;
+                return Ok(line);
+            }
+        }
+        Err(unexpected("the first words of a connection"))
+    }
+
+    /// The server's run, or `None` if it does not speak this protocol.
+    fn greeted(&self, protocol: Protocol, replies: &[Value]) -> Result<Option<Box<str>>, Failure> {
+        Ok(match self.handshake.greeted(protocol, replies)? {
+            Greeting::Ready(server) => Some(server),
+            Greeting::Older => None,
+        })
+    }
+}
+
+fn ended() -> Failure {
+    Failure::new(
+        FailureKind::Closed,
+        "the process is at its end",
+        "close the cache before",
+    )
+}

@@ -1,0 +1,362 @@
+//! The way to the servers: each request goes to the one that has its slot, wherever that is by now, in one trip for each server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use everwarm_core::store::{Failure, FailureKind};
+use futures_util::future::join_all;
+use redis::{Pipeline, ServerError, ServerErrorKind, Value};
+use rustls::ClientConfig;
+
+use crate::address::Address;
+use crate::config::Config;
+use crate::deadline::Deadline;
+use crate::error::{answered, closed};
+use crate::map::Map;
+use crate::node::Node;
+use crate::request::{Form, Request, answer};
+use crate::topology::Topology;
+
+/// How often a request may be sent on: to where its slot is, while it moves, and with its script.
+const TRIPS: usize = 5;
+
+/// What a server said to a request.
+pub(crate) type Reply = Result<Value, Failure>;
+
+/// The way to the servers, for all processes that inherit it.
+pub(crate) struct Link {
+    config: Config,
+    tls: Option<Arc<ClientConfig>>,
+    first: Process,
+    is_closed: AtomicBool,
+}
+
+/// The connections of one process, and those of the child that it forked.
+struct Process {
+    id: u32,
+    topology: Option<Arc<Topology>>,
+    child: OnceLock<Box<Process>>,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.id != std::process::id() {
+            // It belongs to the parent, whose locks may have been held at the fork.
+            std::mem::forget(self.topology.take());
+        }
+    }
+}
+
+/// Where a request goes next, and how.
+struct Step {
+    at: usize,
+    node: Option<Arc<Node>>,
+    form: Form,
+}
+
+impl Link {
+    /// A way that nobody went yet.
+    ///
+    /// # Errors
+    /// `Permanent` for files of certificates that cannot be used.
+    pub(crate) fn new(config: Config) -> Result<Self, Failure> {
+        let tls = config
+            .tls
+            .as_ref()
+            .map(crate::tls::configured)
+            .transpose()?;
+        let first = Process::new(&config, tls.clone());
+        Ok(Self {
+            config,
+            tls,
+            first,
+            is_closed: AtomicBool::new(false),
+        })
+    }
+
+    /// What the store was told.
+    pub(crate) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The servers, as this process knows them.
+    ///
+    /// # Errors
+    /// `Closed`.
+    pub(crate) fn topology(&self) -> Result<&Arc<Topology>, Failure> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(closed());
+        }
+        let id = std::process::id();
+        let mut process = &self.first;
+        while process.id != id {
+            process = process
+                .child
+                .get_or_init(|| Box::new(Process::new(&self.config, self.tls.clone())));
+        }
+        process.topology.as_ref().ok_or_else(closed)
+    }
+
+    /// Asks one thing.
+    ///
+    /// # Errors
+    /// What stood in the way, or what the server refused.
+    pub(crate) async fn ask_one(&self, request: Request) -> Reply {
+        let replies = self.ask(&[request]).await?;
+        replies.into_iter().next().unwrap_or_else(|| Err(closed()))
+    }
+
+    /// Asks many things, and gives a reply to each, in their order.
+    ///
+    /// # Errors
+    /// If nothing can be asked at all: the store is closed, or no server is known.
+    pub(crate) async fn ask(&self, requests: &[Request]) -> Result<Vec<Reply>, Failure> {
+        let topology = self.topology()?;
+        let size = requests.iter().map(Request::size).sum();
+        let mut deadline = Deadline::after(self.config.timeout, size);
+        if topology.is_new() {
+            topology.map(&deadline).await?;
+            deadline = deadline.anew();
+        }
+        let mut replies: Vec<Reply> = requests.iter().map(|_| Err(sent_on())).collect();
+        let first = |at| Step {
+            at,
+            node: None,
+            form: Form::default(),
+        };
+        let mut steps: Vec<Step> = (0..requests.len()).map(first).collect();
+        for _ in 0..TRIPS {
+            let map = topology.map(&deadline).await?;
+            let trips = sorted(&map, requests, steps, &mut replies);
+            let is_alone = trips.len() == 1;
+            let gone = trips.into_iter().map(|(node, steps)| {
+                let deadline = &deadline;
+                async move {
+                    let said = go(&node, requests, &steps, (deadline, is_alone)).await;
+                    (node, steps, said)
+                }
+            });
+            steps = Vec::new();
+            for (node, trip, said) in join_all(gone).await {
+                take(
+                    topology,
+                    (&node, requests),
+                    (trip, said),
+                    (&mut replies, &mut steps),
+                );
+            }
+            if steps.is_empty() {
+                break;
+            }
+        }
+        Ok(replies)
+    }
+
+    /// Asks one server, and gives one reply to each command.
+    ///
+    /// # Errors
+    /// If no server is known.
+    pub(crate) async fn ask_node(
+        &self,
+        node: &Arc<Node>,
+        pipeline: &Pipeline,
+    ) -> Result<Vec<Value>, Failure> {
+        let deadline = Deadline::after(self.config.timeout, 0);
+        let said = node.exchange(|_| pipeline.clone(), &deadline, true).await;
+        if said.is_err() {
+            self.topology()?.look_again();
+        }
+        said
+    }
+
+    /// The masters, as they are known.
+    ///
+    /// # Errors
+    /// If they are not, and cannot be found out.
+    pub(crate) async fn masters(&self) -> Result<Vec<Arc<Node>>, Failure> {
+        let deadline = Deadline::after(self.config.timeout, 0);
+        let map = self.topology()?.map(&deadline).await?;
+        Ok(map.nodes.clone())
+    }
+
+    /// Lets go, in the child of a fork, of what its parent asked on.
+    pub(crate) fn leave(&self) {
+        let mut process = &self.first;
+        while let Some(child) = process.child.get() {
+            process = child;
+        }
+        if let (Some(topology), true) = (&process.topology, process.id != std::process::id()) {
+            topology.leave();
+        }
+    }
+
+    /// Ends all connections of this process, for good.
+    pub(crate) fn close(&self) {
+        let topology = self.topology().cloned();
+        self.is_closed.store(true, Ordering::Relaxed);
+        if let Ok(topology) = topology {
+            topology.close();
+        }
+    }
+}
+
+impl Process {
+    fn new(config: &Config, tls: Option<Arc<ClientConfig>>) -> Self {
+        Self {
+            id: std::process::id(),
+            topology: Some(Topology::new(config, tls)),
+            child: OnceLock::new(),
+        }
+    }
+}
+
+type Trip = (Arc<Node>, Vec<Step>);
+
+/// The steps by the servers that they go to.
+fn sorted(map: &Map, requests: &[Request], steps: Vec<Step>, replies: &mut [Reply]) -> Vec<Trip> {
+    let mut trips: Vec<Trip> = Vec::new();
+    for mut step in steps {
+        let node = step.node.take();
+        let Some(node) = node.or_else(|| map.node(requests[step.at].slot).cloned()) else {
+            replies[step.at] = Err(unserved());
+            continue;
+        };
+        match trips
+            .iter_mut()
+            .find(|(other, _)| Arc::ptr_eq(other, &node))
+        {
+            Some((_, steps)) => steps.push(step),
+            None => trips.push((node, vec![step])),
+        }
+    }
+    trips
+}
+
+/// Sends the requests of some steps to their server.
+async fn go(
+    node: &Node,
+    requests: &[Request],
+    steps: &[Step],
+    (deadline, is_alone): (&Deadline, bool),
+) -> Result<Vec<Value>, Failure> {
+    let commands = |server: &str| {
+        let mut pipeline = redis::pipe();
+        for step in steps {
+            requests[step.at].write(&mut pipeline, step.form, server);
+        }
+        pipeline
+    };
+    node.exchange(commands, deadline, is_alone).await
+}
+
+type Taken<'a> = (&'a mut [Reply], &'a mut Vec<Step>);
+
+/// Takes what a server said to the requests of some steps; what it sent on is a step again.
+fn take(
+    topology: &Topology,
+    (node, requests): (&Arc<Node>, &[Request]),
+    (trip, said): (Vec<Step>, Result<Vec<Value>, Failure>),
+    (replies, steps): Taken<'_>,
+) {
+    let values = match said {
+        Ok(values) => values,
+        Err(failure) => {
+            topology.look_again();
+            for step in trip {
+                replies[step.at] = Err(failure.clone());
+            }
+            return;
+        }
+    };
+    let mut values = values.into_iter();
+    for step in trip {
+        let count = requests[step.at].replies(step.form);
+        match answer(values.by_ref().take(count)) {
+            Ok(value) => replies[step.at] = Ok(value),
+            Err(error) => match sent(topology, node, &error, &step) {
+                Some(next) => steps.push(next),
+                None => replies[step.at] = Err(answered(&error)),
+            },
+        }
+    }
+}
+
+/// Where a request goes that a server sent on, if it did.
+fn sent(topology: &Topology, node: &Arc<Node>, error: &ServerError, step: &Step) -> Option<Step> {
+    let next = |node: Arc<Node>, form| {
+        Some(Step {
+            at: step.at,
+            node: Some(node),
+            form,
+        })
+    };
+    let to = || {
+        let (_, place) = error.details()?.split_once(' ')?;
+        let place = place.split_whitespace().next()?;
+        redirected(place, &node.address).map(|address| topology.node_at(&address))
+    };
+    match error.kind() {
+        Some(ServerErrorKind::NoScript) => next(
+            Arc::clone(node),
+            Form {
+                is_whole: true,
+                ..step.form
+            },
+        ),
+        Some(ServerErrorKind::Moved) => {
+            topology.look_again();
+            next(
+                to()?,
+                Form {
+                    is_asking: false,
+                    ..step.form
+                },
+            )
+        }
+        Some(ServerErrorKind::Ask) => next(
+            to()?,
+            Form {
+                is_asking: true,
+                ..step.form
+            },
+        ),
+        Some(
+            ServerErrorKind::ReadOnly
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::ExecAbort,
+        ) => {
+            topology.look_again();
+            None
+        }
+        _ => None,
+    }
+}
+
+/// The address that a server sends on to; one without a host is a port of its own host.
+fn redirected(place: &str, asked: &Address) -> Option<Address> {
+    let (host, port) = place.rsplit_once(':')?;
+    let port = port.parse().ok()?;
+    let host = match (host, asked) {
+        ("", Address::Tcp { host, .. }) => host.clone(),
+        ("", Address::Unix(_)) => return None,
+        _ => host.to_owned(),
+    };
+    Some(Address::Tcp { host, port })
+}
+
+fn sent_on() -> Failure {
+    Failure::new(
+        FailureKind::Transient,
+        "the cluster sent a request on too often",
+        "it should pass once the slots have stopped to move",
+    )
+}
+
+fn unserved() -> Failure {
+    Failure::new(
+        FailureKind::Transient,
+        "no server of the cluster has the slot of a name",
+        "look whether a master is down that has no replica: CLUSTER INFO",
+    )
+}

@@ -1,0 +1,250 @@
+//! The shards of a namespace and the markers in them: what is asked of each, and what its server answers.
+
+use everwarm_core::key::prefix;
+use everwarm_core::mark::{Mark, Reading, Tag};
+use everwarm_core::store::Failure;
+use redis::{Cmd, Value, cmd};
+
+use crate::chance;
+use crate::error::unexpected;
+use crate::keys::{Layout, Shard, channel};
+use crate::request::Request;
+use crate::script::{Argument, Script, script};
+use crate::told::{heading, of_tag};
+
+script!(
+    /// The reading of a shard, which is made if it is missing.
+    BEAT = "shard.lua", "beat.lua"
+);
+
+/// What the names of a namespace begin with, up to their first colon.
+pub(crate) fn space_of(namespace: &str) -> String {
+    let mut space = prefix(&[namespace]);
+    space.pop();
+    space
+}
+
+/// What every step on a shard is given: a fresh epoch, the channel, and what its messages begin with.
+pub(crate) fn opening(shard: &Shard, database: u32, origin: &str) -> [Argument; 3] {
+    [
+        chance::number().to_string().into(),
+        channel(database, &shard.space).into(),
+        heading(origin, shard.number).into(),
+    ]
+}
+
+/// Tags of a namespace that lie in one shard.
+pub(crate) struct Part<'a> {
+    pub(crate) shard: Shard,
+    /// Each with its place among all that were asked for.
+    tags: Vec<(usize, &'a Tag)>,
+}
+
+/// Tags of a namespace, by their shards.
+pub(crate) struct Parts<'a> {
+    namespace: &'a str,
+    layout: Layout,
+    pub(crate) space: String,
+    pub(crate) all: Vec<Part<'a>>,
+    count: usize,
+}
+
+/// What a shard answered.
+pub(crate) enum Read {
+    /// It is not there.
+    Missing,
+    /// Its reading and those of the tags that were asked for.
+    There(Mark, Vec<Option<Mark>>),
+    /// One of the tags is suspended, or was: only the server's clock says what that is worth.
+    Unclear,
+}
+
+impl<'a> Parts<'a> {
+    /// These tags.
+    pub(crate) fn new(layout: Layout, namespace: &'a str, tags: &'a [Tag]) -> Self {
+        let mut parts = Self {
+            namespace,
+            layout,
+            space: space_of(namespace),
+            all: Vec::new(),
+            count: tags.len(),
+        };
+        for (place, tag) in tags.iter().enumerate() {
+            let number = layout.shard_of_tag(tag);
+            match parts
+                .all
+                .iter_mut()
+                .find(|part| part.shard.number == number)
+            {
+                Some(part) => part.tags.push((place, tag)),
+                None => parts.all.push(Part {
+                    shard: layout.shard(&parts.space, number),
+                    tags: vec![(place, tag)],
+                }),
+            }
+        }
+        parts
+    }
+
+    /// The shards in which none of the tags lies.
+    pub(crate) fn others(&self) -> Vec<Shard> {
+        let is_other = |number: &u16| self.all.iter().all(|part| part.shard.number != *number);
+        let others = (0..self.layout.shards).filter(is_other);
+        others
+            .map(|number| self.layout.shard(&self.space, number))
+            .collect()
+    }
+
+    /// Takes out the tags of one shard.
+    pub(crate) fn take(&mut self, shard: &Shard) -> Option<Part<'a>> {
+        let mut all = self.all.iter();
+        let at = all.position(|part| part.shard.key == shard.key)?;
+        Some(self.all.swap_remove(at))
+    }
+
+    /// The reading of what each part read, in their order.
+    pub(crate) fn reading(&self, read: impl IntoIterator<Item = Read>) -> Reading {
+        let mut reading = Reading {
+            shards: Vec::with_capacity(self.all.len()),
+            markers: vec![None; self.count],
+        };
+        for (part, read) in self.all.iter().zip(read) {
+            if let Read::There(mark, markers) = read {
+                reading.shards.push(mark);
+                for ((place, _), marker) in part.tags.iter().zip(markers) {
+                    reading.markers[*place] = marker;
+                }
+            }
+        }
+        reading.shards.sort_unstable_by_key(|mark| mark.shard);
+        reading
+    }
+
+    /// A step on one of the parts: what is told of each of its tags comes last.
+    pub(crate) fn step(
+        &self,
+        part: &Part<'_>,
+        script: &'static Script,
+        (opening, given): ([Argument; 3], &[Argument]),
+    ) -> Request {
+        let mut keys = vec![part.shard.key.clone()];
+        keys.extend(part.markers());
+        let mut arguments = opening.to_vec();
+        arguments.extend_from_slice(given);
+        arguments.extend(part.told(self.namespace));
+        Request::script(part.shard.slot, script, keys, arguments)
+    }
+}
+
+impl Part<'_> {
+    /// The keys of the markers.
+    pub(crate) fn markers(&self) -> impl Iterator<Item = String> {
+        self.tags.iter().map(|(_, tag)| self.shard.marker(tag))
+    }
+
+    /// What is told of an invalidation of each tag.
+    pub(crate) fn told(&self, namespace: &str) -> impl Iterator<Item = Argument> {
+        let tags = self.tags.iter();
+        tags.map(move |(_, tag)| of_tag(namespace, tag).into())
+    }
+
+    /// The commands that read it as it is.
+    pub(crate) fn read(&self) -> Vec<Cmd> {
+        let mut markers = cmd("MGET");
+        self.markers().for_each(|key| {
+            markers.arg(key);
+        });
+        vec![read_shard(&self.shard), markers]
+    }
+
+    /// What the replies to those commands say.
+    pub(crate) fn of_read(&self, replies: &[Value]) -> Result<Read, Failure> {
+        let [shard, Value::Array(markers)] = replies else {
+            return Err(unexpected("a read of markers"));
+        };
+        let Some(mark) = shard_in(shard, &self.shard)? else {
+            return Ok(Read::Missing);
+        };
+        let mut read = Vec::with_capacity(markers.len());
+        for marker in markers {
+            let Some(text) = text(marker) else {
+                read.push(None);
+                continue;
+            };
+            let Some((epoch, number)) = text.split_once(' ') else {
+                return Err(unexpected("a read of markers"));
+            };
+            if number.contains(' ') {
+                return Ok(Read::Unclear);
+            }
+            let marker = mark_of(&self.shard, epoch, number)?;
+            read.push((marker.epoch == mark.epoch).then_some(marker));
+        }
+        Ok(Read::There(mark, read))
+    }
+
+    /// What a script's answer says: epoch, number, and the number of each marker.
+    pub(crate) fn of_step(&self, answer: &Value) -> Result<Read, Failure> {
+        let Value::Array(parts) = answer else {
+            return Err(unexpected("a step on a shard"));
+        };
+        let [epoch, number, markers @ ..] = parts.as_slice() else {
+            return Ok(Read::Missing);
+        };
+        let epoch = text(epoch).unwrap_or_default();
+        let mark = |number: &Value| mark_of(&self.shard, epoch, text(number).unwrap_or_default());
+        let marker = |number: &Value| match number {
+            Value::Nil => Ok(None),
+            number => mark(number).map(Some),
+        };
+        let markers: Result<_, Failure> = markers.iter().map(marker).collect();
+        Ok(Read::There(mark(number)?, markers?))
+    }
+}
+
+/// The command that reads a shard as it is.
+pub(crate) fn read_shard(shard: &Shard) -> Cmd {
+    let mut command = cmd("HMGET");
+    command.arg(&shard.key).arg("e").arg("n");
+    command
+}
+
+/// The step that reads a shard, and makes it if it is missing.
+pub(crate) fn beat(shard: &Shard, opening: [Argument; 3]) -> Request {
+    Request::script(shard.slot, &BEAT, vec![shard.key.clone()], opening.into())
+}
+
+/// The reading that its answer tells of, if the shard is there.
+///
+/// # Errors
+/// `Corruption` for what no store wrote.
+pub(crate) fn shard_in(answer: &Value, shard: &Shard) -> Result<Option<Mark>, Failure> {
+    match answer {
+        Value::Array(fields) => match fields.as_slice() {
+            [epoch, number, ..] => match (text(epoch), text(number)) {
+                (Some(epoch), Some(number)) => mark_of(shard, epoch, number).map(Some),
+                _ => Ok(None),
+            },
+            _ => Ok(None),
+        },
+        _ => Err(unexpected("a read of a shard")),
+    }
+}
+
+fn mark_of(shard: &Shard, epoch: &str, number: &str) -> Result<Mark, Failure> {
+    let read = |text: &str| text.parse().map_err(|_| unexpected("a read of markers"));
+    Ok(Mark {
+        shard: shard.number,
+        epoch: read(epoch)?,
+        number: read(number)?,
+    })
+}
+
+/// A reply as a text, if it is one.
+pub(crate) fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}

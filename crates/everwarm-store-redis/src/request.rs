@@ -1,0 +1,154 @@
+//! Requests: what is asked of the server of one slot, and which of its replies is the answer.
+
+use redis::{Cmd, Pipeline, ServerError, Value};
+
+use crate::script::{Argument, Call, Script};
+
+/// What a request without a value counts.
+const SMALL: usize = 1024;
+
+/// One thing that is asked of the server of one slot.
+pub(crate) struct Request {
+    /// The slot that says which server.
+    pub(crate) slot: u16,
+    asked: Asked,
+}
+
+enum Asked {
+    One(Cmd),
+    InOneStep(Vec<Cmd>),
+    Script(Call),
+}
+
+/// In which form it is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// After it was redirected to a server that only now gets the slot.
+    pub(crate) is_asking: bool,
+    /// With its script, which the server does not know.
+    pub(crate) is_whole: bool,
+}
+
+impl Request {
+    /// One command; its reply is the answer.
+    pub(crate) const fn one(slot: u16, command: Cmd) -> Self {
+        Self {
+            slot,
+            asked: Asked::One(command),
+        }
+    }
+
+    /// Commands that are done in one step; the array of their replies is the answer.
+    pub(crate) const fn in_one_step(slot: u16, commands: Vec<Cmd>) -> Self {
+        Self {
+            slot,
+            asked: Asked::InOneStep(commands),
+        }
+    }
+
+    /// A script; what it returns is the answer.
+    pub(crate) const fn script(
+        slot: u16,
+        script: &'static Script,
+        keys: Vec<String>,
+        arguments: Vec<Argument>,
+    ) -> Self {
+        Self {
+            slot,
+            asked: Asked::Script(Call {
+                script,
+                keys,
+                arguments,
+            }),
+        }
+    }
+
+    /// Writes its commands for the server of this run.
+    pub(crate) fn write(&self, pipeline: &mut Pipeline, form: Form, server: &str) {
+        if form.is_asking {
+            pipeline.cmd("ASKING");
+        }
+        match &self.asked {
+            Asked::One(command) => {
+                pipeline.add_command(command.clone());
+            }
+            Asked::InOneStep(commands) => {
+                pipeline.cmd("MULTI");
+                for command in commands {
+                    pipeline.add_command(command.clone());
+                }
+                pipeline.cmd("EXEC");
+            }
+            Asked::Script(call) => {
+                if let Some(before) = call.before() {
+                    pipeline.add_command(before);
+                    if form.is_asking {
+                        // Each word of it is good for one command.
+                        pipeline.cmd("ASKING");
+                    }
+                }
+                pipeline.add_command(call.command(form.is_whole, server));
+            }
+        }
+    }
+
+    /// How many replies it gets.
+    pub(crate) fn replies(&self, form: Form) -> usize {
+        let asking = usize::from(form.is_asking);
+        match &self.asked {
+            Asked::Script(call) if call.is_in_two() => 2 * (asking + 1),
+            Asked::One(_) | Asked::Script(_) => asking + 1,
+            Asked::InOneStep(commands) => asking + commands.len() + 2,
+        }
+    }
+
+    /// Bytes that it is counted as when the time for it is measured: many small requests take their time, too.
+    pub(crate) fn size(&self) -> usize {
+        match &self.asked {
+            Asked::Script(call) => SMALL + call.size(),
+            _ => SMALL,
+        }
+    }
+}
+
+/// The answer among the replies to one request: the last, or the first error. All of them are taken, so that none is left for the next
+/// request.
+///
+/// # Errors
+/// What the server refused first.
+pub(crate) fn answer(replies: impl IntoIterator<Item = Value>) -> Result<Value, ServerError> {
+    let mut answer = Ok(Value::Nil);
+    for reply in replies {
+        match (&answer, reply) {
+            (Ok(_), Value::ServerError(error)) => answer = Err(error),
+            (Ok(_), reply) => answer = Ok(reply),
+            (Err(_), _) => {}
+        }
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(line: &str) -> Value {
+        redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_first_error_is_the_answer_and_no_reply_is_left() {
+        let said = [
+            Value::Okay,
+            error("MOVED 1 h:1"),
+            Value::Nil,
+            error("EXECABORT none"),
+            Value::Int(7),
+        ];
+        let mut said = said.into_iter();
+        let refused = answer(said.by_ref().take(4)).unwrap_err();
+        assert_eq!(refused.code(), "MOVED");
+        assert_eq!(answer(said.by_ref().take(1)), Ok(Value::Int(7)));
+        assert_eq!(said.next(), None);
+    }
+}
