@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::flight::{LeadId, Seat, State, seat};
+use everwarm_core::generation::Stamp;
 use everwarm_core::judge::Freshness;
 
 use crate::cache::Cache;
 use crate::entry::Key;
-use crate::flights::{Departure, Flight};
+use crate::flights::{Departure, Flight, Seats, Sitter};
 use crate::hit::Left;
 use crate::lead::Lead;
+use crate::process::Process;
 use crate::scope::Scope;
+use crate::tags::Tags;
 use crate::ticket::Ticket;
 use crate::waits::{Caller, Wait};
 use crate::windows::{Old, Sight};
@@ -76,19 +79,20 @@ impl std::fmt::Display for SelfWait {
 impl std::error::Error for SelfWait {}
 
 /// What a call found under its shard's lock.
-enum Found<K, V, F> {
+enum Found<K, V, E> {
     Hit(V, Freshness),
-    Behind(Freshness, F, Option<F>, Old<V>),
+    Behind(Freshness, Running<K, V, E>, Superseded<K, V, E>, Old<V>),
     Remembered(V),
     Itself(LeadId),
     Circle(Departure<K>),
-    Ahead(F, Wait),
-    Seat(F, Option<F>, Option<Old<V>>, u32),
+    Ahead(Running<K, V, E>, Wait),
+    Seat(Running<K, V, E>, Superseded<K, V, E>, Option<Old<V>>, u32),
 }
 
 type Running<K, V, E> = Arc<Flight<K, V, E>>;
+type Superseded<K, V, E> = Option<Sitter<K, V, E>>;
 type Look<K, V, E> = (
-    Found<K, V, Running<K, V, E>>,
+    Found<K, V, E>,
     Option<Left<K, V>>,
     // What was found and is of no use, to be dropped when no lock is held.
     Option<Old<V>>,
@@ -228,7 +232,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     ) -> Look<K, V, E> {
         let mut seats = self.seats(ask.hash);
         let (sight, left) = self.sight(ask, since, &seats.versions);
-        let ahead = seats.find(ask.hash, ask.key);
+        let ahead = seats.find((ask.hash, ask.key), ask.scope).cloned();
         let ahead = ahead.filter(|flight| self.may_be_joined(flight));
         let (old, negatives) = match sight {
             Sight::Serve(value, freshness) => return (Found::Hit(value, freshness), left, None),
@@ -255,7 +259,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let found = if ask.caller.chain.contains(&lead) {
             Found::Itself(lead)
         } else if let Some(wait) = Wait::begin(&ask.caller, lead) {
-            Found::Ahead(Arc::clone(flight), wait)
+            Found::Ahead(flight, wait)
         } else {
             Found::Circle(departure)
         };
@@ -270,8 +274,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         }
         let departure = self.departure(&ask);
         let mut seats = self.seats(ask.hash);
-        let ahead = seats.find(ask.hash, ask.key);
-        if ahead.is_some_and(|flight| self.may_be_joined(flight)) {
+        if self.is_computing(&seats, (ask.hash, ask.key), ask.scope) {
             return None;
         }
         let (sight, left) = self.sight(&Ask { again: true, ..ask }, Instant::ZERO, &seats.versions);
@@ -291,8 +294,29 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
 
     /// Whether a call that begins now may be given what `flight`, which sits, computes.
     pub(crate) fn may_be_joined(&self, flight: &Flight<K, V, E>) -> bool {
-        let markers = self.authority.markers(&flight.scope.mark, &flight.tags);
-        let there = (!flight.process.is_parent()).then_some((State::Flying, flight.stamp));
+        let begun = (flight.stamp, flight.process, &flight.tags);
+        self.may_be_awaited(begun, &flight.scope)
+    }
+
+    fn may_be_awaited(
+        &self,
+        (stamp, process, tags): (Stamp, Process, &Tags),
+        scope: &Scope,
+    ) -> bool {
+        let markers = self.authority.markers(&scope.mark, tags);
+        let there = (!process.is_parent()).then_some((State::Flying, stamp));
         seat(there, markers) == Seat::Follow
+    }
+
+    /// Whether somebody computes a key for those who come at this moment.
+    pub(crate) fn is_computing(
+        &self,
+        seats: &Seats<K, V, E>,
+        (hash, key): (u64, &K),
+        scope: &Scope,
+    ) -> bool {
+        seats
+            .peek(hash, key)
+            .is_some_and(|begun| self.may_be_awaited(begun, scope))
     }
 }

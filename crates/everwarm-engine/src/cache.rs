@@ -11,8 +11,8 @@ use hashbrown::Equivalent;
 use crate::authority::{Authority, Faults};
 use crate::departures::{Departures, Reason};
 use crate::entry::{Entry, Key};
-use crate::flights::{Flights, Seats};
-use crate::listener::{Cause, Incoming, Listener, enter, replace};
+use crate::flights::{Flights, Seats, Sitter};
+use crate::listener::{Cause, Incoming, Listener};
 use crate::objects::Amendment;
 use crate::scope::Scope;
 use crate::shim::{AtomicU64, Mutex, MutexGuard};
@@ -176,29 +176,10 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             weight: put.weight,
             now,
         };
-        if self.memory.weighs() || self.sample.holds(put.hash) {
-            let stored = self.store(put.scope, put.hash, put.key, incoming);
-            drop(seats);
-            drop(doomed);
-            self.let_go(put.scope, stored);
-            return;
-        }
-        match self.memory.seek(put.hash, &put.key) {
-            Ok(found) => {
-                let earlier = replace(found, incoming);
-                drop(seats);
-                drop(doomed);
-                self.let_go_of_replaced(put.scope, put.key, earlier);
-            }
-            Err(vacancy) => {
-                let gone = enter(vacancy, put.scope, (put.hash, put.key), incoming);
-                drop(seats);
-                drop(doomed);
-                if let Some(gone) = gone {
-                    self.let_go_of_gone(put.scope, &gone);
-                }
-            }
-        }
+        let stored = self.store(put.scope, put.hash, put.key, incoming);
+        drop(seats);
+        drop(doomed);
+        self.let_go(put.scope, stored);
     }
 
     /// Makes one key gone, also for who computes it: callers who come later do not get that value, and it is not stored.
@@ -241,7 +222,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let removed = self.memory.remove(hash, key);
         drop(seats);
         let there = removed.as_ref().map(|taken| &taken.key);
-        if let Some(key) = there.or(doomed.as_ref().map(|flight| &flight.key)) {
+        if let Some(key) = there.or(doomed.as_ref().map(Sitter::key)) {
             match reason {
                 Some(reason) => self.departures.note(key, reason),
                 None => self.departures.hush(key),

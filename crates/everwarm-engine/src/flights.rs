@@ -5,6 +5,9 @@
 //! still mine to store" is one look at the seat, under the lock that everybody who doubts it takes too. There is no
 //! vacant seat either: a leader that leaves removes its flight, all waiters wake, and the first to run begins anew.
 //!
+//! A leader that computes on its own thread may sit [alone](Lone): then there is no flight until somebody comes to wait, who
+//! makes one of what sits there.
+//!
 //! Order of locks: a shard of seats, then a shard of the memory. A flight's own lock, the record of departures and
 //! the waits-for graph are leaves and may be taken under the former; wakers are called and values dropped when no lock is held.
 
@@ -19,6 +22,7 @@ use hashbrown::{Equivalent, HashTable};
 use crate::process::Process;
 use crate::scope::Scope;
 use crate::shim::{Mutex, MutexGuard};
+use crate::sitting::Lone;
 use crate::tags::Tags;
 use crate::version::Versions;
 use crate::waits;
@@ -35,6 +39,8 @@ pub(crate) struct Flight<K, V, E> {
     pub(crate) tags: Tags,
     pub(crate) thread: u64,
     pub(crate) process: Process,
+    /// Whether its leader sat alone, and so does not have it: it is found by the number of its lead.
+    was_alone: bool,
     progress: Mutex<Progress<V, E>>,
 }
 
@@ -149,6 +155,25 @@ impl<K> Departure<K> {
             tags: self.tags,
             thread: self.thread,
             process: Process::current(),
+            was_alone: false,
+            progress: Mutex::new(Progress::Flying(Wakers::default())),
+        })
+    }
+}
+
+impl<K: Clone> Lone<K> {
+    /// The flight of a computation that was led alone so far.
+    fn joined<V, E>(&self, scope: &Arc<Scope>) -> Arc<Flight<K, V, E>> {
+        Arc::new(Flight {
+            lead: self.lead,
+            hash: self.hash,
+            key: self.key.clone(),
+            scope: Arc::clone(scope),
+            stamp: self.stamp,
+            tags: None,
+            thread: self.thread,
+            process: self.process,
+            was_alone: true,
             progress: Mutex::new(Progress::Flying(Wakers::default())),
         })
     }
@@ -171,9 +196,47 @@ impl<K, V, E> Flights<K, V, E> {
     }
 }
 
-/// The seats of one shard. Flights that leave are returned, to be dropped when the lock is released.
+/// What who led alone leaves behind: its key, if it still sat, and the flight that others made of it.
+type Left<K, V, E> = (Option<K>, Option<Arc<Flight<K, V, E>>>);
+
+/// Who computes a key's value.
+pub(crate) enum Sitter<K, V, E> {
+    Alone(Lone<K>),
+    Flight(Arc<Flight<K, V, E>>),
+}
+
+impl<K, V, E> Sitter<K, V, E> {
+    pub(crate) fn key(&self) -> &K {
+        match self {
+            Self::Alone(lone) => &lone.key,
+            Self::Flight(flight) => &flight.key,
+        }
+    }
+
+    fn hash(&self) -> u64 {
+        match self {
+            Self::Alone(lone) => lone.hash,
+            Self::Flight(flight) => flight.hash,
+        }
+    }
+
+    fn lead(&self) -> LeadId {
+        match self {
+            Self::Alone(lone) => lone.lead,
+            Self::Flight(flight) => flight.lead,
+        }
+    }
+
+    fn is(&self, flight: &Arc<Flight<K, V, E>>) -> bool {
+        matches!(self, Self::Flight(other) if Arc::ptr_eq(other, flight))
+    }
+}
+
+/// The seats of one shard. Who leaves is returned, to be dropped when the lock is released.
 pub(crate) struct Seats<K, V, E> {
-    taken: HashTable<Arc<Flight<K, V, E>>>,
+    taken: HashTable<Sitter<K, V, E>>,
+    /// Flights that lost their seat while their leader, who sat alone once, does not know of them.
+    adrift: Vec<Arc<Flight<K, V, E>>>,
     /// The numbers of the shard's writes: whoever writes holds this lock.
     pub(crate) versions: Versions,
 }
@@ -182,37 +245,86 @@ impl<K, V, E> Seats<K, V, E> {
     fn new() -> Self {
         Self {
             taken: HashTable::new(),
+            adrift: Vec::new(),
             versions: Versions::default(),
         }
     }
 }
 
-impl<K: Eq, V, E> Seats<K, V, E> {
-    pub(crate) fn find(&self, hash: u64, key: &K) -> Option<&Arc<Flight<K, V, E>>> {
-        self.taken.find(hash, |flight| flight.key == *key)
+impl<K: Eq + Clone, V, E> Seats<K, V, E> {
+    /// The flight of who sits for `key`.
+    pub(crate) fn find(
+        &mut self,
+        (hash, key): (u64, &K),
+        scope: &Arc<Scope>,
+    ) -> Option<&Arc<Flight<K, V, E>>> {
+        let sitter = self.taken.find_mut(hash, |sitter| sitter.key() == key)?;
+        if let Sitter::Alone(lone) = sitter {
+            *sitter = Sitter::Flight(lone.joined(scope));
+        }
+        match sitter {
+            Sitter::Flight(flight) => Some(flight),
+            Sitter::Alone(_) => None,
+        }
     }
 
-    /// Gives the key's seat to `flight`; who sat there flies on without.
+    /// What began for `key` by who sits for it: its stamp, and the process.
+    pub(crate) fn peek(&self, hash: u64, key: &K) -> Option<(Stamp, Process, &Tags)> {
+        let sitter = self.taken.find(hash, |sitter| sitter.key() == key)?;
+        Some(match sitter {
+            Sitter::Alone(lone) => (lone.stamp, lone.process, &None),
+            Sitter::Flight(flight) => (flight.stamp, flight.process, &flight.tags),
+        })
+    }
+
+    /// Gives the key's seat to `flight`; who sat there goes on without.
     #[must_use]
-    pub(crate) fn seat(&mut self, flight: Arc<Flight<K, V, E>>) -> Option<Arc<Flight<K, V, E>>> {
+    pub(crate) fn seat(&mut self, flight: Arc<Flight<K, V, E>>) -> Option<Sitter<K, V, E>> {
         let before = self.vacate(flight.hash, &flight.key);
+        let sitter = Sitter::Flight(flight);
         self.taken
-            .insert_unique(flight.hash, flight, |flight| flight.hash);
+            .insert_unique(sitter.hash(), sitter, Sitter::hash);
         before
+    }
+
+    /// Gives the key's seat to who computes alone, if nobody has it.
+    pub(crate) fn sit(&mut self, lone: Lone<K>) -> bool {
+        let is_it = |sitter: &Sitter<K, V, E>| *sitter.key() == lone.key;
+        if self.taken.find(lone.hash, is_it).is_some() {
+            return false;
+        }
+        self.taken
+            .insert_unique(lone.hash, Sitter::Alone(lone), Sitter::hash);
+        true
+    }
+
+    /// Ends what was led alone: its key, if it still sits, and the flight that others made of it.
+    pub(crate) fn leave(&mut self, (hash, lead): (u64, LeadId)) -> Left<K, V, E> {
+        match self.taken.find_entry(hash, |other| other.lead() == lead) {
+            Ok(sits) => match sits.remove().0 {
+                Sitter::Alone(lone) => (Some(lone.key), None),
+                Sitter::Flight(flight) => (Some(flight.key.clone()), Some(flight)),
+            },
+            Err(_) => {
+                let at = self.adrift.iter().position(|flight| flight.lead == lead);
+                (None, at.map(|at| self.adrift.swap_remove(at)))
+            }
+        }
     }
 
     /// Whether `flight` still sits.
     pub(crate) fn sits(&self, flight: &Arc<Flight<K, V, E>>) -> bool {
-        let same = |other: &Arc<Flight<K, V, E>>| Arc::ptr_eq(other, flight);
-        self.taken.find(flight.hash, same).is_some()
+        self.taken
+            .find(flight.hash, |other| other.is(flight))
+            .is_some()
     }
 
     /// Takes `flight` out of its seat, if it still sits.
     #[must_use]
-    pub(crate) fn unseat(&mut self, flight: &Arc<Flight<K, V, E>>) -> Option<Arc<Flight<K, V, E>>> {
+    pub(crate) fn unseat(&mut self, flight: &Arc<Flight<K, V, E>>) -> Option<Sitter<K, V, E>> {
         let sits = self
             .taken
-            .find_entry(flight.hash, |other| Arc::ptr_eq(other, flight))
+            .find_entry(flight.hash, |other| other.is(flight))
             .ok()?;
         Some(sits.remove().0)
     }
@@ -223,12 +335,18 @@ impl<K: Eq, V, E> Seats<K, V, E> {
         &mut self,
         hash: u64,
         key: &Q,
-    ) -> Option<Arc<Flight<K, V, E>>> {
+    ) -> Option<Sitter<K, V, E>> {
         let sits = self
             .taken
-            .find_entry(hash, |flight| key.equivalent(&flight.key))
+            .find_entry(hash, |sitter| key.equivalent(sitter.key()))
             .ok()?;
-        Some(sits.remove().0)
+        let sitter = sits.remove().0;
+        if let Sitter::Flight(flight) = &sitter
+            && flight.was_alone
+        {
+            self.adrift.push(Arc::clone(flight));
+        }
+        Some(sitter)
     }
 }
 

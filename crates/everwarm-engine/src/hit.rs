@@ -10,6 +10,7 @@ use crate::cache::Cache;
 use crate::entry::{Entry, Key, Seen};
 use crate::listener::Cause;
 use crate::scope::Scope;
+use crate::slide::Reader;
 use crate::tags::{self, Tags};
 
 /// What a reader finds an entry to be.
@@ -200,7 +201,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             return (None, None);
         }
         let answer = take(entry, deadline, shard);
-        self.slide(&mut found, finding);
+        self.slide(&mut found, (finding, Reader::Takes));
         found.touch();
         (Some(answer), None)
     }

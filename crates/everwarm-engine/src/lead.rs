@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::flight::LeadId;
+use everwarm_core::generation::Stamp;
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::Policy;
 
@@ -13,6 +14,7 @@ use crate::departures::Reason;
 use crate::entry::{Entry, Key};
 use crate::flights::{Flight, Outcome};
 use crate::listener::Incoming;
+use crate::scope::Scope;
 use crate::tags::{self, Negative, Tags};
 use crate::ticket::Ticket;
 use crate::waits::{self, Caller, Wait};
@@ -32,6 +34,14 @@ pub struct Lead<K: Key, V: Clone, E: Clone> {
     /// Whether nobody waits for it at first: its caller was given the old value.
     is_behind: bool,
     ended: bool,
+}
+
+/// How a computation began.
+pub(crate) struct Begun<'a, K> {
+    pub(crate) stamp: Stamp,
+    pub(crate) scope: &'a Scope,
+    pub(crate) key: &'a K,
+    pub(crate) tags: &'a Tags,
 }
 
 /// How a value is to be kept.
@@ -295,24 +305,41 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
         let now = cache.ticker.now();
         let entry = value
             .filter(|_| sits)
-            .and_then(|value| self.entry(value, (seats.versions.next(now), now)));
+            .and_then(|(value, settle, from_result)| {
+                let written = seats.versions.next(now);
+                let computed = (value.clone(), settle, from_result);
+                cache.incoming(&self.begun(), computed, (written, now))
+            });
         let key = flight.key.clone();
         let stored = entry.map(|entry| cache.store(&flight.scope, flight.hash, key, entry));
         drop(seats);
         stored.is_some_and(|stored| cache.let_go(&flight.scope, stored))
     }
 
-    /// The value as an entry with its deadline, unless an invalidation met it since the computation began.
-    fn entry(
+    fn begun(&self) -> Begun<'_, K> {
+        let flight = &self.flight;
+        Begun {
+            stamp: flight.stamp,
+            scope: &flight.scope,
+            key: &flight.key,
+            tags: &flight.tags,
+        }
+    }
+}
+
+impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
+    /// A computed value as an entry with its deadline, unless an invalidation met it since the computation began.
+    #[inline]
+    pub(crate) fn incoming(
         &self,
-        value: (&V, Settle<'_>, &Tags),
+        begun: &Begun<'_, K>,
+        (value, settle, from_result): (V, Settle<'_>, &Tags),
         (written, now): (Instant, Instant),
     ) -> Option<Incoming<V>> {
-        let (value, settle, from_result) = value;
-        let (stamp, scope) = (self.flight.stamp, &self.flight.scope);
-        let tags = tags::union(&self.flight.tags, from_result);
-        if let Some(reason) = self.cache.authority.overtaken(stamp, &scope.mark, &tags) {
-            self.cache.departures.note(&self.flight.key, reason);
+        let (stamp, scope) = (begun.stamp, begun.scope);
+        let tags = tags::union(begun.tags, from_result);
+        if let Some(reason) = self.authority.overtaken(stamp, &scope.mark, &tags) {
+            self.departures.note(begun.key, reason);
             return None;
         }
         let tags = tags::with_etag(tags::with_age(tags, settle.age), settle.etag);
@@ -321,7 +348,7 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
             None => windows::dated(&tags, &settle.lifetime),
         };
         let entry = Entry {
-            value: value.clone(),
+            value,
             stamp,
             written,
             tags,

@@ -67,8 +67,13 @@ pub trait Listener<K, V>: Send + Sync {
     fn on_remove(&self, key: &K, value: &V, cause: Cause);
 }
 
-/// What came of storing an entry: it is there, and maybe of the sample, or it had no room whatever would leave, and what was there went.
+/// What came of storing an entry: it is there, or it had no room whatever would leave, and what was there went.
 pub(crate) enum Stored<K, V> {
+    /// In a place that was vacant, of this shard; who left for it.
+    Entered(Option<Gone<K, Entry<V>>>, usize),
+    /// In the place of another.
+    Replaced(K, Earlier<V>),
+    /// Where scales or samples have to know of it.
     Kept(Departed<K, Entry<V>>, Option<(u64, Known)>),
     TooHeavy(Entry<V>, Option<Taken<K, Entry<V>>>),
 }
@@ -89,10 +94,9 @@ pub(crate) struct Earlier<V> {
     expired: bool,
 }
 
-/// Puts an entry in the place of the one with its key: nothing has to be counted, and nobody else can have to leave. It is the
-/// short way of [`Cache::store`] where neither scales nor samples have to know.
+/// Puts an entry in the place of the one with its key: nothing has to be counted, and nobody else can have to leave.
 #[inline]
-pub(crate) fn replace<K: Key, V>(
+fn replace<K: Key, V>(
     mut found: Found<'_, K, Entry<V>, K::Lock>,
     incoming: Incoming<V>,
 ) -> Earlier<V> {
@@ -109,16 +113,16 @@ pub(crate) fn replace<K: Key, V>(
     }
 }
 
-/// Puts an entry in a place that is vacant, by the same short way; who left for it.
+/// Puts an entry in a place that is vacant; who left for it.
 #[inline]
-pub(crate) fn enter<K: Key, V>(
+fn enter<K: Key, V>(
     vacancy: Vacancy<'_, K, Entry<V>, K::Lock>,
-    scope: &Scope,
+    (scope, shard): (&Scope, usize),
     (hash, key): (u64, K),
     incoming: Incoming<V>,
 ) -> Option<Gone<K, Entry<V>>> {
     // Counted before it is there, so that nobody can count it out before it was counted in.
-    scope.counters.enter(0);
+    scope.counters.enter_at(shard);
     let newcomer = Newcomer {
         hash,
         key,
@@ -132,7 +136,33 @@ pub(crate) fn enter<K: Key, V>(
 
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Stores an entry; what leaves is returned, for [`let_go`](Self::let_go) when no lock is held.
+    #[inline]
     pub(crate) fn store(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: K,
+        incoming: Incoming<V>,
+    ) -> Stored<K, V> {
+        if self.memory.weighs() || self.sample.holds(hash) {
+            return self.store_with_care(scope, hash, key, incoming);
+        }
+        match self.memory.seek(hash, &key) {
+            Ok(found) => {
+                let earlier = replace(found, incoming);
+                Stored::Replaced(key, earlier)
+            }
+            Err(vacancy) => {
+                let shard = self.memory.shard_of(hash);
+                let gone = enter(vacancy, (scope, shard), (hash, key), incoming);
+                Stored::Entered(gone, shard)
+            }
+        }
+    }
+
+    /// As [`store`](Self::store), where scales or samples have to know of it.
+    #[inline(never)]
+    fn store_with_care(
         &self,
         scope: &Scope,
         hash: u64,
@@ -175,7 +205,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
 
     /// Counts and tells of an entry that was replaced, and drops it.
     #[inline]
-    pub(crate) fn let_go_of_replaced(&self, scope: &Scope, key: K, earlier: Earlier<V>) {
+    fn let_go_of_replaced(&self, scope: &Scope, key: K, earlier: Earlier<V>) {
         if !earlier.expired && self.listener.is_none() {
             return;
         }
@@ -213,6 +243,15 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Counts and tells of the entries that one stored in `scope` let go, and drops them. Whether it was kept.
     pub(crate) fn let_go(&self, scope: &Scope, stored: Stored<K, V>) -> bool {
         match stored {
+            Stored::Entered(None, _) => true,
+            Stored::Entered(Some(gone), shard) => {
+                self.let_go_of_gone((scope, shard), &gone);
+                true
+            }
+            Stored::Replaced(key, earlier) => {
+                self.let_go_of_replaced(scope, key, earlier);
+                true
+            }
             Stored::Kept(departed, sampled) => {
                 if let Some((hash, known)) = sampled {
                     self.sample.stored(hash, known, self.ticker.now());
@@ -236,9 +275,14 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         }
     }
 
-    /// As [`let_go`](Self::let_go), of the one entry that had to leave.
-    pub(crate) fn let_go_of_gone(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
-        self.count_gone(inserted_by, gone);
+    /// As [`let_go`](Self::let_go), of the one entry of a shard that had to leave.
+    fn let_go_of_gone(&self, (inserted_by, shard): (&Scope, usize), gone: &Gone<K, Entry<V>>) {
+        if gone.cause == Need::Capacity && gone.key.scope() == inserted_by.id() {
+            inserted_by.counters.evict_at(shard);
+            self.remember(&gone.key, &gone.payload, Cause::Capacity);
+        } else {
+            self.count_gone(inserted_by, gone);
+        }
         self.tell_of_gone(inserted_by, gone);
     }
 

@@ -40,6 +40,11 @@ impl Scope {
         self.counters.elsewhere.bump();
     }
 
+    /// A read was answered by stores behind memory, with a stale value.
+    pub fn count_stale(&self) {
+        self.counters.stale.bump();
+    }
+
     /// What began as a computation was answered by stores behind memory.
     pub fn recount_as_hit(&self) {
         self.counters.misses.sub(1);
@@ -107,15 +112,29 @@ impl Counter {
     }
 }
 
-/// The hits of one shard, on a cache line of their own.
+/// What happened in one shard, on a cache line of its own.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Stripe(AtomicU64);
+struct Stripe {
+    hits: AtomicU64,
+    /// Of computations that were led alone: each was a miss.
+    sat: AtomicU64,
+    /// Entries that came in, but for those that are counted in `entries`.
+    entered: AtomicU64,
+    /// Entries that were evicted, but for those that are counted in `evicted` and `entries`.
+    evicted: AtomicU64,
+}
 
-/// What happened in a scope.
+/// Counts one more, where nobody else writes the number at this moment: no locked instruction.
+#[inline]
+fn count(number: &AtomicU64) {
+    number.store(number.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+/// What happened in a scope. Each number is the sum of those of the shards and of the one for all.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    hits: Box<[Stripe]>,
+    shards: Box<[Stripe]>,
     /// Hits that memory did not have.
     elsewhere: Counter,
     pub(crate) misses: Counter,
@@ -137,7 +156,7 @@ pub(crate) struct Counters {
 impl Counters {
     fn new(shards: usize) -> Self {
         Self {
-            hits: (0..shards).map(|_| Stripe::default()).collect(),
+            shards: (0..shards).map(|_| Stripe::default()).collect(),
             ..Self::default()
         }
     }
@@ -156,7 +175,7 @@ impl Counters {
 
     /// Whether no entry of the scope is held.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.read() == 0
+        self.entries() == 0
     }
 
     /// Counts an entry in.
@@ -175,34 +194,61 @@ impl Counters {
         }
     }
 
-    /// Counts a hit. The caller holds the lock of `shard`, so nobody else writes this number: no locked instruction.
+    /// Counts an entry without weight in. The caller holds the lock of `shard`, as for [`hit`](Self::hit).
+    #[inline]
+    pub(crate) fn enter_at(&self, shard: usize) {
+        count(&self.shards[shard].entered);
+    }
+
+    /// Counts an entry without weight out that was evicted from `shard`.
+    #[inline]
+    pub(crate) fn evict_at(&self, shard: usize) {
+        self.shards[shard].evicted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a hit. The caller holds the lock of `shard`, so nobody else writes this number.
     #[inline]
     pub(crate) fn hit(&self, shard: usize) {
-        let hits = &self.hits[shard].0;
-        hits.store(hits.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        count(&self.shards[shard].hits);
+    }
+
+    /// Counts a computation that is led alone, and a miss. The caller holds the lock of the seats of `shard`.
+    #[inline]
+    pub(crate) fn sat(&self, shard: usize) {
+        count(&self.shards[shard].sat);
+    }
+
+    /// A number of all shards together with the one for all; the latter may be less than nothing.
+    fn sum(&self, of: impl Fn(&Stripe) -> &AtomicU64, rest: &Counter) -> u64 {
+        let shards = self
+            .shards
+            .iter()
+            .map(|stripe| of(stripe).load(Ordering::Relaxed));
+        shards.fold(rest.read(), u64::wrapping_add)
+    }
+
+    fn entries(&self) -> u64 {
+        let evicted = self.sum(|stripe| &stripe.evicted, &Counter::default());
+        self.sum(|stripe| &stripe.entered, &self.entries)
+            .wrapping_sub(evicted)
     }
 
     pub(crate) fn read(&self) -> Stats {
         Stats {
-            hits: self
-                .hits
-                .iter()
-                .map(|stripe| stripe.0.load(Ordering::Relaxed))
-                .sum::<u64>()
-                + self.elsewhere.read(),
-            misses: self.misses.read(),
+            hits: self.sum(|stripe| &stripe.hits, &self.elsewhere),
+            misses: self.sum(|stripe| &stripe.sat, &self.misses),
             stale: self.stale.read(),
             refreshes: self.refreshes.read(),
             bypass: self.bypass.read(),
-            computations: self.computations.read(),
+            computations: self.sum(|stripe| &stripe.sat, &self.computations),
             followers: self.followers.read(),
             takeovers: self.takeovers.read(),
             cycles: self.cycles.read(),
-            evicted: self.evicted.read(),
+            evicted: self.sum(|stripe| &stripe.evicted, &self.evicted),
             expired: self.expired.read(),
             refused: self.refused.read(),
             errors: self.errors.read(),
-            entries: self.entries.read(),
+            entries: self.entries(),
             bytes: self.bytes.read(),
         }
     }

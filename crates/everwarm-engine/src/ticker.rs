@@ -66,6 +66,27 @@ impl Clock for Ticker {
     }
 }
 
+/// The clock of a [`Ticker`], read to the nanosecond: for spans that are shorter than a tick of the coarse one.
+#[derive(Clone, Debug)]
+pub struct FineTicker(Ticker);
+
+impl FineTicker {
+    /// The fine clock beside this one: a hand that holds it holds both.
+    #[must_use]
+    pub fn of(ticker: &Ticker) -> Self {
+        Self(ticker.clone())
+    }
+}
+
+impl Clock for FineTicker {
+    fn now(&self) -> Instant {
+        match self.0.0.reading.load(Ordering::Relaxed) {
+            RUNNING => Instant::from_nanos(fine_nanos()),
+            held => Instant::from_nanos(held),
+        }
+    }
+}
+
 /// Moves the clocks it is attached to by hand, for tests.
 #[derive(Clone, Debug)]
 pub struct ManualHand(Arc<Hand>);
@@ -151,6 +172,17 @@ fn system_nanos() -> u64 {
     time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
 }
 
+#[cfg(target_os = "linux")]
+fn fine_nanos() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn fine_nanos() -> u64 {
+    system_nanos()
+}
+
 #[cfg(not(target_os = "linux"))]
 fn system_nanos() -> u64 {
     static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
@@ -227,6 +259,18 @@ mod tests {
         let ticker = Ticker::system();
         let first = ticker.now();
         assert!(ticker.now() >= first && first < Instant::NEVER);
+    }
+
+    #[test]
+    fn the_fine_clock_tells_spans_below_a_tick_and_is_held_with_the_coarse_one() {
+        let ticker = Ticker::system();
+        let fine = FineTicker::of(&ticker);
+        let first = fine.now();
+        while fine.now() == first {}
+        assert!(fine.now().since(first) < Duration::from_secs(1));
+        let hand = ManualHand::new(Instant::from_nanos(7));
+        hand.attach(&ticker);
+        assert_eq!(fine.now(), Instant::from_nanos(7));
     }
 
     #[test]

@@ -137,9 +137,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             _ => {}
         }
         let seats = self.seats(hash);
-        let computing = seats
-            .find(hash, key)
-            .is_some_and(|flight| self.may_be_joined(flight));
+        let computing = self.is_computing(&seats, (hash, key), scope);
         drop(seats);
         if computing {
             return Trace::Computing;

@@ -7,6 +7,7 @@
 //!
 //! The lock is not one of the shim's: what happens under it is one step for every scheduler.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,11 +39,8 @@ struct Graph {
 impl Graph {
     /// The leads that would wait if `caller` did; those that have ended hold nothing up.
     fn held_up(&self, caller: &Caller<'_>) -> Vec<LeadId> {
-        let in_chain = caller
-            .chain
-            .iter()
-            .filter(|lead| self.leads.contains_key(lead))
-            .copied();
+        let runs = |lead: &&LeadId| is_alone(**lead) || self.leads.contains_key(lead);
+        let in_chain = caller.chain.iter().filter(runs).copied();
         let mut held: Vec<LeadId> = in_chain.collect();
         if caller.blocks_thread {
             let hosted = self
@@ -61,12 +59,45 @@ fn with_graph<R>(act: impl FnOnce(&mut Graph) -> R) -> R {
     act(GRAPH.lock().get_or_insert_default())
 }
 
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+/// What tells the numbers of those who lead alone: they are not in the graph, and run as long as they are in a chain.
+const ALONE: u64 = 1 << 63;
+
+/// So many numbers a thread takes at a time.
+const NUMBERS: u64 = 1 << 10;
+
+thread_local! {
+    /// The next number for one who leads alone on this thread, and how many are left.
+    static NEXT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
 /// A new lead's computation begins on `thread`.
 pub(crate) fn begun(thread: u64) -> LeadId {
-    static LAST: AtomicU64 = AtomicU64::new(0);
     let lead = LeadId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
     with_graph(|graph| graph.leads.insert(lead, thread));
     lead
+}
+
+/// A new lead's computation begins on this thread, and stays on the chain of all of its calls.
+pub(crate) fn alone() -> LeadId {
+    let next = |place: &Cell<(u64, u64)>| {
+        let (next, left) = match place.get() {
+            (_, 0) => (LAST.fetch_add(NUMBERS, Ordering::Relaxed) + 1, NUMBERS),
+            numbers => numbers,
+        };
+        place.set((next + 1, left - 1));
+        next
+    };
+    // A thread that is ending takes them one by one.
+    let next = NEXT
+        .try_with(next)
+        .unwrap_or_else(|_| LAST.fetch_add(1, Ordering::Relaxed) + 1);
+    LeadId(ALONE | next)
+}
+
+fn is_alone(lead: LeadId) -> bool {
+    lead.0 & ALONE != 0
 }
 
 /// A lead's computation goes on on `thread`.

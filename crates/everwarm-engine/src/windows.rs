@@ -14,6 +14,7 @@ use everwarm_core::judge::{Freshness, Judgement, Validity, judge};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::{Attempt, Fallback, Outcome, Settlement, settle};
+use everwarm_core::using::Read;
 
 use hashbrown::Equivalent;
 
@@ -23,6 +24,7 @@ use crate::entry::{Entry, Key, Term};
 use crate::hit::{Finding, Left};
 use crate::listener::{Incoming, Stored};
 use crate::scope::Scope;
+use crate::slide::Reader;
 use crate::tags::{self, Negative, Tags};
 use crate::version::Versions;
 
@@ -218,9 +220,35 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             Freshness::Fresh => scope.counters.hit(shard),
             Freshness::Stale => scope.counters.stale.bump(),
         }
-        self.slide(&mut found, finding);
+        self.slide(&mut found, (finding, Reader::Takes));
         found.touch();
         Some(Served { value, freshness })
+    }
+
+    /// The value that is kept in case of an error, for a call whose `read` takes it without computing, unless it was written before
+    /// `since`. Counted as stale; an absence counts nothing and leaves everything as it is.
+    pub fn take_old<Q: Equivalent<K> + ?Sized>(
+        &self,
+        scope: &Scope,
+        (hash, key): (u64, &Q),
+        read: Read,
+        since: Instant,
+    ) -> Option<V> {
+        let mut found = self.memory.find(hash, key)?;
+        let (entry, deadline) = found.content();
+        let is_kept =
+            self.judge_closely(scope, entry, deadline) == Finding::InWindow(Judgement::OnlyIfError);
+        let lifetime = tags::lifetime(&entry.tags).filter(|_| is_kept)?;
+        // What was old when it came from a store has been so for longer than is known here.
+        let is_dated = lifetime.fresh_until() > lifetime.written();
+        let is_taken = is_dated && read.takes_old(lifetime.fresh_until(), self.ticker.now());
+        if !is_taken || entry.written < since {
+            return None;
+        }
+        let value = entry.value.clone();
+        scope.counters.stale.bump();
+        found.touch();
+        Some(value)
     }
 
     /// What a call that is no plain hit finds in memory, and the entry that it found to be over.
@@ -258,7 +286,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         if is_hit && !ask.again {
             ask.scope.counters.hit(shard);
         }
-        self.slide(&mut found, finding);
+        self.slide(&mut found, (finding, Reader::Computes));
         found.touch();
         (sight, None)
     }

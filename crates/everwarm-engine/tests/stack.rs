@@ -104,8 +104,8 @@ fn a_reader_may_want_it_younger_or_not_at_all() {
     one.fill("k", "v", &[]);
     host.hand.advance(10 * SECOND);
     let get = |read| wait(one.stack.get(place("k"), tags(&[]), read));
-    assert!(get(Read::Within(10 * SECOND)).is_some());
-    assert!(get(Read::Within(9 * SECOND)).is_none());
+    assert!(get(Read::no_older(10 * SECOND)).is_some());
+    assert!(get(Read::no_older(9 * SECOND)).is_none());
     assert!(get(Read::Nothing).is_none());
 }
 

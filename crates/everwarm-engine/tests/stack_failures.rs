@@ -2,6 +2,7 @@
 
 mod tiers;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use everwarm_core::store::FailureKind;
@@ -176,6 +177,28 @@ fn an_invalidation_whose_caller_gives_up_is_repeated() {
     assert!(one.found("k", &[]).is_none());
     wait(one.stack.watch());
     assert!(other.found("k", &[]).is_none());
+}
+
+#[test]
+fn what_is_set_by_a_caller_who_gives_up_is_a_miss_until_it_is_deleted() {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    for many in [false, true] {
+        one.fill("k", "old", &[]);
+        one.far().hold_writes(true);
+        let (value, meta) = (b"new".to_vec(), meta(&[]));
+        let mut set: Pin<Box<dyn Future<Output = Written>>> = match many {
+            true => Box::pin(one.stack.set_many(vec![(place("k"), value, meta)])),
+            false => Box::pin(one.stack.set(place("k"), value, meta)),
+        };
+        assert!(tiers::poll(&mut set).is_none());
+        drop(set);
+        one.far().hold_writes(false);
+        // What is there may be overtaken by the write at any moment.
+        assert_eq!(one.value("k"), None);
+        wait(one.stack.watch());
+        assert_eq!((other.value("k"), one.far().names()), (None, vec![]));
+    }
 }
 
 #[test]

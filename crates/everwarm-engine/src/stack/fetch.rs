@@ -163,18 +163,31 @@ impl Stack {
     /// Takes the lease of the last tier, and waits for who has it.
     async fn take_lease(&self, rights: &mut Rights) -> Hold {
         let last = self.tiers.len() - 1;
-        if self.last().tier.store.leases().is_none() {
+        let Some(leases) = self.last().tier.store.leases() else {
             return Hold::Free;
-        }
+        };
         let began = self.now();
         let mut nap = Nap::new(self);
+        let name = Arc::clone(rights.name());
+        // Asked for before the lease is asked for again, so that its end is not missed.
+        let mut freed = None;
         loop {
             let grant = rights.ask(last).await;
             let waited = nap.slept.max(self.now().since(began));
             match answered(grant, waited, self.options.wait_timeout) {
                 Wait::Compute => return Hold::Leased,
                 Wait::Apart => return Hold::Apart,
-                Wait::Again => nap.take().await,
+                Wait::Again => {
+                    let ends = freed.take();
+                    let is_first = ends.is_none();
+                    if let Some(ends) = ends {
+                        nap.take_until(ends).await;
+                    }
+                    freed = leases.freed(&name);
+                    if is_first && freed.is_none() {
+                        nap.take().await;
+                    }
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::codec::{Meta, Opened, Refusal};
-use everwarm_core::judge::{Judgement, Validity, judge};
+use everwarm_core::judge::{Freshness, Judgement, Validity, judge};
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::store::{Bytes, Found};
 use everwarm_core::using::Read;
@@ -437,9 +437,13 @@ fn worth(meta: &Meta, entry: &Entry, look: Look) -> Option<Worth> {
         return None;
     }
     let lifetime = meta.spans.lifetime(Instant::ZERO);
-    let judgement = judge(&lifetime, now, Validity::Valid);
     let is_fresh = now < lifetime.fresh_until();
-    if judgement == Judgement::Gone || !(is_fresh || look.takes_old) {
+    let takes_old = look.read.takes_old(lifetime.fresh_until(), now);
+    let judgement = match judge(&lifetime, now, Validity::Valid) {
+        Judgement::OnlyIfError if takes_old => Judgement::Serve(Freshness::Stale),
+        judgement => judgement,
+    };
+    if judgement == Judgement::Gone || !(is_fresh || takes_old || look.takes_old) {
         return None;
     }
     let fresh = meta.spans.fresh;

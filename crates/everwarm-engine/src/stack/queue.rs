@@ -4,7 +4,7 @@
 //! about. One write is under way at most, and whoever deletes its name waits for it.
 
 use std::collections::{HashMap, VecDeque};
-use std::future::Future;
+use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -314,9 +314,21 @@ impl<'a> Nap<'a> {
     }
 
     pub(super) async fn take(&mut self) {
-        self.stack.options.sleep.sleep(self.next).await;
-        self.slept += self.next;
-        self.next = (self.next * 2).min(Self::LONGEST);
+        self.take_until(pending()).await;
+    }
+
+    /// A nap that may end early.
+    pub(super) async fn take_until(&mut self, ends: impl Future<Output = ()>) {
+        let mut slept = self.stack.options.sleep.sleep(self.next);
+        let mut ends = pin!(ends);
+        let is_over = poll_fn(|context| match ends.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(false),
+            Poll::Pending => slept.as_mut().poll(context).map(|()| true),
+        });
+        if is_over.await {
+            self.slept += self.next;
+            self.next = (self.next * 2).min(Self::LONGEST);
+        }
     }
 }
 

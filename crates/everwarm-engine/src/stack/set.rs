@@ -12,6 +12,32 @@ use super::seat::{Hold, Rights};
 use super::settle::Sealed;
 use super::{Stack, Write};
 
+/// Names that are being written. If the caller gives up meanwhile, the write may come to the store after whatever is asked next, and
+/// what was read before it would pass for its value: they are owed then.
+struct Unsure<'a> {
+    stack: &'a Stack,
+    names: &'a [Arc<str>],
+}
+
+impl<'a> Unsure<'a> {
+    const fn of(stack: &'a Stack, names: &'a [Arc<str>]) -> Self {
+        Self { stack, names }
+    }
+
+    /// The store has answered.
+    fn ends(mut self) {
+        self.names = &[];
+    }
+}
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        for name in self.names {
+            self.stack.owe_name(name);
+        }
+    }
+}
+
 impl Stack {
     pub(super) async fn set_by_hand(
         self: Arc<Self>,
@@ -61,9 +87,11 @@ impl Stack {
         mut rights: Rights,
     ) -> Written {
         self.make_way(std::slice::from_ref(name)).await;
+        let unsure = Unsure::of(self, std::slice::from_ref(name));
         let written = self
             .write_last(name, &sealed, Hold::Forced, &mut rights)
             .await;
+        unsure.ends();
         if !written.is_stored() {
             self.delete_names(std::slice::from_ref(name)).await;
             return written;
@@ -122,7 +150,9 @@ impl Stack {
             .collect();
         let (sealed, refused) = self.sealed_all(entries).await;
         self.make_way(&names).await;
+        let unsure = Unsure::of(&self, &names);
         let written = self.write_many(&sealed).await;
+        unsure.ends();
         let kept: &[_] = if written.is_stored() { &sealed } else { &[] };
         let gone = names
             .into_iter()

@@ -1,10 +1,15 @@
 //! The worlds that the search goes through: one far tier, two processes with a nearer tier and memory of their own, and who acts in
 //! them. One key, one tag, one shard. Every step is what a store, or a process under one lock, does at once.
 
+mod far;
+mod process;
 mod undo;
 mod unit;
 
 use everwarm_core::mark::{Mark, valid};
+
+use far::Far;
+use process::Process;
 
 /// What is done wrong on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +43,6 @@ struct Entry {
     value: u8,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Far {
-    shard: Option<Mark>,
-    marker: Option<Mark>,
-    entry: Option<Entry>,
-    /// By how many the tag is suspended, and whether the time of that is up.
-    suspended: u8,
-    over: bool,
-    /// Who has the lease; 0: nobody.
-    lease: u8,
-    last_epoch: u64,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Message {
     Tag(Mark, u8),
@@ -61,25 +53,6 @@ enum Message {
     Suspended(Mark),
     /// Nothing is sent: from here on this version has to be seen.
     Over(u8),
-}
-
-/// What one process has.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Process {
-    memory: Option<u8>,
-    /// How often its memory was struck: what began before is not kept.
-    strikes: u8,
-    marker: Option<Mark>,
-    epoch: Option<u64>,
-    /// How often its markers were forgotten: replies that were asked for before are dropped.
-    forgotten: u8,
-    near: Option<Entry>,
-    near_lease: u8,
-    inbox: Vec<Message>,
-    /// The version of a key message whose entry left the nearer tier, but not memory as yet.
-    half_done: Option<u8>,
-    /// The oldest version that it may serve.
-    floor: u8,
 }
 
 /// A call that reads, and computes where there is nothing.
@@ -195,81 +168,6 @@ pub(crate) enum Kind {
     Delete,
     /// A unit of work that suspends the tag before it commits.
     Unit,
-}
-
-impl Far {
-    fn shard(&mut self) -> Mark {
-        *self.shard.get_or_insert_with(|| {
-            self.last_epoch += 1;
-            Mark {
-                shard: 0,
-                epoch: self.last_epoch,
-                number: 0,
-            }
-        })
-    }
-
-    /// The marker, made anew where it is missing or of another epoch.
-    fn ensure(&mut self, anew: Mark) -> Mark {
-        if let Some(marker) = self.ensure_suspended() {
-            return marker;
-        }
-        let shard = self.shard();
-        let there = self.marker.filter(|marker| marker.epoch == shard.epoch);
-        *self.marker.insert(there.unwrap_or(anew))
-    }
-
-    fn valid(&self, entry: &Entry) -> bool {
-        valid(&[entry.stamp], [self.reads()])
-    }
-}
-
-impl Process {
-    fn strike(&mut self) {
-        self.strikes += 1;
-        self.memory = None;
-    }
-
-    fn forget(&mut self) {
-        self.marker = None;
-        self.epoch = None;
-        self.forgotten += 1;
-    }
-
-    /// Learns the shard's epoch; whatever was asked for under another one, or none, is not taken in.
-    fn meet(&mut self, epoch: u64, fault: Fault) {
-        if self.epoch.is_none() && fault == Fault::FirstEpochKept {
-            self.epoch = Some(epoch);
-        }
-        if self.epoch != Some(epoch) {
-            self.forget();
-            self.epoch = Some(epoch);
-        }
-    }
-
-    /// Takes in a marker, from a message or a reply.
-    fn raise(&mut self, marker: Mark, fault: Fault) {
-        self.meet(marker.epoch, fault);
-        let larger = |known: Mark| known.number > marker.number && fault != Fault::SmallerNumber;
-        if !self.marker.is_some_and(larger) {
-            self.marker = Some(marker);
-        }
-    }
-
-    /// Takes in a reply, unless everything was forgotten since it was asked for.
-    fn feed(&mut self, asked: u8, epoch: u64, marker: Option<Mark>, fault: Fault) {
-        if asked != self.forgotten {
-            return;
-        }
-        if self.epoch.is_some_and(|known| known != epoch) {
-            // Memory may hold what was invalidated in the epoch that was lost.
-            self.strike();
-        }
-        self.meet(epoch, fault);
-        if let Some(marker) = marker.filter(|marker| marker.epoch == epoch) {
-            self.raise(marker, fault);
-        }
-    }
 }
 
 impl World {
@@ -566,18 +464,5 @@ impl World {
         self.inboxes_to_lose -= 1;
         mine.inbox = vec![Message::Gap(last)];
         true
-    }
-}
-
-impl Process {
-    fn clear_near(&mut self) {
-        self.near = None;
-        self.near_lease = 0;
-    }
-
-    fn give_back(&mut self, token: u8) {
-        if self.near_lease == token {
-            self.near_lease = 0;
-        }
     }
 }
