@@ -80,9 +80,17 @@ pub(crate) fn patience(options: &Options) -> (TokenStream, TokenStream) {
 /// What is returned in place of a value when there is none in time.
 pub(crate) fn refuse(options: &Options, signature: &Signature) -> TokenStream {
     let output = &signature.output;
-    policy::option(options.is_limited().then(
-        || quote_spanned!(output.span()=> <#output as ::everwarm::expansion::Refused>::refused),
-    ))
+    let refused = match options.policy.hard_limit {
+        Some(_) => {
+            quote_spanned!(output.span()=> <#output as ::everwarm::expansion::Refused>::refused)
+        }
+        None => quote!(|error| {
+            #[allow(unused_imports)]
+            use ::everwarm::expansion::Unrefused as _;
+            ::everwarm::expansion::Ended::<#output>::of(error).refused()
+        }),
+    };
+    policy::option(options.is_limited().then_some(refused))
 }
 
 /// What runs it, in threads and in tasks.

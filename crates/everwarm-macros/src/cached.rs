@@ -327,6 +327,11 @@ impl<'a> Parts<'a> {
         let (background, spawn) = background::declared(self.options);
         let (wait, timer) = background::patience(self.options);
         let parameters = self.signature.names();
+        let computations = policy::option(
+            self.options
+                .computations
+                .map(|most| quote!(::std::num::NonZeroUsize::new(#most).unwrap())),
+        );
         quote! {
             ::everwarm::expansion::Declaration {
                 name: #name,
@@ -337,6 +342,7 @@ impl<'a> Parts<'a> {
                 policy: #policy,
                 background: #background,
                 spawn: #spawn,
+                computations: #computations,
                 wait: #wait,
                 timer: #timer,
             }

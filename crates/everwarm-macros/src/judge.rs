@@ -13,7 +13,9 @@ pub(crate) fn judge(options: &Options, signature: &Signature) -> TokenStream {
     let value = Ident::new("value", Span::mixed_site());
     let (output, remembered) = (&signature.output, options.negative_errors);
     let policy = &options.policy;
-    let error = (remembered || policy.stale_if_error.is_some()).then(|| {
+    // Under a soft limit the value that it keeps stands for one that takes too long, of whatever type that is.
+    let is_for_errors = policy.stale_if_error.is_some() && policy.soft_limit.is_none();
+    let error = (remembered || is_for_errors).then(|| {
         let is_error = quote_spanned!(output.span()=> <#output as ::everwarm::expansion::Failing>::is_error);
         quote!(if #is_error(#value) { ::everwarm::expansion::Outcome::Failed { remembered: #remembered } } else)
     });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use everwarm_core::error::Error;
 use everwarm_core::parts::Parts;
-use everwarm_core::policy::Policy;
+use everwarm_core::policy::{Policy, RefreshAhead};
 use everwarm_core::template::Template;
 use proc_macro2::Span;
 use syn::parse::{ParseStream, Parser};
@@ -14,7 +14,7 @@ use syn::{Expr, Ident, Token};
 
 use crate::values::{example, number, refresh_ahead, span, template, templates, text, truth};
 
-const KNOWN: [&str; 26] = [
+const KNOWN: [&str; 28] = [
     "ttl",
     "ttl_of",
     "jitter",
@@ -22,6 +22,7 @@ const KNOWN: [&str; 26] = [
     "stale_if_error",
     "error_backoff",
     "refresh_ahead",
+    "refresh_every",
     "sliding",
     "sliding_max_age",
     "negative_ttl",
@@ -34,6 +35,7 @@ const KNOWN: [&str; 26] = [
     "soft_timeout",
     "wait_timeout",
     "timer",
+    "max_computations",
     "max_entries",
     "tags",
     "key",
@@ -60,6 +62,8 @@ pub(crate) struct Options {
     pub(crate) wait: Option<(Duration, Span)>,
     /// What measures time, in tasks.
     pub(crate) timer: Option<Expr>,
+    /// How many computations run at once.
+    pub(crate) computations: Option<usize>,
     pub(crate) max_entries: usize,
     pub(crate) tags: Vec<(Template, Span)>,
     pub(crate) key: Option<(Template, Span)>,
@@ -79,6 +83,7 @@ impl Default for Options {
             spawn: None,
             wait: None,
             timer: None,
+            computations: None,
             max_entries: 10_000,
             tags: Vec::new(),
             key: None,
@@ -144,12 +149,17 @@ impl Options {
         };
         self.policy = self.parts.complete(self.policy).map_err(told_there)?;
         // Whatever counts beside a ttl counts beside those of the values.
-        let of_values = self.ttl_of.as_ref().map(|_| Duration::from_secs(1));
-        let policy = Policy {
-            ttl: self.policy.ttl.or(of_values),
-            ..self.policy
+        let policy = match self.ttl_of {
+            Some(_) => self.policy.with_any_ttl(),
+            None => self.policy,
         };
         policy.validate().map_err(told_there)?;
+        if let (Some(_), Some(at)) = (at("refresh_ahead"), at("refresh_every")) {
+            let message =
+                "refresh_ahead and refresh_every say two times at which a value is computed anew";
+            let hint = "leave one of them out: the former waits for a call, the latter does not";
+            return Err(refused(at, message, hint));
+        }
         for (name, is_inert, message, hint) in self.companions() {
             if let (Some(at), true) = (at(name), is_inert) {
                 return Err(refused(at, message, hint));
@@ -164,7 +174,7 @@ impl Options {
     }
 
     /// The options that count only beside others: whether each does nothing here, and what to write instead.
-    fn companions(&self) -> [(&'static str, bool, &'static str, &'static str); 10] {
+    fn companions(&self) -> [(&'static str, bool, &'static str, &'static str); 11] {
         let Policy {
             ttl,
             refresh_ahead,
@@ -230,6 +240,12 @@ impl Options {
                 in_background,
                 or_leave_it_out,
             ),
+            (
+                "refresh_every",
+                self.policy.refresh_every().is_some() && runs_here,
+                "refresh_every computes nothing here, for nothing runs computations apart from their callers",
+                "add `background = |work| { std::thread::spawn(work); }`, or `spawn` if it is `async`",
+            ),
             ("hard_timeout", runs_here, each_computes, or_have_it_run),
             ("soft_timeout", runs_here, each_computes, or_have_it_run),
             (
@@ -272,6 +288,9 @@ impl Options {
                 self.policy.refresh_ahead = Some(refresh_ahead(value)?);
                 self.validate_alone(at)?;
             }
+            "refresh_every" => {
+                self.policy.refresh_ahead = Some(RefreshAhead::Every(span(value, name)?));
+            }
             "sliding" => self.parts.sliding = Some(number(value, name)?),
             "sliding_max_age" => self.parts.sliding_max_age = Some(span(value, name)?),
             "negative_growth" => self.parts.negative_growth = Some(number(value, name)?),
@@ -286,6 +305,14 @@ impl Options {
             "soft_timeout" => self.policy.soft_limit = Some(span(value, name)?),
             "wait_timeout" => self.wait = Some((span(value, name)?, at)),
             "timer" => self.timer = Some(value.clone()),
+            "max_computations" => {
+                let most = number(value, name)?;
+                if most == 0 {
+                    let message = "max_computations = 0 lets nothing be computed";
+                    return Err(refused(at, message, example(name)));
+                }
+                self.computations = Some(most);
+            }
             "max_entries" => {
                 self.max_entries = number(value, name)?;
                 if self.max_entries == 0 {

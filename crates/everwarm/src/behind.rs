@@ -10,12 +10,14 @@ use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
 use everwarm_engine::{DefaultLock, Key};
 
-use crate::call::{Call, Job, Place};
+use crate::call::{Call, Place};
 use crate::errand::Errand;
 use crate::home::Home;
+use crate::job::Job;
 use crate::patience::Refuse;
 use crate::renewed::{Old, Renewed};
 use crate::share::Share;
+use crate::timed::{Due, Timed};
 
 /// Work that is to be run, once, on another thread. Dropping it is allowed: a later caller begins anew.
 pub type Work = Box<dyn FnOnce() + Send>;
@@ -30,31 +32,41 @@ pub(crate) struct Runners {
     pub(crate) spawn: Option<Arc<dyn Fn(Task) + Send + Sync>>,
 }
 
+/// Where a call's computation goes that its caller does not do.
+pub(crate) struct Behind<'a, H, R: ?Sized> {
+    /// Where its entries live.
+    pub(crate) home: H,
+    /// What runs it; None: the caller.
+    pub(crate) run: Option<&'a R>,
+    /// What is noted for the time when it is due.
+    pub(crate) timed: &'a Timed<H>,
+}
+
 /// What a call leaves behind for its computation.
-struct Rest<H, K> {
-    home: H,
+struct Rest<K> {
     policy: Policy,
     hash: u64,
     key: K,
+    tags: Vec<Arc<str>>,
 }
 
-impl<H: Deref<Target = Home<K, V>>, K: Key, V: Clone> Rest<H, K> {
-    fn new(home: H, call: &Call<'_, K, V>) -> Self {
+impl<K: Key> Rest<K> {
+    fn of<V>(call: &Call<'_, K, V>) -> Self {
         Self {
-            home,
             policy: call.policy,
             hash: call.hash,
             key: call.key.clone(),
+            tags: call.tags.to_vec(),
         }
     }
 
-    fn call(&self) -> Call<'_, K, V> {
+    fn call<'a, V>(&'a self, home: &'a Home<K, V>) -> Call<'a, K, V> {
         Call {
-            home: &self.home,
+            home,
             policy: self.policy,
             hash: self.hash,
             key: &self.key,
-            tags: &[],
+            tags: &self.tags,
             refresh: false,
         }
     }
@@ -65,29 +77,32 @@ where
     K: Key<Lock = DefaultLock> + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// As [`run`](Self::run), with `background` to run the computation of a served value's successor, and under limits of time any
+    /// Whether a time limit may end the wait for a computation: the soft one only while there is an old value.
+    fn is_limited<C, J>(&self, job: &Job<K, V, C, J>) -> bool {
+        self.policy.limit(job.has_old()).is_some()
+    }
+
+    /// As [`run`](Self::run), with what runs the computation of a served value's successor, and under limits of time any
     /// computation.
-    pub(crate) fn run_behind<X: Share + Send + 'static, C, J, R>(
+    pub(crate) fn run_behind<X: Share + Send + 'static, H, C, J, R>(
         &self,
-        (home, background): (
-            impl Deref<Target = Home<K, V>> + Send + 'static,
-            Option<&dyn Fn(Work)>,
-        ),
-        compute: C,
-        judge: J,
+        behind: Behind<'_, H, dyn Fn(Work)>,
+        work: (C, J),
         refuse: Refuse<R>,
     ) -> Result<V, X>
     where
+        H: Deref<Target = Home<K, V>> + Clone + Send + 'static,
         C: FnOnce(Option<Old<V>>) -> Result<Renewed<V>, X> + Send + 'static,
         J: FnOnce(&V) -> Outcome + Send + 'static,
         R: FnOnce(Error) -> Result<V, X>,
     {
         let is_limited = refuse.0.is_some();
         let place = |mut job: Job<K, V, C, J>, served: Option<V>| {
-            let Some(background) = background.filter(|_| served.is_some() || is_limited) else {
+            let is_apart = served.is_some() || is_limited && self.is_limited(&job);
+            let Some(background) = behind.run.filter(|_| is_apart) else {
                 return Place::Here(job);
             };
-            let rest = Rest::new(home, self);
+            let (home, rest) = (behind.home.clone(), Rest::of(self));
             let (errand, reply) = Errand::new();
             let place = match served {
                 Some(value) => Place::Behind(value),
@@ -95,25 +110,35 @@ where
             };
             background(Box::new(move || {
                 job.move_here();
-                reply.give(job.run(&rest.call()));
+                reply.give(job.run(&rest.call(&home)));
             }));
             place
         };
-        self.run(compute, judge, place, refuse)
+        let mut work = Some(work);
+        let given = self.run(&mut work, place, refuse);
+        if let Some((work, due)) = work.zip(self.due()).filter(|_| behind.run.is_some()) {
+            let rest = Rest::of(self);
+            let again = move |home: H| {
+                let job = Job::again(&rest.call(&home), work)?;
+                Some(Due::Work(Box::new(move || {
+                    job.move_here();
+                    drop(job.run(&rest.call(&home)));
+                })))
+            };
+            behind.timed.note(self.hash, due, Box::new(again));
+        }
+        given
     }
 
-    /// As [`run_async`](Self::run_async), with `spawn` to do what `background` does for [`run_behind`](Self::run_behind).
-    pub(crate) async fn run_behind_async<X: Share + Send + 'static, F, C, J, R>(
+    /// As [`run_async`](Self::run_async), with what does for tasks what it does for [`run_behind`](Self::run_behind).
+    pub(crate) async fn run_behind_async<X: Share + Send + 'static, H, F, C, J, R>(
         &self,
-        (home, spawn): (
-            impl Deref<Target = Home<K, V>> + Send + Sync + 'static,
-            Option<&(dyn Fn(Task) + Sync)>,
-        ),
-        compute: C,
-        judge: J,
+        behind: Behind<'_, H, dyn Fn(Task) + Sync>,
+        work: (C, J),
         refuse: Refuse<R>,
     ) -> Result<V, X>
     where
+        H: Deref<Target = Home<K, V>> + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Renewed<V>, X>> + Send + 'static,
         C: FnOnce(Option<Old<V>>) -> F + Send + 'static,
         J: FnOnce(&V) -> Outcome + Send + 'static,
@@ -121,20 +146,32 @@ where
     {
         let is_limited = refuse.0.is_some();
         let place = |mut job: Job<K, V, C, J>, served: Option<V>| {
-            let Some(spawn) = spawn.filter(|_| served.is_some() || is_limited) else {
+            let is_apart = served.is_some() || is_limited && self.is_limited(&job);
+            let Some(spawn) = behind.run.filter(|_| is_apart) else {
                 return Place::Here(job);
             };
-            let rest = Rest::new(home, self);
+            let (home, rest) = (behind.home.clone(), Rest::of(self));
             let (errand, reply) = Errand::new();
             let place = match served {
                 Some(value) => Place::Behind(value),
                 None => Place::Apart(errand, job.attend(false)),
             };
             spawn(Box::pin(async move {
-                reply.give(job.run_async(&rest.call()).await);
+                reply.give(job.run_async(&rest.call(&home)).await);
             }));
             place
         };
-        self.run_async(compute, judge, place, refuse).await
+        let mut work = Some(work);
+        let given = self.run_async(&mut work, place, refuse).await;
+        if let Some((work, due)) = work.zip(self.due()).filter(|_| behind.run.is_some()) {
+            let rest = Rest::of(self);
+            let again = move |home: H| {
+                let job = Job::again(&rest.call(&home), work)?;
+                let computing = async move { drop(job.run_async(&rest.call(&home)).await) };
+                Some(Due::Task(Box::pin(computing)))
+            };
+            behind.timed.note(self.hash, due, Box::new(again));
+        }
+        given
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use everwarm_core::error::Error;
 use everwarm_core::parts::Parts;
 use everwarm_core::policy::Policy;
-use everwarm_engine::{Bounds, Cause, Eviction, Listener, Ticker};
+use everwarm_engine::{Bounds, Bulkhead, Cause, Eviction, Listener, Ticker};
 
 use crate::behind::{Runners, Task, Work};
 use crate::cache::{Cache, Tagging, texts};
@@ -15,6 +15,7 @@ use crate::home::{Engine, Home, Weigher};
 use crate::judge::Judge;
 use crate::patience::Patience;
 use crate::testing::ManualClock;
+use crate::timed::Timed;
 
 /// Entries that a cache holds unless it is told otherwise.
 pub(crate) const MAX_ENTRIES: usize = 10_000;
@@ -34,6 +35,7 @@ pub struct Builder<K, V> {
     pub(crate) judge: Judge<V>,
     pub(crate) runners: Runners,
     pub(crate) patience: Patience,
+    pub(crate) computations: Option<usize>,
     clock: Option<ManualClock>,
 }
 
@@ -61,6 +63,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             judge: Judge::default(),
             runners: Runners::default(),
             patience: Patience::default(),
+            computations: None,
             clock: None,
         }
     }
@@ -195,6 +198,10 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
     /// A `Config` error that names the option and says what to write instead.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
         let policy = self.policy()?;
+        let patience = Patience {
+            bulkhead: self.computations.map(bulkhead).transpose()?,
+            ..self.patience
+        };
         let bounds = Bounds {
             max_bytes: self.max_bytes.map(bytes).transpose()?,
             eviction: self.eviction,
@@ -208,17 +215,13 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             Some(listener) => Engine::with_listener(bounds, ticker, listener),
             None => Engine::new(bounds, ticker),
         };
-        let home = Home::new(
-            self.name.into(),
-            policy,
-            engine,
-            (self.weigher, self.patience),
-        );
+        let home = Home::new(self.name.into(), policy, engine, (self.weigher, patience));
         Ok(Cache {
             home: Arc::new(home),
             tagging: self.tagging,
             judge: self.judge,
             runners: self.runners,
+            timed: Arc::new(Timed::new()),
         })
     }
 }
@@ -232,6 +235,17 @@ pub(crate) fn entries(max_entries: usize) -> Result<Bounds, Error> {
         )
     })?;
     Ok(Bounds::entries(max_entries))
+}
+
+/// What lets so many computations in at once.
+fn bulkhead(most: usize) -> Result<Arc<Bulkhead>, Error> {
+    let most = NonZeroUsize::new(most).ok_or_else(|| {
+        Error::config(
+            "max_computations=0 lets nothing be computed",
+            "write how many computations may run at once, or leave it out",
+        )
+    })?;
+    Ok(Bulkhead::new(most))
 }
 
 fn bytes(max_bytes: u64) -> Result<NonZeroU64, Error> {

@@ -14,7 +14,11 @@ use crate::builder::Builder;
 use crate::form::{Lent, Typed};
 use crate::home::{Home, looks_twice};
 use crate::judge::Judge;
+use crate::timed::Timed;
 use crate::using::Using;
+
+/// Where the entries of a typed cache live, for all of its handles.
+type Entries<K, V> = Arc<Home<Typed<K>, V>>;
 
 /// The tags that follow from a key.
 pub(crate) type Tagging<K> = Arc<dyn Fn(&K) -> Vec<Arc<str>> + Send + Sync>;
@@ -38,10 +42,11 @@ pub(crate) type Tagging<K> = Arc<dyn Fn(&K) -> Vec<Arc<str>> + Send + Sync>;
 /// # Ok::<(), everwarm::Error>(())
 /// ```
 pub struct Cache<K: Clone + Eq, V> {
-    pub(crate) home: Arc<Home<Typed<K>, V>>,
+    pub(crate) home: Entries<K, V>,
     pub(crate) tagging: Option<Tagging<K>>,
     pub(crate) judge: Judge<V>,
     pub(crate) runners: Runners,
+    pub(crate) timed: Arc<Timed<Entries<K, V>>>,
 }
 
 impl<K: Clone + Eq, V> Clone for Cache<K, V> {
@@ -51,6 +56,7 @@ impl<K: Clone + Eq, V> Clone for Cache<K, V> {
             tagging: self.tagging.clone(),
             judge: self.judge.clone(),
             runners: self.runners.clone(),
+            timed: Arc::clone(&self.timed),
         }
     }
 }

@@ -92,6 +92,35 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
         self
     }
 
+    /// How old a value is when it is computed anew, if it was read since it was computed: by what
+    /// [`background`](Self::background) or [`spawn`](Self::spawn) was given, whenever [`Cache::run_due`] is called or a thread of
+    /// [`Cache::refresh_in_thread`] sees to it. What is computed then is what the first call left that was given the value by
+    /// [`Using::in_background`](crate::Using::in_background), up to 1,000 keys at a time. A call that comes when the value is due has
+    /// it computed as with [`refresh_ahead`](Self::refresh_ahead), in whose place it stands.
+    ///
+    /// ```
+    /// use everwarm::{Cache, duration::{mins, secs}, testing::ManualClock};
+    ///
+    /// let clock = ManualClock::new();
+    /// let rates = Cache::builder("rates")
+    ///     .ttl(mins(10))
+    ///     .refresh_every(secs(30))
+    ///     .background(|work| work()) // On the thread that calls `run_due`.
+    ///     .clock(&clock)
+    ///     .build()?;
+    /// rates.set("EUR".to_owned(), 1);
+    /// let ask = || rates.using().in_background().get_or_compute("EUR", || 2);
+    /// assert_eq!(ask(), 1); // It is in use.
+    /// clock.advance(secs(30));
+    /// assert_eq!((rates.run_due(), rates.get("EUR")), (1, Some(2)));
+    /// clock.advance(secs(30));
+    /// assert_eq!(rates.run_due(), 0); // Nobody has asked for the second one.
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn refresh_every(self, age: Duration) -> Self {
+        self.refresh_ahead(RefreshAhead::Every(age))
+    }
+
     /// A value that is read lives on: a read has its ttl begin anew once no more than this fraction of it is left, up to the age
     /// that [`sliding_max_age`](Self::sliding_max_age) says. [`peek`](Cache::peek) and [`exists`](Cache::exists) are no such reads.
     ///
@@ -208,6 +237,22 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
         self
     }
 
+    /// How many computations run at once; as many as are asked for unless said otherwise. One beyond that waits, as a thread or as a
+    /// task, until another has ended; where there is an old value, that is served at once, and nothing is computed for
+    /// [`error_backoff`](Self::error_backoff). What is computed inside of a computation runs within that one's permit.
+    ///
+    /// ```
+    /// use everwarm::Cache;
+    ///
+    /// let reports = Cache::builder("reports").max_computations(2).build()?;
+    /// assert_eq!(reports.get_or_compute(&7, || "a report"), "a report");
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn max_computations(mut self, most: usize) -> Self {
+        self.computations = Some(most);
+        self
+    }
+
     /// What makes a future that is ready when a span is over, for the time limits of tasks: `tokio::time::sleep`.
     pub fn timer<F>(mut self, timer: impl Fn(Duration) -> F + Send + Sync + 'static) -> Self
     where
@@ -221,13 +266,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
     pub(crate) fn policy(&self) -> Result<Policy, Error> {
         let policy = self.parts.complete(self.policy)?;
         // Whatever counts beside a ttl counts beside those of the values.
-        let of_values = self
-            .judge
-            .ttl_of
-            .is_some()
-            .then_some(Duration::from_secs(1));
-        let ttl = policy.ttl.or(of_values);
-        Policy { ttl, ..policy }.validate()?;
+        match self.judge.ttl_of {
+            Some(_) => policy.with_any_ttl().validate()?,
+            None => policy.validate()?,
+        }
         let is_refreshed =
             policy.stale_while_revalidate.is_some() || policy.refresh_ahead.is_some();
         let is_limited = policy.soft_limit.is_some() || policy.hard_limit.is_some();
@@ -236,6 +278,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
             return Err(Error::config(
                 "nothing is ever computed in the background here",
                 "add stale_while_revalidate or refresh_ahead, or leave background and spawn out",
+            ));
+        }
+        if policy.refresh_every().is_some() && !runs_behind {
+            return Err(Error::config(
+                "refresh_every computes nothing here, for nothing runs computations apart from their callers",
+                "add background(...) for threads, or spawn(...) for tasks",
             ));
         }
         self.validate_patience(is_limited)?;
@@ -249,7 +297,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
     }
 
     fn validate_patience(&self, is_limited: bool) -> Result<(), Error> {
-        let Patience { wait, timer } = &self.patience;
+        let Patience { wait, timer, .. } = &self.patience;
         wait.map_or(Ok(()), |wait| {
             let limits = Limits {
                 wait,

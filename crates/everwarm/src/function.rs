@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::Future;
 use std::hash::BuildHasher;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::key::{self, Digest, Header, KeyRef, Limit, Writer};
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
-use everwarm_engine::{Seen, Stats, Ticker};
+use everwarm_engine::{Bulkhead, Seen, Stats, Ticker};
 use parking_lot::Mutex;
 
-use crate::behind::{Task, Work};
+use crate::behind::{Behind, Task, Work};
 use crate::builder::entries;
 use crate::cache::texts;
 use crate::call::{Call, here, unlimited};
@@ -22,6 +23,7 @@ use crate::form::{Canonical, Written};
 use crate::home::{Engine, Home, ONLY_SCOPE};
 use crate::patience::{Patience, Refuse, Timer};
 use crate::renewed::anew;
+use crate::timed::{PACE, Refreshing, Timed};
 
 /// What a decorated function returns: given to all who wait, from whatever thread, and kept for later callers.
 #[diagnostic::on_unimplemented(
@@ -52,6 +54,8 @@ pub struct Declaration {
     pub background: Option<fn(Work)>,
     /// The same, of an `async` function.
     pub spawn: Option<fn(Task)>,
+    /// How many computations run at once; None: as many as are asked for.
+    pub computations: Option<NonZeroUsize>,
     /// How long its calls wait for one another.
     pub wait: Option<Duration>,
     /// What measures time for those of an `async` function.
@@ -64,6 +68,7 @@ impl Declaration {
         Patience {
             wait: self.wait,
             timer,
+            bulkhead: self.computations.map(Bulkhead::new),
         }
     }
 }
@@ -72,11 +77,12 @@ impl Declaration {
 pub struct Function<R: Shared> {
     declared: Declaration,
     home: OnceLock<Home<Canonical, R>>,
+    timed: Timed<&'static Home<Canonical, R>>,
 }
 
 /// A call that memory did not answer.
 pub struct Missing<R: Shared> {
-    declared: &'static Declaration,
+    function: &'static Function<R>,
     home: &'static Home<Canonical, R>,
     /// None for arguments that are beyond what a key may be: they are computed every time.
     key: Option<(u64, Canonical)>,
@@ -93,6 +99,7 @@ impl<R: Shared> Function<R> {
         Self {
             declared,
             home: OnceLock::new(),
+            timed: Timed::new(),
         }
     }
 
@@ -122,13 +129,13 @@ impl<R: Shared> Function<R> {
         let mut writer = Writer::for_scope(ONLY_SCOPE);
         let key = match sealed(&mut writer, write) {
             Ok(key) => key,
-            Err(_) => return Err(Missing::unkeyed(&self.declared, home)),
+            Err(_) => return Err(Missing::unkeyed(self, home)),
         };
         let hash = home.seed.hash_one(key);
         match home.engine.hit(&home.scope, hash, &Written(key)) {
             Some(value) => Ok(value),
             None => Err(Missing {
-                declared: &self.declared,
+                function: self,
                 home,
                 key: Some((hash, Canonical(key.into()))),
                 refresh: false,
@@ -141,12 +148,12 @@ impl<R: Shared> Function<R> {
         let home = self.home();
         match self.keyed(write) {
             Ok(key) => Missing {
-                declared: &self.declared,
+                function: self,
                 home,
                 key: Some(key),
                 refresh: true,
             },
-            Err(_) => Missing::unkeyed(&self.declared, home),
+            Err(_) => Missing::unkeyed(self, home),
         }
     }
 
@@ -241,9 +248,9 @@ fn sealed<'a>(writer: &'a mut Writer, write: Writing<'_>) -> Result<KeyRef<'a>, 
 }
 
 impl<R: Shared> Missing<R> {
-    fn unkeyed(declared: &'static Declaration, home: &'static Home<Canonical, R>) -> Self {
+    fn unkeyed(function: &'static Function<R>, home: &'static Home<Canonical, R>) -> Self {
         Self {
-            declared,
+            function,
             home,
             key: None,
             refresh: false,
@@ -263,7 +270,7 @@ impl<R: Shared> Missing<R> {
         let Some(call) = self.call(tags) else {
             return compute();
         };
-        let Ok(value) = call.run(|_| anew(compute()), judge, here, unlimited());
+        let Ok(value) = call.run_here(|_| anew(compute()), judge);
         value
     }
 
@@ -280,8 +287,8 @@ impl<R: Shared> Missing<R> {
         let Some(call) = self.call(tags) else {
             return compute().await;
         };
-        let compute = async |_| anew(compute().await);
-        let Ok(value) = call.run_async(compute, judge, here, unlimited()).await;
+        let mut work = Some((async |_| anew(compute().await), judge));
+        let Ok(value) = call.run_async(&mut work, here, unlimited()).await;
         value
     }
 
@@ -300,9 +307,14 @@ impl<R: Shared> Missing<R> {
         let Some(call) = self.call(tags) else {
             return compute();
         };
-        let run = self.declared.background.as_ref();
-        let behind = (self.home, run.map(|run| run as &dyn Fn(Work)));
-        let Ok(value) = call.run_behind(behind, |_| anew(compute()), judge, refusing(refuse));
+        let run = self.function.declared.background.as_ref();
+        let behind = Behind {
+            home: self.home,
+            run: run.map(|run| run as &dyn Fn(Work)),
+            timed: &self.function.timed,
+        };
+        let work = (|_: Option<_>| anew(compute()), judge);
+        let Ok(value) = call.run_behind(behind, work, refusing(refuse));
         value
     }
 
@@ -320,17 +332,19 @@ impl<R: Shared> Missing<R> {
         let Some(call) = self.call(tags) else {
             return compute().await;
         };
-        let spawn = self.declared.spawn.as_ref();
-        let behind = (
-            self.home,
-            spawn.map(|spawn| spawn as &(dyn Fn(Task) + Sync)),
-        );
-        let compute = |_| {
+        let spawn = self.function.declared.spawn.as_ref();
+        let behind = Behind {
+            home: self.home,
+            run: spawn.map(|spawn| spawn as &(dyn Fn(Task) + Sync)),
+            timed: &self.function.timed,
+        };
+        let compute = |_: Option<_>| {
             let computing = compute();
             async { anew(computing.await) }
         };
+        let refuse = refusing(refuse);
         let Ok(value) = call
-            .run_behind_async(behind, compute, judge, refusing(refuse))
+            .run_behind_async(behind, (compute, judge), refuse)
             .await;
         value
     }
@@ -361,19 +375,36 @@ fn refusing<R>(
 }
 
 /// The decorated functions of the process that were called.
-static FUNCTIONS: Mutex<Vec<&'static (dyn Tagged + Sync)>> = Mutex::new(Vec::new());
+static FUNCTIONS: Mutex<Vec<&'static (dyn Enrolled + Sync)>> = Mutex::new(Vec::new());
 
-/// A function whose entries have tags.
-trait Tagged {
+/// A decorated function, whatever it returns.
+trait Enrolled {
+    /// Makes every entry with one of these tags gone.
     fn invalidate_tags(&self, tags: &[Arc<str>]);
+
+    /// Has what is due computed anew; how much that was, and after how long to look again.
+    fn run_due(&'static self) -> (usize, Duration);
 }
 
-impl<R: Shared> Tagged for Function<R> {
+impl<R: Shared> Enrolled for Function<R> {
     fn invalidate_tags(&self, tags: &[Arc<str>]) {
         if let Some(home) = self.home.get() {
             home.engine.invalidate_tags(tags);
         }
     }
+
+    fn run_due(&'static self) -> (usize, Duration) {
+        let (home, now) = (self.home(), self.home().now());
+        let (background, spawn) = (&self.declared.background, &self.declared.spawn);
+        let background = background.as_ref().map(|run| run as &dyn Fn(Work));
+        let spawn = spawn.as_ref().map(|run| run as &dyn Fn(Task));
+        let begun = self.timed.run_due(&home, now, (background, spawn));
+        (begun, self.timed.wait(now))
+    }
+}
+
+fn enrolled() -> Vec<&'static (dyn Enrolled + Sync)> {
+    FUNCTIONS.lock().clone()
 }
 
 /// Makes every entry with one of these tags gone, of whatever decorated function of the process.
@@ -390,8 +421,57 @@ impl<R: Shared> Tagged for Function<R> {
 /// ```
 pub fn invalidate_tags<T: Into<Arc<str>>>(tags: impl IntoIterator<Item = T>) {
     let tags = texts(tags);
-    let functions = FUNCTIONS.lock().clone();
+    let functions = enrolled();
     functions
         .iter()
         .for_each(|function| function.invalidate_tags(&tags));
+}
+
+/// Has computed anew what is due of all decorated functions of the process with `refresh_every`; how many computations that were. They are
+/// run by what each function's `background` or `spawn` says, so it is called in the runtime that the latter needs.
+///
+/// ```
+/// use everwarm::{duration::secs, testing::ManualClock};
+///
+/// #[everwarm::cached(ttl = "10m", refresh_every = "30s", background = |work| work())]
+/// fn rates() -> Vec<f64> { vec![1.1] }
+///
+/// let clock = ManualClock::new();
+/// let _held = clock.hold_functions();
+/// rates();
+/// rates(); // It is in use.
+/// clock.advance(secs(30));
+/// assert_eq!((everwarm::run_due(), everwarm::run_due()), (1, 0));
+/// assert_eq!(rates::stats().computations, 2);
+/// ```
+pub fn run_due() -> usize {
+    enrolled().iter().map(|function| function.run_due().0).sum()
+}
+
+/// A thread that calls [`run_due`] whenever something is due, or a second later, until what is returned is dropped.
+///
+/// ```
+/// use std::{thread, time::Duration};
+///
+/// #[everwarm::cached(ttl = "10m", refresh_every = "20ms", background = |work| work())]
+/// fn rates() -> Vec<f64> { vec![1.1] }
+///
+/// rates();
+/// rates(); // It is in use.
+/// let _refreshing = everwarm::refresh_in_thread();
+/// while rates::stats().computations < 2 {
+///     thread::sleep(Duration::from_millis(1));
+/// }
+/// ```
+///
+/// # Panics
+/// If there is no room for a thread.
+pub fn refresh_in_thread() -> Refreshing {
+    Refreshing::new(|| {
+        enrolled()
+            .iter()
+            .map(|function| function.run_due().1)
+            .min()
+            .or(Some(PACE))
+    })
 }

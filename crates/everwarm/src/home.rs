@@ -7,7 +7,7 @@ use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::{Attempt, Outcome, Settlement, settle};
-use everwarm_engine::{Chance, Key, Lead, Negative, Put, Scope, Settle};
+use everwarm_engine::{Chance, Key, Negative, Put, Scope, Settle};
 
 use crate::patience::Patience;
 use crate::share::Failure;
@@ -70,7 +70,8 @@ impl<K: Key, V: Clone> Home<K, V> {
     pub(crate) fn lifetime(&self, policy: &Policy, outcome: Outcome) -> Option<Lifetime> {
         let (now, chance) = (self.now(), &self.chance);
         match settle(outcome, &Attempt::first(now), policy, now, chance) {
-            Settlement::Store(lifetime) | Settlement::StoreNegative(lifetime) => Some(lifetime),
+            Settlement::Store(lifetime) => Some(in_use(policy, lifetime)),
+            Settlement::StoreNegative(lifetime) => Some(lifetime),
             _ => None,
         }
     }
@@ -98,6 +99,14 @@ impl<K: Key, V: Clone> Home<K, V> {
     }
 }
 
+/// A life whose first read is noticed, if time has what is in use computed anew.
+const fn in_use(policy: &Policy, lifetime: Lifetime) -> Lifetime {
+    match policy.refresh_every() {
+        Some(_) => lifetime.unread(),
+        None => lifetime,
+    }
+}
+
 /// Whether an entry may be served, or stand for an error, when it is no plain hit any more.
 pub(crate) const fn has_windows(policy: &Policy) -> bool {
     let Policy {
@@ -122,20 +131,19 @@ pub(crate) struct Worth {
 }
 
 impl Worth {
-    /// What the outcome of a computation that began at `began` is worth; None if it is not to be kept.
+    /// What the outcome of a computation that began at `began`, after so many failures in a row, is worth; None if it is not to be kept.
     pub(crate) fn of<K: Key, V: Clone>(
         outcome: Outcome,
-        lead: &Lead<K, V, Failure>,
+        negatives: u32,
         (home, policy, began): (&Home<K, V>, &Policy, Instant),
     ) -> Option<Self> {
-        let negatives = lead.negatives();
         let attempt = Attempt {
             negatives,
             ..Attempt::first(began)
         };
         match settle(outcome, &attempt, policy, home.now(), &home.chance) {
             Settlement::Store(lifetime) => Some(Self {
-                lifetime,
+                lifetime: in_use(policy, lifetime),
                 negative: None,
             }),
             // An error that a function returned is a value here: a hit may give it.

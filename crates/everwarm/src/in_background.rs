@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use everwarm_core::error::Error;
 
-use crate::behind::{Task, Work};
+use crate::behind::{Behind, Task, Work};
 use crate::call::unlimited;
 use crate::patience::Refuse;
 use crate::renewed::{Old, Renewed, anew, shared};
@@ -132,12 +132,14 @@ where
             Err((hash, key)) => {
                 let (cache, judge) = (self.0.cache, self.0.judge());
                 let background = cache.runners.background.as_deref();
-                let behind = (
-                    Arc::clone(&cache.home),
-                    background.map(|run| run as &dyn Fn(Work)),
-                );
+                let behind = Behind {
+                    home: Arc::clone(&cache.home),
+                    run: background.map(|run| run as &dyn Fn(Work)),
+                    timed: &cache.timed,
+                };
+                let judge = move |value: &V| judge.outcome(value);
                 let call = self.0.call(hash, &key);
-                call.run_behind(behind, compute, move |value| judge.outcome(value), refuse)
+                call.run_behind(behind, (compute, judge), refuse)
             }
         }
     }
@@ -172,13 +174,15 @@ where
             Err((hash, key)) => {
                 let (cache, judge) = (self.0.cache, self.0.judge());
                 let spawn = cache.runners.spawn.as_deref();
-                let behind = (
-                    Arc::clone(&cache.home),
-                    spawn.map(|spawn| spawn as &(dyn Fn(Task) + Sync)),
-                );
-                let call = self.0.call(hash, &key);
+                let behind = Behind {
+                    home: Arc::clone(&cache.home),
+                    run: spawn.map(|spawn| spawn as &(dyn Fn(Task) + Sync)),
+                    timed: &cache.timed,
+                };
                 let judge = move |value: &V| judge.outcome(value);
-                call.run_behind_async(behind, compute, judge, refuse).await
+                let call = self.0.call(hash, &key);
+                call.run_behind_async(behind, (compute, judge), refuse)
+                    .await
             }
         }
     }

@@ -26,9 +26,11 @@
 //! ```
 //!
 //! Both work in threads and in tasks of any runtime, together: everyone who asks for a missing value waits for the one
-//! computation of it. None of it starts a thread or a runtime.
+//! computation of it. None of it starts a thread or a runtime, but for the thread that [`refresh_in_thread`] is asked for.
 #![forbid(unsafe_code)]
 
+mod admission;
+mod alone;
 mod behind;
 mod builder;
 mod cache;
@@ -42,6 +44,7 @@ mod function;
 mod home;
 mod in_background;
 mod in_time;
+mod job;
 mod judge;
 pub mod key;
 mod objects;
@@ -49,6 +52,7 @@ mod patience;
 mod renewed;
 mod share;
 pub mod testing;
+mod timed;
 mod using;
 mod verdict;
 
@@ -92,6 +96,7 @@ pub use everwarm_macros::ToKey;
 /// | `stale_if_error = "1d"` | how long after its ttl a value is served in place of an `Err` |
 /// | `error_backoff = "10s"` | after that, how long before the next attempt |
 /// | `refresh_ahead = 0.8` | after which fraction of its ttl a value is computed anew; `"xfetch"`: at random |
+/// | `refresh_every = "30s"` | how old a value in use is when [`run_due`] or [`refresh_in_thread`] has it computed anew |
 /// | `sliding = 0.5` | a read has the ttl begin anew once no more than this fraction of it is left |
 /// | `sliding_max_age = "30d"` | the age at which it ends all the same |
 /// | `negative_ttl = "10s"` | how long a None, or `Ok(None)`, is kept |
@@ -100,9 +105,10 @@ pub use everwarm_macros::ToKey;
 /// | `background = run` | what runs a computation behind a value that is served, an `fn(`[`Work`]`)` |
 /// | `spawn = run` | the same for an `async` function, an `fn(`[`Task`]`)` |
 /// | `hard_timeout = "2s"` | how long a call takes at most: then it is given the old value, or an `Err` |
-/// | `soft_timeout = "200ms"` | how long it takes while there is an old value |
+/// | `soft_timeout = "200ms"` | how long it takes while there is an old value, which it is given then |
 /// | `wait_timeout = "30s"` | how long it waits for what another call computes, before it computes itself |
 /// | `timer = sleep` | what measures that for an `async` function, an `fn(Duration)` that gives a future |
+/// | `max_computations = 8` | how many computations run at once; as many as are asked for unless said otherwise |
 /// | `max_entries = 1000` | how many entries there may be; 10,000 unless said otherwise |
 /// | `tags = ["user:{id}"]` | names to invalidate entries by, with [`invalidate_tags`] |
 /// | `key = "{user.id}"` | what tells calls apart; all arguments unless said otherwise |
@@ -164,11 +170,12 @@ pub use everwarm_macros::ToKey;
 /// An argument larger than 16 MiB once encoded, or nested deeper than 128 levels, is part of no key: such a call computes
 /// every time, and is counted as an error and a bypass.
 pub use everwarm_macros::cached;
-pub use function::{Shared, invalidate_tags};
+pub use function::{Shared, invalidate_tags, refresh_in_thread, run_due};
 pub use in_background::InBackground;
 pub use in_time::InTime;
 pub use key::ToKey;
 pub use renewed::{Old, Renewed};
+pub use timed::Refreshing;
 pub use using::Using;
 pub use verdict::Nothing;
 
@@ -178,7 +185,7 @@ pub mod expansion {
     pub use crate::behind::Task;
     pub use crate::function::{Declaration, Function, Missing};
     pub use crate::key::{Limit, Writer};
-    pub use crate::verdict::{Failing, Plain, Refused, Verdict};
+    pub use crate::verdict::{Ended, Failing, Plain, Refused, Unrefused, Verdict};
     pub use everwarm_core::policy::{Negative, Policy, RefreshAhead, Sliding};
     pub use everwarm_core::settle::Outcome;
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::limits::End;
 use everwarm_core::policy::Policy;
-use everwarm_engine::Parker;
+use everwarm_engine::{Bulkhead, Parker};
 
 use crate::behind::Task;
 
@@ -22,6 +22,8 @@ pub(crate) struct Patience {
     pub(crate) wait: Option<Duration>,
     /// What measures time for tasks; without it they wait as long as it takes.
     pub(crate) timer: Option<Timer>,
+    /// What lets computations in; None: all of them.
+    pub(crate) bulkhead: Option<Arc<Bulkhead>>,
 }
 
 /// What makes a caller's outcome of an error of the cache; None for calls that are under no limit of time.

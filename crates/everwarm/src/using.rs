@@ -182,8 +182,9 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
             Ok(value) => Ok(value),
             Err((hash, key)) => {
                 let judge = self.judge();
+                let judge = |value: &V| judge.outcome(value);
                 let call = self.call(hash, &key);
-                call.run(compute, |value| judge.outcome(value), here, unlimited())
+                call.run_here(compute, judge)
             }
         }
     }
@@ -204,7 +205,8 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
                 let judge = self.judge();
                 let judge = |value: &V| judge.outcome(value);
                 let call = self.call(hash, &key);
-                call.run_async(compute, judge, here, unlimited()).await
+                let mut work = Some((compute, judge));
+                call.run_async(&mut work, here, unlimited()).await
             }
         }
     }

@@ -3,6 +3,7 @@
 //! The attribute sees a return type as it is written, which may be an alias. So it has the compiler choose: a method of
 //! the type itself goes before a method of a trait, and only a `Result`, under whatever name, has one of its own.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use everwarm_core::error::Error;
@@ -109,6 +110,47 @@ pub trait Failing {
 impl<T, E> Failing for Result<T, E> {
     fn is_error(&self) -> bool {
         self.is_err()
+    }
+}
+
+/// A computation under a soft limit alone that ended without a value, when its old one had become invalid.
+#[derive(Debug)]
+pub struct Ended<R> {
+    error: Error,
+    of: PhantomData<fn() -> R>,
+}
+
+impl<R> Ended<R> {
+    /// Which ended so.
+    #[must_use]
+    pub const fn of(error: Error) -> Self {
+        let of = PhantomData;
+        Self { error, of }
+    }
+}
+
+impl<T, E: From<Error>> Ended<Result<T, E>> {
+    /// What is returned in place of a value.
+    ///
+    /// # Errors
+    /// Always: that it ended so.
+    pub fn refused(self) -> Result<T, E> {
+        Err(self.error.into())
+    }
+}
+
+/// A value of a type that cannot say so.
+pub trait Unrefused<R> {
+    /// What would be returned in place of a value.
+    ///
+    /// # Panics
+    /// Always, as its caller does where the function itself panics.
+    fn refused(self) -> R;
+}
+
+impl<R> Unrefused<R> for Ended<R> {
+    fn refused(self) -> R {
+        panic!("{}", self.error)
     }
 }
 

@@ -287,7 +287,7 @@ fn who_has_waited_too_long_for_another_computes_itself() {
 
 #[test]
 fn a_circle_through_another_thread_is_found() {
-    for world in World::both(soft) {
+    for world in World::both(long) {
         let (cache, is_async) = (world.cache.clone(), world.is_async);
         let inner = cache.clone();
         let within = move || Ok::<_, Failure>(inner.get_or_compute(&1, || 5));
@@ -433,4 +433,97 @@ fn a_call_of_a_function_that_has_waited_too_long_computes_itself() {
         answer.send(1).unwrap();
         assert_eq!((first.join().unwrap(), call()), (1, 2));
     }
+}
+
+/// What the plain functions below give next, where it is not 1.
+static PLAIN: Mutex<Vec<Receiver<u32>>> = Mutex::new(Vec::new());
+
+fn plain() -> u32 {
+    let source = PLAIN.lock().unwrap().pop();
+    source.map_or(1, |source| source.recv().unwrap())
+}
+
+#[test]
+fn a_function_that_cannot_fail_has_a_soft_limit_that_serves_the_old_value() {
+    #[rustfmt::skip]
+    #[cached(
+        ttl = "60s", stale_if_error = "1h", soft_timeout = "1ms",
+        background = |work| { thread::spawn(work); }
+    )]
+    fn slow(_page: u8) -> u32 {
+        plain()
+    }
+    #[rustfmt::skip]
+    #[cached(
+        ttl = "60s", stale_if_error = "1h", soft_timeout = "1ms", timer = |_| ready(()),
+        spawn = |task| { thread::spawn(|| pollster::block_on(task)); }
+    )]
+    async fn slow_async(_page: u8) -> u32 {
+        plain()
+    }
+    type World = (fn() -> u32, fn() -> u32, fn() -> u64);
+    let worlds: [World; 2] = [
+        (
+            || slow(7),
+            || slow::peek(7).map_or(0, |seen| seen.value),
+            || slow::stats().stale,
+        ),
+        (
+            || pollster::block_on(slow_async(7)),
+            || slow_async::peek(7).map_or(0, |seen| seen.value),
+            || slow_async::stats().stale,
+        ),
+    ];
+    let clock = ManualClock::new();
+    let _held = clock.hold_functions();
+    for (call, peek, stale) in worlds {
+        assert_eq!(call(), 1, "without an old value there is no limit");
+        clock.advance(secs(60));
+        let (answer, source) = channel();
+        PLAIN.lock().unwrap().push(source);
+        assert_eq!((call(), stale()), (1, 1));
+        answer.send(2).unwrap();
+        while peek() != 2 {
+            thread::yield_now();
+        }
+        assert_eq!(call(), 2);
+    }
+}
+
+#[test]
+fn an_old_value_stands_for_a_computation_that_is_dropped() {
+    #[cached(ttl = "60s", stale_if_error = "1h", soft_timeout = "1h", background = drop)]
+    fn dropped(page: u8) -> u8 {
+        page
+    }
+    #[rustfmt::skip]
+    #[cached(
+        ttl = "60s", stale_if_error = "1h", soft_timeout = "1h",
+        background = |work| { overtaken::clear(); drop(work) }
+    )]
+    fn overtaken(page: u8) -> u8 {
+        page
+    }
+    #[rustfmt::skip]
+    #[cached(
+        ttl = "60s", stale_if_error = "1h", soft_timeout = "1h",
+        background = |work| { failing::clear(); drop(work) }
+    )]
+    fn failing(_page: u8) -> Given {
+        Ok(1)
+    }
+    dropped::prime(9, 7);
+    dropped::mark_stale(7);
+    assert_eq!((dropped(7), dropped::stats().stale), (9, 1));
+    failing::prime(Ok(9), 7);
+    failing::mark_stale(7);
+    assert_eq!(failing(7), ENDED);
+    overtaken::prime(9, 7);
+    overtaken::mark_stale(7);
+    let panicked = std::panic::catch_unwind(|| overtaken(7)).unwrap_err();
+    let message = panicked.downcast_ref::<String>().unwrap();
+    assert!(
+        message.contains("overtaken ended without a value\nhint: "),
+        "{message}"
+    );
 }

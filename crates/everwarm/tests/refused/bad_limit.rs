@@ -49,4 +49,9 @@ fn of_another_error(sku: u64) -> Result<u64, String> {
     Ok(sku)
 }
 
+#[everwarm::cached(max_computations = 0)]
+fn uncomputed(sku: u64) -> u64 {
+    sku
+}
+
 fn main() {}

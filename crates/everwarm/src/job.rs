@@ -1,0 +1,227 @@
+//! A computation that is due: the right to it, where it is done, and what becomes of what it gives.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use everwarm_core::clock::Instant;
+use everwarm_core::policy::Policy;
+use everwarm_core::settle::Outcome;
+use everwarm_engine::{Caller, Key, Lead, Settle, Ticket};
+
+use crate::admission::Admission;
+use crate::call::Call;
+use crate::chain;
+use crate::home::Worth;
+use crate::patience::park_within;
+use crate::renewed::{Old, Renewed};
+use crate::share::{Failure, Share};
+
+/// The right to compute, and since when it is held.
+pub(crate) struct Leading<K: Key, V: Clone> {
+    lead: Lead<K, V, Failure>,
+    began: Instant,
+    /// Whether its call is counted as one that was given the old value, where that may happen before the end.
+    counted: Option<Arc<AtomicBool>>,
+}
+
+impl<K: Key, V: Clone> Leading<K, V> {
+    pub(crate) fn new(call: &Call<'_, K, V>, lead: Lead<K, V, Failure>) -> Self {
+        Self {
+            lead,
+            began: call.home.now(),
+            counted: None,
+        }
+    }
+
+    /// The value that was there before, while it is kept.
+    fn old(&self) -> Option<Old<V>> {
+        self.lead.old().map(Old::of)
+    }
+
+    /// Ends the computation with an error, for which the old value stands where the policy says so.
+    fn fall_back(mut self, failure: Failure, policy: &Policy) -> Option<V> {
+        let counted = self.counted.as_ref();
+        if counted.is_some_and(|counted| counted.swap(true, Ordering::Relaxed)) {
+            self.lead.leave_behind();
+        }
+        let old = self.lead.fall_back(failure, policy, true);
+        old.map(|old| old.value)
+    }
+}
+
+/// A computation that is due, with all that it takes.
+pub(crate) struct Job<K: Key, V: Clone, C, J> {
+    leading: Leading<K, V>,
+    compute: C,
+    judge: J,
+}
+
+/// A caller's attendance of a computation that runs elsewhere: its place among those who wait, and whether it is counted as one that
+/// was given the old value.
+pub(crate) struct Attendance<K: Key, V: Clone> {
+    pub(crate) counted: Arc<AtomicBool>,
+    _waits: Option<Ticket<K, V, Failure>>,
+}
+
+impl<K: Key, V: Clone> Call<'_, K, V> {
+    /// Ends a computation with what it gave; `judge` says what that is worth. What is returned is the old value where that
+    /// stands for an error.
+    fn conclude<X: Share>(
+        &self,
+        leading: Leading<K, V>,
+        given: Result<Renewed<V>, X>,
+        judge: impl FnOnce(&V) -> Outcome,
+    ) -> Result<V, X> {
+        let (value, tags) = match given {
+            Ok(renewed) => renewed.into_parts(),
+            Err(error) => {
+                let old = leading.fall_back(error.share(), &self.policy);
+                return old.ok_or(error);
+            }
+        };
+        let outcome = judge(&value);
+        let Leading { lead, began, .. } = &leading;
+        let worth = Worth::of(outcome, lead.negatives(), (self.home, &self.policy, *began));
+        let has_failed = matches!(outcome, Outcome::Failed { .. });
+        if worth.is_none() && has_failed && lead.fallback().is_some() {
+            // Who waits is not told of the error: if the old value goes at this moment, they begin anew.
+            let old = leading.fall_back(Arc::new(()), &self.policy);
+            return Ok(old.unwrap_or(value));
+        }
+        if worth.is_none() && !has_failed {
+            self.home.scope.count_refused();
+        }
+        let settle = self.kept(worth, (&value, &tags));
+        leading.lead.settle(value.clone(), settle);
+        Ok(value)
+    }
+
+    /// How a value of this worth is kept.
+    pub(crate) fn kept<'a>(
+        &self,
+        worth: Option<Worth>,
+        (value, tags): (&V, &'a [Arc<str>]),
+    ) -> Settle<'a> {
+        Settle {
+            weight: self.home.weigh(self.key, value),
+            tags,
+            store: worth.is_some(),
+            ..worth.map(Worth::settle).unwrap_or_default()
+        }
+    }
+}
+
+/// What a computation gives that nobody else is given.
+fn alone<V, X>(given: Result<Renewed<V>, X>) -> Result<V, X> {
+    given.map(|renewed| renewed.into_parts().0)
+}
+
+impl<K: Key, V: Clone, C, J> Job<K, V, C, J> {
+    /// Whether there is an old value to serve in place of what it gives.
+    pub(crate) fn has_old(&self) -> bool {
+        self.leading.lead.fallback().is_some()
+    }
+}
+
+impl<K: Key, V: Clone, C, J: FnOnce(&V) -> Outcome> Job<K, V, C, J> {
+    pub(crate) fn new(leading: Leading<K, V>, work: &mut Option<(C, J)>) -> Self {
+        let (compute, judge) = work.take().expect("a call computes once");
+        Self {
+            leading,
+            compute,
+            judge,
+        }
+    }
+
+    /// The work of an earlier call, if what that found is as old as time has it computed anew, and nobody computes it.
+    pub(crate) fn again(call: &Call<'_, K, V>, work: (C, J)) -> Option<Self> {
+        if call.due().is_some() || call.age().is_none() {
+            return None;
+        }
+        let ask = call.asked(&[], false, true);
+        let lead = call.home.engine.lead_behind(ask)?;
+        Some(Self::new(Leading::new(call, lead), &mut Some(work)))
+    }
+
+    /// The caller waits for the computation, which goes on elsewhere.
+    pub(crate) fn attend(&mut self, blocks_thread: bool) -> Attendance<K, V> {
+        let lead = &self.leading.lead;
+        // Until it goes on, no thread hosts it.
+        lead.move_to(chain::NOWHERE);
+        let waits = lead.follow(&Caller {
+            thread: chain::thread(),
+            chain: &chain::leads(),
+            blocks_thread,
+        });
+        let counted = self.leading.counted.get_or_insert_default();
+        Attendance {
+            counted: Arc::clone(counted),
+            _waits: waits,
+        }
+    }
+
+    /// The computation goes on on this thread.
+    pub(crate) fn move_here(&self) {
+        self.leading.lead.move_to(chain::thread());
+    }
+
+    /// Has the old value stand for a computation that is not let in.
+    ///
+    /// # Errors
+    /// What computes, if the old value is gone at this moment.
+    fn give_way(self, call: &Call<'_, K, V>) -> Result<V, C> {
+        let old = self.leading.fall_back(Arc::new(()), &call.policy);
+        old.ok_or(self.compute)
+    }
+
+    /// Computes on this thread.
+    pub(crate) fn run<X: Share>(self, call: &Call<'_, K, V>) -> Result<V, X>
+    where
+        C: FnOnce(Option<Old<V>>) -> Result<Renewed<V>, X>,
+    {
+        let (id, bulkhead) = (self.leading.lead.id(), &call.home.patience.bulkhead);
+        let permit = match Admission::enter(bulkhead.as_ref(), id, true) {
+            Err(_) if self.has_old() => {
+                return self.give_way(call).or_else(|compute| alone(compute(None)));
+            }
+            Err(mut admission) => park_within(|task| admission.poll(task), None).flatten(),
+            Ok(permit) => permit,
+        };
+        let old = self.leading.old();
+        let given = chain::within(id, || (self.compute)(old));
+        drop(permit);
+        call.conclude(self.leading, given, self.judge)
+    }
+
+    /// Computes in this task.
+    pub(crate) async fn run_async<X: Share, F>(self, call: &Call<'_, K, V>) -> Result<V, X>
+    where
+        F: Future<Output = Result<Renewed<V>, X>>,
+        C: FnOnce(Option<Old<V>>) -> F,
+    {
+        let (id, bulkhead) = (self.leading.lead.id(), &call.home.patience.bulkhead);
+        let permit = match Admission::enter(bulkhead.as_ref(), id, false) {
+            Err(_) if self.has_old() => {
+                return match self.give_way(call) {
+                    Ok(old) => Ok(old),
+                    Err(compute) => alone(compute(None).await),
+                };
+            }
+            Err(mut admission) => poll_fn(|task| admission.poll(task)).await,
+            Ok(permit) => permit,
+        };
+        // The parts are bound before the future is pinned: a cancelled call ends its computation before it hands over.
+        let Self {
+            leading,
+            compute,
+            judge,
+        } = self;
+        let old = leading.old();
+        let mut computing = pin!(chain::within(id, || compute(old)));
+        let given = poll_fn(|task| chain::within(id, || computing.as_mut().poll(task))).await;
+        drop(permit);
+        call.conclude(leading, given, judge)
+    }
+}
