@@ -45,6 +45,7 @@ from everwarm._lru import lru_cache
 from everwarm._policy import Policy
 from everwarm._result import Result, Stats, TierStats, WhatIf
 from everwarm._store import Store
+from everwarm._tier import Tier
 
 __all__ = [
     "BackgroundStats",
@@ -75,6 +76,7 @@ __all__ = [
     "UnknownOption",
     "Unsupported",
     "ValueRefused",
+    "Tier",
     "TierStats",
     "WhatIf",
     "background_stats",

@@ -37,6 +37,7 @@ from everwarm._result import Stats as Stats
 from everwarm._result import TierStats as TierStats
 from everwarm._result import WhatIf as WhatIf
 from everwarm._store import Store as Store
+from everwarm._tier import Tier as Tier
 
 __all__ = [
     "BackgroundStats",
@@ -67,6 +68,7 @@ __all__ = [
     "UnknownOption",
     "Unsupported",
     "ValueRefused",
+    "Tier",
     "TierStats",
     "WhatIf",
     "background_stats",

@@ -45,7 +45,7 @@ class Batch:
     __class_getitem__ = classmethod(type(list[int]))
 
     def __call__(self, /, *args, **kwargs):
-        return self._value(ORDINARY, args, kwargs)
+        return self._driven(answer, ORDINARY, args, kwargs)
 
     def _value(self, plan, args, kwargs):
         return self._driven(answer, plan, args, kwargs)

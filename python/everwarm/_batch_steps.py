@@ -6,10 +6,8 @@ settles that, and only then waits: so no two batches wait for each other.
 
 from __future__ import annotations
 
-import time
-
-from everwarm import _native
-from everwarm._drive import ORDINARY, _chain, _hosts, _pause, _running_loop, arrival
+from everwarm import _bell, _native
+from everwarm._drive import ORDINARY, _chain, _hosts, _running_loop, arrival
 from everwarm._result import result
 
 
@@ -27,19 +25,31 @@ class Compute:
     adone = done
 
 
-class Nap:
-    """Stores want to be asked again after some seconds."""
+class Ring:
+    """What is woken once stores have answered."""
 
-    __slots__ = ("seconds",)
-
-    def __init__(self, seconds):
-        self.seconds = seconds
+    __slots__ = ()
 
     def done(self):
-        time.sleep(self.seconds)
+        return _native.Ring()
+
+    async def adone(self):
+        return _bell.ring()
+
+
+class Rest:
+    """Stores are waited for, until they call a ring or for some seconds."""
+
+    __slots__ = ("ring", "seconds")
+
+    def __init__(self, ring, seconds):
+        self.ring, self.seconds = ring, seconds
+
+    def done(self):
+        self.ring.rest(self.seconds)
 
     def adone(self):
-        return _pause(self.seconds)
+        return _bell.rest(self.ring, self.seconds)
 
 
 class Wait:
@@ -114,7 +124,8 @@ def alone(function, call):
 
 def answer(batch, call, plan=ORDINARY):
     """What a call of a batch gives."""
-    looked = _looked(batch, call, plan is ORDINARY)
+    place = (call.stands(), call.place)
+    looked = _native.look(batch._one, place, call.args, call.kwargs, plan is ORDINARY)
     if looked is None:
         # The function itself says best what does not fit.
         return (yield Compute(batch.__wrapped__, call.args, call.kwargs))
@@ -129,7 +140,8 @@ def answer(batch, call, plan=ORDINARY):
 
 def results(batch, call, plan=ORDINARY):
     """The same, each as a ``Result``."""
-    looked = _looked(batch, call, False)
+    place = (call.stands(), call.place)
+    looked = _native.look(batch._one, place, call.args, call.kwargs, False)
     if looked is None:
         return (yield Compute(batch.__wrapped__, call.args, call.kwargs))
     one = batch._one
@@ -142,33 +154,43 @@ def results(batch, call, plan=ORDINARY):
     return found if call.kind in (list, tuple) else dict(zip(call.ids, found, strict=True))
 
 
-def _looked(batch, call, reads):
-    return _native.look(batch._one, (call.stands(), call.place), call.args, call.kwargs, reads)
-
-
 class _Part:
     """The part of a batch that is one entry: its turn, and the places of its id."""
 
-    __slots__ = ("args", "is_done", "kwargs", "places", "turn", "value")
+    __slots__ = ("args", "is_done", "kwargs", "lead", "places", "turn", "value")
 
     def __init__(self, places, args, kwargs, turn=None):
         self.places, self.args, self.kwargs, self.turn = places, args, kwargs, turn
-        self.value = None
+        self.lead = self.value = None
         self.is_done = False
+        if turn is not None:
+            self.stay()
 
     def begin(self, one, plan, again=False, blocks=False):
         self.turn = _native.begin(one, self.args, self.kwargs, plan, again, blocks)
+        self.stay()
+
+    def stay(self):
+        """Says where it leads, while its stores are asked."""
+        self.lead = self.turn.led
+        if self.lead is not None:
+            _hosts[self.lead] = _running_loop()
+
+    def leave(self):
+        _hosts.pop(self.lead, None)  # a fork may have emptied it
 
     def computes(self):
         return not self.is_done and (self.turn.lead is not None or self.turn.past)
 
     def finish(self, value):
         self.value, self.is_done = value, True
+        self.leave()
 
     def give_up(self):
         """Hands a lead over, at once: a traceback may keep this for long."""
         if self.turn is not None and not self.is_done:
             self.turn.fail(GeneratorExit())
+            self.leave()
 
 
 def _filled(batch, call, missing, plan):
@@ -193,11 +215,17 @@ def _fetched(parts):
     """Asks the stores for all that is led, in one step."""
     fetch = _native.Fetch([part.turn for part in parts])
     try:
-        while (seconds := fetch.ask()) is not None:
-            yield Nap(seconds)
+        yield from _asked(fetch.ask)
     except BaseException:
         fetch.give_up()
         raise
+
+
+def _asked(ask):
+    """Asks by ``ask(ring)`` until it gives None, waiting in between."""
+    ring = yield Ring()
+    while (seconds := ask(ring)) is not None:
+        yield Rest(ring, seconds)
 
 
 def _begun_behind(batch, call, parts):
@@ -213,8 +241,7 @@ def _begun_behind(batch, call, parts):
 
 def _refreshed(batch, call, parts):
     try:
-        while naps := [nap for part in parts if (nap := part.turn.ask()) is not None]:
-            yield Nap(min(naps))
+        yield from _asked(lambda ring: min(_left(parts, ring), default=None))
         led = [part for part in parts if part.turn.lead is not None]
         if led:
             failed = yield from _computed(batch, call, led)
@@ -224,17 +251,26 @@ def _refreshed(batch, call, parts):
         for part in parts:
             part.give_up()
         raise
+    finally:
+        for part in parts:
+            part.leave()
+
+
+def _left(parts, ring):
+    """After how many seconds the stores of each part are to be asked again, where they have not answered."""
+    return [left for part in parts if (left := part.turn.ask(ring)) is not None]
 
 
 def _finished(batch, call, parts, plan):
+    ring = yield Ring()
     while parts:
-        naps = [nap for part in parts if (nap := part.turn.ask()) is not None]
+        rests = _left(parts, ring)
         led = [part for part in parts if part.computes()]
         waits = [part for part in parts if part.turn.leader is not None]
         if led:
             yield from _computed(batch, call, led)
-        elif naps:
-            yield Nap(min(naps))
+        elif rests:
+            yield Rest(ring, min(rests))
         elif waits:
             part = waits[0]
             arrived = yield Wait(part.turn)
@@ -267,7 +303,7 @@ def _computed(batch, call, led):
                     raise
                 failed = error
             else:
-                _settle(batch, some, values)
+                yield from _settle(batch, some, values)
     finally:
         # Steps that are closed by the garbage collector may find themselves in somebody else's context.
         if _chain.get() is chain:
@@ -291,4 +327,9 @@ def _settle(batch, parts, values):
     for part, value in zip(parts, values, strict=True):
         part.finish(value)
         turns.append(part.turn)
-    _native.settle_many(batch._one, turns, values)
+    storing = _native.Storing(batch._one, turns, values)
+    try:
+        yield from _asked(storing.ask)
+    except BaseException:
+        storing.give_up()
+        raise

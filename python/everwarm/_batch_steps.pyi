@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Protocol, TypeAlias, TypeVar, type_check_only
 
+from everwarm import _native
 from everwarm._batch import Batch
 from everwarm._function import Function
 from everwarm._ids import Call
@@ -33,11 +34,18 @@ class Compute:
     def done(self) -> Any: ...
     def adone(self) -> Awaitable[Any]: ...
 
-class Nap:
-    """Stores want to be asked again after some seconds."""
+class Ring:
+    """What is woken once stores have answered."""
 
+    def done(self) -> _native.Ring: ...
+    async def adone(self) -> _native.Ring: ...
+
+class Rest:
+    """Stores are waited for."""
+
+    ring: _native.Ring
     seconds: float
-    def __init__(self, seconds: float) -> None: ...
+    def __init__(self, ring: _native.Ring, seconds: float) -> None: ...
     def done(self) -> None: ...
     def adone(self) -> Awaitable[None]: ...
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from time import sleep
-
-from everwarm._drive import _chain, _pause, computed
+from everwarm._drive import _chain, asked, computed
 
 
 def begin(function, args, kwargs, turn):
@@ -30,8 +28,9 @@ def context_of(function):
 
 
 def _compute(function, args, kwargs, turn):
-    while (seconds := turn.ask()) is not None:
-        sleep(seconds)
+    from everwarm._bell import asked_here
+
+    asked_here(turn.ask)
     lead = turn.lead
     if lead is None or turn.crowded():
         return  # somebody else computes it, or others leave no room: a later call begins it
@@ -45,8 +44,8 @@ def _compute(function, args, kwargs, turn):
 
 
 async def _compute_in_task(function, args, kwargs, turn):
-    while (seconds := turn.ask()) is not None:
-        await _pause(seconds)
+    if turn.ask() is not None:
+        await asked(turn)
     lead = turn.lead
     if lead is not None and not turn.crowded():
         await computed(function, args, kwargs, turn, lead)

@@ -36,6 +36,7 @@ from everwarm._presets import Preset
 from everwarm._result import Stats, TierStats, WhatIf
 from everwarm._semaphore import Semaphore
 from everwarm._store import Store
+from everwarm._tier import Tier
 from everwarm._unit_of_work import UnitOfWork
 from everwarm.testing import ManualClock
 
@@ -43,7 +44,7 @@ _Eviction: TypeAlias = Literal["adaptive", "sieve", "s3_fifo", "lru", "lfu", "fi
 _Cause: TypeAlias = Literal["capacity", "expired", "replaced", "deleted", "invalidated", "cleared"]
 
 # A store: its URL, or an object that keeps to `everwarm.Store`.
-_Tier: TypeAlias = str | Store
+_Tier: TypeAlias = str | Store | Tier
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

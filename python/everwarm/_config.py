@@ -59,15 +59,6 @@ def _read_size(text):
     return int(text) if text.isdigit() else text
 
 
-def _read_flag(text):
-    word = text.strip().lower()
-    if word in ("1", "true", "yes", "on"):
-        return True
-    if word in ("0", "false", "no", "off"):
-        return False
-    raise ConfigError("this is neither yes nor no\nhint: write 1 or 0")
-
-
 SETTINGS = {
     "stores": Setting("URL", "memory://", lambda stores: _tiers.memory(stores, MEMORY_OPTIONS)),
     "namespace": Setting("NAMESPACE", "", _check_text),
@@ -86,7 +77,7 @@ SETTINGS = {
         "EVICTION", "adaptive", lambda order: _native.check_bounds(1, None, order), of_memory=True
     ),
     "ttl": Setting("TTL", None, _native.seconds, _url.duration),
-    "disabled": Setting("DISABLED", False, _check_flag, _read_flag),
+    "disabled": Setting("DISABLED", False, _check_flag, _url.flag),
     "keyring": Setting("KEY", None, _keyring.check, _keyring.Keyring.from_text),
 }
 

@@ -41,8 +41,8 @@ async def drive(function, args, kwargs, plan=ORDINARY, described=False):
             from everwarm._limits import Deadline
 
             deadline = Deadline(turn.hard_limit)
-        if (seconds := turn.ask()) is not None:
-            await _elsewhere(turn, seconds, deadline)
+        if turn.ask(asker()) is not None:
+            await asked(turn, deadline)
         lead = turn.lead
         if lead is not None:
             if turn.crowded():
@@ -59,19 +59,12 @@ async def drive(function, args, kwargs, plan=ORDINARY, described=False):
             from everwarm._behind import begin_task
 
             begin_task(function, args, kwargs, behind)
-        if turn.leader is None:
-            value = await _given(function, args, kwargs, turn)
-            break
-        if await arrival(turn, deadline):
-            value = await _given(function, args, kwargs, turn)
+        if turn.leader is None or await arrival(turn, deadline):
+            # Whoever is woken is resumed through every coroutine between: here is none of ours.
+            value = await function.__wrapped__(*args, **kwargs) if turn.past else turn.value()
             break
         again = True
     return (value, turn) if described else value
-
-
-async def _given(function, args, kwargs, turn):
-    """The value of a turn that has one, or of a call past the cache."""
-    return await function.__wrapped__(*args, **kwargs) if turn.past else turn.value()
 
 
 async def arrival(turn, deadline=None):
@@ -83,23 +76,42 @@ async def arrival(turn, deadline=None):
         if left <= 0 or (has_waited and leader_is_gone(turn.leader)):
             turn.take_over()
             return False
-        await _woken(turn, left, deadline)
+        if deadline is None and left >= _ASK:
+            await _wake(turn)
+        else:
+            await _woken(turn, left, deadline)
         has_waited = True
     return arrived
 
 
-async def _elsewhere(turn, seconds, deadline):
-    """Waits for another process that computes, but no longer than the call waits for anybody."""
-    limit = monotonic() + turn.wait_limit
-    while seconds is not None:
-        left = limit - monotonic()
-        if left <= 0:
-            turn.go_alone()
-            return
-        if deadline is not None:
-            left = min(left, deadline.left(turn))
-        await _pause(min(seconds, left))
-        seconds = turn.ask()
+def asker():
+    """Who asks first: nobody on a loop of asyncio's; elsewhere this thread, which stores may block."""
+    return None if _running_loop() is not None else _native.Ring()
+
+
+async def asked(turn, deadline=None):
+    """Waits for the stores of a turn, and for another process that computes, but not for ever."""
+    from everwarm._bell import rest, ring
+
+    own, lead, limit = ring(), turn.led, turn.wait_limit
+    end = None if limit is None else monotonic() + limit
+    _hosts[lead] = _running_loop()
+    try:
+        while (seconds := turn.ask(own)) is not None:
+            if end is not None:
+                left = end - monotonic()
+                if left <= 0:
+                    turn.go_alone()
+                    return
+                seconds = min(seconds, left)
+            if deadline is not None:
+                seconds = min(seconds, deadline.left(turn))
+            await rest(own, seconds)
+    except BaseException as error:
+        turn.fail(error)  # a traceback may keep the turn for long
+        raise
+    finally:
+        _hosts.pop(lead, None)  # a fork may have emptied it
 
 
 async def _admission(turn, deadline):
@@ -151,13 +163,27 @@ async def computed(function, args, kwargs, turn, lead):
             return turn.value()
         raise
     else:
-        turn.settle(value)
+        if turn.settle(value, _running_loop() is not None) is not None:
+            await _stored(turn)
         return value
     finally:
         # A coroutine that is closed by the garbage collector may find itself in somebody else's context.
         if _chain.get() is chain:
             _chain.set(before)
         _hosts.pop(lead, None)  # a fork may have emptied it
+
+
+async def _stored(turn):
+    """Waits until the stores have a value that was computed."""
+    from everwarm._bell import rest, ring
+
+    own = ring()
+    try:
+        while (seconds := turn.ask(own)) is not None:
+            await rest(own, seconds)
+    except BaseException as error:
+        turn.fail(error)  # whether it is stored is not known: who waits for it begins anew
+        raise
 
 
 def _wake(turn):
@@ -303,8 +329,9 @@ class _Inbox:
     def open(self):
         """Wakes all that have been posted; on the loop's own thread."""
         self.posted = False
-        while self.futures:
-            future = self.futures.popleft()()
+        futures = self.futures
+        while futures:
+            future = futures.popleft()()
             if future is not None and not future.done():
                 future.set_result(None)
 
@@ -327,4 +354,7 @@ def _after_fork():
     """In a forked child the parent's leaders and loops are not there."""
     _hosts.clear()
     _inboxes.clear()
+    bell = sys.modules.get("everwarm._bell")
+    if bell is not None:
+        bell._after_fork()
     _native.after_fork()

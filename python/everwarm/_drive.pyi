@@ -5,7 +5,7 @@ from typing import Any, Final, Literal, TypeVar, overload
 
 from everwarm._function import Function
 from everwarm._limits import Deadline
-from everwarm._native import Plan, Turn, Wanted
+from everwarm._native import Plan, Ring, Turn, Wanted
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -28,6 +28,8 @@ async def drive(
     *,
     described: Literal[True],
 ) -> tuple[Any, str]: ...
+def asker() -> Ring | None: ...
+async def asked(turn: Turn, deadline: Deadline | None = None) -> None: ...
 async def arrival(turn: Turn, deadline: Deadline | None = None) -> bool: ...
 async def computed(
     function: Function[..., Any] | Wanted,

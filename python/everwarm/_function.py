@@ -100,6 +100,8 @@ class Function(_native.Call):
         * ``refresh``: compute anew, and store.
         * ``only_if_cached``: be served from the cache, or raise ``NotCached``.
         * ``max_age``: take no entry older than this; compute anew, and store.
+        * ``max_stale``: take, without computing, an entry whose ttl ended no longer ago than this, if a
+          window of its policy keeps it (the request directive of RFC 9111, 5.2.1.2).
         * ``read_only``: store nothing.
         * ``write_only``: take no entry; compute, and store.
         * ``soft_timeout``, ``hard_timeout``, ``wait_timeout``: as in the policy, for this call.

@@ -117,13 +117,13 @@ class Objects(_native.Objects):
         """As ``scan``, for ``async for``."""
         return _each(self.scan(prefix))
 
-    aget = twin(_native.Objects.get)
-    aset = twin(_native.Objects.set)
+    aget = twin(_native.Objects.get, _native.Objects._aget)
+    aset = twin(_native.Objects.set, _native.Objects._aset)
     aadd = twin(_native.Objects.add)
     areplace = twin(_native.Objects.replace)
     adelete = twin(_native.Objects.delete)
     aexists = twin(_native.Objects.exists)
-    aget_many = twin(_native.Objects.get_many)
+    aget_many = twin(_native.Objects.get_many, _native.Objects._aget_many)
     aset_many = twin(_native.Objects.set_many)
     adelete_many = twin(_native.Objects.delete_many)
     aget_with_meta = twin(get_with_meta)

@@ -8,11 +8,9 @@ before it goes on must not wait for that lead, and runs on its own instead.
 
 from __future__ import annotations
 
-from time import sleep
-
 from everwarm import _native
 from everwarm._behind import begin, begin_task
-from everwarm._drive import ORDINARY, _chain, _held, _hosts, _pause, _running_loop, arrival
+from everwarm._drive import ORDINARY, _chain, _held, _hosts, _running_loop, arrival, asked, asker
 from everwarm._errors import Unsupported
 from everwarm._function import Function
 from everwarm._result import result
@@ -149,8 +147,10 @@ def _turn(function, call, plan):
     again = False
     while True:
         turn = _native.begin(function, *call, plan, again, True)
-        while (seconds := turn.ask()) is not None:
-            sleep(seconds)
+        if turn.state == "ask":
+            from everwarm._bell import asked_here
+
+            asked_here(turn.ask)
         if turn.leader is None or turn.wait():
             return turn
         again = True
@@ -161,8 +161,8 @@ async def _turn_async(function, call, plan):
     again = False
     while True:
         turn = _native.begin(function, *call, plan, again)
-        while (seconds := turn.ask()) is not None:
-            await _pause(seconds)
+        if turn.ask(asker()) is not None:
+            await asked(turn)
         if turn.leader is None or await arrival(turn):
             return turn
         again = True

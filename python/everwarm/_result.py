@@ -165,6 +165,10 @@ class TierStats(_Frozen):
     * ``pending``, ``dropped``: writes that wait in the queue of ``write=behind``, or had no room in it.
     * ``errors``: failures by kind, such as ``"timeout"``; only kinds that occurred.
     * ``refused``: what was found and was no value, by class, such as ``"damaged"`` or ``"tampered"``.
+    * ``breaker``: ``"closed"``, ``"open"`` or ``"half-open"``; None if there is none.
+    * ``unasked``: operations that its ``"breaker"`` or its ``"bulkhead"`` failed; they are among the errors.
+    * ``retries``: reads that were done a second time.
+    * ``p50``, ``p99``: seconds that half, and 99 of 100, of its operations took at most; None without layers.
 
     >>> from everwarm import Cache
     >>> from everwarm.testing import open_store
@@ -174,7 +178,21 @@ class TierStats(_Frozen):
     [('memory', 1, {})]
     """
 
-    __slots__ = ("name", "hits", "misses", "sets", "pending", "dropped", "errors", "refused")
+    __slots__ = (
+        "name",
+        "hits",
+        "misses",
+        "sets",
+        "pending",
+        "dropped",
+        "errors",
+        "refused",
+        "breaker",
+        "unasked",
+        "retries",
+        "p50",
+        "p99",
+    )
 
     def __hash__(self):
         return hash(self.name)
@@ -208,4 +226,5 @@ def stats(counters):
 
 def tier_stats(told):
     """``TierStats`` from the native counters."""
-    return TierStats(**{**told, "errors": dict(told["errors"]), "refused": dict(told["refused"])})
+    counted = {name: dict(told[name]) for name in ("errors", "refused", "unasked")}
+    return TierStats(**{**told, **counted})

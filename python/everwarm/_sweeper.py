@@ -102,7 +102,7 @@ def _rest(table: Table) -> None:
 
 
 def _end() -> None:
-    """Joins the thread when the interpreter exits, and has queued writes done."""
+    """Joins the thread when the interpreter exits, gives unused leases back, and has queued writes done."""
     global _ending
     with _changed:
         _ending = True
@@ -112,6 +112,8 @@ def _end() -> None:
     if thread is not None:
         thread.join(1.0)
     for table in tables:
+        if table.is_shared():
+            _look_around(table)
         table.end()
 
 

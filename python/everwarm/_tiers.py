@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import os
 
-from everwarm import _native, _options, _url
+# The bell is there before any fork: a child whose parent was importing it could not.
+from everwarm import _bell, _native, _options, _tier, _url  # noqa: F401
 from everwarm._errors import ConfigError, Unsupported
-from everwarm._result import _Frozen
+from everwarm._tier import Tier
 
-# Stores that are built in, and those that are known by name and are not.
-BUILT_IN = ("disk", "file")
-_ABSENT = (
-    "redis rediss redis+unix redis+sentinel redis+cluster memcached postgres mysql sqlite mongodb "
-    "s3 gs az dynamodb http https"
-).split()
-
-# The options that every store's URL may have; all others are the store's own.
-_OF_TIERS = ("ttl", "write")
-_WRITES = ("through", "behind", "around")
+# Stores that are built in, first those that answer on the thread that asks, and those known by name alone.
+EMBEDDED = ("disk", "file")
+_REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
+BUILT_IN = (*EMBEDDED, *_REDIS)
+_ABSENT = "memcached postgres mysql sqlite mongodb s3 gs az dynamodb http https".split()
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")
-
-
-class Tier(_Frozen):
-    """One tier behind memory.
-
-    * ``store``: its URL without the tier's own options, or a store object.
-    * ``ttl``: the longest that it keeps anything, or None.
-    * ``write``: ``"through"``, ``"behind"`` or ``"around"``.
-    """
-
-    __slots__ = ("store", "ttl", "write")
 
 
 def memory(stores, known):
@@ -53,10 +38,19 @@ def shown(stores, known):
     names = [] if options is None else ["memory"]
     for tier in tiers:
         said = [] if tier.ttl is None else [f"ttl={tier.ttl:g}"]
-        said += [] if tier.write == "through" else [f"write={tier.write}"]
+        said += [] if tier.write in (None, "through") else [f"write={tier.write}"]
+        for name in ("timeout", "breaker", "retry", "bulkhead"):
+            value = getattr(tier, name)
+            said += [] if value is None else [f"{name}={_shown(value)}"]
         kind = _scheme(tier.store) or type(tier.store).__name__
         names.append(f"{kind} ({', '.join(said)})" if said else kind)
     return ", ".join(names)
+
+
+def _shown(value):
+    if type(value) is bool:
+        return "on" if value else "off"
+    return f"{value:g}"
 
 
 def _read(stores, known):
@@ -73,11 +67,15 @@ def _read(stores, known):
                     )
                 options = _of_memory(store, known)
             else:
-                tiers.append(_tier(store))
+                tiers.append(_whole(store))
         return options, tiers
     if _scheme(stores) == "memory":
         return _of_memory(stores, known), []
-    return {}, [_tier(stores)]
+    return {}, [_whole(stores)]
+
+
+def _bare(store):
+    return store.store if isinstance(store, Tier) else store
 
 
 def _scheme(store):
@@ -94,45 +92,59 @@ def _of_memory(url, known):
     return options
 
 
-def _tier(store):
-    if not isinstance(store, str):
-        missing = [verb for verb in _VERBS if not callable(getattr(store, verb, None))]
-        if missing or isinstance(store, type):
-            raise ConfigError(
-                f"stores takes URLs and stores, and {type(store).__name__} has no "
-                f"{' and no '.join(missing)}\n"
-                'hint: write `"disk:"`, or give an object that keeps to `everwarm.Store`'
-            )
-        return Tier(store=store, ttl=None, write="through")
-    scheme, colon, _ = store.partition(":")
+def _whole(given):
+    """The tier that users gave as a URL, a store or a ``Tier``, without options in its URL."""
+    tier = given if isinstance(given, Tier) else Tier(given)
+    if isinstance(tier.store, str):
+        return _of_url(tier)
+    store = tier.store
+    missing = [verb for verb in _VERBS if not callable(getattr(store, verb, None))]
+    if missing or isinstance(store, type):
+        raise ConfigError(
+            f"stores takes URLs and stores, and {type(store).__name__} has no "
+            f"{' and no '.join(missing)}\n"
+            'hint: write `"disk:"`, or give an object that keeps to `everwarm.Store`'
+        )
+    if tier.timeout is not None:
+        raise _unlimited(f"a {type(store).__name__}")
+    return tier
+
+
+def _of_url(tier):
+    scheme, colon, _ = tier.store.partition(":")
     if not colon:
         raise ConfigError('stores is a URL, and this has no scheme\nhint: write `"memory://"` or `"disk:"`')
+    if scheme == "memory":
+        hint = 'write `["memory://", Tier(...)]`'
+        raise ConfigError(f"memory is in front, and no tier with options\nhint: {hint}")
     if scheme in _ABSENT:
         raise Unsupported(f"no store for {scheme}: is built in\nhint: {', '.join(BUILT_IN)} and memory are")
     if scheme not in BUILT_IN:
         hint = _options.nearest(scheme, ["memory", *BUILT_IN, *_ABSENT])
-        raise ConfigError(f"there is no store {_url.shown(store)!r}\nhint: {hint}")
-    place, options = _url.parted(store)
-    if "timeout" in options:
-        raise Unsupported(
-            f"{scheme}: has no time limit: it answers on the thread that asks, which nothing can end\n"
-            "hint: leave `timeout` out; a store of your own raises `TimeoutError` when its own limit is over"
-        )
-    own = {name: text for name, text in options.items() if name not in _OF_TIERS}
-    write = options.get("write", "through")
-    if write not in _WRITES:
-        hint = _options.nearest(write, _WRITES)
-        raise ConfigError(f"{scheme}: has no way of writing {write[:40]!r}\nhint: {hint}")
-    ttl = _native.seconds(_url.duration(options["ttl"])) if "ttl" in options else None
+        raise ConfigError(f"there is no store {_url.shown(tier.store)!r}\nhint: {hint}")
+    place, options = _url.parted(tier.store)
+    if tier.timeout is not None:
+        options["timeout"] = f"{tier.timeout:.6f}s"
+    if "timeout" in options and scheme in EMBEDDED:
+        raise _unlimited(f"{scheme}:")
+    said, own = _tier.of_options(scheme, options)
     url = _url.joined(place, own)
     _native.check_store(url)
-    return Tier(store=url, ttl=ttl, write=write)
+    return tier._over(said, url)
+
+
+def _unlimited(what):
+    return Unsupported(
+        f"{what} has no time limit: it answers on the thread that asks, which nothing can end\n"
+        "hint: leave `timeout` out; a store of your own raises `TimeoutError` when its own limit is over"
+    )
 
 
 def directories(stores):
     """The directories of the stores of a cache, if all of them are this host's own; else None."""
     found = []
     for tier in stores if isinstance(stores, (list, tuple)) else [stores]:
+        tier = _bare(tier)
         scheme = _scheme(tier)
         if scheme in ("disk", "file"):
             found.append(_directory(tier.partition(":")[2].partition("?")[0]))
@@ -151,4 +163,4 @@ def _directory(path):
 def dependence(stores):
     """What entries depend on where no policy says it: the source, where a host's files outlive the code."""
     tiers = stores if isinstance(stores, (list, tuple)) else [stores]
-    return "source" if any(_scheme(tier) in ("disk", "file") for tier in tiers) else "nothing"
+    return "source" if any(_scheme(_bare(tier)) in ("disk", "file") for tier in tiers) else "nothing"

@@ -1,22 +1,12 @@
 """The tiers of a cache."""
 
 from collections.abc import Sequence
-from typing import Literal, final
+from typing import Literal
 
-from everwarm._result import _Frozen  # pyright: ignore[reportPrivateUsage]
+from everwarm._tier import Tier
 
 BUILT_IN: tuple[str, ...]
-
-@final
-class Tier(_Frozen):
-    """One tier behind memory."""
-
-    @property
-    def store(self) -> object: ...
-    @property
-    def ttl(self) -> float | None: ...
-    @property
-    def write(self) -> Literal["through", "behind", "around"]: ...
+EMBEDDED: tuple[str, ...]
 
 def memory(stores: object, known: Sequence[str]) -> dict[str, str] | None: ...
 def shared(stores: object, known: Sequence[str]) -> list[Tier]: ...

@@ -3,4 +3,6 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-def twin(verb: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any, Any]]: ...
+def twin(
+    verb: Callable[..., Any], begin: Callable[..., Any] | None = None
+) -> Callable[..., Coroutine[Any, Any, Any]]: ...

@@ -43,6 +43,19 @@ def duration(text):
         return text
 
 
+def flag(text):
+    """A yes or no in a text.
+
+    Raises ``ConfigError`` for what is neither.
+    """
+    word = text.strip().lower()
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ConfigError("this is neither yes nor no\nhint: write 1 or 0")
+
+
 def shown(stores, plain=()):
     """``stores`` without secrets: no user, no password, and of its options the values of ``plain`` alone."""
     if isinstance(stores, (list, tuple)):

@@ -12,6 +12,7 @@ _OPTIONS = (
     "refresh",
     "only_if_cached",
     "max_age",
+    "max_stale",
     "read_only",
     "write_only",
     "soft_timeout",

@@ -25,6 +25,7 @@ class Options(TypedDict, total=False):
     refresh: bool
     only_if_cached: bool
     max_age: _Duration | None
+    max_stale: _Duration | None
     read_only: bool
     write_only: bool
     soft_timeout: _Duration | None

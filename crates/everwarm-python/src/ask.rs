@@ -19,6 +19,7 @@ use crate::home::{Home, Keyed};
 use crate::limits::{self, Deadline, Overrides, Times};
 use crate::object::Object;
 use crate::settle::Flight;
+use crate::settling::Settling;
 use crate::shared::{Link, OWN_TAGS, Remote, Taken};
 use crate::waiting::{self, Computing};
 use crate::{failures, modules, timed};
@@ -47,11 +48,24 @@ pub(crate) trait Source {
         Times::new(self.home(), Overrides::default())
     }
 
+    /// What is to be kept of a computed value; None where its computation has ended otherwise.
+    fn settling(
+        &self,
+        py: Python<'_>,
+        flight: Flight,
+        value: &Object,
+    ) -> PyResult<Option<Settling>>;
+
     /// Ends a computation with its value, stored if that may be; the value.
     ///
     /// # Errors
     /// Where it is strict, if the value cannot be stored; those who wait get that, too.
-    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> PyResult<Object>;
+    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> PyResult<Object> {
+        if let Some(settling) = self.settling(py, flight, &value)? {
+            settling.finish(py, self.home())?;
+        }
+        Ok(value)
+    }
 
     /// What a caller is given of a value that others have too; None if there is nothing to give.
     fn own(&self, py: Python<'_>, value: &Object) -> Option<Object>;
@@ -328,7 +342,9 @@ pub(crate) fn turn(
         (Plan::Refresh, _) => Ok(Turn::Lead(engine.refresh(ask))),
         (_, Read::Any) => engine.begin(ask),
         // Only stores know how old a value is that memory has from them.
-        (_, Read::Within(_)) if source.link().is_some() => engine.begin_since(ask, Instant::NEVER),
+        (_, read) if read.asks_age() && source.link().is_some() => {
+            engine.begin_since(ask, Instant::NEVER)
+        }
         (_, read) => engine.begin_since(ask, read.since(engine.now())),
     };
     match turn {

@@ -12,11 +12,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::arguments::{Arguments, Spread};
+use crate::bell::{Ring, seconds};
 use crate::call;
 use crate::function::Function;
 use crate::home::Home;
 use crate::object::Object;
-use crate::shared::{self, Step};
+use crate::shared::{self, Ours, Step};
 use crate::signature::Unkeyed;
 use crate::turn::{Asking, Turn};
 
@@ -118,8 +119,10 @@ pub(crate) struct Fetch(Mutex<Option<Fetching>>);
 
 struct Fetching {
     asked: Vec<(Py<Turn>, Asking)>,
-    answers: Pin<Box<dyn Future<Output = Vec<Option<Fetched>>> + Send>>,
+    answers: Ours<Answers>,
 }
+
+type Answers = Pin<Box<dyn Future<Output = Vec<Option<Fetched>>> + Send>>;
 
 #[pymethods]
 impl Fetch {
@@ -141,22 +144,25 @@ impl Fetch {
             return Self(Mutex::new(None));
         };
         let wanted = remotes.iter().map(|remote| remote.wanted()).collect();
-        let answers = Box::pin(first.stack().fetch_many(wanted));
-        Self(Mutex::new(Some(Fetching { asked, answers })))
+        let answers: Answers = Box::pin(first.stack().fetch_many(wanted));
+        Self(Mutex::new(Some(Fetching {
+            asked,
+            answers: Ours::new(answers),
+        })))
     }
 
-    /// Asks: the seconds after which the stores want to be asked again, or None once the turns have their answers. What others
-    /// compute is left to its turn.
-    fn ask(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+    /// Asks: None once the turns have their answers. Else `ring` will be woken, or it is to be asked again after so many seconds. What
+    /// others compute is left to its turn.
+    fn ask(&self, py: Python<'_>, ring: &Bound<'_, Ring>) -> PyResult<Option<f64>> {
         let taken = self.0.lock().take();
         let Some(mut fetching) = taken else {
             return Ok(None);
         };
-        let stepped = py.detach(|| shared::step_calmly(&mut fetching.answers));
+        let stepped = shared::step_calmly(py, fetching.answers.get(), Some(ring.get()));
         let answers = match stepped {
             Step::Again(left) => {
                 *self.0.lock() = Some(fetching);
-                return Ok(Some(left.as_secs_f64()));
+                return Ok(Some(seconds(left)));
             }
             Step::Done(answers) => answers,
         };

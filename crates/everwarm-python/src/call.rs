@@ -61,7 +61,7 @@ fn collected() -> PyErr {
 /// Runs `work` and gives its result to the interpreter; a panic becomes an exception.
 pub(crate) fn guarded(work: impl FnOnce() -> PyResult<*mut ffi::PyObject>) -> *mut ffi::PyObject {
     known_to_pyo3(|py| {
-        let error = match catch_unwind(AssertUnwindSafe(work)) {
+        let error = match catch_unwind(AssertUnwindSafe(|| calling::unless_ended(work))) {
             Ok(Ok(object)) => return object,
             Ok(Err(error)) => error,
             Err(_) => PanicException::new_err("a bug in everwarm: its native code panicked"),

@@ -35,6 +35,25 @@ impl Drop for Parked {
     }
 }
 
+/// Parks a thread that is being unwound, but not for a panic.
+struct ParkedUnlessPanicking;
+
+impl Drop for ParkedUnlessPanicking {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            drop(Parked);
+        }
+    }
+}
+
+/// Does `work`, in which the interpreter may end the thread wherever it collects garbage.
+pub(crate) fn unless_ended<R>(work: impl FnOnce() -> R) -> R {
+    let parked = ParkedUnlessPanicking;
+    let result = work();
+    mem::forget(parked);
+    result
+}
+
 /// `PyObject_Vectorcall`.
 ///
 /// # Safety

@@ -3,10 +3,8 @@
 use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
-use everwarm_core::clock::Instant;
-use everwarm_core::judge::Freshness;
 use everwarm_core::key::{Header, Short, Writer};
-use everwarm_core::using::{Plan, Read};
+use everwarm_core::using::Plan;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -15,18 +13,18 @@ use pyo3::{ffi, intern};
 
 use crate::answer::{Answer, Status};
 use crate::arguments::Arguments;
-use crate::ask::{Later, Source};
+use crate::called::Called;
 use crate::engine::Key;
 use crate::format::Plan as Format;
 use crate::home::{Found, Home, Keyed};
 use crate::index::Index;
-use crate::limits::{Overrides, Times};
+use crate::limits::Overrides;
 use crate::listener::Title;
 use crate::object::Object;
 use crate::own::Own;
 use crate::parameter::{Parameter, is_instance_name};
-use crate::settle::Flight;
-use crate::shared::{Declared, Held, Link};
+use crate::report::report;
+use crate::shared::{Declared, Link};
 use crate::signature::{Signature, Unkeyed};
 use crate::table::Table;
 use crate::terms::{KeySource, Terms, resolve};
@@ -256,55 +254,6 @@ impl Function {
             told,
         };
         ask::answer(py, &source, keyed, tags, plan)
-    }
-
-    /// The value of an entry that the plan takes. A call that is to be served from the cache alone fails without.
-    pub(crate) fn found(
-        &self,
-        py: Python<'_>,
-        home: &Home,
-        keyed: &Keyed,
-        plan: Plan,
-    ) -> PyResult<Option<(Object, Freshness)>> {
-        let (engine, scope) = (&home.engine, &home.scope);
-        if let Plan::Only(read) = plan {
-            return self.found_only(py, home, keyed, read).map(Some);
-        }
-        let found = match plan.read() {
-            Read::Any => engine.hit(scope, keyed.hash, &keyed.key),
-            Read::Nothing => None,
-            // Only stores know how old a value is that memory has from them.
-            Read::Within(_) if home.link.is_some() => None,
-            read => engine.hit_since(scope, keyed.hash, &keyed.key, read.since(engine.now())),
-        };
-        Ok(found.map(|value| (value, Freshness::Fresh)))
-    }
-
-    /// The value of an entry for a call that is to be served from the cache alone: also a stale one that would be served.
-    fn found_only(
-        &self,
-        py: Python<'_>,
-        home: &Home,
-        keyed: &Keyed,
-        read: Read,
-    ) -> PyResult<(Object, Freshness)> {
-        let (engine, scope) = (&home.engine, &home.scope);
-        let since = match read {
-            // Only stores know how old a value is that memory has from them.
-            Read::Within(_) if home.link.is_some() => Instant::NEVER,
-            read => read.since(engine.now()),
-        };
-        if let Some(served) = engine.take(scope, keyed.hash, &keyed.key, since) {
-            return Ok((served.value, served.freshness));
-        }
-        if let Some(held) = Held::new(py, home, keyed)?
-            && let Some(kept) = held.read_if(py, read)?
-        {
-            scope.count_hit();
-            return Ok((kept.value, Freshness::Fresh));
-        }
-        scope.count_miss();
-        Err(errors::not_cached(py, &self.title(py)))
     }
 
     /// Calls the function past the cache: for arguments that it will not take, and where it is disabled.
@@ -545,81 +494,5 @@ impl Drop for Function {
             home.engine.drop_scope(&home.scope);
             home.forget();
         }
-    }
-}
-
-/// One call of a function, as what a value is asked of.
-pub(crate) struct Called<'a, 'c, 'py> {
-    /// The function as Python has it.
-    pub(crate) me: &'a Bound<'py, PyAny>,
-    pub(crate) function: &'a Function,
-    pub(crate) home: &'a Home,
-    pub(crate) call: &'a Arguments<'c, 'py>,
-    /// What the call is told of time.
-    pub(crate) told: Overrides,
-}
-
-impl Source for Called<'_, '_, '_> {
-    fn home(&self) -> &Home {
-        self.home
-    }
-
-    fn title(&self, py: Python<'_>) -> String {
-        self.function.title(py)
-    }
-
-    fn compute(&self, py: Python<'_>) -> PyResult<Object> {
-        Ok(self.call.call(&self.function.computing(py))?.into())
-    }
-
-    fn times(&self) -> Times {
-        Times::new(self.home, self.told)
-    }
-
-    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> PyResult<Object> {
-        self.function.settle(py, self.home, flight, value)
-    }
-
-    fn own(&self, py: Python<'_>, value: &Object) -> Option<Object> {
-        self.function.try_copied(py, self.home, value)
-    }
-
-    fn later<'py>(&self, py: Python<'py>) -> PyResult<Later<'py>> {
-        let (positional, named) = self.call.split()?;
-        let asked = self.me.clone().unbind().into_bound(py);
-        let (positional, named) = (positional.unbind(), named.unbind());
-        Ok((asked, positional.into_bound(py), named.into_bound(py)))
-    }
-}
-
-/// Says once, in the log, that a callable of the policy has failed. What it raised may show a value or a key, so it is not said
-/// where these are secret.
-pub(crate) fn report(py: Python<'_>, home: &Home, what: &str, error: &PyErr) {
-    let so = "so the value was returned but not stored";
-    say(py, (what, error, so), home.is_secret());
-}
-
-/// Says once for each function, in the log, that stores cannot have its values, and what to do.
-pub(crate) fn report_refused(py: Python<'_>, (function, why): (&str, &str), is_secret: bool) {
-    let said = modules::own(py, "everwarm._report")
-        .and_then(|module| module.call_method1(intern!(py, "refused"), (function, why, is_secret)));
-    if let Err(failure) = said {
-        failure.write_unraisable(py, None);
-    }
-}
-
-/// Says once, in the log, that a callable has failed, and what follows from it.
-pub(crate) fn report_so(py: Python<'_>, what: &str, error: &PyErr, so: &str) {
-    say(py, (what, error, so), false);
-}
-
-/// Says once, in the log, that a callable has failed, and what follows; without what it said, where that is secret.
-pub(crate) fn say(py: Python<'_>, (what, error, so): (&str, &PyErr, &str), is_secret: bool) {
-    let said = modules::own(py, "everwarm._report").and_then(|module| {
-        let told = (what, error.value(py), so, is_secret);
-        module.call_method1(intern!(py, "failed"), told)
-    });
-    if let Err(failure) = said {
-        failure.write_unraisable(py, None);
     }
 }

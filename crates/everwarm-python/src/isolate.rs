@@ -4,9 +4,10 @@ use pyo3::PyTypeInfo;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 
-use crate::function::{Function, report};
+use crate::function::Function;
 use crate::home::Home;
 use crate::object::Object;
+use crate::report::report;
 use crate::{calling, errors};
 
 impl Function {

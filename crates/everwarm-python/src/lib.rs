@@ -9,19 +9,24 @@ use pyo3::prelude::*;
 mod answer;
 mod arguments;
 mod ask;
+mod awaited;
 mod batch;
+mod bell;
 mod bounds;
 mod call;
+mod called;
 mod calling;
 mod clock;
 mod conformance;
 mod context;
 mod engine;
 mod entries;
+mod errand;
 mod errors;
 mod explain;
 mod failures;
 mod format;
+mod found;
 mod function;
 mod gate;
 mod given;
@@ -42,10 +47,13 @@ mod once;
 mod own;
 mod parameter;
 mod primitives;
+mod proxy;
 mod ready;
+mod report;
 mod scan;
 mod settle;
 mod settle_many;
+mod settling;
 mod shape;
 mod shared;
 mod signature;
@@ -101,10 +109,15 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ready::register(module)?;
     call::register(module)?;
     module.add_class::<batch::Fetch>()?;
+    module.add_class::<bell::Bell>()?;
+    module.add_class::<bell::Ring>()?;
+    module.add_class::<errand::Errand>()?;
+    module.add_class::<settle_many::Storing>()?;
     module.add_class::<clock::Hand>()?;
     module.add_class::<limits::Limits>()?;
     module.add_class::<objects::Objects>()?;
     methods::register(module)?;
+    module.add_class::<proxy::Proxy>()?;
     module.add_class::<scan::Scan>()?;
     module.add_class::<own::Own>()?;
     module.add_class::<shared::Codec>()?;
@@ -137,7 +150,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(timed::lead_again, module)?,
         wrap_pyfunction!(timed::reading, module)?,
         wrap_pyfunction!(batch::look, module)?,
-        wrap_pyfunction!(settle_many::settle_many, module)?,
         wrap_pyfunction!(unit::begin_unit, module)?,
         wrap_pyfunction!(unit::check_suspends, module)?,
         wrap_pyfunction!(unit::end_unit, module)?,

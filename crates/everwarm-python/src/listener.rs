@@ -15,7 +15,7 @@ use pyo3::types::PyString;
 
 use crate::engine::Key;
 use crate::object::Object;
-use crate::{calling, function, keys, modules};
+use crate::{calling, keys, modules, report};
 
 /// Whether the interpreter exits, so that nobody is told of anything any more.
 static EXITING: AtomicBool = AtomicBool::new(false);
@@ -168,7 +168,7 @@ fn failed(py: Python<'_>, error: &PyErr) {
             return;
         }
     }
-    function::report_so(py, "on_remove=", error, "and the cache went on without it");
+    report::report_so(py, "on_remove=", error, "and the cache went on without it");
 }
 
 /// The interpreter exits: no listener is called any more.

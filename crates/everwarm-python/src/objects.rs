@@ -19,7 +19,7 @@ use crate::entries::{keyed, keyed_whole};
 use crate::given::{Tags, Ttl, beginning, many, one_or_many};
 use crate::home::Home;
 use crate::scan::Scan;
-use crate::shared::{Held, Names, held};
+use crate::shared::{Held, Names, held, held_many};
 use crate::table::Table;
 use crate::terms::span_of;
 use crate::unit;
@@ -153,7 +153,7 @@ impl Objects {
     }
 
     /// The values of those of `keys` that are there, by key; each counts as a `get`.
-    fn get_many<'py>(
+    pub(crate) fn get_many<'py>(
         slf: &Bound<'py, Self>,
         keys: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyDict>> {
@@ -161,7 +161,7 @@ impl Objects {
         let found = PyDict::new(slf.py());
         let disabled = home.is_away(slf.py())?;
         if home.link.is_some() && !disabled {
-            return held::get_many(slf.py(), &home, keys);
+            return held_many::get_many(slf.py(), &home, keys);
         }
         for key in many(keys)? {
             let key = key?;
@@ -388,6 +388,42 @@ impl Objects {
             return Ok(());
         }
         unit::clear_cache(slf.py(), &home)
+    }
+
+    /// `aget` where stores answer later: the value, or an errand.
+    #[pyo3(signature = (key, default=None))]
+    fn _aget<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::look_later(slf, key, default)
+    }
+
+    /// `aget_many` where stores answer later: the values, or an errand.
+    fn _aget_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::look_for_many_later(slf, keys)
+    }
+
+    /// `aset` where stores answer later: None, or an errand; `NotImplemented` if that is not all.
+    #[pyo3(signature = (key, value, *, ttl=Ttl::Unsaid, tags=Tags::default()))]
+    fn _aset<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: Bound<'py, PyAny>,
+        ttl: Ttl,
+        tags: Tags,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::put_later(slf, key, value, (ttl, tags))
+    }
+
+    /// Whether its verbs may have to wait for a connection.
+    fn _is_far(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let home = Self::open(slf)?;
+        Ok(home.link.as_ref().is_some_and(|link| link.shared.is_far()))
     }
 
     /// Lets expired entries go at once; how many they were.

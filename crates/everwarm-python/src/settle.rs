@@ -1,11 +1,9 @@
 //! What becomes of a computed value: the policy's callables are asked, then the lead settles.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::judge::Freshness;
-use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::{Attempt, Outcome, Settlement, settle};
 use everwarm_engine::{Chance, Negative, Offer, Settle};
@@ -14,11 +12,13 @@ use pyo3::prelude::*;
 use crate::context::{self, Shown};
 use crate::engine::Lead;
 use crate::entries::ends;
-use crate::function::{Function, report};
+use crate::function::Function;
 use crate::home::{Home, Keyed};
 use crate::limits::Admission;
 use crate::object::Object;
-use crate::shared::{self, Computed, Remote, Standing, Writing};
+use crate::report::report;
+use crate::settling::{Kept, Settling};
+use crate::shared::{self, Remote};
 use crate::table::Table;
 use crate::terms::texts;
 use crate::{calling, once, waiting};
@@ -27,7 +27,7 @@ use crate::{calling, once, waiting};
 pub(crate) struct Flight {
     pub(crate) lead: Lead,
     pub(crate) keyed: Keyed,
-    began: Instant,
+    pub(crate) began: Instant,
     /// Whether the value may be stored: not if its tags could not be made.
     pub(crate) storable: bool,
     /// Its permits, and those it still waits for; they come back when the computation has ended, however it does.
@@ -36,100 +36,6 @@ pub(crate) struct Flight {
     pub(crate) remote: Option<Box<Remote>>,
     /// Its old value, which the function may ask for.
     shown: Option<Shown>,
-}
-
-/// How a value is kept.
-struct Kept {
-    lifetime: Lifetime,
-    /// What a "nothing" that is remembered is kept as.
-    negative: Option<Negative>,
-    tags: Vec<Arc<str>>,
-    etag: Option<Arc<str>>,
-    weight: u64,
-}
-
-/// A computed value on its way into memory and stores.
-pub(crate) struct Settling {
-    pub(crate) flight: Flight,
-    /// What others are given.
-    value: Object,
-    /// None: it is kept nowhere.
-    kept: Option<Kept>,
-}
-
-impl Settling {
-    /// Stores the value behind memory.
-    fn share(&mut self, py: Python<'_>, home: &Home) -> PyResult<Standing> {
-        match &self.kept {
-            Some(kept) => {
-                let terms = (&kept.lifetime, &kept.tags[..]);
-                self.flight.share(py, home, &self.value, terms)
-            }
-            None => Ok(Standing::Shared),
-        }
-    }
-
-    /// What is to be written of it behind memory.
-    pub(crate) fn write(&mut self, py: Python<'_>, home: &Home) -> PyResult<Writing> {
-        let Some(kept) = &self.kept else {
-            return Ok(Writing::Nothing(Standing::Shared));
-        };
-        let Some(remote) = self.flight.remote.take() else {
-            return Ok(Writing::Nothing(Standing::of_memory(home)));
-        };
-        let computed = Computed {
-            value: &self.value,
-            lifetime: &kept.lifetime,
-            tags: &kept.tags,
-            computed_in: home.engine.now().since(self.flight.began),
-        };
-        remote.write(py, home, &computed)
-    }
-
-    /// Ends the computation, with the value or with what went wrong when it was stored.
-    pub(crate) fn end(
-        self,
-        py: Python<'_>,
-        home: &Home,
-        standing: PyResult<Standing>,
-    ) -> PyResult<()> {
-        let Self {
-            flight,
-            value,
-            kept,
-        } = self;
-        let standing = match standing {
-            Ok(Standing::Overtaken) => {
-                flight.lead.withhold();
-                return Ok(());
-            }
-            Ok(standing) => standing,
-            Err(error) => {
-                share_error(py, flight.lead, &error);
-                return Err(error);
-            }
-        };
-        let settle = match &kept {
-            Some(kept) => Settle {
-                lifetime: home.in_memory(kept.lifetime),
-                negative: kept.negative,
-                etag: kept.etag.as_ref(),
-                tags: &kept.tags,
-                weight: kept.weight,
-                store: standing == Standing::Kept,
-                ..Settle::default()
-            },
-            None => Settle {
-                store: false,
-                ..Settle::default()
-            },
-        };
-        let timed = ends(&settle.lifetime);
-        if flight.lead.settle(value, settle).stored && timed {
-            Table::watch(home.table(py));
-        }
-        Ok(())
-    }
 }
 
 impl Flight {
@@ -150,26 +56,6 @@ impl Flight {
         home.scope.count_takeover();
         self.remote = None;
         self.storable = false;
-    }
-
-    /// Stores a computed value behind memory.
-    pub(crate) fn share(
-        &mut self,
-        py: Python<'_>,
-        home: &Home,
-        value: &Object,
-        (lifetime, tags): (&Lifetime, &[Arc<str>]),
-    ) -> PyResult<Standing> {
-        let Some(remote) = self.remote.take() else {
-            return Ok(Standing::of_memory(home));
-        };
-        let computed = Computed {
-            value,
-            lifetime,
-            tags,
-            computed_in: home.engine.now().since(self.began),
-        };
-        remote.settle(py, home, &computed)
     }
 
     /// Ends with a value that stores had: those who wait get it, and memory keeps it as long as stores would. If it is due to be
@@ -234,22 +120,7 @@ impl Flight {
 }
 
 impl Function {
-    /// Ends a computation with its value, stored if the policy and the invalidations since allow it.
-    pub(crate) fn settle(
-        &self,
-        py: Python<'_>,
-        home: &Home,
-        flight: Flight,
-        value: Object,
-    ) -> PyResult<Object> {
-        if let Some(mut settling) = self.settling(py, home, flight, &value) {
-            let standing = settling.share(py, home);
-            settling.end(py, home, standing)?;
-        }
-        Ok(value)
-    }
-
-    /// What is to be kept of a computed value; None where its computation has ended otherwise.
+    /// What is to be kept of a computed value, if the policy allows it; None where its computation has ended otherwise.
     pub(crate) fn settling(
         &self,
         py: Python<'_>,

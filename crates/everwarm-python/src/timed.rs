@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::arguments::Spread;
 use crate::ask::{Source, Wish};
-use crate::function::Called;
+use crate::called::Called;
 use crate::home::Keyed;
 use crate::limits::Overrides;
 use crate::turn::Turn;
@@ -36,6 +36,10 @@ fn noted(py: Python<'_>, source: &impl Source, keyed: &Keyed) -> PyResult<()> {
     let Some((every, seen)) = home.policy.refresh_every().zip(seen) else {
         return Ok(());
     };
+    // It is held after a failure, and the next call computes.
+    if seen.age + FINE >= every {
+        return Ok(());
+    }
     let due = home.engine.now().after(every.saturating_sub(seen.age));
     let (asked, arguments, keywords) = source.later(py)?;
     let note = modules::own(py, "everwarm._timed")?.getattr(intern!(py, "note"))?;

@@ -23,7 +23,7 @@ impl Plan {
 #[pymethods]
 impl Plan {
     #[new]
-    #[pyo3(signature = (*, skip=None, refresh=None, only_if_cached=None, max_age=None, read_only=None, write_only=None, soft_timeout=None, hard_timeout=None, wait_timeout=None))]
+    #[pyo3(signature = (*, skip=None, refresh=None, only_if_cached=None, max_age=None, max_stale=None, read_only=None, write_only=None, soft_timeout=None, hard_timeout=None, wait_timeout=None))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the options of one call, each under its own name"
@@ -34,6 +34,7 @@ impl Plan {
         refresh: Option<&Bound<'_, PyAny>>,
         only_if_cached: Option<&Bound<'_, PyAny>>,
         max_age: Option<&Bound<'_, PyAny>>,
+        max_stale: Option<&Bound<'_, PyAny>>,
         read_only: Option<&Bound<'_, PyAny>>,
         write_only: Option<&Bound<'_, PyAny>>,
         soft_timeout: Option<&Bound<'_, PyAny>>,
@@ -45,6 +46,7 @@ impl Plan {
             refresh: flag(refresh, "refresh")?,
             only_if_cached: flag(only_if_cached, "only_if_cached")?,
             max_age: max_age.map_or(Ok(None), terms::span_of)?,
+            max_stale: max_stale.map_or(Ok(None), terms::span_of)?,
             read_only: flag(read_only, "read_only")?,
             write_only: flag(write_only, "write_only")?,
         };

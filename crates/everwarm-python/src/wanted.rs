@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_engine::{Chance, Negative, Settle};
+use everwarm_engine::{Chance, Negative};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -11,14 +11,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::ask::{Later, Source};
-use crate::entries::{ends, keyed_whole};
+use crate::entries::keyed_whole;
 use crate::given::{Tags, Ttl};
 use crate::home::{Home, Keyed};
 use crate::object::Object;
 use crate::objects::Objects;
-use crate::settle::{self, Flight};
-use crate::shared::Standing;
-use crate::table::Table;
+use crate::settle::Flight;
+use crate::settling::{Kept, Settling};
 use crate::{calling, context, once};
 
 /// An object that is wanted; for awaited calls it stands where a decorated function does.
@@ -119,14 +118,19 @@ impl Source for Wanted {
         Ok(value.into())
     }
 
-    fn settle(&self, py: Python<'_>, flight: Flight, value: Object) -> PyResult<Object> {
+    fn settling(
+        &self,
+        py: Python<'_>,
+        flight: Flight,
+        value: &Object,
+    ) -> PyResult<Option<Settling>> {
         let title = || self.title(py);
-        let Some(mut flight) = once::settle(value.bind(py), &self.home, flight, title) else {
-            return Ok(value);
+        let Some(flight) = once::settle(value.bind(py), &self.home, flight, title) else {
+            return Ok(None);
         };
-        let Some(shared) = self.home.try_copied(py, &value) else {
+        let Some(shared) = self.home.try_copied(py, value) else {
             flight.lead.withhold();
-            return Ok(value);
+            return Ok(None);
         };
         let lead = flight.lead.id();
         let said = context::take(py, lead)?.unwrap_or_default();
@@ -159,34 +163,18 @@ impl Source for Wanted {
             .home
             .naming
             .carried(flight.keyed.tenant.as_ref(), said.tags);
-        let standing = match weight.filter(|_| !skips) {
-            Some(_) => flight.share(py, &self.home, &shared, (&lifetime, &tags)),
-            None => Ok(Standing::Shared),
-        };
-        let standing = match standing {
-            Ok(Standing::Overtaken) => {
-                flight.lead.withhold();
-                return Ok(value);
-            }
-            Ok(standing) => standing,
-            Err(error) => {
-                settle::share_error(py, flight.lead, &error);
-                return Err(error);
-            }
-        };
-        let settle = Settle {
-            lifetime: self.home.in_memory(lifetime),
+        let kept = weight.filter(|_| !skips).map(|weight| Kept {
+            lifetime,
             negative,
-            etag: said.etag.as_ref(),
-            tags: &tags,
-            weight: weight.unwrap_or(0),
-            store: standing == Standing::Kept,
-            ..Settle::default()
-        };
-        if flight.lead.settle(shared, settle).stored && ends(&settle.lifetime) {
-            Table::watch(self.home().table(py));
-        }
-        Ok(value)
+            tags,
+            etag: said.etag,
+            weight,
+        });
+        Ok(Some(Settling {
+            flight,
+            value: shared,
+            kept,
+        }))
     }
 
     fn own(&self, py: Python<'_>, value: &Object) -> Option<Object> {

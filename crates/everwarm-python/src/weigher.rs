@@ -15,7 +15,7 @@ use pyo3::types::{
     PyList, PyModule, PySet, PyString, PyTuple, PyType,
 };
 
-use crate::{calling, function, modules};
+use crate::{calling, modules, report};
 
 /// How many objects of one value are looked at.
 const MOST: usize = 10_000;
@@ -64,7 +64,7 @@ impl Weigher {
             Ok(weight) => weight,
             Err(error) => {
                 scope.count_error();
-                function::report_so(
+                report::report_so(
                     py,
                     "weigher=",
                     &error,

@@ -16,7 +16,7 @@ use crate::home::Keyed;
 use crate::keys;
 use crate::object::Object;
 use crate::objects::Objects;
-use crate::shared::{Given, Held, held};
+use crate::shared::{Given, Held, held, held_many};
 use crate::table::Table;
 use crate::unit;
 
@@ -307,7 +307,7 @@ impl Objects {
         };
         if home.link.is_some() {
             let lifetime = slf.get().lifetime(&home, ttl);
-            return held::put_many(slf.py(), &home, &entries, &(lifetime, &tags));
+            return held_many::put_many(slf.py(), &home, &entries, &(lifetime, &tags));
         }
         let mut timed = false;
         for (Keyed { hash, key, .. }, value, weight) in entries {

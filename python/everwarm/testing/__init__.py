@@ -8,9 +8,11 @@ from everwarm import _native
 from everwarm._cache import cache
 from everwarm.testing._chaos import chaos
 from everwarm.testing._follow import follow
+from everwarm.testing._proxy import FaultProxy
 from everwarm.testing._stand_in import force, record, replay, slow
 
 __all__ = [
+    "FaultProxy",
     "ManualClock",
     "assert_computed",
     "chaos",

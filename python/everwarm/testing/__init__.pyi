@@ -12,12 +12,14 @@ from everwarm._function import Function
 from everwarm._native import Hand, OpenedStore
 from everwarm.testing._chaos import chaos as chaos
 from everwarm.testing._follow import follow as follow
+from everwarm.testing._proxy import FaultProxy as FaultProxy
 from everwarm.testing._stand_in import force as force
 from everwarm.testing._stand_in import record as record
 from everwarm.testing._stand_in import replay as replay
 from everwarm.testing._stand_in import slow as slow
 
 __all__ = [
+    "FaultProxy",
     "ManualClock",
     "assert_computed",
     "chaos",

@@ -13,7 +13,7 @@ def chaos(store, *, seed, error=0.0, delay=0.0, delay_by="10ms", corrupt=0.0):
     * ``seed``: the same seed makes the same faults, where operations come in the same order.
     * ``error``: how likely an operation fails, from 0 to 1. Half of those that fail were done nevertheless,
       and their answer is lost.
-    * ``delay``: how likely it is slow, by ``delay_by``, in which its thread is held up.
+    * ``delay``: how likely it is slow, by ``delay_by``, which holds up the thread or the task that asks.
     * ``corrupt``: how likely the bytes of an entry come back with a bit changed, or cut off.
 
     Raises ``ConfigError`` for what is no probability. The idea is from Netflix's Chaos Monkey (2011) and

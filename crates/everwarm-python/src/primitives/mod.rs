@@ -77,7 +77,7 @@ impl Ground {
         let mut asked = Box::pin(asked);
         let answer = match &self.place {
             Place::Shared(_) => shared::drive(py, asked)?,
-            Place::Memory(..) => match shared::step(&mut asked) {
+            Place::Memory(..) => match shared::first_step(&mut asked) {
                 Step::Done(answer) => answer,
                 Step::Again(_) => shared::drive(py, asked)?,
             },

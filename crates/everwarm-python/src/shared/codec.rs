@@ -27,6 +27,8 @@ use super::keyring::Keyring;
 
 /// Where in an envelope the number of its suite stands.
 const SUITE: usize = 4;
+/// Room that is made ahead for an envelope with a small value.
+const ROOM: usize = 640;
 
 /// What an envelope is bound to that lies in no store.
 const KEYLESS: Binding<'static> = Binding {
@@ -108,15 +110,17 @@ impl Codec {
         format: &Bound<'py, Format>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (py, format) = (value.py(), format.get());
-        let mut payload = Vec::new();
-        let written = format.encode(value, &mut payload);
-        written.map_err(|refused| refused.into_err(py))?;
         let meta = Meta {
             format: format.number(),
             ..Meta::default()
         };
-        let envelope = self.0.seal(&KEYLESS, &meta, &payload);
-        let envelope = envelope.map_err(|error| errors::raise(py, &error))?;
+        let raised = |error: Error| errors::raise(py, &error);
+        let pipeline = self.0.of(meta.format).map_err(raised)?;
+        let draft = pipeline.begin(&meta, Vec::with_capacity(ROOM));
+        let mut draft = draft.map_err(raised)?;
+        let written = format.encode(value, draft.payload());
+        written.map_err(|refused| refused.into_err(py))?;
+        let envelope = draft.finish_buffer(&KEYLESS).map_err(raised)?;
         Ok(PyBytes::new(py, &envelope))
     }
 
@@ -135,12 +139,14 @@ impl Codec {
                 "these bytes are no envelope of this codec and format\nhint: open what `seal` made, with the same two",
             )
         };
-        let bytes = Bytes::copy_from_slice(envelope.as_bytes());
-        let opened = self.0.open(&KEYLESS, &bytes).map_err(|_| unreadable())?;
-        if opened.meta.format != format.number() {
+        let envelope = envelope.as_bytes();
+        let open = |pipeline: &Pipeline| pipeline.open_here(&KEYLESS, envelope);
+        let opened = self.0.opened(envelope, open, |(meta, _)| meta.format);
+        let (meta, payload) = opened.map_err(|_| unreadable())?;
+        if meta.format != format.number() {
             return Err(unreadable());
         }
-        let value = format.decode(py, &opened.payload, None)?;
+        let value = format.decode(py, &payload, None)?;
         value
             .map(|value| value.into_bound(py))
             .map_err(|_| unreadable())
@@ -204,24 +210,24 @@ impl Sealer {
         })
     }
 
-    fn opened(
+    /// What an envelope holds, by the pipeline that opens its suite.
+    fn opened<T>(
         &self,
-        binding: &Binding<'_>,
-        envelope: &Bytes,
-        is_whole: bool,
-    ) -> Result<Opened, Refusal> {
+        envelope: &[u8],
+        open: impl FnOnce(&Pipeline) -> Result<T, Refusal>,
+        format: impl FnOnce(&T) -> u8,
+    ) -> Result<T, Refusal> {
         if self.config.keyring.is_some() {
-            return self.pipeline.open(binding, envelope);
+            return open(&self.pipeline);
         }
         // The suite chooses who opens it. Which formats that one may give is asked of the answer, so that no choice of the
         // envelope's lets an unpickler see what has no seal.
         let is_sealed = envelope.get(SUITE) == Some(&Suite::Mac.number());
         let opened = match self.pickles.get() {
-            Some(pickles) if is_sealed => pickles.open(binding, envelope)?,
-            _ if is_whole => self.pipeline.open_whole(binding, envelope)?,
-            _ => self.pipeline.open(binding, envelope)?,
+            Some(pickles) if is_sealed => open(pickles)?,
+            _ => open(&self.pipeline)?,
         };
-        let is_pickled = opened.meta.format == Number::Pickle.number();
+        let is_pickled = format(&opened) == Number::Pickle.number();
         if is_pickled == is_sealed {
             Ok(opened)
         } else {
@@ -255,7 +261,14 @@ impl Sealer {
         if self.raises && ALARM.get() {
             return Err(Refusal::Tampered);
         }
-        let opened = self.opened(binding, envelope, is_whole);
+        let open = |pipeline: &Pipeline| {
+            if is_whole {
+                pipeline.open_whole(binding, envelope)
+            } else {
+                pipeline.open(binding, envelope)
+            }
+        };
+        let opened = self.opened(envelope, open, |opened| opened.meta.format);
         if self.raises && matches!(opened, Err(Refusal::Tampered)) {
             ALARM.set(true);
         }

@@ -1,18 +1,20 @@
 //! Driving what stores are asked: on a thread, which parks, or step by step for a task.
 //!
-//! Embedded stores answer in the first step. What has to wait for another process sleeps by an alarm: it notes when it wants to
-//! be asked again, and whoever drives it sees to that.
+//! Embedded stores answer in the first step, and so does every store that may block the thread. Others have their driver woken. What
+//! has to wait for another process sleeps by an alarm: it notes when it wants to be asked again, and whoever drives it sees to that.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::thread;
 use std::time::{Duration, Instant};
 
+use everwarm_engine::Parker;
 use everwarm_engine::stack::Sleep;
+use everwarm_runtime::waiting;
 use pyo3::prelude::*;
 
+use crate::bell::Ring;
 use crate::waiting::SIGNALS;
 
 use super::codec;
@@ -50,28 +52,38 @@ impl Sleep for Alarm {
 pub(crate) enum Step<T> {
     /// The answer.
     Done(T),
-    /// It is to be asked again after this time.
+    /// It is to be asked again once its waker is called, or after this time.
     Again(Duration),
 }
 
 /// Asks once.
-pub(crate) fn step<F: Future + Unpin>(future: &mut F) -> Step<F::Output> {
+fn step<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Step<F::Output> {
     AGAIN.set(None);
-    match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
+    match Pin::new(future).poll(&mut Context::from_waker(waker)) {
         Poll::Ready(answer) => Step::Done(answer),
-        Poll::Pending => {
-            let again = AGAIN
-                .take()
-                .map(|at| at.saturating_duration_since(Instant::now()));
-            Step::Again(again.unwrap_or(SIGNALS))
-        }
+        Poll::Pending => Step::Again(AGAIN.take().map_or(Duration::MAX, |at| {
+            at.saturating_duration_since(Instant::now())
+        })),
     }
 }
 
-/// Asks once, with nothing of what was met before.
-pub(crate) fn step_calmly<F: Future + Unpin>(future: &mut F) -> Step<F::Output> {
+/// Asks once, as a thread that only waits, and without a waker: what is embedded needs none.
+pub(crate) fn first_step<F: Future + Unpin>(future: &mut F) -> Step<F::Output> {
+    waiting(|| step(future, Waker::noop()))
+}
+
+/// Asks once, detached and with nothing of what was met before. Without a ring nobody is woken, and it is to be asked again with one.
+pub(crate) fn step_calmly<F>(py: Python<'_>, future: &mut F, ring: Option<&Ring>) -> Step<F::Output>
+where
+    F: Future + Unpin + Send,
+    F::Output: Send,
+{
     codec::calm();
-    step(future)
+    let waker = ring.map_or(Waker::noop(), Ring::waker);
+    py.detach(|| match ring {
+        Some(ring) if ring.is_thread() => waiting(|| step(future, waker)),
+        _ => step(future, waker),
+    })
 }
 
 /// Asks until there is an answer, and parks meanwhile; the interpreter is free for others, and signals are seen.
@@ -82,13 +94,33 @@ where
 {
     codec::calm();
     let mut future = Box::pin(future);
+    match py.detach(|| first_step(&mut future)) {
+        Step::Done(answer) => return Ok(answer),
+        Step::Again(_) => {}
+    }
+    let parker = Parker::new();
     loop {
-        let left = match py.detach(|| step(&mut future)) {
-            Step::Done(answer) => return Ok(answer),
+        if let Some(answer) = py.detach(|| turn(&mut future, &parker)) {
+            return Ok(answer);
+        }
+        py.check_signals()?;
+    }
+}
+
+/// Asks, and parks until it is time to look for signals; None then.
+fn turn<F: Future + Unpin>(future: &mut F, parker: &Parker) -> Option<F::Output> {
+    let waker = parker.waker();
+    let until = Instant::now() + SIGNALS;
+    loop {
+        let left = match waiting(|| step(future, &waker)) {
+            Step::Done(answer) => return Some(answer),
             Step::Again(left) => left,
         };
-        py.detach(|| thread::sleep(left.min(SIGNALS)));
-        py.check_signals()?;
+        let slice = until.saturating_duration_since(Instant::now());
+        if slice.is_zero() {
+            return None;
+        }
+        parker.park(left.min(slice));
     }
 }
 
@@ -114,10 +146,15 @@ where
 {
     codec::calm();
     let mut future = Box::pin(future);
-    loop {
-        match py.detach(|| step(&mut future)) {
-            Step::Done(answer) => return answer,
-            Step::Again(left) => py.detach(|| thread::sleep(left)),
+    py.detach(|| {
+        if let Step::Done(answer) = first_step(&mut future) {
+            return answer;
         }
-    }
+        let parker = Parker::new();
+        loop {
+            if let Some(answer) = turn(&mut future, &parker) {
+                return answer;
+            }
+        }
+    })
 }

@@ -3,6 +3,7 @@
 //! Reads ask memory first and fill it. Writes go to the stores first: memory follows, so that nothing it has is older than what
 //! they acknowledged. What they cannot do they say where the answer depends on it, and nowhere else.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,15 +11,15 @@ use everwarm_core::codec::{Meta, Spans};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::store::Condition;
 use everwarm_core::using::Read;
-use everwarm_engine::stack::{Change, Done, Glance, Need, Place, Stack, Stored};
-use everwarm_engine::{Amendment, Put};
+use everwarm_engine::stack::{Change, Done, Glance, Need, Place, Stack, Stored, Written};
+use everwarm_engine::{Amendment, Put, Stamp};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt};
+use pyo3::types::PyInt;
 
 use crate::entries::{ends, keyed_whole};
 use crate::errors;
-use crate::given::{many, whole};
+use crate::given::whole;
 use crate::home::{Home, Keyed};
 use crate::object::Object;
 use crate::table::Table;
@@ -32,10 +33,10 @@ use super::remote::Kept;
 /// One entry, in memory and in stores.
 pub(crate) struct Held<'a> {
     home: &'a Home,
-    link: &'a Arc<Link>,
-    stack: Arc<Stack>,
+    pub(super) link: &'a Arc<Link>,
+    pub(super) stack: Arc<Stack>,
     keyed: &'a Keyed,
-    place: Place,
+    pub(super) place: Place,
 }
 
 /// A value on its way into an entry.
@@ -84,6 +85,21 @@ impl<'a> Held<'a> {
             Glance::Nothing => None,
             Glance::Unclear => drive(py, self.stack.get(self.place.clone(), Arc::new([]), read))?,
         };
+        self.take(py, stored, since)
+    }
+
+    /// What is to be asked for that, of whatever age the entry is.
+    pub(crate) fn reading(&self) -> impl Future<Output = Option<Stored>> + Send + use<> {
+        self.stack.get(self.place.clone(), Arc::new([]), Read::Any)
+    }
+
+    /// Takes what the stores have, which memory takes over unless something came between since then.
+    pub(crate) fn take(
+        &self,
+        py: Python<'_>,
+        stored: Option<Stored>,
+        since: Stamp,
+    ) -> PyResult<Option<Kept>> {
         codec::check(py, &self.place.name)?;
         let Some(stored) = stored else {
             return Ok(None);
@@ -93,6 +109,32 @@ impl<'a> Held<'a> {
             self.fill(py, kept, since);
         }
         Ok(kept)
+    }
+
+    /// The tag of its own that it has in memory.
+    pub(crate) fn mark(&self) -> Arc<str> {
+        let [own, _] = self.link.own_tags(&self.place);
+        own
+    }
+
+    /// Where it lies.
+    pub(crate) fn into_place(self) -> (Arc<Stack>, Place) {
+        (self.stack, self.place)
+    }
+
+    /// The entry that lies there, again; None if it is one of memory alone.
+    pub(crate) fn at(
+        home: &'a Home,
+        keyed: &'a Keyed,
+        (stack, place): (Arc<Stack>, Place),
+    ) -> Option<Self> {
+        Some(Self {
+            home,
+            link: home.link.as_ref()?,
+            stack,
+            keyed,
+            place,
+        })
     }
 
     /// What the last tier has, with the number of its write; counts nothing, and memory does not take it.
@@ -105,13 +147,8 @@ impl<'a> Held<'a> {
     /// Puts a value by hand.
     pub(crate) fn put(&self, py: Python<'_>, given: &Given<'_>) -> PyResult<()> {
         let since = self.home.engine.stamp();
-        match self.link.encoded(py, self.home, given.value)? {
-            Some(payload) => {
-                let set = self
-                    .stack
-                    .set(self.place.clone(), payload, self.meta(given));
-                finish(py, set);
-            }
+        match self.setting(py, given)? {
+            Some(set) => drop(finish(py, set)),
             // What lies there is no longer the entry's value. Memory has it alone, and has to hear of its tags all the same.
             None => {
                 self.stack.note(given.tags);
@@ -120,6 +157,17 @@ impl<'a> Held<'a> {
         }
         self.remember(py, given, since);
         Ok(())
+    }
+
+    /// What is to be asked to put a value; None if it cannot be stored.
+    pub(crate) fn setting(
+        &self,
+        py: Python<'_>,
+        given: &Given<'_>,
+    ) -> PyResult<Option<impl Future<Output = Written> + Send + use<>>> {
+        let payload = self.link.encoded(py, self.home, given.value)?;
+        let meta = self.meta(given);
+        Ok(payload.map(|payload| self.stack.set(self.place.clone(), payload, meta)))
     }
 
     /// Puts a value if what is there meets the condition; whether it did.
@@ -235,7 +283,7 @@ impl<'a> Held<'a> {
     }
 
     /// What is known of a value beside its bytes.
-    fn meta(&self, given: &Given<'_>) -> Meta {
+    pub(super) fn meta(&self, given: &Given<'_>) -> Meta {
         Meta {
             spans: Spans::of(&given.lifetime),
             tags: given.tags.to_vec(),
@@ -245,7 +293,7 @@ impl<'a> Held<'a> {
     }
 
     /// Has memory keep what the stores were given since then, unless it was invalidated meanwhile.
-    fn remember(&self, py: Python<'_>, given: &Given<'_>, since: everwarm_engine::Stamp) {
+    pub(crate) fn remember(&self, py: Python<'_>, given: &Given<'_>, since: Stamp) {
         if !self.home.has_memory() {
             self.forget();
             return;
@@ -267,7 +315,7 @@ impl<'a> Held<'a> {
     }
 
     /// Has memory take over what the stores have, unless something came between.
-    fn fill(&self, py: Python<'_>, kept: &Kept, since: everwarm_engine::Stamp) {
+    fn fill(&self, py: Python<'_>, kept: &Kept, since: Stamp) {
         let Some(weight) = self.home.weight_of(kept.value.bind(py)) else {
             return;
         };
@@ -426,108 +474,6 @@ impl Link {
             "`set` the key to a whole number, or count under another key",
         )
     }
-}
-
-/// The values of those of `keys` that are there, by key; what memory lacks is asked of the stores together.
-pub(crate) fn get_many<'py>(
-    py: Python<'py>,
-    home: &Home,
-    keys: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyDict>> {
-    let found = PyDict::new(py);
-    let mut wanted = Vec::new();
-    for key in many(keys)? {
-        let key = key?;
-        let keyed = keyed_whole(home, &key)?;
-        match home.engine.hit(&home.scope, keyed.hash, &keyed.key) {
-            Some(value) => found.set_item(key, value.into_bound(py))?,
-            None => wanted.push((key, keyed)),
-        }
-    }
-    let since = home.engine.stamp();
-    let mut asked = Vec::new();
-    for (key, keyed) in &wanted {
-        match Held::new(py, home, keyed)? {
-            Some(held) => asked.push((key, held)),
-            None => home.engine.missed(&home.scope, keyed.hash),
-        }
-    }
-    let Some((_, first)) = asked.first() else {
-        return Ok(found);
-    };
-    let places = asked.iter().map(|(_, held)| held.place.clone()).collect();
-    let stored = drive(py, first.stack.get_many(places))?;
-    codec::check(py, "")?;
-    for ((key, held), stored) in asked.iter().zip(stored) {
-        let kept = stored.and_then(|stored| held.link.decoded(py, &held.stack, home, stored));
-        match kept {
-            Some(kept) => {
-                held.fill(py, &kept, since);
-                home.scope.count_hit();
-                found.set_item(key, kept.value.into_bound(py))?;
-            }
-            None => home.engine.missed(&home.scope, held.keyed.hash),
-        }
-    }
-    Ok(found)
-}
-
-/// Puts many values of one life and with the same tags; one that is too heavy is refused, and what was there goes.
-pub(crate) fn put_many(
-    py: Python<'_>,
-    home: &Home,
-    entries: &[(Keyed, Object, Option<u64>)],
-    (lifetime, tags): &(Lifetime, &[Arc<str>]),
-) -> PyResult<()> {
-    let mut together = Vec::new();
-    let mut puts = Vec::new();
-    for (keyed, value, weight) in entries {
-        let held = Held::new(py, home, keyed)?;
-        let Some(weight) = *weight else {
-            if let Some(held) = held {
-                held.delete(py);
-            }
-            home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
-            continue;
-        };
-        let given = Given {
-            value,
-            lifetime: *lifetime,
-            tags,
-            weight,
-        };
-        let Some(held) = held else {
-            if home.is_secret() {
-                home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
-                continue;
-            }
-            home.engine.put(Put {
-                scope: &home.scope,
-                hash: keyed.hash,
-                key: keyed.key.clone(),
-                value: value.clone(),
-                lifetime: *lifetime,
-                tags,
-                weight,
-            });
-            continue;
-        };
-        match held.link.encoded(py, home, value)? {
-            Some(payload) => {
-                together.push((held.place.clone(), payload, held.meta(&given)));
-                puts.push((held, given));
-            }
-            None => held.put(py, &given)?,
-        }
-    }
-    let since = home.engine.stamp();
-    if let Some((first, _)) = puts.first() {
-        finish(py, first.stack.set_many(together));
-    }
-    for (held, given) in &puts {
-        held.remember(py, given, since);
-    }
-    Ok(())
 }
 
 /// The entry of a key as `get_with_meta` tells it, from the last tier, since that one numbers its writes; counted as a read.

@@ -6,14 +6,18 @@
 mod codec;
 mod drive;
 pub(crate) mod held;
+pub(crate) mod held_many;
 mod keyring;
+mod layers;
 mod link;
 mod names;
 mod naming;
+mod ours;
 mod remote;
 mod tier;
 mod upgrade;
 
+use std::iter;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +29,7 @@ use everwarm_core::lifetime::Lifetime;
 use everwarm_core::store::Store;
 use everwarm_engine::stack::{Event, Options, Stack, Tier, TierStats};
 use everwarm_engine::{Bounds, Ticker, process};
+use everwarm_layers::Watch;
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
@@ -36,15 +41,16 @@ use crate::errors;
 use crate::modules;
 
 pub(crate) use codec::{Codec, check as check_tampering};
-pub(crate) use drive::{Alarm, Step, drive, finish, step, step_calmly};
+pub(crate) use drive::{Alarm, Step, drive, finish, first_step, step_calmly};
 pub(crate) use held::{Given, Held};
 pub(crate) use keyring::{Key, Keyring, key_of_password};
 pub(crate) use link::{Link, OWN_TAGS};
 pub(crate) use names::Names;
 pub(crate) use naming::OWN;
 pub(crate) use naming::{Naming, shown};
+pub(crate) use ours::Ours;
 pub(crate) use remote::{Computed, Kept, Remote, Standing, Taken, Writing};
-pub(crate) use tier::check_store;
+pub(crate) use tier::{check_store, opened};
 pub(crate) use upgrade::Declared;
 
 /// The stores of one cache.
@@ -57,6 +63,8 @@ pub(crate) struct Shared {
     ticker: Ticker,
     /// Whether the last store does not tell what others change.
     is_silent: AtomicBool,
+    /// Whether one of them is behind a connection, so that its answers come later.
+    is_far: AtomicBool,
     /// Whether the last store could not be opened, so that another one stands in.
     is_cut_off: AtomicBool,
     /// Locked by attached threads only, so that it is free at every fork.
@@ -89,10 +97,9 @@ impl Shared {
     pub(crate) fn new(py: Python<'_>, plan: Plan<'_, '_>) -> PyResult<Option<Arc<Self>>> {
         let sealed = plan.memory.filter(|_| plan.naming.is_secret());
         let near = sealed.map(|bounds| Ok(tier::Recipe::of_memory(bounds, plan.ticker.clone())));
-        let tiers = near
-            .into_iter()
-            .chain(plan.tiers.iter().map(tier::Recipe::new))
-            .collect::<PyResult<Vec<_>>>()?;
+        let made = plan.tiers.iter();
+        let made = made.map(|tier| tier::Recipe::new(tier, plan.ticker.clone()));
+        let tiers = near.into_iter().chain(made).collect::<PyResult<Vec<_>>>()?;
         if tiers.is_empty() {
             return Ok(None);
         }
@@ -103,6 +110,7 @@ impl Shared {
             codec: Arc::clone(&plan.codec.0) as Arc<dyn Seals>,
             ticker: plan.ticker,
             is_silent: AtomicBool::new(false),
+            is_far: AtomicBool::new(false),
             is_cut_off: AtomicBool::new(false),
             stack: Mutex::new(None),
         };
@@ -144,6 +152,8 @@ impl Shared {
             .last()
             .is_some_and(|tier| tier.store.notify().is_none());
         self.is_silent.store(is_silent, Ordering::Relaxed);
+        let is_far = tiers.iter().any(|tier| !tier.store.info().embedded);
+        self.is_far.store(is_far, Ordering::Relaxed);
         Stack::new(
             tiers,
             Arc::clone(&self.codec),
@@ -156,6 +166,11 @@ impl Shared {
     /// Whether the last store does not tell what others change.
     pub(crate) fn is_silent(&self) -> bool {
         self.is_silent.load(Ordering::Relaxed)
+    }
+
+    /// Whether one of them is behind a connection, so that its answers come later.
+    pub(crate) fn is_far(&self) -> bool {
+        self.is_far.load(Ordering::Relaxed)
     }
 
     /// The store that all processes have in common.
@@ -214,7 +229,7 @@ impl Shared {
 
     /// What each tier did, by field.
     pub(crate) fn tiers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        let told = |tier: &TierStats| {
+        let told = |(tier, watch): (&TierStats, Watch)| {
             let fields = PyDict::new(py);
             fields.set_item("name", &*tier.label)?;
             for (field, count) in [
@@ -232,9 +247,14 @@ impl Shared {
             let refused = tier.refused.iter();
             let refused: Vec<_> = refused.map(|(kind, count)| (kind.name(), *count)).collect();
             fields.set_item("refused", refused)?;
+            layers::tell(&watch, &fields)?;
             PyResult::Ok(fields)
         };
-        self.stack(py)?.stats().iter().map(told).collect()
+        let stats = self.stack(py)?.stats();
+        // What stands in for stores has no layers.
+        let watches = self.tiers.iter().filter_map(tier::Recipe::watch);
+        let watches = watches.chain(iter::repeat_with(Watch::default));
+        stats.iter().zip(watches).map(told).collect()
     }
 
     /// Says in the log why stores gave up what they had, once for each time.

@@ -14,12 +14,12 @@ use pyo3::prelude::*;
 
 use crate::answer::Told;
 use crate::format::Unreadable;
-use crate::function::{report, report_refused};
 use crate::home::Home;
 use crate::object::Object;
+use crate::report::{report, report_refused};
 
 use super::codec;
-use super::drive::{drive, finish, within};
+use super::drive::{drive, within};
 use super::link::Link;
 
 /// The part of a computation that the stores have.
@@ -223,22 +223,6 @@ impl Remote {
         &self.place.name
     }
 
-    /// Stores a computed value.
-    pub(crate) fn settle(
-        self,
-        py: Python<'_>,
-        home: &Home,
-        computed: &Computed<'_>,
-    ) -> PyResult<Standing> {
-        let (stack, link) = (Arc::clone(&self.stack), Arc::clone(&self.link));
-        Ok(match self.write(py, home, computed)? {
-            Writing::Nothing(standing) => standing,
-            Writing::Value(seat, payload, meta) => {
-                link.standing(home, &finish(py, stack.settle(*seat, payload, *meta)))
-            }
-        })
-    }
-
     /// What is to be written of a computed value.
     pub(crate) fn write(
         mut self,
@@ -393,6 +377,6 @@ impl Kept {
 
     /// Whether it is due to be computed anew.
     pub(crate) fn is_due(&self) -> bool {
-        self.judgement != Judgement::Serve(Freshness::Fresh)
+        matches!(self.judgement, Judgement::ServeAndRefresh(_))
     }
 }

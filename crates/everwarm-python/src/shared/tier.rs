@@ -7,16 +7,20 @@ use std::time::Duration;
 use everwarm_core::store::{Failure, Store};
 use everwarm_engine::stack::{Tier, Write};
 use everwarm_engine::{Bounds, Ticker};
+use everwarm_layers::{Watch, Wrapped};
 use everwarm_memory::MemoryStore as Native;
+use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::errors;
-use crate::function::report_so;
+use crate::report::report_so;
 use crate::store;
 use crate::terms::span_of;
+
+use super::layers::Layers;
 
 /// How many entries memory holds that stands in for a store.
 const ALONE: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
@@ -26,6 +30,10 @@ pub(crate) struct Recipe {
     origin: Origin,
     ttl: Option<Duration>,
     write: Write,
+    layers: Layers,
+    /// Looks at the layers of the store that was made last; None before, and where it could not be had. Locked by attached threads
+    /// only.
+    watch: Mutex<Option<Watch>>,
 }
 
 enum Origin {
@@ -39,9 +47,11 @@ impl Recipe {
     /// Memory as a tier. Each process has its own.
     pub(crate) fn of_memory(bounds: Bounds, ticker: Ticker) -> Self {
         Self {
+            layers: Layers::plain(ticker.clone()),
             origin: Origin::Memory(bounds, ticker),
             ttl: None,
             write: Write::Through,
+            watch: Mutex::default(),
         }
     }
 
@@ -57,22 +67,24 @@ impl Recipe {
     }
 
     /// From a Python `Tier`.
-    pub(crate) fn new(tier: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(crate) fn new(tier: &Bound<'_, PyAny>, ticker: Ticker) -> PyResult<Self> {
         let py = tier.py();
         let store = tier.getattr(intern!(py, "store"))?;
         let origin = match store.cast::<PyString>() {
             Ok(url) => Origin::Url(url.to_str()?.to_owned()),
             Err(_) => Origin::Object(store.unbind()),
         };
-        let write: String = tier.getattr(intern!(py, "write"))?.extract()?;
+        let write: Option<String> = tier.getattr(intern!(py, "write"))?.extract()?;
         Ok(Self {
             origin,
             ttl: span_of(&tier.getattr(intern!(py, "ttl"))?)?,
-            write: match write.as_str() {
-                "behind" => Write::Behind,
-                "around" => Write::Around,
+            write: match write.as_deref() {
+                Some("behind") => Write::Behind,
+                Some("around") => Write::Around,
                 _ => Write::Through,
             },
+            layers: Layers::new(tier, ticker)?,
+            watch: Mutex::default(),
         })
     }
 
@@ -93,10 +105,13 @@ impl Recipe {
                         &error,
                         "so the cache goes on without this store",
                     );
+                    *self.watch.lock() = None;
                     return Ok(None);
                 }
             },
         };
+        let Wrapped { store, watch } = self.layers.around(store);
+        *self.watch.lock() = Some(watch);
         let label = store.info().kind.into();
         Ok(Some(Tier {
             store,
@@ -104,6 +119,11 @@ impl Recipe {
             ttl: self.ttl,
             write: self.write,
         }))
+    }
+
+    /// Looks at the layers of its store, if that could be had.
+    pub(crate) fn watch(&self) -> Option<Watch> {
+        self.watch.lock().clone()
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -114,26 +134,39 @@ impl Recipe {
     }
 }
 
+/// The crate that opens the stores of a scheme, and checks their URLs.
+enum Kind {
+    Disk,
+    File,
+    Redis,
+}
+
+impl Kind {
+    fn of(url: &str) -> Self {
+        match url.split_once(':').map_or("", |(scheme, _)| scheme) {
+            "file" => Self::File,
+            "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => Self::Redis,
+            _ => Self::Disk,
+        }
+    }
+}
+
 /// The store that a URL names.
-fn opened(url: &str) -> Result<Arc<dyn Store>, Failure> {
-    if is_file(url) {
-        everwarm_store_file::open(url)
-    } else {
-        everwarm_store_disk::open(url)
+pub(crate) fn opened(url: &str) -> Result<Arc<dyn Store>, Failure> {
+    match Kind::of(url) {
+        Kind::Disk => everwarm_store_disk::open(url),
+        Kind::File => everwarm_store_file::open(url),
+        Kind::Redis => everwarm_store_redis::open(url),
     }
 }
 
 /// Checks the URL of a store, without opening it.
 #[pyfunction]
 pub(crate) fn check_store(py: Python<'_>, url: &str) -> PyResult<()> {
-    let checked = if is_file(url) {
-        everwarm_store_file::check(url)
-    } else {
-        everwarm_store_disk::check(url)
+    let checked = match Kind::of(url) {
+        Kind::Disk => everwarm_store_disk::check(url),
+        Kind::File => everwarm_store_file::check(url),
+        Kind::Redis => everwarm_store_redis::check(url),
     };
     checked.map_err(|error| errors::raise(py, &error))
-}
-
-fn is_file(url: &str) -> bool {
-    url.starts_with("file:")
 }

@@ -10,9 +10,9 @@ use pyo3::prelude::*;
 
 use crate::calling;
 use crate::format::Plan as Format;
-use crate::function::say;
 use crate::home::{Home, Keyed};
 use crate::object::Object;
+use crate::report::say;
 use crate::waiting::Computing;
 
 use super::Shared;

@@ -1,6 +1,6 @@
 //! A store that fails, is slow and loses bytes by chance: `everwarm.testing.chaos`.
 
-use std::future::{Future, ready};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use everwarm_core::draw::Draw;
 use everwarm_core::store::Store;
 use everwarm_engine::Chance;
 use everwarm_layers::{Chaos, Layered, Odds, Timer};
+use everwarm_runtime::pause;
 use pyo3::prelude::*;
 
 use super::opened::{Again, OpenedStore};
@@ -26,14 +27,14 @@ impl Draw for Shared {
     }
 }
 
-/// Passes the time as a slow disk does: the thread that asks is held up.
+/// Passes the time as a slow connection does.
 #[derive(Clone, Copy, Debug)]
-struct Holding;
+struct Passing;
 
-impl Timer for Holding {
+impl Timer for Passing {
     fn after(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        std::thread::sleep(span);
-        Box::pin(ready(()))
+        // Where there are no threads to be had, no time is passed.
+        Box::pin(async move { drop(pause(span).await) })
     }
 }
 
@@ -68,7 +69,7 @@ pub(super) fn chaos_store(
         }
     };
     let again: Again = Arc::new(move || {
-        let chaos = Chaos::new(draw.clone(), Holding, odds);
+        let chaos = Chaos::new(draw.clone(), Passing, odds);
         Ok(Arc::new(Layered::new(plain()?, chaos)) as Arc<dyn Store>)
     });
     OpenedStore::new(again).map_err(|failure| failure::raise(py, &failure))

@@ -10,6 +10,7 @@ use everwarm_core::store::{
 };
 use everwarm_engine::{ManualHand, Ticker};
 use everwarm_memory::{Bounds, MemoryStore};
+use everwarm_runtime::waiting;
 use everwarm_store_disk::{self as disk, Disk};
 use everwarm_store_file::{Config, FileStore, WallClock};
 use pyo3::prelude::*;
@@ -18,7 +19,7 @@ use pyo3::types::PyBytes;
 
 use super::failure::raise;
 use crate::clock::Hand;
-use crate::errors;
+use crate::{errors, shared};
 
 /// Entries of a memory store that was told no other bound.
 const MAX_ENTRIES: usize = 10_000;
@@ -34,7 +35,7 @@ pub(crate) struct OpenedStore {
     again: Again,
 }
 
-/// Opens the store that a URL names: `memory://`, `disk:` or `file:`.
+/// Opens the store that a URL names: `memory://`, `disk:`, `file:` or one of Redis.
 #[pyfunction]
 #[pyo3(signature = (url, clock=None))]
 pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyResult<OpenedStore> {
@@ -49,8 +50,14 @@ pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyR
             let config = Config::from_url(url).map_err(|error| errors::raise(py, &error))?;
             file(config, hand)
         }
+        Some((scheme, _)) if scheme.starts_with("redis") => {
+            shared::check_store(py, url)?;
+            let url = url.to_owned();
+            Arc::new(move || shared::opened(&url))
+        }
         _ => {
-            let hint = "write `memory://`, `disk:///directory` or `file:///directory`";
+            let hint =
+                "write `memory://`, `disk:///directory`, `file:///directory` or `redis://host`";
             return Err(errors::config(
                 py,
                 "there is no native store of this URL",
@@ -116,9 +123,14 @@ impl OpenedStore {
         py: Python<'_>,
         ask: impl FnOnce(&'a dyn Store) -> Answer<'a, T> + Send,
     ) -> PyResult<T> {
-        py.detach(|| wait(ask(&*self.store)))
+        py.detach(|| wait_here(ask(&*self.store)))
             .map_err(|failure| raise(py, &failure))
     }
+}
+
+/// The answer, as a thread that has nothing else to do.
+fn wait_here<T>(answer: Answer<'_, T>) -> Result<T, Failure> {
+    waiting(|| wait(answer))
 }
 
 fn span(py: Python<'_>, ttl: Option<f64>) -> PyResult<Option<Duration>> {
@@ -269,13 +281,13 @@ impl OpenedStore {
             })
             .collect();
         let entries = entries?;
-        py.detach(|| wait(self.store.set_many(&entries)))
+        py.detach(|| wait_here(self.store.set_many(&entries)))
             .map_err(|failure| raise(py, &failure))
     }
 
     fn delete_many(&self, py: Python<'_>, names: Vec<String>) -> PyResult<u64> {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        py.detach(|| wait(self.store.delete_many(&names)))
+        py.detach(|| wait_here(self.store.delete_many(&names)))
             .map_err(|failure| raise(py, &failure))
     }
 

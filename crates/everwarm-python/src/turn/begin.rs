@@ -13,11 +13,12 @@ use super::{State, Turn};
 use crate::answer::Status;
 use crate::arguments::Spread;
 use crate::ask::{Source, Wish};
-use crate::function::Called;
+use crate::called::Called;
 use crate::home::Keyed;
 use crate::limits::Times;
 use crate::object::Object;
 use crate::settle::Flight;
+use crate::shared::Ours;
 use crate::signature::Unkeyed;
 use crate::using::Plan;
 use crate::wanted::Wanted;
@@ -129,7 +130,7 @@ impl Turn {
                     .as_deref()
                     .map(|remote| remote.ask(plan.read()))
                 {
-                    Some(asking) => State::Ask(flight, Box::pin(asking)),
+                    Some(asking) => State::Ask(flight, Ours::new(Box::pin(asking))),
                     None => State::Lead(flight),
                 };
                 (ask::computed(home, plan), state)
@@ -157,7 +158,7 @@ impl Turn {
         let asking = flight.remote.as_deref().map(|remote| remote.ask_behind());
         let flight = Box::new(flight);
         let state = match asking {
-            Some(asking) => State::Ask(flight, Box::pin(asking)),
+            Some(asking) => State::Ask(flight, Ours::new(Box::pin(asking))),
             None => State::Lead(flight),
         };
         Self::of(asked, Status::Refreshed, state)

@@ -18,12 +18,14 @@ use pyo3::prelude::*;
 
 use crate::answer::{Status, Told};
 use crate::ask::Source;
+use crate::bell::{Ring, seconds};
 use crate::engine::{Arrival, Ticket};
 use crate::home::Home;
 use crate::limits::Times;
 use crate::object::Object;
 use crate::settle::Flight;
-use crate::shared::{self, Step};
+use crate::settling::{Settling, Writes};
+use crate::shared::{self, Link, Ours, Step};
 use crate::wanted::Wanted;
 use crate::{call, errors, failures, limits, waiting};
 
@@ -44,15 +46,23 @@ pub(crate) struct Turn {
 }
 
 /// A lead, and what the stores are asked for it.
-pub(crate) type Asking = (Box<Flight>, Pin<Box<dyn Future<Output = Fetched> + Send>>);
+pub(crate) type Asking = (
+    Box<Flight>,
+    Ours<Pin<Box<dyn Future<Output = Fetched> + Send>>>,
+);
 
 enum State {
     Value(Object),
     /// The function is called past the cache.
     Past,
     /// The stores are asked for the value of a lead.
-    Ask(Box<Flight>, Pin<Box<dyn Future<Output = Fetched> + Send>>),
+    Ask(
+        Box<Flight>,
+        Ours<Pin<Box<dyn Future<Output = Fetched> + Send>>>,
+    ),
     Lead(Box<Flight>),
+    /// The stores are given the value of a lead.
+    Store(Box<Settling>, Arc<Link>, Ours<Writes>),
     Wait(Ticket),
     Spent,
 }
@@ -64,24 +74,30 @@ impl Turn {
         self.status.lock().name()
     }
 
-    /// Asks the stores, if the turn is a lead that has any: the seconds after which they want to be asked again, or None.
-    fn ask(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+    /// Asks the stores, if the turn is a lead that has any, or that is stored: None once they have answered. Else `ring` will be
+    /// woken, or it is to be asked again after so many seconds. Without a ring it is to be asked again at once, with one.
+    #[pyo3(signature = (ring=None))]
+    fn ask(&self, py: Python<'_>, ring: Option<&Bound<'_, Ring>>) -> PyResult<Option<f64>> {
+        let ring = ring.map(Bound::get);
         loop {
             let (flight, mut asking) = match self.take() {
                 State::Ask(flight, asking) => (flight, asking),
+                State::Store(settling, link, writes) => {
+                    return self.store(py, (settling, link, writes), ring);
+                }
                 state => {
                     *self.state.lock() = state;
                     return Ok(None);
                 }
             };
-            let stepped = py.detach(|| shared::step_calmly(&mut asking));
+            let stepped = shared::step_calmly(py, asking.get(), ring);
             if let Some(remote) = &flight.remote {
                 shared::check_tampering(py, remote.name())?;
             }
             let answer = match stepped {
                 Step::Again(left) => {
                     *self.state.lock() = State::Ask(flight, asking);
-                    return Ok(Some(left.as_secs_f64()));
+                    return Ok(Some(seconds(left)));
                 }
                 Step::Done(answer) => answer,
             };
@@ -107,6 +123,7 @@ impl Turn {
             State::Past => "past",
             State::Ask(..) => "ask",
             State::Lead(_) => "lead",
+            State::Store(..) => "store",
             State::Wait(_) => "wait",
             State::Spent => "spent",
         }
@@ -123,6 +140,15 @@ impl Turn {
     fn lead(&self) -> Option<u64> {
         match &*self.state.lock() {
             State::Lead(flight) => Some(flight.lead.id().0),
+            _ => None,
+        }
+    }
+
+    /// The number of the lead, also while stores are asked for its value.
+    #[getter]
+    fn led(&self) -> Option<u64> {
+        match &*self.state.lock() {
+            State::Lead(flight) | State::Ask(flight, _) => Some(flight.lead.id().0),
             _ => None,
         }
     }
@@ -345,18 +371,23 @@ impl Turn {
         }
     }
 
-    /// Ends the computation with its value.
-    fn settle(&self, value: Bound<'_, PyAny>) -> PyResult<()> {
+    /// Ends the computation with its value. Where that is awaited, what it gives is as [`ask`](Self::ask) has it.
+    #[pyo3(signature = (value, is_awaited=false))]
+    fn settle(&self, value: Bound<'_, PyAny>, is_awaited: bool) -> PyResult<Option<f64>> {
         let py = value.py();
-        if let State::Lead(flight) = self.take() {
-            let asked = self.asked.bind(py);
-            if let Ok(wanted) = asked.cast::<Wanted>() {
-                return wanted.get().settle(py, *flight, value.into()).map(drop);
-            }
-            let native = call::function(asked)?;
-            native.settle(py, &*native.home(py)?, *flight, value.into())?;
+        let State::Lead(flight) = self.take() else {
+            return Ok(None);
+        };
+        let asked = self.asked.bind(py);
+        if let Ok(wanted) = asked.cast::<Wanted>() {
+            let wanted = wanted.get();
+            let settling = wanted.settling(py, *flight, &value.into())?;
+            return self.stored(py, wanted.home(), settling, is_awaited);
         }
-        Ok(())
+        let native = call::function(asked)?;
+        let home = &*native.home(py)?;
+        let settling = native.settling(py, home, *flight, &value.into());
+        self.stored(py, home, settling, is_awaited)
     }
 
     /// Ends the computation with what those who wait are given, and stores nothing.
@@ -382,6 +413,7 @@ impl Turn {
         match &*self.state.lock() {
             State::Value(value) => value.visit(&visit),
             State::Lead(flight) | State::Ask(flight, _) => flight.keyed.visit(&visit),
+            State::Store(settling, ..) => settling.visit(&visit),
             State::Wait(_) | State::Past | State::Spent => Ok(()),
         }
     }

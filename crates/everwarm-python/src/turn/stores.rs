@@ -1,5 +1,7 @@
-//! A turn whose lead asks the stores.
+//! A turn whose lead asks the stores, or is stored there.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::using::Read;
@@ -8,8 +10,11 @@ use pyo3::prelude::*;
 
 use super::{Asking, State, Turn};
 use crate::answer::Status;
+use crate::bell::{Ring, seconds};
+use crate::home::Home;
 use crate::settle::Flight;
-use crate::shared::Taken;
+use crate::settling::{Begun, Settling, Writes};
+use crate::shared::{self, Link, Ours, Step, Taken};
 
 /// How long an old value is served before it is asked again whether another process has computed it anew.
 const ELSEWHERE: Duration = Duration::from_secs(1);
@@ -53,7 +58,7 @@ impl Turn {
                     State::Lead(flight)
                 }
                 Taken::Unreadable => {
-                    let asking = Box::pin(remote.ask(Read::Nothing));
+                    let asking = Ours::new(Box::pin(remote.ask(Read::Nothing)) as Pin<Box<_>>);
                     State::Ask(flight, asking)
                 }
                 Taken::Elsewhere => {
@@ -64,5 +69,47 @@ impl Turn {
         })?;
         *self.state.lock() = next.unwrap_or(State::Spent);
         Ok(())
+    }
+
+    /// Begins to store a value that was computed, or does it at once.
+    pub(super) fn stored(
+        &self,
+        py: Python<'_>,
+        home: &Home,
+        settling: Option<Settling>,
+        is_awaited: bool,
+    ) -> PyResult<Option<f64>> {
+        let Some(mut settling) = settling else {
+            return Ok(None);
+        };
+        if !is_awaited {
+            return settling.finish(py, home).map(|()| None);
+        }
+        match settling.begin(py, home) {
+            Ok(Begun::Write(link, writes)) => {
+                self.store(py, (Box::new(settling), link, Ours::new(writes)), None)
+            }
+            Ok(Begun::Standing(standing)) => settling.end(py, home, Ok(standing)).map(|()| None),
+            Err(error) => settling.end(py, home, Err(error)).map(|()| None),
+        }
+    }
+
+    /// Goes on storing it.
+    pub(super) fn store(
+        &self,
+        py: Python<'_>,
+        (settling, link, mut writes): (Box<Settling>, Arc<Link>, Ours<Writes>),
+        ring: Option<&Ring>,
+    ) -> PyResult<Option<f64>> {
+        match shared::step_calmly(py, writes.get(), ring) {
+            Step::Again(left) => {
+                *self.state.lock() = State::Store(settling, link, writes);
+                Ok(Some(seconds(left)))
+            }
+            Step::Done(written) => {
+                let end = |home: &Home| settling.end(py, home, Ok(link.standing(home, &written)));
+                self.with_home(py, end)?.map(|()| None)
+            }
+        }
     }
 }

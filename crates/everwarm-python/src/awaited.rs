@@ -1,0 +1,139 @@
+//! The object verbs that tasks await: what memory cannot answer is an errand, so that a connection holds up no loop.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+
+use crate::entries::{closed, keyed_whole};
+use crate::errand::Errand;
+use crate::given::{Tags, Ttl};
+use crate::home::Home;
+use crate::objects::Objects;
+use crate::shared::{Given, Held, held_many};
+
+/// A write that stores may have done: whoever leaves it has memory let go of the entry that it had before.
+struct Unfinished(Option<(Arc<Home>, Arc<str>)>);
+
+impl Unfinished {
+    fn ends(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some((home, mark)) = self.0.take() {
+            home.engine.invalidate_tags(&[mark]);
+        }
+    }
+}
+
+impl Objects {
+    /// As `get`: the value, or an errand.
+    pub(crate) fn look_later<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, home) = (slf.py(), Self::open(slf)?);
+        let default = default.unwrap_or_else(|| py.None().into_bound(py));
+        if home.is_away(py)? {
+            home.scope.count_bypass();
+            return Ok(default);
+        }
+        let hash = match Self::hit_or_due(&home, key)? {
+            Ok(value) => return Ok(home.copied_or_refused(py, value)?.into_bound(py)),
+            Err(hash) => hash,
+        };
+        if home.engine.is_closed() {
+            return Err(closed(slf));
+        }
+        let keyed = keyed_whole(&home, key)?;
+        let Some(held) = Held::new(py, &home, &keyed)? else {
+            home.engine.missed(&home.scope, hash);
+            return Ok(default);
+        };
+        let (since, reading) = (home.engine.stamp(), held.reading());
+        let place = held.into_place();
+        let default = default.unbind();
+        Errand::begin(py, reading, move |py, stored| {
+            let kept = match Held::at(&home, &keyed, place) {
+                Some(held) => held.take(py, stored, since)?,
+                None => None,
+            };
+            let Some(kept) = kept else {
+                home.engine.missed(&home.scope, hash);
+                return Ok(default);
+            };
+            home.scope.count_hit();
+            let value = home.copied_or_refused(py, kept.value)?;
+            Ok(value.into_bound(py).unbind())
+        })
+    }
+
+    /// As `get_many`: the values, or an errand.
+    pub(crate) fn look_for_many_later<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, home) = (slf.py(), Self::open_for(slf)?);
+        if home.link.is_none() || home.is_away(py)? {
+            return Ok(Self::get_many(slf, keys)?.into_any());
+        }
+        let many = held_many::Many::look(py, &home, keys)?;
+        let Some(reading) = many.reading() else {
+            return Ok(many.take(py, &home, Vec::new())?.into_any());
+        };
+        Errand::begin(py, reading, move |py, stored| {
+            Ok(many.take(py, &home, stored)?.into_any().unbind())
+        })
+    }
+
+    /// As `set`: None or an errand; `NotImplemented` where more is to be asked than one thing.
+    pub(crate) fn put_later<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: Bound<'py, PyAny>,
+        (ttl, tags): (Ttl, Tags),
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, home) = (slf.py(), Self::open_for(slf)?);
+        let otherwise = py.NotImplemented().into_bound(py);
+        if home.is_away(py)? {
+            return Ok(otherwise);
+        }
+        let keyed = keyed_whole(&home, key)?;
+        home.takes_tags(py, &tags.0)?;
+        let tags = home.carried(&keyed, tags.0);
+        let (Some(held), Some(weight)) = (Held::new(py, &home, &keyed)?, home.weight_of(&value))
+        else {
+            return Ok(otherwise);
+        };
+        let value = home.copied_or_refused(py, value.into())?;
+        let lifetime = slf.get().lifetime(&home, ttl);
+        let given = Given {
+            value: &value,
+            lifetime,
+            tags: &tags,
+            weight,
+        };
+        let since = home.engine.stamp();
+        let Some(setting) = held.setting(py, &given)? else {
+            return Ok(otherwise);
+        };
+        let unfinished = Unfinished(Some((Arc::clone(&home), held.mark())));
+        let place = held.into_place();
+        Errand::begin(py, setting, move |py, _| {
+            unfinished.ends();
+            if let Some(held) = Held::at(&home, &keyed, place) {
+                let given = Given {
+                    value: &value,
+                    lifetime,
+                    tags: &tags,
+                    weight,
+                };
+                held.remember(py, &given, since);
+            }
+            Ok(py.None())
+        })
+    }
+}

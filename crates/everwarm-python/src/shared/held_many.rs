@@ -1,0 +1,170 @@
+//! Many entries of a cache's own at once, which is one question to the stores.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use everwarm_core::lifetime::Lifetime;
+use everwarm_engine::stack::{Place, Stack, Stored};
+use everwarm_engine::{Put, Stamp};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::entries::keyed_whole;
+use crate::given::many;
+use crate::home::{Home, Keyed};
+use crate::object::Object;
+
+use super::codec;
+use super::drive::{drive, finish};
+use super::held::{Given, Held};
+
+/// Values by their keys: those that memory has, and those that stores are to be asked for.
+pub(crate) struct Many {
+    found: Py<PyDict>,
+    wanted: Vec<(Py<PyAny>, Keyed, Place)>,
+    stack: Option<Arc<Stack>>,
+    since: Stamp,
+}
+
+impl Many {
+    /// Looks for what memory has of `keys`.
+    pub(crate) fn look(py: Python<'_>, home: &Home, keys: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let found = PyDict::new(py);
+        let mut missing = Vec::new();
+        for key in many(keys)? {
+            let key = key?;
+            let keyed = keyed_whole(home, &key)?;
+            match home.engine.hit(&home.scope, keyed.hash, &keyed.key) {
+                Some(value) => found.set_item(key, value.into_bound(py))?,
+                None => missing.push((key, keyed)),
+            }
+        }
+        let since = home.engine.stamp();
+        let (mut wanted, mut stack) = (Vec::new(), None);
+        for (key, keyed) in missing {
+            match Held::new(py, home, &keyed)? {
+                Some(held) => {
+                    let (of, place) = held.into_place();
+                    stack.get_or_insert(of);
+                    wanted.push((key.unbind(), keyed, place));
+                }
+                None => home.engine.missed(&home.scope, keyed.hash),
+            }
+        }
+        Ok(Self {
+            found: found.unbind(),
+            wanted,
+            stack,
+            since,
+        })
+    }
+
+    /// What is to be asked, of all stores together; None if there is nothing.
+    pub(crate) fn reading(
+        &self,
+    ) -> Option<impl Future<Output = Vec<Option<Stored>>> + Send + use<>> {
+        let places = self.wanted.iter().map(|(.., place)| place.clone());
+        Some(self.stack.as_ref()?.get_many(places.collect()))
+    }
+
+    /// All that was found, with what the stores have.
+    pub(crate) fn take<'py>(
+        self,
+        py: Python<'py>,
+        home: &Home,
+        stored: Vec<Option<Stored>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        codec::check(py, "")?;
+        let found = self.found.into_bound(py);
+        let Some(stack) = self.stack else {
+            return Ok(found);
+        };
+        for ((key, keyed, place), stored) in self.wanted.into_iter().zip(stored) {
+            let held = Held::at(home, &keyed, (Arc::clone(&stack), place));
+            let kept = match &held {
+                Some(held) => held.take(py, stored, self.since)?,
+                None => None,
+            };
+            match kept {
+                Some(kept) => {
+                    home.scope.count_hit();
+                    found.set_item(key, kept.value.into_bound(py))?;
+                }
+                None => home.engine.missed(&home.scope, keyed.hash),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The values of those of `keys` that are there, by key; what memory lacks is asked of the stores together.
+pub(crate) fn get_many<'py>(
+    py: Python<'py>,
+    home: &Home,
+    keys: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let many = Many::look(py, home, keys)?;
+    let stored = match many.reading() {
+        Some(reading) => drive(py, reading)?,
+        None => Vec::new(),
+    };
+    many.take(py, home, stored)
+}
+
+/// Puts many values of one life and with the same tags; one that is too heavy is refused, and what was there goes.
+pub(crate) fn put_many(
+    py: Python<'_>,
+    home: &Home,
+    entries: &[(Keyed, Object, Option<u64>)],
+    (lifetime, tags): &(Lifetime, &[Arc<str>]),
+) -> PyResult<()> {
+    let mut together = Vec::new();
+    let mut puts = Vec::new();
+    for (keyed, value, weight) in entries {
+        let held = Held::new(py, home, keyed)?;
+        let Some(weight) = *weight else {
+            if let Some(held) = held {
+                held.delete(py);
+            }
+            home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+            continue;
+        };
+        let given = Given {
+            value,
+            lifetime: *lifetime,
+            tags,
+            weight,
+        };
+        let Some(held) = held else {
+            if home.is_secret() {
+                home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
+                continue;
+            }
+            home.engine.put(Put {
+                scope: &home.scope,
+                hash: keyed.hash,
+                key: keyed.key.clone(),
+                value: value.clone(),
+                lifetime: *lifetime,
+                tags,
+                weight,
+            });
+            continue;
+        };
+        match held.link.encoded(py, home, value)? {
+            Some(payload) => {
+                together.push((held.place.clone(), payload, held.meta(&given)));
+                puts.push((held, given));
+            }
+            None => held.put(py, &given)?,
+        }
+    }
+    let since = home.engine.stamp();
+    if let Some((first, _)) = puts.first() {
+        finish(py, first.stack.set_many(together));
+    }
+    for (held, given) in &puts {
+        held.remember(py, given, since);
+    }
+    Ok(())
+}

@@ -1,0 +1,83 @@
+"""How tasks wait for stores that answer later: one bell for each loop, which wakes all who have an answer."""
+
+from __future__ import annotations
+
+from _weakref import ref
+
+from everwarm import _native
+from everwarm._drive import _running_loop, _wake_up
+
+# The bell of each loop, by the loop's identity.
+_bells = {}
+
+
+class _Bell:
+    """The tasks of one loop that wait, each by its future, which is held weakly: its task holds it."""
+
+    __slots__ = ("loop", "native", "waiting")
+
+    def __init__(self, loop):
+        self.waiting = {}
+        self.loop = ref(loop)
+        try:
+            self.native = _native.Bell()
+            loop.add_reader(self.native.fileno(), self.ring)
+        except NotImplementedError:
+            self.native = _native.Bell(lambda: loop.call_soon_threadsafe(self.ring))
+
+    def ring(self):
+        """Wakes all who were called since the last time; on the loop's own thread."""
+        for number in self.native.rung():
+            waiter = self.waiting.pop(number, None)
+            if waiter is not None:
+                _wake_up(waiter)
+
+    def is_gone(self):
+        loop = self.loop()
+        return loop is None or loop.is_closed()
+
+
+def _bell(loop):
+    bell = _bells.get(id(loop))
+    if bell is None or bell.loop() is not loop:
+        # A bell that nobody has closes what its loop has read.
+        for key in [key for key, old in _bells.items() if old.is_gone()]:
+            del _bells[key]
+        bell = _bells[id(loop)] = _Bell(loop)
+    return bell
+
+
+def ring():
+    """What the running task is woken by; without a loop of asyncio's this thread, which stores may block."""
+    loop = _running_loop()
+    return _native.Ring() if loop is None else _bell(loop).native.ring()
+
+
+async def rest(ring, seconds):
+    """Waits until a ring of the running loop is called, or so many seconds are over; an infinity is none."""
+    loop = _running_loop()
+    if loop is None:
+        ring.rest(seconds)
+        return
+    waiting = _bell(loop).waiting
+    future = loop.create_future()
+    waiting[ring.number] = waiter = ref(future)
+    timer = None if seconds == float("inf") else loop.call_later(seconds, _wake_up, waiter)
+    try:
+        await future
+    finally:
+        waiting.pop(ring.number, None)
+        if timer is not None:
+            timer.cancel()
+
+
+def asked_here(ask):
+    """Asks by ``ask(ring)`` until it gives None, as a thread that has nothing else to do in between."""
+    own = _native.Ring()
+    while (seconds := ask(own)) is not None:
+        own.rest(seconds)
+
+
+def _after_fork():
+    """In a forked child the parent's loops are not there."""
+    _bells.clear()

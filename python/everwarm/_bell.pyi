@@ -1,0 +1,9 @@
+"""How tasks wait for stores that answer later: one bell for each loop, which wakes all who have an answer."""
+
+from collections.abc import Callable
+
+from everwarm._native import Ring
+
+def ring() -> Ring: ...
+async def rest(ring: Ring, seconds: float) -> None: ...
+def asked_here(ask: Callable[[Ring], float | None]) -> None: ...
