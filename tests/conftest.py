@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import hypothesis
 import pytest
+import servers  # noqa: F401 - takes what is no setting out of the environment
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -51,3 +52,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if elsewhere:
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = [item for item in items if item not in set(elsewhere)]
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands still until the test moves it."""
+    from everwarm.testing import ManualClock
+
+    return ManualClock()
+
+
+@pytest.fixture
+def cache(clock):
+    """A cache in memory that reads it; folders whose caches have stores say so themselves."""
+    from everwarm import Cache
+
+    return Cache(clock=clock)

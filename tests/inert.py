@@ -55,7 +55,7 @@ def make_inert(said):
         _drop(testing, owner, said)
     else:
         for verb in (owner, f"a{owner}"):
-            for place in (everwarm.Cache, everwarm.Result):
+            for place in (everwarm.Cache, everwarm.Result, testing.FaultProxy):
                 if hasattr(place, verb):
                     _drop(place, verb, said)
 

@@ -6,6 +6,7 @@ opens with ```python no-run is only compiled. Line numbers in tracebacks are tho
 
 import doctest
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -58,6 +59,7 @@ if __name__ == "__main__":
 
 import pytest  # noqa: E402 - the part above runs without pytest
 from project import script  # noqa: E402
+from servers import needed  # noqa: E402
 
 reference = script("reference")
 
@@ -72,11 +74,24 @@ def documents() -> list[str]:
     )
 
 
-def run(*command: str) -> None:
+# Pages whose examples need a server: the variable that says where it is, and the one that the page reads.
+NEEDS = {"docs/guide/redis.md": ("EVERWARM_TEST_REDIS", "REDIS_URL")}
+
+
+def environment(document: str) -> dict[str, str]:
+    """What the examples of a page run in; without the server that they need, the test is left out."""
+    if document not in NEEDS:
+        return dict(os.environ)
+    told, read = NEEDS[document]
+    return {**os.environ, read: needed(told)}
+
+
+def run(*command: str, env: dict[str, str] | None = None) -> None:
     """Runs this interpreter with a command line and expects it to succeed."""
     ended = subprocess.run(
         [sys.executable, *command],
         cwd=ROOT,
+        env=env,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -90,7 +105,7 @@ def run(*command: str) -> None:
 
 @pytest.mark.parametrize("document", documents())
 def test_markdown_blocks_run(document: str) -> None:
-    run(str(Path(__file__)), document)
+    run(str(Path(__file__)), document, env=environment(document))
 
 
 def links() -> Iterator[tuple[str, str]]:

@@ -6,8 +6,6 @@ import asyncio
 import threading
 
 import pytest
-from everwarm import Cache
-from everwarm.testing import ManualClock
 
 
 class Sync:
@@ -49,16 +47,6 @@ class Async:
 @pytest.fixture(params=[Sync, Async], ids=lambda way: way.name)
 def way(request):
     return request.param()
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def cache(clock):
-    return Cache(clock=clock)
 
 
 class Source:

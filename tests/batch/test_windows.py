@@ -120,6 +120,46 @@ def test_old_ids_of_a_store_are_served_and_refreshed_once(world, versions, tmp_p
     second.close()
 
 
+def test_ids_that_are_due_are_hits_and_refreshed_ahead_in_one_call(world, cache, clock, versions):
+    batch = versions.batch(world, cache, ttl=10, refresh_ahead=0.5)
+    world.call(batch, [1, 2])
+    clock.advance(2)
+    world.call(batch, [3])
+    clock.advance(3)
+    assert world.call(batch, [1, 2, 3]) == [(1, 1), (2, 1), (3, 2)]
+    until(lambda: all(batch.peek(each).value == (each, 3) for each in (1, 2)))
+    assert sorted(versions.calls[2]) == [1, 2]
+    stats = batch.stats()
+    assert (stats.hits, stats.misses, stats.refreshes) == (3, 3, 2)
+
+
+def test_each_id_that_is_read_lives_on(world, cache, clock, versions):
+    batch = versions.batch(world, cache, ttl=10, sliding=0.5)
+    world.call(batch, [1, 2])
+    clock.advance(6)
+    world.call(batch, [1])
+    clock.advance(5)
+    assert world.call(batch, [1, 2]) == [(1, 1), (2, 2)]
+
+
+def test_each_id_has_the_ttl_of_its_own_value(world, cache, clock, versions):
+    batch = versions.batch(world, cache, ttl=lambda value: 10 * value[0], stale_while_revalidate=5)
+    world.call(batch, [1, 2])
+    clock.advance(12)
+    told = world.call(batch.call, [1, 2])
+    assert [(each.status, each.value) for each in told] == [("stale", (1, 1)), ("hit", (2, 1))]
+
+
+def test_each_id_in_a_row_of_nothing_is_remembered_longer(world, cache, clock, versions):
+    batch = versions.batch(world, cache, ttl=60, negative_ttl=5, negative_growth=2)
+    world.call(batch, [-1])
+    clock.advance(5)
+    world.call(batch, [-1, -2])
+    clock.advance(5)
+    assert world.call(batch, [-1, -2]) == [None, None]
+    assert versions.calls == [[-1], [-1, -2], [-2]]
+
+
 def test_an_invalidated_id_is_gone_for_every_window(world, cache, clock, versions):
     batch = versions.batch(world, cache, ttl=10, stale_while_revalidate=100, stale_if_error=100)
     world.call(batch, [1, 2])

@@ -283,8 +283,8 @@ def test_a_value_that_cannot_be_meant_is_refused_when_said(settings):
 @pytest.mark.parametrize(
     "stores",
     [
-        "redis://u:hush@h/0",
-        "redis+sentinel://h1,h2/name/0",
+        "mysql://u:hush@h/0",
+        "memcached://h1,h2",
         "https://h?token=hush",
         ["memory://", "mongodb://h"],
     ],

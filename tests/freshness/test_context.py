@@ -6,18 +6,7 @@ import math
 
 import pytest
 from everwarm import DO_NOT_STORE, Cache, Policy, Unsupported, context
-from everwarm.testing import ManualClock
 from worlds import until
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def cache(clock):
-    return Cache(clock=clock)
 
 
 @pytest.mark.proves("Policy.ttl")

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import pytest
 from everwarm import Cache, Policy
-from everwarm.testing import ManualClock
 from worlds import Gate, adds_up, until
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def cache(clock):
-    return Cache(clock=clock)
 
 
 @pytest.fixture

@@ -6,20 +6,9 @@ import time
 
 import pytest
 from everwarm import Cache, ConfigError, Policy, Unsupported
-from everwarm.testing import ManualClock
 from worlds import until
 
 SLIDING = {"ttl": 10, "sliding": 0.5, "sliding_max_age": 25}
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def cache(clock):
-    return Cache(clock=clock)
 
 
 @pytest.fixture

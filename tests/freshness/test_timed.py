@@ -9,15 +9,10 @@ import time
 
 import pytest
 from everwarm import Cache, ConfigError, Policy, _timed
-from everwarm.testing import ManualClock, run_due
+from everwarm.testing import run_due
 from worlds import until
 
 EVERY = Policy(ttl=60, refresh_every=20)
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
 
 
 @pytest.fixture

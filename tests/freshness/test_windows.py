@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from everwarm import Cache, NotCached, Policy
-from everwarm.testing import ManualClock
 from worlds import Gate, adds_up, until
 
 WHOLE = Policy(
@@ -14,16 +13,6 @@ WHOLE = Policy(
     stale_if_error=20,
     error_backoff=2,
 )
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def cache(clock):
-    return Cache(clock=clock)
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
-"""What the tests of invalidation share: the worlds of the promises, and caches on memory and on `disk:`."""
+"""What the tests of invalidation share: the worlds of the promises, and caches on memory, disk and Redis."""
 
 from __future__ import annotations
 
 import pytest
 from everwarm import Cache
-from everwarm.testing import ManualClock
+from servers import emptied, needed
 from worlds import Loops, Threads
 
 
@@ -15,15 +15,12 @@ def world(request):
     made.close()
 
 
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture(params=["memory", "disk"])
+@pytest.fixture(params=["memory", "disk", "redis"])
 def cache(request, tmp_path, clock):
-    """A cache on memory alone, and one with a store behind it."""
+    """A cache on memory alone, and ones with a store behind it."""
     stores = None if request.param == "memory" else f"disk://{tmp_path}/store"
+    if request.param == "redis":
+        stores = emptied(needed("EVERWARM_TEST_REDIS"), "shop")
     made = Cache(stores, namespace="shop", clock=clock)
     yield made
     made.close()

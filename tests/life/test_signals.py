@@ -9,6 +9,7 @@ import time
 
 import pytest
 from everwarm import Cache
+from worlds import until
 
 pytestmark = [
     # By a thread, since the timer and its signal are these tests' own.
@@ -37,18 +38,31 @@ def alarm():
     signal.signal(signal.SIGALRM, former)
 
 
-def until(condition):
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.0005)
+class Gate:
+    """Open or shut, as an event is; but an exception of a signal handler cannot leave its inner lock held."""
+
+    def __init__(self):
+        self._is_open = False
+        self._shut = threading.Lock()
+        self._shut.acquire()
+
+    def wait(self):
+        """Wait until it is open: one step, within which alone a signal is seen."""
+        with self._shut:
+            pass
+
+    def set(self):
+        """Open it, for good."""
+        if not self._is_open:
+            self._is_open = True
+            self._shut.release()
 
 
 class Held:
     """A function whose computations last until they are let go, and which threads can call."""
 
     def __init__(self):
-        self.go = threading.Event()
+        self.go = Gate()
         self.begun = []
         self.threads = []
         self.got = []

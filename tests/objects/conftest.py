@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import pytest
 from everwarm import Cache
-from everwarm.testing import ManualClock, open_store
+from everwarm.testing import open_store
 from ways import WORLDS
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
 
 
 @pytest.fixture(params=WORLDS)

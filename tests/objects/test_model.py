@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 
 import pytest
 from everwarm import Cache
@@ -15,7 +16,7 @@ from ways import WORLDS
 KEYS = st.sampled_from(["a", "b", "user:1", "user:2", 1, ("a", 1), b"a"])
 VALUES = st.one_of(st.none(), st.integers(-3, 3), st.text(max_size=2))
 TTLS = st.sampled_from([None, 1, 2, 5])
-TAGS = st.lists(st.sampled_from("xyz"), max_size=2, unique=True)
+TAGS = st.sampled_from([list(tags) for count in range(3) for tags in permutations("xyz", count)])
 NUMBERS = st.integers(-5, 5)
 
 

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from everwarm import Cache, Timeout
-from everwarm.testing import ManualClock, open_store
+from everwarm.testing import open_store
 
 
 class Sync:
@@ -41,11 +41,6 @@ class Async:
 @pytest.fixture(params=[Sync, Async], ids=["sync", "async"])
 def do(request):
     return request.param()
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
 
 
 @pytest.fixture

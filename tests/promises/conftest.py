@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from everwarm import Cache
-from everwarm.testing import ManualClock
 from worlds import Loops, Threads
 
 _WORLDS = {"threads": Threads, "loop": lambda: Loops(1), "loops": lambda: Loops(3)}
@@ -15,13 +13,3 @@ def world(request):
     made = _WORLDS[request.param]()
     yield made
     made.close()
-
-
-@pytest.fixture
-def clock():
-    return ManualClock()
-
-
-@pytest.fixture
-def cache(clock):
-    return Cache(clock=clock)

@@ -7,6 +7,7 @@ import itertools
 import pytest
 from everwarm import Cache
 from everwarm.testing import open_store
+from servers import emptied, needed
 
 
 class Place:
@@ -29,9 +30,12 @@ class Place:
             cache.close()
 
 
-@pytest.fixture(params=["memory", "disk", "file"])
+@pytest.fixture(params=["memory", "disk", "file", "redis"])
 def place(request, tmp_path):
-    url = "memory://" if request.param == "memory" else f"{request.param}://{tmp_path}/store"
+    if request.param == "redis":
+        url = emptied(needed("EVERWARM_TEST_REDIS"), "shop")
+    else:
+        url = "memory://" if request.param == "memory" else f"{request.param}://{tmp_path}/store"
     place = Place(url)
     place.kind = request.param
     yield place

@@ -36,9 +36,10 @@ def test_what_one_computes_is_a_hit_for_the_other(place, number):
     found = there.call("lamp")
     assert (found.value, found.status, found.tier, found.tags) == (1, "hit", place.kind, ("sku:lamp",))
     assert 59 < found.ttl <= 60 and found.age < 1
-    assert there.call("lamp").tier == "memory", "its memory has it from there on"
+    # Memory in front of a far store is emptied once, when it first hears of the others.
+    assert heard(lambda: there.call("lamp").tier == "memory")
     stats = there.stats()
-    assert (stats.hits, stats.misses, stats.computations) == (2, 0, 0)
+    assert (stats.hits, stats.misses, stats.computations) == (stats.calls, 0, 0)
     assert here.key("lamp") == there.key("lamp")
 
 
@@ -282,7 +283,7 @@ def test_a_declared_schema_stands_for_the_annotation(place, number):
         return next(number)
 
     here, there = (place.cache()(name="f", schema="number/1")(f) for f in (narrow, unknown))
-    if place.kind == "memory":
+    if place.kind in ("memory", "redis"):
         assert here(1) == there(1) == 1
     else:
         assert here(1) == 1 and there(1) == 2, "the source is another"

@@ -44,6 +44,7 @@ area.using(refresh=True)("x")  # E: arg-type / reportArgumentType
 area.using(skip=True).call()  # E: call-arg / reportCallIssue
 area.using(maxage=3)  # E: call-arg / reportCallIssue
 area.using(max_age=[3])  # E: arg-type / reportArgumentType
+area.using(max_stale=[3])  # E: arg-type / reportArgumentType
 area.uncached("x")  # E: arg-type / reportArgumentType
 area.prime("x", 1)  # E: arg-type / reportArgumentType
 area.prime(1.0)  # E: call-arg / reportCallIssue

@@ -1,0 +1,379 @@
+"""Caches on Redis: processes and both worlds share them, and a function answers whatever the server does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+from everwarm import Cache
+from servers import emptied, needed, program
+from worlds import until
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def url():
+    """A server, without anything of these tests' namespace."""
+    return emptied(needed("EVERWARM_TEST_REDIS"), "shop")
+
+
+@pytest.fixture
+def shop(url):
+    cache = Cache(url, namespace="shop")
+    assert cache.ping()
+    yield cache
+    cache.close()
+
+
+def run(script, *arguments, count=1):
+    """What as many processes print that run a script at once."""
+    code = textwrap.dedent(script)
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
+    printed = []
+    try:
+        for process in started:
+            printed.append(process.communicate(timeout=60)[0].split())
+            assert process.returncode == 0
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+    return printed
+
+
+def test_what_one_process_computes_another_has(url, shop):
+    @shop(name="double")
+    def double(x: int) -> int:
+        return 2 * x
+
+    assert double(21) == 42
+    script = """
+    import asyncio, sys
+    from everwarm import Cache
+
+    shop = Cache(sys.argv[1], namespace="shop")
+
+    @shop(name="double")
+    async def double(x: int) -> int:
+        raise AssertionError("it is there")
+
+    print(asyncio.run(double(21)), shop.get("greeting"))
+    """
+    shop.set("greeting", "hello", ttl="1m")
+    assert run(script, url) == [["42", "hello"]]
+
+
+def test_eight_processes_compute_once(url, tmp_path):
+    script = """
+    import os, sys, time
+    from everwarm import Cache
+
+    shop = Cache(sys.argv[1], namespace="shop")
+
+    @shop(name="slow")
+    def slow(x: int) -> int:
+        with open(sys.argv[2], "a") as file:
+            file.write("computed\\n")
+        time.sleep(0.3)
+        return 2 * x
+
+    shop.ping()
+    print(slow(21))
+    """
+    computed = tmp_path / "computed"
+    assert run(script, url, computed, count=8) == [["42"]] * 8
+    assert computed.read_text().split() == ["computed"]
+
+
+def test_the_verbs_of_objects_in_both_worlds(shop):
+    async def main():
+        assert await shop.aget("a") is None
+        await shop.aset("a", 1, ttl="1m")
+        assert (await shop.aget("a"), shop.get("a")) == (1, 1)
+        assert await shop.aget_many(["a", "b"]) == {"a": 1}
+        assert await shop.aincr("n", 5) == 5
+        assert shop.incr("n") == 6
+        assert await shop.aadd("a", 2) is False
+        assert await shop.adelete("a") is True
+        assert await shop.aget("a", 0) == 0
+        assert await shop.aping() is True
+
+    asyncio.run(main())
+
+
+def test_a_loop_that_is_not_asyncios_is_blocked_instead(url):
+    shop = Cache([url], namespace="shop")
+
+    @shop(name="triple")
+    async def triple(x: int) -> int:
+        return 3 * x
+
+    def run_to_its_end(call):
+        with pytest.raises(StopIteration) as ended:
+            call.send(None)
+        return ended.value.value
+
+    assert [run_to_its_end(triple(7).__await__()) for _ in range(2)] == [21, 21]
+    assert run_to_its_end(shop.aset("a", 1)) is None
+    assert run_to_its_end(shop.aget("a")) == 1
+    assert shop.stats().computations == 1
+    shop.close()
+
+
+def test_tasks_ask_what_memory_does_not_have(url, shop):
+    shop.set_many({f"k{n}": n for n in range(100)}, ttl="1m")
+    bare = Cache([url], namespace="shop")
+
+    async def main():
+        assert await bare.aget_many([f"k{n}" for n in range(100)]) == {f"k{n}": n for n in range(100)}
+        assert await asyncio.gather(*(bare.aget(f"k{n}") for n in range(100))) == list(range(100))
+
+    asyncio.run(main())
+    bare.close()
+
+
+def test_a_write_that_is_cancelled_leaves_no_older_value_in_memory(url, shop):
+    shop.set("a", 1)
+    other = Cache([url], namespace="shop")
+
+    async def main():
+        for value in range(2, 60):
+            writing = asyncio.ensure_future(shop.aset("a", value))
+            await asyncio.sleep(0)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            # It may still be on its way.
+            until(lambda: shop.get("a") == other.get("a"))
+
+    asyncio.run(main())
+    other.close()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of this test's own, which it may kill; `start` starts it again."""
+    redis = program()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    class Server:
+        url = f"redis://127.0.0.1:{port}/0"
+        process = None
+
+        def start(self):
+            options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+            self.process = subprocess.Popen([redis, *options], stdout=subprocess.DEVNULL)
+            end = time.monotonic() + 20
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    return
+                except OSError:
+                    assert time.monotonic() < end
+                    time.sleep(0.02)
+
+        def kill(self):
+            self.process.kill()
+            self.process.wait()
+
+    server = Server()
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_the_function_answers_while_the_server_is_killed_and_comes_back(server):
+    cache = Cache([server.url], namespace="shop")
+
+    @cache(name="double")
+    def double(x: int) -> int:
+        return 2 * x
+
+    @cache(name="triple")
+    async def triple(x: int) -> int:
+        return 3 * x
+
+    going, raised, longest = True, [], [0.0]
+
+    def work():
+        x = 0
+        while going:
+            x = (x + 1) % 50
+            begun = time.monotonic()
+            try:
+                assert double(x) == 2 * x
+            except BaseException as error:
+                raised.append(error)
+            longest[0] = max(longest[0], time.monotonic() - begun)
+
+    async def tasks():
+        x = 0
+        while going:
+            x = (x + 1) % 50
+            try:
+                assert await asyncio.gather(*(triple(x + n) for n in range(8))) == [
+                    3 * (x + n) for n in range(8)
+                ]
+            except BaseException as error:
+                raised.append(error)
+            await asyncio.sleep(0)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    threads.append(threading.Thread(target=lambda: asyncio.run(tasks())))
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        time.sleep(0.3)
+        server.kill()
+        time.sleep(0.3)
+        server.start()
+    end = time.monotonic() + 20
+    while not cache.ping():
+        assert time.monotonic() < end, "it does not come back"
+        time.sleep(0.05)
+    going = False
+    for thread in threads:
+        thread.join()
+    assert raised == []
+    # Far above what an operation may take, for a loaded machine; far below a hang.
+    assert longest[0] < 5
+    cache.close()
+
+
+def test_a_server_that_is_not_there_is_no_error():
+    cache = Cache("redis://127.0.0.1:1/0", namespace="shop")
+
+    @cache(name="double")
+    def double(x: int) -> int:
+        return 2 * x
+
+    @cache(name="triple")
+    async def triple(x: int) -> int:
+        return 3 * x
+
+    assert (double(3), asyncio.run(triple(3))) == (6, 9)
+    assert cache.ping() is False
+    assert cache.get("a") is None
+    cache.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_children_of_a_busy_parent_ask_for_themselves(url):
+    script = """
+    import asyncio, os, signal, sys, threading, warnings
+    from everwarm import Cache
+
+    warnings.simplefilter("ignore", DeprecationWarning)
+    shop = Cache([sys.argv[1]], namespace="shop")
+
+    @shop(name="double")
+    def double(x: int) -> int:
+        return 2 * x
+
+    @shop(name="triple")
+    async def triple(x: int) -> int:
+        return 3 * x
+
+    # A child whose parent was importing something could not: that is the interpreter's.
+    double(0), asyncio.run(triple(0))
+    going = True
+
+    def busy(first):
+        x = first
+        while going:
+            x += 1
+            double(x)
+
+    async def busy_tasks():
+        x = 0
+        while going:
+            x += 10
+            await asyncio.gather(*map(triple, range(x, x + 10)))
+
+    threads = [threading.Thread(target=busy, args=(10_000 * n,), daemon=True) for n in (1, 2)]
+    threads.append(threading.Thread(target=lambda: asyncio.run(busy_tasks()), daemon=True))
+    for thread in threads:
+        thread.start()
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)
+            code = 1
+            try:
+                assert double(7) == 14
+                assert asyncio.run(triple(7)) == 21
+                assert shop.ping()
+                code = 0
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == 0, status
+    going = False
+    for thread in threads:
+        thread.join()
+    print("done")
+    """
+    assert run(script, url) == [["done"]]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(url, method, tmp_path):
+    script = """
+    import multiprocessing, sys, warnings
+    from everwarm import Cache
+
+    warnings.simplefilter("ignore", DeprecationWarning)
+    shop = Cache([sys.argv[1]], namespace="shop")
+
+    @shop(name="double")
+    def double(x: int) -> int:
+        return 2 * x
+
+    if __name__ == "__main__":
+        double(1)
+        with multiprocessing.get_context(sys.argv[2]).Pool(3) as pool:
+            print(*pool.map(double, range(5)))
+    """
+    path = tmp_path / "work.py"
+    path.write_text(textwrap.dedent(script))
+    ended = subprocess.run(
+        [sys.executable, str(path), url, method], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.split() == ["0", "2", "4", "6", "8"]
+
+
+def test_a_process_ends_soon_and_with_its_own_code(url):
+    script = """
+    import asyncio, sys, threading
+    from everwarm import Cache
+
+    shop = Cache([sys.argv[1]], namespace="shop")
+
+    @shop(name="triple")
+    async def triple(x: int) -> int:
+        return 3 * x
+
+    def busy():
+        async def main():
+            while True:
+                await asyncio.gather(*map(triple, range(50)))
+        asyncio.run(main())
+
+    threading.Thread(target=busy, daemon=True).start()
+    shop.set("a", 1)
+    sys.exit(7)
+    """
+    begun = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script), url], timeout=30, check=False)
+    assert ended.returncode == 7
+    assert time.monotonic() - begun < 5
