@@ -49,14 +49,15 @@ def _full(title: str, value: bytes, bound: int, limit: float, effort: Effort) ->
     fresh = map("item:{}".format, itertools.count(10_000_000))
 
     def fill(store: Store, known: Known) -> None:
-        """Put until the first entry is gone, or as much has been put as cannot all be kept."""
+        """Put until an early entry is gone, or as much has been put as cannot all be kept."""
         if not store.is_bounded:
             raise LeftOut("has no bound, and is never full")
-        first = _put(known, fresh, value)[0]
-        for _ in range(0, 2 * bound // len(value), STEP):
-            last = _put(known, fresh, value)[-1]
-            insist(last, *known.results(known.opened.get, [last]), value)
-            if known.results(known.opened.get, [first])[0] is None:
+        names: list[str] = []
+        for step in range(2 * bound // len(value) // STEP + 1):
+            names += _put(known, fresh, value)
+            insist(names[-1], *known.results(known.opened.get, names[-1:]), value)
+            # Another one each time: a store may keep an entry because it was read.
+            if known.results(known.opened.get, [names[step]])[0] is None:
                 return
         raise LeftOut(f"keeps more than its bound of {bound // MEBIBYTE} MiB")
 

@@ -11,9 +11,11 @@ pub trait Contender: Sync {
 type Make = fn(usize) -> Box<dyn Contender>;
 
 /// Each contender with what makes it for a number of entries.
-pub const CONTENDERS: [(&str, Make); 5] = [
+pub const CONTENDERS: [(&str, Make); 7] = [
     ("everwarm", everwarm),
+    ("everwarm, get and set", everwarm_get_and_set),
     ("quick_cache", quick_cache),
+    ("quick_cache, get and insert", quick_cache_get_and_insert),
     ("moka", moka),
     ("mini-moka", mini_moka),
     ("foyer", foyer),
@@ -43,6 +45,33 @@ fn everwarm(entries: usize) -> Box<dyn Contender> {
         .expect("a name and a bound suffice");
     Box::new(By(move |key: u64, compute: &dyn Fn() -> u64| {
         cache.get_or_compute(&key, compute)
+    }))
+}
+
+/// Without joining calls: the two verbs that a caller may use alone.
+fn everwarm_get_and_set(entries: usize) -> Box<dyn Contender> {
+    let cache = everwarm::Cache::<u64, u64>::builder("bench")
+        .max_entries(entries)
+        .build()
+        .expect("a name and a bound suffice");
+    Box::new(By(move |key: u64, compute: &dyn Fn() -> u64| {
+        cache.get(&key).unwrap_or_else(|| {
+            let value = compute();
+            cache.set(key, value);
+            value
+        })
+    }))
+}
+
+/// The same of `quick_cache`.
+fn quick_cache_get_and_insert(entries: usize) -> Box<dyn Contender> {
+    let cache = quick_cache::sync::Cache::<u64, u64>::new(entries);
+    Box::new(By(move |key: u64, compute: &dyn Fn() -> u64| {
+        cache.get(&key).unwrap_or_else(|| {
+            let value = compute();
+            cache.insert(key, value);
+            value
+        })
     }))
 }
 
