@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 PURE = ("everwarm-core",)
-MIDDLE = ("everwarm-memory", "everwarm-codec", "everwarm-layers", "everwarm-store-*")
+MIDDLE = ("everwarm-memory", "everwarm-codec", "everwarm-layers", "everwarm-runtime", "everwarm-store-*")
 ENGINE = (*PURE, *MIDDLE, "everwarm-engine")
 
 # Crates of the workspace (the first pattern that fits) and the ones each may depend on.
@@ -25,7 +25,9 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-memory": PURE,
     "everwarm-codec": PURE,
     "everwarm-layers": PURE,
-    "everwarm-store-*": PURE,
+    "everwarm-runtime": PURE,
+    "everwarm-proxy": (),
+    "everwarm-store-*": (*PURE, "everwarm-runtime"),
     "everwarm-simulator": (*PURE, "everwarm-memory"),
     "everwarm-nodes": (*PURE, "everwarm-memory", "everwarm-codec", "everwarm-engine"),
     "everwarm-engine": (*PURE, *MIDDLE),
@@ -33,11 +35,11 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-conformance": ENGINE,
     "everwarm": (*ENGINE, "everwarm-macros"),
     "everwarm-cli": (*ENGINE, "everwarm"),
-    "everwarm-python": (*ENGINE, "everwarm", "everwarm-conformance"),
+    "everwarm-python": (*ENGINE, "everwarm", "everwarm-conformance", "everwarm-proxy"),
 }
 
 # Tests may use the suites that third parties use, too.
-TESTS_MAY_DEPEND_ON = ("everwarm-conformance",)
+TESTS_MAY_DEPEND_ON = ("everwarm-conformance", "everwarm-proxy")
 
 PYO3_CRATE = "everwarm-python"
 
@@ -46,6 +48,9 @@ FORBID_UNSAFE = (
     "everwarm-memory",
     "everwarm-codec",
     "everwarm-layers",
+    "everwarm-runtime",
+    "everwarm-proxy",
+    "everwarm-store-redis",
     "everwarm-store-disk",
     "everwarm-store-file",
     "everwarm-conformance",

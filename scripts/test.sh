@@ -17,6 +17,7 @@ logs=.cache/test/logs
 wheels=.cache/test/wheels
 found=.cache/test/interpreters
 missing=.cache/test/missing-interpreters
+servers=.cache/test/servers
 rm -rf "$logs"
 mkdir -p "$logs"
 
@@ -26,12 +27,21 @@ profile=ci
 # A test that hangs in native code sees no signal: a thread ends it, with every stack shown.
 hang_guard=(--timeout 300 --timeout-method thread)
 
+# Ends the servers of this run, or of an earlier one that was killed.
+servers_down() {
+  if [[ -s $servers ]]; then
+    (source "$servers" && scripts/servers/down)
+    rm "$servers"
+  fi
+}
+
 current="finding interpreters"
 conclude() {
   local status=$?
   if [[ $status -ne 0 ]]; then
     echo "make test: FAILED in \"$current\" after ${SECONDS} s" >&2
   fi
+  servers_down
 }
 trap conclude EXIT
 
@@ -64,6 +74,18 @@ environments() {
   done
 }
 
+# Starts the servers that tests of stores find by variables. Where there is no Redis those tests skip, but not in CI.
+servers_up() {
+  local status=0
+  scripts/servers/up >"$servers" || status=$?
+  if ((status == 69)) && [[ -z ${CI:-} ]]; then
+    echo "SKIPPED: everything that needs Redis" >&2
+    return 0
+  fi
+  sed -n 's/^export EVERWARM_TEST_SERVERS=//p' "$servers"
+  return "$status"
+}
+
 rust_tests() {
   if command -v cargo-nextest >/dev/null; then
     cargo nextest run --locked --cargo-profile "$profile"
@@ -74,7 +96,7 @@ rust_tests() {
 
 schedules() {
   local crate
-  for crate in everwarm-memory everwarm-engine; do
+  for crate in everwarm-memory everwarm-layers everwarm-engine; do
     if [[ -f crates/$crate/tests/schedules.rs ]]; then
       cargo test --locked --profile "$profile" -p "$crate" --features shuttle --test schedules
     else
@@ -103,7 +125,12 @@ install_everwarm() {
   done
 }
 
+# The tests of one environment, in a database of the interpreter's own: others may run beside it on the same server.
 core_python_tests() {
+  local redis=${EVERWARM_TEST_REDIS:-}
+  if [[ -n $redis ]]; then
+    export EVERWARM_TEST_REDIS=${redis%/*}/$("$1/bin/python" -c 'import sys; print(sys.version_info.minor)')
+  fi
   TESTS_CORE_ONLY=1 "$1/bin/python" -m pytest "${hang_guard[@]}" -p no:cacheprovider
 }
 
@@ -150,6 +177,9 @@ step "python lint" .venv-test/bin/ruff check
 step "python format" .venv-test/bin/ruff format --check
 export PYO3_PYTHON=$PWD/.venv-test/bin/python
 step "rust lint" cargo clippy --locked --workspace --all-targets -- -D warnings
+servers_down
+step "servers" servers_up
+source "$servers"
 step "rust tests" rust_tests
 step "rust documentation tests" cargo test --locked --profile "$profile" --doc
 step "rust example" cargo run --locked --quiet --profile "$profile" -p everwarm --example quickstart

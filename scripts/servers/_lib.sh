@@ -1,0 +1,124 @@
+# What the servers' scripts share: which programs, which ports, and one server from its start until it answers. Sourced, not run.
+#
+# A server is a directory with what it runs with and from: `redis.conf`, `redis.log`, `redis.sock`, and `pid`, the process that was
+# started last. Several runs may be under way at once: ports are drawn anew, and what answers is asked through its own socket.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# The status of a script that cannot do its work because a program is missing, as in sysexits.h.
+UNAVAILABLE=69
+
+# How long a server, or a group of them, may take until it is ready.
+PATIENCE=${SERVERS_PATIENCE:-60}
+
+fail() {
+  echo "servers: $*" >&2
+  exit 1
+}
+
+# Sets REDIS_SERVER and REDIS_CLI; `valkey-server` and `valkey-cli` serve as well.
+programs() {
+  if [[ -z ${REDIS_SERVER:-} || -z ${REDIS_CLI:-} ]]; then
+    REDIS_SERVER=$(command -v redis-server) && REDIS_CLI=$(command -v redis-cli) || {
+      local fetched
+      fetched=$("$here/fetch.sh") || exit $?
+      REDIS_SERVER=$fetched/redis-server REDIS_CLI=$fetched/redis-cli
+    }
+  fi
+  export REDIS_SERVER REDIS_CLI
+}
+
+# Prints one line of shell that sets a variable; no value of ours has a quote.
+tell() {
+  printf "export %s='%s'\n" "$1" "$2"
+}
+
+# Whether something listens there.
+taken() {
+  (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
+}
+
+# Prints a port below those that systems give to clients; the one 10,000 above, for a cluster's bus, is free as well.
+free_port() {
+  local port
+  while port=$((10000 + RANDOM % 12000)); do
+    if ! taken "$port" && ! taken $((port + 10000)); then
+      echo "$port"
+      return
+    fi
+  done
+}
+
+# Asks the server of a directory, through its socket.
+cli() {
+  local server=$1
+  shift
+  "$REDIS_CLI" -s "$server/redis.sock" "$@"
+}
+
+# Waits until a command succeeds; fails when patience ends.
+until_true() {
+  local end=$((SECONDS + PATIENCE))
+  until "$@"; do
+    ((SECONDS < end)) || return 1
+    sleep 0.05
+  done
+}
+
+# Whether the process of a server runs; it is known by the file that it was started with, too, since pids are used again.
+runs() {
+  local pid
+  pid=$(cat "$1/pid" 2>/dev/null) && ps -ww -o command= -p "$pid" 2>/dev/null | grep -qF -- "$1/redis.conf"
+}
+
+# Whether a server answers; one that first wants a password does.
+answers() {
+  [[ $(cli "$1" ping 2>&1) =~ PONG|NOAUTH ]]
+}
+
+# Whether a server that this script has begun answers, or has ended.
+answers_or_ended() {
+  answers "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
+}
+
+# Begins the process of a server whose `redis.conf` is there; further words are the server's own. It says its pid itself, so that
+# who is ended here leaves no server behind that nobody knows.
+begin() {
+  local server=$1
+  shift
+  rm -f "$server/pid"
+  (
+    cd "$server"
+    echo "$BASHPID" >pid
+    exec setsid "$REDIS_SERVER" "$server/redis.conf" "$@"
+  ) </dev/null >>"$server/redis.log" 2>&1 &
+  until_true test -s "$server/pid"
+}
+
+# Starts a server in a directory and sets PORT once it answers: start DIRECTORY LINE... [-- WORD...]. In the lines of its
+# configuration %PORT% stands for the port; the words go behind the configuration's name. A port that another process takes
+# meanwhile is left to it.
+start() {
+  local server=$1 lines=() attempt
+  shift
+  while (($#)) && [[ $1 != -- ]]; do
+    lines+=("$1")
+    shift
+  done
+  mkdir -p "$server"
+  for attempt in {1..20}; do
+    PORT=$(free_port)
+    printf '%s\n' "bind 127.0.0.1" "port $PORT" "dir $server" "unixsocket $server/redis.sock" "unixsocketperm 700" \
+      "daemonize no" "set-proc-title no" "loglevel notice" "${lines[@]//%PORT%/$PORT}" >"$server/redis.conf"
+    begin "$server" "${@:2}"
+    until_true answers_or_ended "$server" || break
+    ! answers "$server" || return 0
+    grep -qi "address already in use" "$server/redis.log" || break
+  done
+  tail -n 20 "$server/redis.log" >&2
+  fail "a server did not start: $server"
+}
+
+# What servers that keep nothing have in their configuration.
+FORGETFUL=('save ""' "appendonly no")

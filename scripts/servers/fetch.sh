@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Prints a directory with redis-server and redis-cli: Debian's packages, unpacked into a cache of our own and not installed.
+#
+# Nothing of the system is changed, and no root is needed. SERVERS_CACHE names another place for them.
+source "$(dirname "$0")/_lib.sh"
+
+cache=${SERVERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/everwarm/servers}
+kept=$cache/redis
+
+unavailable() {
+  echo "servers: no redis-server on PATH, and $*" >&2
+  echo "hint: install redis-server, or set REDIS_SERVER and REDIS_CLI" >&2
+  exit "$UNAVAILABLE"
+}
+
+# Downloads the packages and what they need beyond what is installed.
+download() {
+  mkdir -p "$work/packages/partial"
+  apt-get -qq --yes --no-install-recommends --download-only -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" \
+    -o Dir::Cache::archives="$work/packages" "$@" install redis-server redis-tools >&2
+}
+
+# The same, with package lists of our own, where the system's are missing or too old.
+download_anew() {
+  mkdir -p "$work/lists/partial"
+  local own=(-o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -o Dir::State::lists="$work/lists"
+    -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+  apt-get -qq "${own[@]}" update >&2 && download "${own[@]}"
+}
+
+# Prints a program that runs the one of the same name below, with the libraries that were unpacked beside it.
+wrapper() {
+  cat <<'END'
+#!/bin/sh
+root=$(dirname "$0")/root
+LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu) exec "$root/usr/bin/${0##*/}" "$@"
+END
+}
+
+unpack() {
+  local package program
+  mkdir -p "$work/kept/root"
+  for package in "$work"/packages/*.deb; do
+    dpkg -x "$package" "$work/kept/root" || return 1
+  done
+  for program in redis-server redis-cli; do
+    [[ -x $work/kept/root/usr/bin/$program ]] || return 1
+    wrapper >"$work/kept/$program"
+    chmod +x "$work/kept/$program"
+  done
+}
+
+if [[ ! -d $kept ]]; then
+  command -v apt-get >/dev/null && command -v dpkg >/dev/null || unavailable "this system has no Debian packages"
+  mkdir -p "$cache"
+  work=$(mktemp -d "$cache/work.XXXXXX")
+  trap 'rm -rf "$work"' EXIT
+  download 2>"$work/said" || download_anew 2>"$work/said" || {
+    tail -n 3 "$work/said" >&2
+    unavailable "Debian's could not be downloaded"
+  }
+  unpack || unavailable "Debian's packages have no such programs"
+  # Who comes second finds it done.
+  mv -T "$work/kept" "$kept" 2>/dev/null || [[ -d $kept ]]
+fi
+echo "$kept"
