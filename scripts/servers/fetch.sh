@@ -15,15 +15,15 @@ unavailable() {
 
 # Downloads the packages and what they need beyond what is installed.
 download() {
-  mkdir -p "$work/packages/partial"
+  mkdir -p "$making/packages/partial"
   apt-get -qq --yes --no-install-recommends --download-only -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" \
-    -o Dir::Cache::archives="$work/packages" "$@" install redis-server redis-tools >&2
+    -o Dir::Cache::archives="$making/packages" "$@" install redis-server redis-tools >&2
 }
 
 # The same, with package lists of our own, where the system's are missing or too old.
 download_anew() {
-  mkdir -p "$work/lists/partial"
-  local own=(-o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -o Dir::State::lists="$work/lists"
+  mkdir -p "$making/lists/partial"
+  local own=(-o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -o Dir::State::lists="$making/lists"
     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
   apt-get -qq "${own[@]}" update >&2 && download "${own[@]}"
 }
@@ -32,35 +32,35 @@ download_anew() {
 wrapper() {
   cat <<'END'
 #!/bin/sh
-root=$(dirname "$0")/root
-LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu) exec "$root/usr/bin/${0##*/}" "$@"
+unpacked=$(dirname "$0")/unpacked
+LD_LIBRARY_PATH=$(echo "$unpacked"/usr/lib/*-linux-gnu) exec "$unpacked/usr/bin/${0##*/}" "$@"
 END
 }
 
 unpack() {
   local package program
-  mkdir -p "$work/kept/root"
-  for package in "$work"/packages/*.deb; do
-    dpkg -x "$package" "$work/kept/root" || return 1
+  mkdir -p "$making/kept/unpacked"
+  for package in "$making"/packages/*.deb; do
+    dpkg -x "$package" "$making/kept/unpacked" || return 1
   done
   for program in redis-server redis-cli; do
-    [[ -x $work/kept/root/usr/bin/$program ]] || return 1
-    wrapper >"$work/kept/$program"
-    chmod +x "$work/kept/$program"
+    [[ -x $making/kept/unpacked/usr/bin/$program ]] || return 1
+    wrapper >"$making/kept/$program"
+    chmod +x "$making/kept/$program"
   done
 }
 
 if [[ ! -d $kept ]]; then
   command -v apt-get >/dev/null && command -v dpkg >/dev/null || unavailable "this system has no Debian packages"
   mkdir -p "$cache"
-  work=$(mktemp -d "$cache/work.XXXXXX")
-  trap 'rm -rf "$work"' EXIT
-  download 2>"$work/said" || download_anew 2>"$work/said" || {
-    tail -n 3 "$work/said" >&2
+  making=$(mktemp -d "$cache/work.XXXXXX")
+  trap 'rm -rf "$making"' EXIT
+  download 2>"$making/said" || download_anew 2>"$making/said" || {
+    tail -n 3 "$making/said" >&2
     unavailable "Debian's could not be downloaded"
   }
   unpack || unavailable "Debian's packages have no such programs"
   # Who comes second finds it done.
-  mv -T "$work/kept" "$kept" 2>/dev/null || [[ -d $kept ]]
+  mv -T "$making/kept" "$kept" 2>/dev/null || [[ -d $kept ]]
 fi
 echo "$kept"
