@@ -46,6 +46,7 @@ mod objects;
 mod once;
 mod own;
 mod parameter;
+mod passing;
 mod primitives;
 mod proxy;
 mod ready;

@@ -1,18 +1,15 @@
 //! The layers around the store of a tier, as users wish them, and what they say of themselves.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use everwarm_core::store::Store;
 use everwarm_engine::{Chance, FineTicker, Ticker};
-use everwarm_layers::{Means, Options, Timer, Watch, Wishes, Wrapped, wrap};
-use everwarm_runtime::pause;
+use everwarm_layers::{Means, Options, Watch, Wishes, Wrapped, wrap};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::passing::Passing;
 use crate::terms::span_of;
 
 /// The layers of a tier.
@@ -59,16 +56,6 @@ impl Layers {
             tracer: None,
         };
         wrap(store, &options, &means)
-    }
-}
-
-/// Passes the time on the threads of the runtime.
-struct Passing;
-
-impl Timer for Passing {
-    fn after(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        // Where there are no threads to be had, no time is passed.
-        Box::pin(async move { drop(pause(span).await) })
     }
 }
 

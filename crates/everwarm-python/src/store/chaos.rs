@@ -1,20 +1,17 @@
 //! A store that fails, is slow and loses bytes by chance: `everwarm.testing.chaos`.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use everwarm_core::draw::Draw;
 use everwarm_core::store::Store;
 use everwarm_engine::Chance;
-use everwarm_layers::{Chaos, Layered, Odds, Timer};
-use everwarm_runtime::pause;
+use everwarm_layers::{Chaos, Layered, Odds};
 use pyo3::prelude::*;
 
 use super::opened::{Again, OpenedStore};
 use super::{failure, of_object};
 use crate::errors;
+use crate::passing::Passing;
 use crate::terms::span_of;
 
 /// Draws that all handles of a store take in turn.
@@ -24,17 +21,6 @@ struct Shared(Arc<Chance>);
 impl Draw for Shared {
     fn unit(&self) -> f64 {
         self.0.unit()
-    }
-}
-
-/// Passes the time as a slow connection does.
-#[derive(Clone, Copy, Debug)]
-struct Passing;
-
-impl Timer for Passing {
-    fn after(&self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        // Where there are no threads to be had, no time is passed.
-        Box::pin(async move { drop(pause(span).await) })
     }
 }
 
