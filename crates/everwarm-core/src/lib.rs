@@ -16,6 +16,7 @@ pub mod duration;
 pub mod error;
 pub mod flight;
 pub mod generation;
+pub mod health;
 pub mod judge;
 pub mod key;
 pub mod latency;

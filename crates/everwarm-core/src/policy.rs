@@ -254,7 +254,16 @@ impl Policy {
         self.validate_companions()
     }
 
-    fn jittered(&self, ttl: Duration, draw: &dyn Draw) -> Duration {
+    /// Whether a value's life has an end, if that, and nothing else: no window, no refresh, and no read that lengthens it.
+    #[must_use]
+    pub const fn has_only_ttl(&self) -> bool {
+        self.refresh_ahead.is_none()
+            && self.sliding.is_none()
+            && self.stale_while_revalidate.is_none()
+            && self.stale_if_error.is_none()
+    }
+
+    pub(crate) fn jittered(&self, ttl: Duration, draw: &dyn Draw) -> Duration {
         if self.jitter > 0.0 {
             ttl.saturating_sub(portion(ttl, self.jitter * draw.unit()))
         } else {

@@ -153,6 +153,36 @@ pub fn settle(
     }
 }
 
+/// When a value is over, where that is all there is to say of it: it is kept, and neither a window nor a read has a part in its
+/// life. `None`: [`settle`] says what becomes of the outcome.
+///
+/// ```
+/// use everwarm_core::clock::Instant;
+/// use everwarm_core::draw::FixedDraw;
+/// use everwarm_core::policy::Policy;
+/// use everwarm_core::settle::{Outcome, plain_end};
+///
+/// let end = |outcome| plain_end(outcome, &Policy::default(), Instant::ZERO, &FixedDraw(0.0));
+/// assert_eq!(end(Outcome::Value { ttl: None }), Some(Instant::NEVER));
+/// assert_eq!(end(Outcome::Nothing), None);
+/// ```
+#[must_use]
+pub fn plain_end(
+    outcome: Outcome,
+    policy: &Policy,
+    now: Instant,
+    draw: &dyn Draw,
+) -> Option<Instant> {
+    let Outcome::Value { ttl } = outcome else {
+        return None;
+    };
+    if !policy.has_only_ttl() || ttl.is_some_and(|ttl| ttl.is_zero()) {
+        return None;
+    }
+    let ttl = ttl.or(policy.ttl);
+    Some(ttl.map_or(Instant::NEVER, |ttl| now.after(policy.jittered(ttl, draw))))
+}
+
 /// Serves the old value, or does what there is left to do `otherwise`.
 ///
 /// An attempt that may not be kept leaves the entry as it is: there is no back-off.

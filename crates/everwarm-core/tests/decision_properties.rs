@@ -9,7 +9,7 @@ use everwarm_core::judge::Judgement::{Gone, OnlyIfError, Serve, ServeAndRefresh}
 use everwarm_core::judge::{Judgement, Validity, judge};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::{Limit, Negative, Policy, RefreshAhead};
-use everwarm_core::settle::{Attempt, Fallback, Outcome, Settlement, settle};
+use everwarm_core::settle::{Attempt, Fallback, Outcome, Settlement, plain_end, settle};
 use proptest::option;
 use proptest::prelude::*;
 
@@ -200,6 +200,25 @@ proptest! {
     #[test]
     fn nothing_is_served_after_its_end(life in life(), past in span(), validity in validity()) {
         prop_assert_eq!(judge(&life, life.keep_until().after(past), validity), Gone);
+    }
+
+    #[test]
+    fn a_plain_end_is_all_that_settle_says(
+        outcome in outcome(), began in instant(), policy in policy(), plain in any::<bool>(), now in instant(), draw in draw(),
+    ) {
+        let has_only_ttl = Policy { ttl: policy.ttl, jitter: policy.jitter, ..Policy::default() };
+        let policy = if plain { has_only_ttl } else { policy };
+        let settlement = settle(outcome, &Attempt::first(began), &policy, now, &draw);
+        match plain_end(outcome, &policy, now, &draw) {
+            None => prop_assert!(!plain || !matches!(settlement, Settlement::Store(_)) || outcome == Outcome::Nothing),
+            Some(end) => {
+                let Settlement::Store(life) = settlement else {
+                    panic!("{settlement:?}, and not kept until {end:?}");
+                };
+                prop_assert!(!life.has_windows());
+                prop_assert_eq!((life.serve_until(), life.keep_until()), (end, end));
+            }
+        }
     }
 
     #[test]

@@ -136,3 +136,23 @@ fn the_table_is_bounded() {
     assert!(markers.take_overflown());
     assert!(markers.all().count() <= ROOM);
 }
+
+#[test]
+fn a_reply_of_before_the_beginning_that_comes_late_upsets_all() {
+    let mut markers = known();
+    markers.begins(mark(1, 5));
+    assert!(!markers.take_upset());
+    assert_eq!(markers.of(&[tag(1)], NOW), Some(vec![mark(1, 4)]));
+    let asked = markers.asked();
+    markers.feed(asked, &[tag(2)], &reading(mark(1, 4), mark(1, 3)));
+    assert!(markers.take_upset() && markers.of(&[tag(2)], NOW).is_none());
+}
+
+#[test]
+fn a_beginning_at_another_number_upsets_all() {
+    for at in [mark(1, 6), mark(2, 5)] {
+        let mut markers = known();
+        markers.begins(at);
+        assert!(markers.take_upset() && markers.all().next().is_none());
+    }
+}

@@ -215,6 +215,30 @@ impl Breaker {
         }
     }
 
+    /// Takes note that the store gave a sign of life, which says that it is there and nothing about how it works: one that is left
+    /// alone is tried again from here on.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use everwarm_core::breaker::{Breaker, Outcome, State, Terms};
+    /// # use everwarm_core::clock::Instant;
+    /// # use everwarm_core::draw::FixedDraw;
+    /// # let now = Instant::ZERO;
+    /// let mut breaker = Breaker::new(Terms::of(Duration::from_millis(50)));
+    /// for _ in 0..10 {
+    ///     let pass = breaker.ask(now).unwrap();
+    ///     breaker.tell(pass, Outcome::Failed, now, &FixedDraw(1.0));
+    /// }
+    /// breaker.lives(now);
+    /// assert_eq!(breaker.state(), State::Open);
+    /// assert!(breaker.ask(now).is_ok());
+    /// ```
+    pub fn lives(&mut self, now: Instant) {
+        if let Phase::Open { until } = &mut self.phase {
+            *until = now.min(*until);
+        }
+    }
+
     fn is_bad(&self) -> bool {
         let Phase::Closed(window) = &self.phase else {
             return false;

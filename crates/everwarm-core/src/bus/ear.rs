@@ -3,6 +3,9 @@
 //! Each message carries the reading of its shard, whose counter it raised by one: whoever heard number 7 and then 9 has missed one.
 //! A heartbeat is a reading without a message: it confirms that nothing came between, or that something is on its way; what has not
 //! come after [`GRACE`] is missed. Which message was missed is not known, so everything has to be taken as changed.
+//!
+//! No number is believed that only a message tells: one whose number came before, or is beyond what its shard reads afterwards, is not
+//! from the server. What it hid is let go of, and a number that was skipped, and comes late, may be such a one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,9 +52,16 @@ struct Heard {
     confirmed: Option<Instant>,
     /// A heartbeat that was ahead of the messages.
     ahead: Option<(u64, Instant)>,
+    /// The highest number that a heartbeat told.
+    read: u64,
+    /// Up to which number, that a heartbeat told before, everything was let go of: messages up to it may come late, and are no news.
+    let_go: u64,
+    /// The last number at the last heartbeat, which no later heartbeat may be behind.
+    beaten: u64,
 }
 
-/// What a process heard of an authority's shards. A new one has missed everything before.
+/// What a process heard of an authority's shards. A new one has missed everything before, unless somebody else knows that there was
+/// nothing to be missed: then it [`begins`](Ear::begins).
 ///
 /// ```
 /// use everwarm_core::bus::ear::{Ear, Event};
@@ -98,15 +108,27 @@ impl Ear {
         match event {
             Event::Message(mark) => return self.message(mark),
             Event::Beat { at, asked } => self.beat(at, asked),
-            Event::Overflow => self.report.gap = true,
+            Event::Overflow => self.let_go(),
+            // What was not heard of as yet begins, whatever was sent before.
+            Event::Reconnected if self.heard.is_empty() => {}
             Event::Reconnected => {
-                self.report.gap = true;
+                self.let_go();
                 for heard in self.heard.values_mut() {
                     heard.confirmed = None;
                 }
             }
         }
         true
+    }
+
+    /// Takes in a heartbeat if it is the first that is heard of its shard; whether it is. That is no gap by itself: who knows at which
+    /// number the shard was before can tell whether something was missed.
+    pub fn begins(&mut self, at: Mark, asked: Instant) -> bool {
+        let is_first = !self.heard.contains_key(&at.shard);
+        if is_first {
+            self.heard.insert(at.shard, Heard::at(at, Some(asked)));
+        }
+        is_first
     }
 
     /// What has to be known before anything that was heard is used.
@@ -126,14 +148,27 @@ impl Ear {
         })
     }
 
+    /// Everything that was heard has to be taken as changed.
+    fn let_go(&mut self) {
+        self.report.gap = true;
+        for heard in self.heard.values_mut() {
+            heard.let_go = heard.read;
+        }
+    }
+
     fn message(&mut self, mark: Mark) -> bool {
         let Some(heard) = self.heard.get_mut(&mark.shard) else {
             self.report.gap = true;
-            self.heard.insert(mark.shard, Heard::at(mark, None));
+            let heard = Heard::at(mark, None).known_up_to(0);
+            self.heard.insert(mark.shard, heard);
             return true;
         };
         let is_same = heard.last.epoch == mark.epoch;
         if is_same && mark.number <= heard.last.number {
+            if mark.number > heard.let_go {
+                // Two with one number, or one that was skipped: what told the higher number may not be the server's.
+                self.report.gap = true;
+            }
             return false;
         }
         self.report.failover |= heard.jumps_to(mark);
@@ -142,7 +177,8 @@ impl Ear {
             heard.catch_up();
         } else {
             self.report.gap = true;
-            *heard = Heard::at(mark, heard.confirmed);
+            let read = if is_same { heard.read } else { 0 };
+            *heard = Heard::at(mark, heard.confirmed).known_up_to(read);
         }
         true
     }
@@ -154,6 +190,16 @@ impl Ear {
             return;
         };
         let is_same = heard.last.epoch == at.epoch;
+        if is_same && at.number < heard.beaten {
+            // A number that the server has not given was heard before this was asked for.
+            self.report.gap = true;
+            *heard = Heard::at(at, Some(asked));
+            return;
+        }
+        heard.beaten = heard.last.number;
+        if is_same {
+            heard.read = heard.read.max(at.number);
+        }
         if is_same && at.number <= heard.last.number {
             heard.confirmed = heard.confirmed.max(Some(asked));
             return;
@@ -176,6 +222,18 @@ impl Heard {
             last,
             confirmed,
             ahead: None,
+            read: last.number,
+            let_go: last.number,
+            beaten: 0,
+        }
+    }
+
+    /// The same, where heartbeats told of numbers up to this one alone.
+    const fn known_up_to(self, read: u64) -> Self {
+        Self {
+            read,
+            let_go: read,
+            ..self
         }
     }
 

@@ -16,16 +16,16 @@ use super::ear::{Ear, Event};
 /// A bounded queue of messages behind an ear.
 ///
 /// ```
-/// use everwarm_core::bus::{ear::Event, inbox::Inbox};
+/// use everwarm_core::bus::inbox::Inbox;
 /// use everwarm_core::clock::Instant;
 /// use everwarm_core::mark::Mark;
 /// use everwarm_core::store::Message;
 ///
 /// let mark = |number| Mark { shard: 0, epoch: 9, number };
 /// let mut inbox = Inbox::new(1, 100);
-/// inbox.hear(Event::Beat { at: mark(4), asked: Instant::ZERO });
+/// inbox.beat(mark(4), Instant::ZERO, || Message::Begins { space: "shop".into(), at: mark(4) });
 /// let seen = inbox.messages(0);
-/// assert!(seen.gap);
+/// assert_eq!(seen.messages.len(), 1);
 /// inbox.message(mark(5), Some(Message::Key("a".into())));
 /// let news = inbox.messages(seen.up_to);
 /// assert_eq!((news.messages.len(), news.gap), (1, false));
@@ -72,6 +72,26 @@ impl Inbox {
         if let Some(message) = message.filter(|_| is_news) {
             self.count += 1;
             self.messages.push_back((self.count, message));
+        }
+    }
+
+    /// Takes in a message that the transport adds to those with numbers: one that is lost shows in nothing that comes after it, so it
+    /// is lost only with the connection.
+    pub fn unnumbered(&mut self, message: Message) {
+        if self.messages.len() >= self.room {
+            self.ear.hear(Event::Overflow);
+        }
+        self.conclude();
+        self.count += 1;
+        self.messages.push_back((self.count, message));
+    }
+
+    /// Takes in a heartbeat: the reading of a shard that was asked for then. Of the first one of a shard it is told that it begins.
+    pub fn beat(&mut self, at: Mark, asked: Instant, begins: impl FnOnce() -> Message) {
+        if self.ear.begins(at, asked) {
+            self.unnumbered(begins());
+        } else {
+            self.hear(Event::Beat { at, asked });
         }
     }
 

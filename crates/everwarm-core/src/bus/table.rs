@@ -12,6 +12,7 @@ use crate::clock::Instant;
 use crate::mark::{Mark, Reading, Tag};
 
 use super::CONFIRMED_FOR;
+use super::start::Start;
 
 /// How many markers are known at most.
 pub const ROOM: usize = 16_384;
@@ -27,6 +28,7 @@ pub struct Table<S = RandomState> {
     last: Option<(Vec<Tag>, Reading)>,
     upset: bool,
     overflown: bool,
+    start: Start,
 }
 
 /// How often the markers were forgotten when something was asked for.
@@ -42,6 +44,9 @@ impl<S: BuildHasher> Table<S> {
 
     /// Takes in what the authority replied.
     pub fn feed(&mut self, asked: Asked, tags: &[Tag], reading: &Reading) {
+        if !self.start.read(&reading.shards) {
+            return self.lose();
+        }
         if self.forgotten != asked.0 || self.has_just_had(tags, reading) {
             return;
         }
@@ -104,6 +109,19 @@ impl<S: BuildHasher> Table<S> {
             .collect()
     }
 
+    /// A shard is heard of from this reading on: all that is known ends, unless nothing can have been missed.
+    pub fn begins(&mut self, at: Mark) {
+        self.meet(at);
+        if !self.start.begins(at) {
+            self.lose();
+        }
+    }
+
+    /// Memory may hold something that was kept although the authority did not answer, or was not asked.
+    pub const fn unread(&mut self) {
+        self.start.unread();
+    }
+
     /// What is known held at that moment.
     pub const fn confirm(&mut self, then: Instant) {
         self.confirmed = Some(then);
@@ -116,9 +134,16 @@ impl<S: BuildHasher> Table<S> {
         self.last = None;
         self.forgotten += 1;
         self.confirmed = None;
+        self.start.forget();
     }
 
-    /// Whether a shard was lost since the last time this was asked.
+    /// Forgets everything, and says that memory has to let go of everything, too.
+    fn lose(&mut self) {
+        self.forget();
+        self.upset = true;
+    }
+
+    /// Whether a shard was lost, or something of it missed, since the last time this was asked.
     pub const fn take_upset(&mut self) -> bool {
         std::mem::replace(&mut self.upset, false)
     }
@@ -138,10 +163,7 @@ impl<S: BuildHasher> Table<S> {
     fn meet(&mut self, shard: Mark) {
         match self.epochs.get(&shard.shard) {
             Some(epoch) if *epoch == shard.epoch => return,
-            Some(_) => {
-                self.forget();
-                self.upset = true;
-            }
+            Some(_) => self.lose(),
             None => self.forgotten += 1,
         }
         self.epochs.insert(shard.shard, shard.epoch);

@@ -211,8 +211,9 @@ fn push_part(name: &mut String, part: &str, bound: usize) {
 fn push_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [0; 64];
-    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
-        *pair = [byte >> 4, byte & 15].map(|nibble| DIGITS[usize::from(nibble)]);
+    for (at, byte) in bytes.iter().enumerate() {
+        digits[2 * at] = DIGITS[usize::from(byte >> 4)];
+        digits[2 * at + 1] = DIGITS[usize::from(byte & 15)];
     }
     text.push_str(str::from_utf8(&digits[..2 * bytes.len()]).unwrap_or_default());
 }

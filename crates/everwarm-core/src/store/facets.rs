@@ -2,8 +2,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bus::mac::Mac;
+use crate::health::Report;
 use crate::mark::{Mark, Reading, Tag};
 
 use super::{Answer, Bytes, Found};
@@ -193,6 +196,26 @@ pub trait Generations: Send + Sync {
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)>;
 
+    /// Many entries, in their order, and the markers of these tags: no invalidation is missing that was acknowledged before.
+    fn get_many_with<'a>(
+        &'a self,
+        names: &'a [&'a str],
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Vec<Option<Found>>, Reading)> {
+        if names.is_empty() {
+            let reading = self.read(namespace, tags);
+            return reading.map(|reading| (Vec::new(), reading));
+        }
+        let all = Answer::in_turn(names, move |name| self.get_with(name, namespace, tags));
+        all.map(|mut all| {
+            let last = all.pop();
+            let found = all.into_iter().map(|(found, _)| found);
+            let (last, reading) = last.expect("there are as many as names");
+            (found.chain([last]).collect(), reading)
+        })
+    }
+
     /// Invalidates tags: each gets the next number of its shard as its marker. Others are told in the same step.
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading>;
 
@@ -204,6 +227,23 @@ pub trait Generations: Send + Sync {
     /// Settles many; what became of each, in their order. What is stored is not known if it fails.
     fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
         Answer::in_turn(computed, |computed| self.settle(computed.clone()))
+    }
+
+    /// The stamps of an earlier reading of these tags, if the store remembers one whose markers live as long as `keep` says. They
+    /// may be older than now: they are for [`set_under`](Self::set_under) alone.
+    fn recall(
+        &self,
+        _namespace: &str,
+        _tags: &[Tag],
+        _keep: Option<Duration>,
+    ) -> Option<Vec<Mark>> {
+        None
+    }
+
+    /// Sets by hand, as `Store::set` does, if the stamps are what their shards read now; else it is `Overtaken`, and nothing is done.
+    /// Of a store that recalls nothing nobody asks it.
+    fn set_under<'a>(&'a self, _computed: Computed<'a>) -> Answer<'a, Settled> {
+        Answer::done(Settled::Overtaken)
     }
 }
 
@@ -262,6 +302,13 @@ pub enum Message {
     },
     /// All names that begin with this prefix were cleared.
     Clear(Box<str>),
+    /// A shard is heard of from this reading on. Whoever read of it at another number may have missed something.
+    Begins {
+        /// The namespace, as names begin with it, up to the first colon.
+        space: Box<str>,
+        /// The reading.
+        at: Mark,
+    },
 }
 
 /// What was done since.
@@ -281,7 +328,8 @@ pub struct Messages {
 ///   stated time.
 /// - Who is behind by more than the store remembers is told of a gap.
 /// - A store that is sent messages may leave out those about namespaces that were never asked of this very object: a namespace is what
-///   names begin with, up to the first colon. What came before it was first asked of is a gap.
+///   names begin with, up to the first colon. Of what came before it hears it is told by [`Message::Begins`],
+///   or as a gap.
 pub trait Notify: Send + Sync {
     /// A number that is another one once there are messages: a look that costs next to nothing.
     fn change(&self) -> u64;
@@ -295,8 +343,39 @@ pub trait Notify: Send + Sync {
         Duration::ZERO
     }
 
-    /// How often another server took over, which may have lost what was acknowledged; one that is embedded is never replaced.
+    /// How often another server took over, which may have lost what was acknowledged; one that is embedded is never replaced. It is
+    /// another number before the first answer of such a server is given, where the store can tell, and some time later elsewhere.
     fn failovers(&self) -> u64 {
         0
     }
+
+    /// Has messages authenticated: what is told carries a code from here on, and what others tell without one counts for nothing. To
+    /// be called before anything is asked of the store. One whose messages nobody else can send has no need of it.
+    fn authenticate(&self, _mac: &Arc<dyn Mac>) {}
+
+    /// In which of its ways others are heard, as users call it; `None` where there is but one.
+    fn way(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// How many messages were refused, since nobody who has the key had sent them, or they had come before.
+    fn refused(&self) -> u64 {
+        0
+    }
+}
+
+/// What a store says of itself.
+///
+/// - Nothing is changed by asking, and no entry is read.
+/// - It is asked past all layers: what it says trips no breaker and needs no place.
+/// - A full report leaves nothing out that a short one has. Each fact has a name of its own.
+/// - A closed store refuses.
+pub trait Health: Send + Sync {
+    /// How long an operation may take, where its user has said so: half of that is slow.
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How it is and, if `is_full`, which of its settings are not as they should be.
+    fn report(&self, is_full: bool) -> Answer<'_, Report>;
 }

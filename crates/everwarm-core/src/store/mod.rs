@@ -26,8 +26,8 @@ use std::time::Duration;
 pub use answer::Answer;
 pub use bytes::Bytes;
 pub use facets::{
-    Computed, Condition, Conditional, Counters, Freed, Generations, Grant, Leased, Leases, Message,
-    Messages, Notify, Page, Scan, Settled, Suspend, Touch,
+    Computed, Condition, Conditional, Counters, Freed, Generations, Grant, Health, Leased, Leases,
+    Message, Messages, Notify, Page, Scan, Settled, Suspend, Touch,
 };
 pub use failure::{Failure, FailureKind};
 
@@ -75,6 +75,18 @@ pub enum Durability {
     Process,
     /// The loss of power.
     Power,
+}
+
+impl Durability {
+    /// The name users say.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Process => "process",
+            Self::Power => "power",
+        }
+    }
 }
 
 /// What a store takes.
@@ -191,6 +203,11 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Tags under which nothing is stored for a while.
     fn suspending(&self) -> Option<&dyn Suspend> {
+        None
+    }
+
+    /// What it says of itself.
+    fn health(&self) -> Option<&dyn Health> {
         None
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Answer, Bytes, Conditional, Counters, Entry, Found, Generations, Info, Leases, Limits, Notify,
-    Scan, Store, Suspend, Touch,
+    Answer, Bytes, Conditional, Counters, Entry, Found, Generations, Health, Info, Leases, Limits,
+    Notify, Scan, Store, Suspend, Touch,
 };
 
 #[deny(clippy::missing_trait_methods)]
@@ -100,5 +100,9 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn suspending(&self) -> Option<&dyn Suspend> {
         (**self).suspending()
+    }
+
+    fn health(&self) -> Option<&dyn Health> {
+        (**self).health()
     }
 }
