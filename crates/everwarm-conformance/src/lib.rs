@@ -7,7 +7,7 @@
 //!
 //! everwarm_conformance::store!(|fixture| {
 //!     fixture.once(|| MemoryStore::with_clock(Bounds::entries(1_000.try_into().unwrap()), fixture.clock())).handle()
-//! }; counters, conditional, leases, scan, touch, generations, notify, suspend);
+//! }; counters, conditional, leases, scan, touch, generations, notify, suspend, health);
 //! ```
 //!
 //! - The closure is called once for each handle on a place: two calls with the same fixture stand for two processes.

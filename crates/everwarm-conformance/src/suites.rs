@@ -3,7 +3,7 @@
 use crate::harness::Bench;
 use crate::promise::Kept;
 use crate::store::{
-    self, conditional, counters, generations, leases, notify, scan, suspend, touch,
+    self, conditional, counters, generations, health, leases, notify, scan, suspend, touch,
 };
 
 /// A promise of a store, and the check that finds it broken.
@@ -125,6 +125,8 @@ promises! { $
         namespaces_are_apart
         settling_and_invalidating_are_one_step_each
         of_many_values_each_is_settled_as_if_alone
+        of_many_entries_each_comes_as_if_alone
+        many_entries_come_with_what_was_acknowledged
     }
     notify {
         every_change_by_hand_is_told
@@ -143,5 +145,11 @@ promises! { $
         the_longest_span_counts
         an_invalidation_leaves_it
         its_marker_only_grows
+    }
+    health {
+        each_fact_has_a_name_of_its_own
+        a_close_look_leaves_nothing_out
+        asking_changes_nothing
+        a_closed_store_says_nothing
     }
 }

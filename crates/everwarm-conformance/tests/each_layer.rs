@@ -120,7 +120,7 @@ macro_rules! suites {
 
                 everwarm_conformance::store!(
                     |fixture| Layered::new(memory(fixture), $layer());
-                    counters, conditional, leases, scan, touch, generations, notify, suspend
+                    counters, conditional, leases, scan, touch, generations, notify, suspend, health
                 );
             }
         })*
@@ -134,7 +134,7 @@ mod all_around_memory {
 
     everwarm_conformance::store!(
         |fixture| all(memory(fixture));
-        counters, conditional, leases, scan, touch, generations, notify, suspend
+        counters, conditional, leases, scan, touch, generations, notify, suspend, health
     );
 }
 

@@ -37,7 +37,7 @@ mod around_memory {
 
     everwarm_conformance::store!(
         |fixture| Layered::new(memory(fixture), timeout());
-        counters, conditional, leases, scan, touch, generations, notify, suspend
+        counters, conditional, leases, scan, touch, generations, notify, suspend, health
     );
 }
 

@@ -14,4 +14,4 @@ fn open(fixture: &Fixture) -> MemoryStore {
         .handle()
 }
 
-everwarm_conformance::store!(open; counters, conditional, leases, scan, touch, generations, notify, suspend);
+everwarm_conformance::store!(open; counters, conditional, leases, scan, touch, generations, notify, suspend, health);

@@ -1,6 +1,7 @@
 //! Numbers for invalidations.
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
@@ -257,6 +258,12 @@ pub(crate) fn a_lost_lease_is_told(bench: &Bench<'_>) -> Kept {
     Ok(())
 }
 
+/// Whether a reading that came with entries says what is read of the tags alone. The shards of the entries may come, too, once for
+/// each step in which some were read.
+fn has_all_of(reading: &Reading, read: &Reading) -> bool {
+    reading.markers == read.markers && read.shards.iter().all(|mark| reading.shards.contains(mark))
+}
+
 pub(crate) fn an_entry_comes_with_its_markers(bench: &Bench<'_>) -> Kept {
     let generations = generations(bench)?;
     let space = bench.space();
@@ -270,7 +277,7 @@ pub(crate) fn an_entry_comes_with_its_markers(bench: &Bench<'_>) -> Kept {
         "get_with finds no entry"
     );
     ensure!(
-        reading == wait(generations.read(&space, &tags))?,
+        has_all_of(&reading, &wait(generations.read(&space, &tags))?),
         "get_with and read disagree"
     );
     let (found, reading) = wait(generations.get_with(&absent, &space, &tags[..1]))?;
@@ -388,5 +395,94 @@ pub(crate) fn of_many_values_each_is_settled_as_if_alone(bench: &Bench<'_>) -> K
             "of many values one was {settled:?}, which its name does not show"
         );
     }
+    Ok(())
+}
+
+pub(crate) fn of_many_entries_each_comes_as_if_alone(bench: &Bench<'_>) -> Kept {
+    let generations = generations(bench)?;
+    let space = bench.space();
+    let [first, absent, last] = ["first", "absent", "last"].map(|text| bench.name(text));
+    let tags = [tag(1), tag(2)];
+    wait(generations.begin(&space, &tags[..1], None))?;
+    bench.put(&first, "one", Some(LONG))?;
+    bench.put(&last, "two", None)?;
+    let names = [&last, &absent, &first, &last].map(String::as_str);
+    let (found, reading) = wait(generations.get_many_with(&names, &space, &tags))?;
+    ensure!(
+        found.len() == names.len(),
+        "of {} names {} came back",
+        names.len(),
+        found.len()
+    );
+    for (name, found) in names.into_iter().zip(found) {
+        let alone = wait(generations.get_with(name, &space, &tags))?.0;
+        let is_same = match (&found, &alone) {
+            (Some(found), Some(alone)) => {
+                (&found.bytes, found.version) == (&alone.bytes, alone.version)
+                    && found.remaining.is_some() == alone.remaining.is_some()
+            }
+            (found, alone) => found.is_none() && alone.is_none(),
+        };
+        ensure!(
+            is_same,
+            "among many {name} is {found:?}, and alone it is {alone:?}"
+        );
+    }
+    let read = wait(generations.read(&space, &tags))?;
+    let (none, with_none) = wait(generations.get_many_with(&[], &space, &tags))?;
+    for reading in [reading, with_none] {
+        ensure!(
+            has_all_of(&reading, &read),
+            "many entries come with {reading:?}, and {read:?} is what is read"
+        );
+    }
+    ensure!(none.is_empty(), "of no names {} came back", none.len());
+    Ok(())
+}
+
+pub(crate) fn many_entries_come_with_what_was_acknowledged(bench: &Bench<'_>) -> Kept {
+    let [reading, writing] = bench.pair();
+    let [space, name, other] = [bench.space(), bench.name("name"), bench.name("other")];
+    let lacks = || Broken::new("a handle offers no generations");
+    let (reads, writes) = (reading.generations(), writing.generations());
+    let (reads, writes) = (reads.ok_or_else(lacks)?, writes.ok_or_else(lacks)?);
+    let tags = [tag(1)];
+    let acknowledged = AtomicU64::new(0);
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let written = (0..200).try_for_each(|_| {
+                let told = wait(writes.invalidate(&space, &tags))?;
+                let number = told.markers[0].map_or(0, |marker| marker.number);
+                acknowledged.store(number, Ordering::Release);
+                wait(writing.set(&name, number.to_string().into(), None))
+            });
+            acknowledged.store(u64::MAX, Ordering::Release);
+            Ok::<_, Broken>(written?)
+        });
+        let mut kept = Ok(());
+        while kept.is_ok() {
+            let before = acknowledged.load(Ordering::Acquire);
+            if before == u64::MAX {
+                break;
+            }
+            kept = none_is_missing(reads, [&other, &name], (&space, &tags), before);
+        }
+        joined(writer).and(kept)
+    })
+}
+
+/// Finds the marker at no smaller number than was acknowledged before.
+fn none_is_missing(
+    generations: &dyn Generations,
+    names: [&str; 2],
+    (space, tags): (&str, &[Tag]),
+    before: u64,
+) -> Kept {
+    let (_, reading) = wait(generations.get_many_with(&names, space, tags))?;
+    let marker = reading.markers[0].map_or(0, |marker| marker.number);
+    ensure!(
+        before <= marker,
+        "entries came with a marker at {marker}, and {before} had been acknowledged"
+    );
     Ok(())
 }

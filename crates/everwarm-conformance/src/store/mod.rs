@@ -3,6 +3,7 @@
 pub(crate) mod conditional;
 pub(crate) mod counters;
 pub(crate) mod generations;
+pub(crate) mod health;
 mod keeping;
 pub(crate) mod leases;
 mod life;
@@ -28,7 +29,7 @@ use std::time::Duration;
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 /// The facets by their names, and whether a store offers each.
-pub(crate) fn offered(store: &dyn everwarm_core::store::Store) -> [(&'static str, bool); 8] {
+pub(crate) fn offered(store: &dyn everwarm_core::store::Store) -> [(&'static str, bool); 9] {
     [
         ("counters", store.counters().is_some()),
         ("conditional", store.conditional().is_some()),
@@ -38,5 +39,6 @@ pub(crate) fn offered(store: &dyn everwarm_core::store::Store) -> [(&'static str
         ("generations", store.generations().is_some()),
         ("notify", store.notify().is_some()),
         ("suspend", store.suspending().is_some()),
+        ("health", store.health().is_some()),
     ]
 }

@@ -52,7 +52,7 @@ fn names(message: &Message, name: &str) -> bool {
     match message {
         Message::Key(key) => **key == *name,
         Message::Clear(prefix) => name.starts_with(&**prefix),
-        Message::Tag { .. } => false,
+        Message::Tag { .. } | Message::Begins { .. } => false,
     }
 }
 

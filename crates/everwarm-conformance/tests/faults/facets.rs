@@ -340,6 +340,26 @@ impl Generations for Faulty {
         })
     }
 
+    fn get_many_with<'a>(
+        &'a self,
+        names: &'a [&'a str],
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Vec<Option<Found>>, Reading)> {
+        now(|| {
+            let many = self.numbers().get_many_with(names, namespace, tags);
+            let (mut found, mut reading) = wait(many)?;
+            if self.has(Fault::MixesUpMany) {
+                found.reverse();
+            }
+            if self.has(Fault::TellsOlderMarkersOfMany) {
+                let markers = reading.markers.iter_mut().flatten();
+                markers.for_each(|marker| marker.number = marker.number.saturating_sub(1));
+            }
+            Ok((found, reading))
+        })
+    }
+
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
         match self.has(Fault::NumbersStandStill) {
             true => self.numbers().read(namespace, tags),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use everwarm_conformance::wait;
 use everwarm_core::mark::Tag;
 use everwarm_core::store::{
-    Answer, Bytes, Conditional, Counters, Failure, Found, Generations, Info, Leases, Limits,
-    Notify, Scan, Store, Suspend, Touch,
+    Answer, Bytes, Conditional, Counters, Failure, Found, Generations, Health, Info, Leases,
+    Limits, Notify, Scan, Store, Suspend, Touch,
 };
 use everwarm_memory::MemoryStore;
 
@@ -94,6 +94,12 @@ pub(crate) enum Fault {
     LastSpanCounts,
     InvalidatingResumes,
     TellsOldMarkers,
+    MixesUpMany,
+    TellsOlderMarkersOfMany,
+    SaysItTwice,
+    LooksAway,
+    LooksByWriting,
+    OutlivesItself,
 }
 
 /// As long as nothing in a check.
@@ -396,6 +402,10 @@ impl Store for Faulty {
     }
 
     fn notify(&self) -> Option<&dyn Notify> {
+        Some(self)
+    }
+
+    fn health(&self) -> Option<&dyn Health> {
         Some(self)
     }
 }

@@ -2,6 +2,7 @@
 
 mod facets;
 mod faulty;
+mod healths;
 mod suspends;
 
 use everwarm_conformance::{Harness, Outcome, PROMISES, check};
@@ -313,6 +314,32 @@ const FAULTS: &[(Fault, &str, &str)] = &[
         "an_invalidation_leaves_it",
     ),
     (Fault::TellsOldMarkers, "suspend", "its_marker_only_grows"),
+    (
+        Fault::MixesUpMany,
+        "generations",
+        "of_many_entries_each_comes_as_if_alone",
+    ),
+    (
+        Fault::TellsOlderMarkersOfMany,
+        "generations",
+        "many_entries_come_with_what_was_acknowledged",
+    ),
+    (
+        Fault::SaysItTwice,
+        "health",
+        "each_fact_has_a_name_of_its_own",
+    ),
+    (
+        Fault::LooksAway,
+        "health",
+        "a_close_look_leaves_nothing_out",
+    ),
+    (Fault::LooksByWriting, "health", "asking_changes_nothing"),
+    (
+        Fault::OutlivesItself,
+        "health",
+        "a_closed_store_says_nothing",
+    ),
 ];
 
 #[test]
