@@ -59,7 +59,28 @@ fn size(field: &[u8]) -> [u8; 4] {
     u32::try_from(field.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
+/// The id of a binding to nothing at all.
+const NOTHING: [u8; 16] = 0x9098_098c_9951_f3d7_1677_3ceb_7fe4_97b1_u128.to_be_bytes();
+
 /// By which a checksummed envelope tells whether it lies under its own key.
 pub(crate) fn entry_key_id(binding: &Binding<'_>) -> [u8; 16] {
-    joined(&parts(binding), XxHash3_128::oneshot).to_be_bytes()
+    let parts = parts(binding);
+    if parts.iter().all(|part| part.is_empty()) {
+        return NOTHING;
+    }
+    id_of(&parts)
+}
+
+fn id_of(parts: &[&[u8]; 5]) -> [u8; 16] {
+    joined(parts, XxHash3_128::oneshot).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_nothing_is_known() {
+        assert_eq!(NOTHING, id_of(&[&[]; 5]));
+    }
 }

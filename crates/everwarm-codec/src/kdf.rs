@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Mac,
     /// Names at stores.
     Names,
+    /// Messages between processes.
+    Bus,
     /// The number that a key is known by.
     KeyId,
 }
@@ -42,6 +44,7 @@ impl Purpose {
             Self::AesGcmSiv => b"aes-256-gcm-siv",
             Self::Mac => b"mac",
             Self::Names => b"names",
+            Self::Bus => b"bus",
             Self::KeyId => b"key-id",
         }
     }

@@ -14,6 +14,7 @@ pub mod draft;
 pub mod format;
 pub mod keyring;
 pub mod master;
+pub mod messages;
 pub mod names;
 pub mod pipeline;
 pub mod suite;

@@ -7,6 +7,7 @@ use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use crate::bind::joined;
 use crate::kdf::Purpose;
 use crate::master::MasterKey;
+use crate::messages::Messages;
 
 /// What is named. Names of two kinds are never alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,6 +58,12 @@ impl Names {
     #[must_use]
     pub fn new(key: &MasterKey) -> Self {
         Self { key: key.clone() }
+    }
+
+    /// What authenticates the messages of a namespace, by a key that stays with that of names.
+    #[must_use]
+    pub fn messages(&self, namespace: &str) -> Messages {
+        Messages::new(&self.key, namespace)
     }
 
     /// The name at a store of what is called `name` in a namespace of a tenant: 64 hexadecimal digits.

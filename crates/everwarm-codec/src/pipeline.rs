@@ -262,8 +262,8 @@ impl Pipeline {
         binding: &Binding<'_>,
         envelope: &'e [u8],
     ) -> Result<(Meta, Cow<'e, [u8]>), Refusal> {
-        let (meta, held) = self.held(binding, envelope, false)?;
-        let payload = match held {
+        let mut meta = Meta::default();
+        let payload = match self.held(binding, envelope, (false, &mut meta))? {
             Held::There(part) => Cow::Borrowed(&envelope[part]),
             Held::Made(mut bytes, from) => {
                 bytes.drain(..from);
@@ -279,20 +279,21 @@ impl Pipeline {
         envelope: &Bytes,
         is_whole: bool,
     ) -> Result<Opened, Refusal> {
-        let (meta, held) = self.held(binding, envelope, is_whole)?;
-        let payload = match held {
+        let mut meta = Meta::default();
+        let payload = match self.held(binding, envelope, (is_whole, &mut meta))? {
             Held::There(part) => envelope.slice(part),
             Held::Made(bytes, from) => Bytes::from(bytes).slice(from..),
         };
         Ok(Opened { meta, payload })
     }
 
+    /// Where the payload of an envelope is, once all is proven; what is known of it goes into an empty `meta`.
     fn held(
         &self,
         binding: &Binding<'_>,
         envelope: &[u8],
-        is_whole: bool,
-    ) -> Result<(Meta, Held), Refusal> {
+        (is_whole, meta): (bool, &mut Meta),
+    ) -> Result<Held, Refusal> {
         let frame = Frame::read(envelope, |suite| self.accepted[usize::from(suite.number())])?;
         if frame.body.len() > LONGEST_META + self.config.max_value {
             return Err(Refusal::TooLarge);
@@ -305,14 +306,12 @@ impl Pipeline {
             Some(body) => &body[..],
             None => &envelope[frame.body.clone()],
         };
-        let mut meta = Meta::default();
-        let how = body::read(body, &mut meta)?;
-        let held = match (self.unpack(body, &how)?, decrypted) {
+        let how = body::read(body, meta)?;
+        Ok(match (self.unpack(body, &how)?, decrypted) {
             (Some(unpacked), _) => Held::Made(unpacked, 0),
             (None, Some(body)) => Held::Made(body, how.start),
             (None, None) => Held::There(frame.body.start + how.start..frame.body.end),
-        };
-        Ok((meta, held))
+        })
     }
 }
 
