@@ -1,6 +1,7 @@
 //! The table as its users see it.
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::atomic::Ordering::Relaxed;
 
 use everwarm_core::clock::Instant;
 use hashbrown::Equivalent;
@@ -10,7 +11,7 @@ use crate::departed::{Departed, Gone, Taken};
 use crate::eviction::{Eviction, Leaving, Part};
 use crate::room::Room;
 use crate::shard::Shard;
-use crate::shim::{Mutex, MutexGuard, Padded};
+use crate::shim::{AtomicU64, Mutex, MutexGuard, Padded};
 use crate::slab::Slab;
 
 /// The most shards a memory has.
@@ -18,7 +19,14 @@ const MOST_SHARDS: usize = 16;
 /// Entries for which one shard is enough: a small shard chooses worse whom to evict, a shared one is waited for.
 const ENTRIES_PER_SHARD: usize = 1_024;
 
-type Locked<K, T, L> = Padded<Mutex<L, Shard<K, T>>>;
+type Locked<K, T, L> = Padded<Guarded<K, T, L>>;
+
+/// A shard behind its lock.
+struct Guarded<K, T, L> {
+    lock: Mutex<L, Shard<K, T>>,
+    /// Entries that came in so far. Written under the lock.
+    arrivals: AtomicU64,
+}
 
 /// The lock of a memory's shards, unless its owner has a better one.
 pub type DefaultLock = parking_lot::RawMutex;
@@ -105,13 +113,21 @@ pub struct Found<'a, K, T, L: RawMutex = DefaultLock> {
 pub struct Vacancy<'a, K, T, L: RawMutex = DefaultLock> {
     memory: &'a Memory<K, T, L>,
     shard: MutexGuard<'a, L, Shard<K, T>>,
+    index: usize,
 }
 
 impl<K: Eq, T, L: RawMutex> Vacancy<'_, K, T, L> {
     /// Lets the newcomer of that key in, in a memory that does not weigh; who left for it.
     pub fn admit(mut self, newcomer: Newcomer<K, T>, now: Instant) -> Option<Gone<K, T>> {
         debug_assert!(!self.memory.weighs(), "scales need to know of each entry");
+        self.memory.arrives(self.index);
         self.shard.enter(newcomer, &self.memory.room, now, false)
+    }
+
+    /// How many entries came into its shard so far: as long as [`Memory::arrivals`] says the same, the key has none.
+    #[must_use]
+    pub fn arrivals(&self) -> u64 {
+        self.memory.arrivals(self.index)
     }
 }
 
@@ -183,7 +199,10 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
         let part = Part::first(shards);
         let shard = |number| {
             let leaving = Leaving::new(bounds.eviction, part.number(number));
-            Padded(Mutex::new(Shard::new(leaving)))
+            Padded(Guarded {
+                lock: Mutex::new(Shard::new(leaving)),
+                arrivals: AtomicU64::new(0),
+            })
         };
         Self {
             shards: (0..shards).map(shard).collect(),
@@ -207,7 +226,22 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
 
     #[inline]
     fn lock(&self, shard: usize) -> MutexGuard<'_, L, Shard<K, T>> {
-        self.shards[shard].0.lock()
+        self.shards[shard].0.lock.lock()
+    }
+
+    /// How many entries came into a shard so far. It takes no lock: who is to see an arrival has to be told of it by the one who
+    /// brought it, as through a lock of their own.
+    #[inline]
+    #[must_use]
+    pub fn arrivals(&self, shard: usize) -> u64 {
+        self.shards[shard].0.arrivals.load(Relaxed)
+    }
+
+    /// Counts an entry that comes in, under the shard's lock.
+    #[inline]
+    fn arrives(&self, shard: usize) {
+        let arrivals = &self.shards[shard].0.arrivals;
+        arrivals.store(arrivals.load(Relaxed) + 1, Relaxed);
     }
 
     /// The entry of `key`, its shard locked while the answer lives. Whether its deadline has passed is for the reader to see.
@@ -245,7 +279,11 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
                 index,
                 at,
             }),
-            None => Err(Vacancy { memory, shard }),
+            None => Err(Vacancy {
+                memory,
+                shard,
+                index,
+            }),
         }
     }
 
@@ -316,7 +354,10 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
             return departed;
         }
         let index = self.shard_of(newcomer.hash);
-        let mut departed = self.lock(index).insert(newcomer, &self.room, now);
+        let mut shard = self.lock(index);
+        self.arrives(index);
+        let mut departed = shard.insert(newcomer, &self.room, now);
+        drop(shard);
         if self.room.is_too_heavy() {
             self.lighten(index, now, &mut departed);
         }

@@ -106,12 +106,13 @@ impl<K, T> Shard<K, T> {
     /// The same, counting the entry as used: a hit finds its slot once.
     #[inline(always)]
     pub(crate) fn touched(&mut self, at: u32) -> (&mut T, Instant) {
-        if !self.eviction.is_marked_only() && !self.eviction.leaves_a_trail(at) {
+        if !self.eviction.is_marked_only() && !self.eviction.leaves_a_trail() {
             self.touch(at);
             return self.content(at);
         }
         let node = self.slab.node_mut(at);
         node.seat.mark();
+        self.eviction.trail(at, &node.seat);
         (&mut node.payload, node.deadline)
     }
 
@@ -166,6 +167,12 @@ impl<K, T> Shard<K, T> {
                 return Some(newcomer.turned_away(now));
             }
         }
+        // Who leaves goes first, so that the newcomer has a slot that was just looked at.
+        let gone = victim.map(|at| {
+            let gone = self.evict(at, now);
+            room.leave(usize::from(!changes_over), gone.weight);
+            gone
+        });
         let Self {
             index,
             slab,
@@ -183,11 +190,6 @@ impl<K, T> Shard<K, T> {
         if stood {
             eviction.touched(slab, at);
         }
-        let gone = victim.map(|at| {
-            let gone = self.evict(at, now);
-            room.leave(usize::from(!changes_over), gone.weight);
-            gone
-        });
         self.tidy();
         gone
     }

@@ -7,13 +7,15 @@ use crate::eviction::{Seat, Seats};
 /// No slot: the end of a list.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// One entry with all that the table knows of it.
+/// One entry with all that the table knows of it. What a hit looks at comes first, with the beginning of the payload: so it lies in
+/// one cache line where it can.
+#[repr(C)]
 pub(crate) struct Node<K, T> {
-    pub(crate) key: K,
-    pub(crate) payload: T,
     pub(crate) deadline: Instant,
+    pub(crate) key: K,
     pub(crate) hash: u32,
     pub(crate) seat: Seat,
+    pub(crate) payload: T,
 }
 
 enum Slot<K, T> {

@@ -13,16 +13,14 @@
 //! are looked at anyway, and when it leaves.
 
 use super::duel::Duel;
-use super::segments::{Segments, Share};
-use super::{Order, Part, Seats};
+use super::segments::{self, CARRIED, Segments, Share};
+use super::{Order, Part, Seat, Seats};
 
 /// Hits that are remembered between two misses.
 const TRAIL: usize = 256;
 /// Hits of a large cache that wait until they are worked off together: there the very order of entries and newcomers does
 /// not matter.
 const BATCH: usize = 32;
-/// Uses that an entry carries before they are counted. They do not age meanwhile: with fifteen, loops were told apart badly.
-const CARRIED: u8 = 4;
 
 /// The queues of the entries, and what decides about them.
 #[derive(Default)]
@@ -55,9 +53,12 @@ impl Adaptive {
         self.duel.as_ref().map_or(Share::WHOLE, |duel| duel.share())
     }
 
-    /// Notes a use for later.
+    /// Notes a use for later, unless the mark says all of it.
     #[inline(always)]
-    pub(crate) fn trail(&mut self, at: u32) {
+    pub(crate) fn trail(&mut self, at: u32, seat: &Seat) {
+        if segments::is_quiet(seat) {
+            return;
+        }
         self.trail.slots[self.trail.uses % TRAIL] = at;
         self.trail.uses += 1;
     }
@@ -73,32 +74,48 @@ impl Adaptive {
     /// Does for the hits since the last time what they left to be done.
     fn work_off(&mut self, seats: &mut impl Seats) {
         let uses = std::mem::take(&mut self.trail.uses);
-        for one in uses.saturating_sub(TRAIL)..uses {
-            let at = self.trail.slots[one % TRAIL];
-            let Some(duel) = &mut self.duel else {
-                self.segments.used(seats, at, Share::WHOLE);
-                continue;
-            };
-            self.segments.used(seats, at, duel.share());
+        let slots = (uses.saturating_sub(TRAIL)..uses).map(|one| self.trail.slots[one % TRAIL]);
+        let Some(duel) = &mut self.duel else {
+            slots.for_each(|at| self.segments.used(seats, at, Share::WHOLE));
+            return;
+        };
+        let (is_large, mut share) = (duel.is_large(), duel.share());
+        for at in slots {
+            self.segments.used(seats, at, share);
+            let hash = seats.hash(at);
             let seat = seats.seat_mut(at);
-            if !duel.is_large() {
-                seat.take_uses();
-                duel.count(seats.hash(at), 1);
-            } else if seat.used.times() >= CARRIED {
-                let uses = seat.take_uses();
-                duel.count(seats.hash(at), uses);
-            } else {
+            if is_large && seat.used.times() < CARRIED {
                 seat.seen = seat.used;
+            } else {
+                let uses = seat.take_uses();
+                duel.count(hash, if is_large { uses } else { 1 });
             }
-            if duel.request(seats.hash(at), true) {
+            // Another shard sees the ways compared, if this one does not.
+            if !duel.shows(hash) {
+                if is_large {
+                    segments::hush(seats.seat_mut(at));
+                }
+            } else if duel.request(hash, true) {
                 duel.lend(&mut self.segments, seats);
+                share = duel.share();
             }
         }
     }
 
+    /// How often an entry was requested; its uses are counted that it carries, unless they are in the trail.
+    #[inline]
+    fn recount(duel: &mut Duel, seats: &mut impl Seats, at: u32) -> u64 {
+        let (hash, seat) = (seats.hash(at), seats.seat_mut(at));
+        let carried = match duel.is_large() && !seat.is_marked() {
+            true => seat.take_uses(),
+            false => 0,
+        };
+        duel.recount(hash, carried)
+    }
+
     /// Has the uses counted that an entry carries.
     fn hand_over(&mut self, seats: &mut impl Seats, at: u32) {
-        let uses = seats.seat_mut(at).take_uses();
+        let uses = seats.seat_mut(at).take_uses().min(CARRIED);
         if uses > 0
             && let Some(duel) = &mut self.duel
             && duel.is_large()
@@ -163,13 +180,15 @@ impl Order for Adaptive {
 
     #[inline(always)]
     fn touched(&mut self, seats: &mut impl Seats, at: u32) {
-        seats.seat_mut(at).mark();
-        self.trail(at);
+        let seat = seats.seat_mut(at);
+        seat.mark();
+        self.trail(at, seat);
     }
 
     fn left(&mut self, seats: &mut impl Seats, at: u32) {
-        // Who is in the trail is marked.
-        if seats.seat(at).is_marked() {
+        // Who is in the trail is marked, and not quiet.
+        let seat = seats.seat(at);
+        if seat.is_marked() && !segments::is_quiet(seat) {
             self.work_off(seats);
         }
         self.hand_over(seats, at);
@@ -187,13 +206,9 @@ impl Order for Adaptive {
         loop {
             let share = self.share();
             let contenders = self.segments.contenders(seats, share);
-            for at in [contenders.0, contenders.1].into_iter().flatten() {
-                if !seats.seat(at).is_marked() {
-                    self.hand_over(seats, at);
-                }
-            }
-            let sketch = self.duel.as_ref()?.sketch();
-            let at = self.segments.choose(seats, contenders, sketch)?;
+            let duel = self.duel.as_mut()?;
+            let count = |seats: &mut _, at| Self::recount(duel, seats, at);
+            let at = self.segments.choose(seats, contenders, count)?;
             if !seats.seat(at).is_marked() {
                 return Some(at);
             }

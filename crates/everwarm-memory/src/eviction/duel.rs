@@ -91,6 +91,12 @@ impl Duel {
         hash.wrapping_mul(0x9E37_79B1).leading_zeros() >= self.halvings
     }
 
+    /// Whether its shadows see the requests of a key.
+    #[inline]
+    pub(super) fn shows(&self, hash: u32) -> bool {
+        self.sees(hash) && !self.part.is_led()
+    }
+
     /// The share that is followed.
     pub(super) fn share(&self) -> Share {
         WAYS[self.followed].0
@@ -115,6 +121,15 @@ impl Duel {
     pub(super) fn count(&mut self, hash: u32, times: u8) {
         if let Some(whole) = &mut self.whole {
             whole.add_many(hash, times);
+        }
+    }
+
+    /// How often a key was requested, which its entry carried so many requests of.
+    #[inline]
+    pub(super) fn recount(&mut self, hash: u32, carried: u8) -> u64 {
+        match &mut self.whole {
+            Some(whole) => whole.add_and_count(hash, carried),
+            None => self.sketch().count(hash),
         }
     }
 

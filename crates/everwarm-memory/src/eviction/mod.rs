@@ -65,6 +65,12 @@ impl Seat {
         self.used != self.seen
     }
 
+    /// Its order has looked, and leaves so many of its uses for later.
+    fn carry(&mut self, most: u8) {
+        self.used = Used::exactly(self.used.times().min(most));
+        self.seen = self.used;
+    }
+
     /// Takes its uses, as if it had never been used.
     fn take_uses(&mut self) -> u8 {
         self.seen = Used::NEVER;
@@ -229,14 +235,18 @@ orders! {
 }
 
 impl Leaving {
-    /// Whether the order is the default one, which then knows of the use but for the mark.
+    /// Whether the order is the default one, to which a mark and the [trail](Self::trail) tell all of a use.
     #[inline(always)]
-    pub(crate) fn leaves_a_trail(&mut self, at: u32) -> bool {
-        let Self::Adaptive(order) = self else {
-            return false;
-        };
-        order.trail(at);
-        true
+    pub(crate) fn leaves_a_trail(&self) -> bool {
+        matches!(self, Self::Adaptive(_))
+    }
+
+    /// Has the default order know of a use that is marked.
+    #[inline(always)]
+    pub(crate) fn trail(&mut self, at: u32, seat: &Seat) {
+        if let Self::Adaptive(order) = self {
+            order.trail(at, seat);
+        }
     }
 }
 

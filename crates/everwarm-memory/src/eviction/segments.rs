@@ -1,20 +1,45 @@
 //! A window in front of a segmented LRU: with a window of 1 % it is W-TinyLFU, with one of 100 % it is LRU.
+//!
+//! Who is protected does not move when it is used: that would cost the cache lines of four neighbours. It is marked, and goes round
+//! when it has become the oldest, as in CLOCK.
 
 use std::collections::HashMap;
 
-use super::Seats;
 use super::chain::Chain;
 use super::sketch::Sketch;
+use super::{Seat, Seats};
 
 const WINDOW: u8 = 0;
 const PROBATION: u8 = 1;
 const PROTECTED: u8 = 2;
 const SURPLUS: u8 = 3;
+/// Protected, and used since it came to its place there.
+const RENEWED: u8 = 4;
+/// The same, of a large cache: until it goes round its uses change nothing, so that marks are enough.
+const QUIET: u8 = 5;
+/// Uses that an entry carries before they are counted. They do not age meanwhile: with fifteen, loops were told apart badly.
+pub(super) const CARRIED: u8 = 4;
+/// How many of those go round at a time before the oldest has to go on probation all the same.
+const ROUND: usize = 16;
 /// How many entries change over at a time when the window has become smaller.
 const STEP: usize = 16;
 
 /// Eras in the time that it takes to move as many entries as there are.
 const ERAS: usize = 32;
+
+/// Whether a use of this entry changes nothing but its mark.
+#[inline(always)]
+pub(super) fn is_quiet(seat: &Seat) -> bool {
+    seat.queue == QUIET
+}
+
+/// Has marks alone tell of the uses of this entry, if those change nothing.
+#[inline]
+pub(super) fn hush(seat: &mut Seat) {
+    if seat.queue == RENEWED {
+        seat.queue = QUIET;
+    }
+}
 
 /// How large a part of the entries the window holds, in hundredths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +99,7 @@ impl Segments {
         match queue {
             WINDOW => &mut self.window,
             PROBATION => &mut self.probation,
-            PROTECTED => &mut self.protected,
+            PROTECTED | RENEWED | QUIET => &mut self.protected,
             _ => &mut self.surplus,
         }
     }
@@ -106,7 +131,14 @@ impl Segments {
         self.queue(seats.seat(at).queue).unlink(seats, at);
     }
 
+    #[inline]
     pub(super) fn used(&mut self, seats: &mut impl Seats, at: u32, share: Share) {
+        if !matches!(seats.seat(at).queue, RENEWED | QUIET) || share == Share::WHOLE {
+            self.moved(seats, at, share);
+        }
+    }
+
+    fn moved(&mut self, seats: &mut impl Seats, at: u32, share: Share) {
         let seat = seats.seat(at);
         let from = seat.queue;
         let to = if matches!(from, WINDOW | SURPLUS) || share == Share::WHOLE {
@@ -114,6 +146,10 @@ impl Segments {
         } else {
             PROTECTED
         };
+        if from == PROTECTED && to == PROTECTED {
+            seats.seat_mut(at).queue = RENEWED;
+            return;
+        }
         if from == to && seat.era == self.era {
             return;
         }
@@ -124,12 +160,27 @@ impl Segments {
         }
         let entries = self.len();
         let room = (entries - share.room(entries)) * 4 / 5;
-        if to == PROTECTED
-            && self.protected.len() > room
-            && let Some(demoted) = self.protected.oldest()
-        {
-            self.protected.unlink(seats, demoted);
-            self.push(seats, demoted, PROBATION);
+        if to == PROTECTED && self.protected.len() > room {
+            self.demote(seats);
+        }
+    }
+
+    /// The oldest that is protected, and was not used since it came there, goes on probation.
+    fn demote(&mut self, seats: &mut impl Seats) {
+        for left in (0..ROUND).rev() {
+            let Some(at) = self.protected.oldest() else {
+                return;
+            };
+            let seat = seats.seat_mut(at);
+            let goes_round = left > 0 && matches!(seat.queue, RENEWED | QUIET);
+            if seat.queue == QUIET {
+                seat.carry(CARRIED);
+            }
+            self.protected.unlink(seats, at);
+            self.push(seats, at, if goes_round { PROTECTED } else { PROBATION });
+            if !goes_round {
+                return;
+            }
         }
     }
 
@@ -141,7 +192,7 @@ impl Segments {
         sketch: &Sketch,
     ) -> Option<u32> {
         let contenders = self.contenders(seats, share);
-        self.choose(seats, contenders, sketch)
+        self.choose(seats, contenders, |seats, at| sketch.count(seats.hash(at)))
     }
 
     /// Who may have to leave: of the window, and of the others.
@@ -169,16 +220,17 @@ impl Segments {
         (candidate, main)
     }
 
-    /// Which of the contenders it is: the one that was requested less often.
-    pub(super) fn choose(
+    /// Which of the contenders it is: the one that was requested less often, as `count` says.
+    #[inline]
+    pub(super) fn choose<S: Seats>(
         &mut self,
-        seats: &mut impl Seats,
+        seats: &mut S,
         contenders: (Option<u32>, Option<u32>),
-        sketch: &Sketch,
+        mut count: impl FnMut(&mut S, u32) -> u64,
     ) -> Option<u32> {
         match contenders {
             (Some(candidate), Some(main)) => {
-                if sketch.count(seats.hash(candidate)) > sketch.count(seats.hash(main)) {
+                if count(seats, candidate) > count(seats, main) {
                     self.change_over(seats);
                     Some(main)
                 } else {
@@ -213,6 +265,7 @@ impl Segments {
     /// Divides the entries by how often they were requested, as if this share had always been the window's.
     pub(super) fn divide(&mut self, seats: &mut impl Seats, share: Share, sketch: &Sketch) {
         if share == Share::WHOLE {
+            self.wake(seats);
             return;
         }
         let slots = self.oldest_first(seats);
@@ -230,6 +283,19 @@ impl Segments {
             if sketch.count(seats.hash(at)) + carried > 1 {
                 self.used(seats, at, share);
             }
+        }
+    }
+
+    /// Has every use told of again.
+    fn wake(&self, seats: &mut impl Seats) {
+        let mut next = self.protected.oldest();
+        while let Some(at) = next {
+            let seat = seats.seat_mut(at);
+            if seat.queue == QUIET {
+                seat.queue = RENEWED;
+                seat.carry(CARRIED);
+            }
+            next = Chain::newer(seats, at);
         }
     }
 
@@ -257,7 +323,8 @@ impl Segments {
             queue.check(seats, queue.len())?;
             let mut at = queue.oldest();
             while let Some(slot) = at {
-                if seats.seat(slot).queue != number {
+                let known = seats.seat(slot).queue;
+                if known != number && !(matches!(known, RENEWED | QUIET) && number == PROTECTED) {
                     return Err(format!("slot {slot} is in a queue that is not its own"));
                 }
                 at = Chain::newer(seats, slot);
@@ -296,6 +363,29 @@ mod tests {
                 once, often, once, often, once, often, once, often, WINDOW, WINDOW
             ]
         );
+    }
+
+    #[test]
+    fn who_was_used_while_protected_goes_round_once_and_not_for_ever() {
+        let (mut segments, mut row) = (Segments::default(), Row::new(100));
+        let share = Share(1);
+        for at in 0..100 {
+            row.take(at, Instant::NEVER);
+            segments.push(&mut row, at, PROBATION);
+        }
+        (0..79).for_each(|at| segments.used(&mut row, at, share));
+        assert_eq!(segments.protected.len(), 79);
+        segments.used(&mut row, 0, share);
+        assert_eq!(segments.protected.oldest(), Some(0), "a use moves nobody");
+        segments.used(&mut row, 79, share);
+        assert_eq!(segments.protected.oldest(), Some(2));
+        assert_eq!([0, 1].map(|at| row.seat(at).queue), [PROTECTED, PROBATION]);
+        // Where all are in use, a few go round, and then one has to go.
+        (2..79).for_each(|at| segments.used(&mut row, at, share));
+        segments.used(&mut row, 80, share);
+        assert_eq!(row.seat(1 + ROUND as u32).queue, PROBATION);
+        assert_eq!(segments.protected.len(), 79);
+        segments.check(&row, 100).unwrap();
     }
 
     #[test]

@@ -79,9 +79,22 @@ impl Sketch {
     }
 
     /// Counts several requests of one key, as far as a count goes.
-    #[inline]
     pub(super) fn add_many(&mut self, hash: u32, times: u8) {
-        let (pair, [one, two, three, four]) = self.place(hash);
+        self.add_at(self.place(hash), times);
+    }
+
+    /// Counts several requests of one key, if any, and says how often it was requested lately.
+    #[inline]
+    pub(super) fn add_and_count(&mut self, hash: u32, times: u8) -> u64 {
+        let place = self.place(hash);
+        if times > 0 {
+            self.add_at(place, times);
+        }
+        self.count_at(place)
+    }
+
+    #[inline]
+    fn add_at(&mut self, (pair, [one, two, three, four]): (usize, [u32; 4]), times: u8) {
         let [first, second] = &mut self.pairs[pair];
         let times = u64::from(times);
         let step = |word: u64, at: u32| times.min(MOST - (word >> at & MOST));
@@ -106,14 +119,15 @@ impl Sketch {
 
     /// About how often the key was requested lately.
     pub(super) fn count(&self, hash: u32) -> u64 {
-        let (pair, places) = self.place(hash);
+        self.count_at(self.place(hash))
+    }
+
+    #[inline]
+    fn count_at(&self, (pair, [one, two, three, four]): (usize, [u32; 4])) -> u64 {
         let [first, second] = self.pairs[pair];
-        let words = [first, first, second, second];
-        let counts = words
-            .into_iter()
-            .zip(places)
-            .map(|(word, at)| word >> at & MOST);
-        counts.min().unwrap_or(0)
+        let one = (first >> one & MOST).min(first >> two & MOST);
+        let other = (second >> three & MOST).min(second >> four & MOST);
+        one.min(other)
     }
 }
 

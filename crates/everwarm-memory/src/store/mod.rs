@@ -5,6 +5,7 @@
 
 mod authority;
 mod facets;
+mod health;
 mod news;
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::lease::{Lease, Request, reply};
 use everwarm_core::store::{
     Answer, Bytes, Conditional, Counters, Durability, Failure, FailureKind, Generations, Grant,
-    Info, Leases, Limits, Message, Notify, Scan, Store, Suspend, Touch,
+    Health, Info, Leases, Limits, Message, Notify, Scan, Store, Suspend, Touch,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -66,6 +67,7 @@ pub struct MemoryStore {
 /// What the handles share.
 struct Place {
     table: Memory<Box<str>, Held>,
+    bounds: Bounds,
     largest: u64,
     hasher: RandomState,
     clock: Arc<dyn Clock>,
@@ -144,6 +146,7 @@ impl MemoryStore {
         Self {
             place: Arc::new(Place {
                 table: Memory::new(bounds),
+                bounds,
                 largest: bounds
                     .max_bytes
                     .map_or(u64::MAX, |max| Place::largest(max.get())),
@@ -423,6 +426,10 @@ impl Store for MemoryStore {
     }
 
     fn suspending(&self) -> Option<&dyn Suspend> {
+        Some(self)
+    }
+
+    fn health(&self) -> Option<&dyn Health> {
         Some(self)
     }
 }
