@@ -41,7 +41,8 @@ pub(crate) fn begin(
         _ => time.addition_for(floor),
     };
     let life = random();
-    let index = make_index(directory, (life, segment), &image(life, FIRST_BUCKETS))?;
+    let log = (life, segment, start);
+    let index = make_index(directory, log, &image(life, FIRST_BUCKETS))?;
     let head = Head {
         // No record lies there.
         told: start - 1,
@@ -72,12 +73,8 @@ pub(crate) fn image(life: u64, buckets: u64) -> Vec<u8> {
         .collect()
 }
 
-/// Writes an index; its file has all the room it will ever need.
-pub(crate) fn make_index(
-    directory: &Directory,
-    (life, segment): (u64, u64),
-    image: &[u8],
-) -> Step<Index> {
+/// Writes an index for a log of this life, with such segments, that begins there; its file has all the room it will ever need.
+pub(crate) fn make_index(directory: &Directory, log: (u64, u64, u64), image: &[u8]) -> Step<Index> {
     let name = random();
     let file = directory.create(&index_name(name))?;
     // Page by page: what is written in one go the system keeps in one piece, and then looks at all of it for each slot.
@@ -88,13 +85,8 @@ pub(crate) fn make_index(
         }
     }
     not_in_order(&file);
-    Ok(Index {
-        file,
-        name,
-        life,
-        buckets: (image.len() / BUCKET) as u64,
-        segment,
-    })
+    let buckets = (image.len() / BUCKET) as u64;
+    Ok(Index::new((file, name), buckets, log))
 }
 
 /// Takes away the files that are no part of what the head says. Indices are cut first, for those who still

@@ -1,9 +1,11 @@
 //! Changing the index: what a step notes is applied after its head is written, by its writer or by the next one.
 
+use std::sync::Arc;
+
 use crate::anew;
 use crate::error::{Step, Trouble};
 use crate::files::hash_of;
-use crate::index::{At, Bucket, FREE, Read, SLOTS, Slot, Use};
+use crate::index::{At, Bucket, FREE, SLOTS, Seen, Slot, Use};
 use crate::record::{HEADER, Header, Kind};
 use crate::writing::Writing;
 
@@ -30,6 +32,18 @@ pub(crate) struct Probe {
     pub(crate) lease: Option<(At, Slot)>,
     pub(crate) marker: Option<(At, Slot)>,
     free: Option<At>,
+    /// All of it was read from the file just now.
+    pub(crate) is_fresh: bool,
+}
+
+impl Probe {
+    /// The same without what lies before the log, which begins at `start` now.
+    pub(crate) fn after(mut self, start: u64) -> Self {
+        for place in [&mut self.entry, &mut self.lease] {
+            *place = place.filter(|(_, slot)| !slot.is_before(start));
+        }
+        self
+    }
 }
 
 impl Writing<'_> {
@@ -137,36 +151,33 @@ impl Writing<'_> {
 
     /// The slots of a hash. Whether they were read since they were written may be told too late.
     pub(crate) fn probe(&mut self, hash: u64) -> Step<Probe> {
-        let mut probe = Probe::default();
+        let mut probe = Probe {
+            is_fresh: true,
+            ..Probe::default()
+        };
+        let (life, start) = (self.head.life, self.head.start);
         for number in self.index.ways(hash) {
-            let bucket = self.read_bucket(number)?;
-            let Some(is_full) = bucket.is_full(self.index.life, number) else {
+            let (bucket, is_fresh) = self.bucket(number)?;
+            probe.is_fresh &= is_fresh;
+            let Some(is_full) = bucket.is_full(life, number) else {
                 return Err(Trouble::Damaged("a bucket of its index"));
             };
-            for at in 0..SLOTS {
+            for slot in 0..SLOTS {
                 let here = At {
                     bucket: number,
-                    slot: at,
+                    slot,
                 };
-                match bucket.slot(at) {
-                    Read::Free => {
+                match bucket.look(slot, hash, start) {
+                    Seen::Others => {}
+                    Seen::Room => {
                         probe.free.get_or_insert(here);
                     }
-                    Read::Damaged => return Err(Trouble::Damaged("a slot of its index")),
-                    Read::Slot(slot) if slot.hash == hash => {
-                        if slot.is != Use::Marker && slot.place < self.head.start {
-                            // It was evicted by one who ended before the slot was free.
-                            self.write_slot(here, FREE)?;
-                            probe.free.get_or_insert(here);
-                            continue;
-                        }
-                        match slot.is {
-                            Use::Entry => probe.entry = Some((here, slot)),
-                            Use::Lease => probe.lease = Some((here, slot)),
-                            Use::Marker => probe.marker = Some((here, slot)),
-                        }
-                    }
-                    Read::Slot(_) => {}
+                    Seen::Damaged => return Err(Trouble::Damaged("a slot of its index")),
+                    Seen::Slot(slot) => match slot.is {
+                        Use::Entry => probe.entry = Some((here, slot)),
+                        Use::Lease => probe.lease = Some((here, slot)),
+                        Use::Marker => probe.marker = Some((here, slot)),
+                    },
                 }
             }
             if !is_full {
@@ -176,16 +187,13 @@ impl Writing<'_> {
         Ok(probe)
     }
 
-    fn read_bucket(&mut self, number: u64) -> Step<Bucket> {
-        if let Some(bucket) = self.seat.buckets.find(number) {
-            return Ok(bucket.clone());
-        }
-        let bucket = self
-            .index
-            .bucket(number)?
-            .ok_or(Trouble::Damaged("its index is cut"))?;
-        self.seat.buckets.keep(number, bucket.clone());
-        Ok(bucket)
+    /// A bucket, and whether it was read from the file just now.
+    fn bucket(&mut self, number: u64) -> Step<(&mut Bucket, bool)> {
+        let index = &self.index;
+        self.seat.buckets.find_or(number, || {
+            let bucket = index.bucket(number)?;
+            bucket.ok_or(Trouble::Damaged("its index is cut"))
+        })
     }
 
     pub(crate) fn write_slot(&mut self, at: At, bytes: [u8; 32]) -> Step<()> {
@@ -254,17 +262,20 @@ impl Writing<'_> {
 
     /// A free slot beyond the buckets that are known to be full; those on the way turn names away from then on.
     fn further(&mut self, hash: u64) -> Step<At> {
-        for number in self.index.ways(hash) {
-            let mut bucket = self.read_bucket(number)?;
-            if let Some(slot) = (0..SLOTS).find(|&at| bucket.slot(at) == Read::Free) {
+        let (index, start) = (Arc::clone(&self.index), self.head.start);
+        for number in index.ways(hash) {
+            let (bucket, _) = self.bucket(number)?;
+            if let Some(slot) = (0..SLOTS).find(|&at| bucket.look(at, hash, start) == Seen::Room) {
                 return Ok(At {
                     bucket: number,
                     slot,
                 });
             }
-            bucket.set_header(self.index.life, number, true);
-            self.index.write_header(number, &bucket)?;
-            self.seat.buckets.keep(number, bucket);
+            bucket.set_header(index.life, number, true);
+            if let Err(error) = index.write_header(number, bucket) {
+                self.seat.buckets.clear();
+                return Err(error.into());
+            }
         }
         Err(Trouble::Damaged("its index is crowded"))
     }

@@ -15,21 +15,25 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    pub(crate) fn find(&self, number: u64) -> Option<&Bucket> {
-        match self.places.get(place_of(number)) {
-            Some(Some(kept)) if kept.0 == number => Some(&kept.1),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn keep(&mut self, number: u64, bucket: Bucket) {
+    /// A bucket as it is known, or as it is read; and whether it was read.
+    pub(crate) fn find_or<E>(
+        &mut self,
+        number: u64,
+        read: impl FnOnce() -> Result<Bucket, E>,
+    ) -> Result<(&mut Bucket, bool), E> {
         if self.places.is_empty() {
             self.places.resize_with(PLACES, || None);
         }
-        match &mut self.places[place_of(number)] {
-            Some(kept) => **kept = (number, bucket),
-            empty => *empty = Some(Box::new((number, bucket))),
-        }
+        let place = &mut self.places[place_of(number)];
+        let (kept, is_fresh) = match place.take() {
+            Some(kept) if kept.0 == number => (kept, false),
+            Some(mut room) => {
+                *room = (number, read()?);
+                (room, true)
+            }
+            None => (Box::new((number, read()?)), true),
+        };
+        Ok((&mut place.insert(kept).1, is_fresh))
     }
 
     /// Notes what was written into a slot.

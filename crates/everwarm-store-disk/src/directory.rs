@@ -139,6 +139,14 @@ impl Directory {
         stat.ok().map(|stat| stat.st_mtime)
     }
 
+    /// The bytes that its file system has left, and its permissions.
+    pub(crate) fn place(&self) -> io::Result<(u64, u32)> {
+        let system = rustix::fs::fstatvfs(&self.opened)?;
+        let stat = rustix::fs::fstat(&self.opened)?;
+        let free = system.f_bavail.saturating_mul(system.f_frsize);
+        Ok((free, stat.st_mode & 0o777))
+    }
+
     /// Makes what files there are survive a loss of power.
     pub(crate) fn harden(&self) -> io::Result<()> {
         Ok(rustix::fs::fsync(&self.opened)?)

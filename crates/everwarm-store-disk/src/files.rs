@@ -19,12 +19,14 @@ use crate::buckets::Buckets;
 use crate::config::Config;
 use crate::directory::Directory;
 use crate::error::{Step, Trouble, damaged};
+use crate::facets::notify::Own;
 use crate::head::{self, HEAD, Head};
 use crate::index::{At, Index, Read, SLOTS, Slot, Use, not_in_order};
 use crate::large::{Proven, Spare};
 use crate::markers::Markers;
 use crate::recall::{Moment, Recall};
 use crate::record::{Header, Kind, LONGEST, Large};
+use crate::room::Ahead;
 use crate::times::StoreTime;
 
 /// How often a read begins again before it waits for the writers.
@@ -37,6 +39,7 @@ const OPEN_SEGMENTS: u64 = 160;
 pub(crate) struct Files {
     pub(crate) directory: Directory,
     pub(crate) head: File,
+    pub(crate) last_head: head::Last,
     pub(crate) is_writable: bool,
     /// Who this is among the writers: random.
     pub(crate) writer: u64,
@@ -49,6 +52,7 @@ pub(crate) struct Files {
     pub(crate) spare: Spare,
     pub(crate) markers: Markers,
     pub(crate) recall: Recall,
+    pub(crate) own: Own,
     pub(crate) doubts: Mutex<Vec<String>>,
 }
 
@@ -61,6 +65,8 @@ pub(crate) struct Seat {
     pub(crate) head: Option<Head>,
     /// The buckets that are as in the file while the head is the same.
     pub(crate) buckets: Buckets,
+    /// What the hand will come by next.
+    pub(crate) ahead: Ahead,
     /// Room for records.
     pub(crate) batch: Vec<u8>,
 }
@@ -106,6 +112,7 @@ impl Files {
         Self {
             directory,
             head: head.0,
+            last_head: head::Last::default(),
             is_writable: head.1,
             writer: random(),
             config,
@@ -117,6 +124,7 @@ impl Files {
             spare: Spare::default(),
             markers: Markers::default(),
             recall: Recall::default(),
+            own: Own::default(),
             doubts: Mutex::default(),
         }
     }
@@ -136,7 +144,12 @@ impl Files {
     /// The head as it is; without the lock it may be half written, so a few looks are taken.
     pub(crate) fn read_head(&self) -> Step<Head> {
         for _ in 0..ATTEMPTS {
-            if let head::Read::Head(head) = read_head(&self.head)? {
+            let mut bytes = [0; HEAD];
+            let read = head_into(&self.head, &mut bytes)?;
+            if let Some(head) = self.last_head.again(&bytes[..read]) {
+                return Ok(head);
+            }
+            if let head::Read::Head(head) = self.last_head.read(&bytes[..read]) {
                 return Ok(head);
             }
             std::thread::yield_now();
@@ -144,17 +157,24 @@ impl Files {
         Err(Trouble::Damaged("its head"))
     }
 
+    /// What the file of the head holds.
+    pub(crate) fn look_at_head(&self) -> io::Result<head::Read> {
+        let mut bytes = [0; HEAD];
+        let read = head_into(&self.head, &mut bytes)?;
+        Ok(self.last_head.read(&bytes[..read]))
+    }
+
     /// Whether the index is still the one that a head names, and the time is that of the head.
     pub(crate) fn follows(&self, head: &Head) -> bool {
         let index = self.index.read();
-        index.name == head.index && index.life == head.life && self.time.is_added(head.added)
+        index.is_of(head) && self.time.is_added(head.added)
     }
 
     /// Follows to the index of now, if another one took the place of this.
     pub(crate) fn follow(&self, head: &Head) -> Step<Arc<Index>> {
         self.time.follow(head.added);
         let index = self.index();
-        if index.name == head.index && index.life == head.life {
+        if index.is_of(head) {
             return Ok(index);
         }
         let index = Arc::new(open_index(&self.directory, head, self.is_writable)?);
@@ -162,9 +182,19 @@ impl Files {
         Ok(index)
     }
 
+    /// Reads the head, which says where the log begins: what is evicted lies in the index as before.
+    pub(crate) fn refresh(&self) -> Option<Head> {
+        let head = self.read_head().ok()?;
+        self.follow(&head).ok()?;
+        Some(head)
+    }
+
     /// What is under the name.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Found>, Failure> {
-        self.get_at(name, None)
+        match self.refresh() {
+            Some(head) => self.get_after(&head, name),
+            None => self.get_at(name, None),
+        }
     }
 
     /// As [`get`](Self::get), after a head was read that is still followed: what the index says needs not be asked twice.
@@ -188,7 +218,7 @@ impl Files {
     }
 
     fn get_at(&self, name: &str, moment: Option<Moment>) -> Result<Option<Found>, Failure> {
-        self.look(name, |index, now| {
+        self.look(|index, now| {
             let look = self.look_for(index, name, now)?;
             Ok(match look {
                 Look::There((at, entry)) => {
@@ -213,7 +243,6 @@ impl Files {
     /// Looks until it is clear, at last with the writers shut out.
     pub(crate) fn look<T>(
         &self,
-        name: &str,
         attempt: impl Fn(&Index, u64) -> Step<Look<T>>,
     ) -> Result<Option<T>, Failure> {
         for _ in 0..ATTEMPTS {
@@ -223,9 +252,7 @@ impl Files {
                 Ok(Look::Absent) => return Ok(None),
                 Ok(Look::Unclear) | Err(Trouble::Damaged(_)) => {
                     // What is wrong with the head is seen to under the lock.
-                    if let Ok(head) = self.read_head() {
-                        let _ = self.follow(&head);
-                    }
+                    self.refresh();
                 }
                 Err(Trouble::Failed(failure)) => return Err(failure),
                 Err(Trouble::Again) => {}
@@ -235,15 +262,10 @@ impl Files {
         if !self.is_writable {
             return Err(damaged("an entry cannot be read"));
         }
-        self.write(|writing| {
-            let index = Arc::clone(&writing.index);
-            // Frees what was evicted by one who ended before it was out of the index.
-            writing.probe(hash_of(index.life, name))?;
-            match attempt(&index, writing.now)? {
-                Look::There(found) => Ok(Some(found)),
-                Look::Absent => Ok(None),
-                Look::Unclear => Err(Trouble::Damaged("an entry is not what its index says")),
-            }
+        self.write(|writing| match attempt(&writing.index, writing.now)? {
+            Look::There(found) => Ok(Some(found)),
+            Look::Absent => Ok(None),
+            Look::Unclear => Err(Trouble::Damaged("an entry is not what its index says")),
         })
     }
 
@@ -360,7 +382,7 @@ pub(crate) fn slot_of(index: &Index, hash: u64, wanted: Use) -> Step<Look<(At, S
         };
         for slot in (0..SLOTS).filter(|&slot| read.is_of(slot, hash)) {
             match read.slot(slot) {
-                Read::Slot(found) if found.is == wanted => {
+                Read::Slot(found) if found.is == wanted && !found.is_before(index.start()) => {
                     return Ok(Look::There((At { bucket, slot }, found)));
                 }
                 Read::Damaged => return Ok(Look::Unclear),
@@ -379,6 +401,12 @@ pub(crate) fn slot_of(index: &Index, hash: u64, wanted: Use) -> Step<Look<(At, S
 /// What the file of the head holds.
 pub(crate) fn read_head(file: &File) -> io::Result<head::Read> {
     let mut bytes = [0; HEAD];
+    let read = head_into(file, &mut bytes)?;
+    Ok(Head::read(&bytes[..read]))
+}
+
+/// Reads the bytes of the head; how many there are.
+fn head_into(file: &File, bytes: &mut [u8; HEAD]) -> io::Result<usize> {
     let mut read = 0;
     while read < HEAD {
         match file.read_at(&mut bytes[read..], read as u64)? {
@@ -386,7 +414,7 @@ pub(crate) fn read_head(file: &File) -> io::Result<head::Read> {
             more => read += more,
         }
     }
-    Ok(Head::read(&bytes[..read]))
+    Ok(read)
 }
 
 /// The index that a head names.
@@ -395,13 +423,8 @@ pub(crate) fn open_index(directory: &Directory, head: &Head, is_writable: bool) 
     let file = directory.there(&name, is_writable)?;
     let file = file.ok_or(Trouble::Damaged("its index is gone"))?;
     not_in_order(&file);
-    Ok(Index {
-        file,
-        name: head.index,
-        life: head.life,
-        buckets: head.buckets,
-        segment: head.segment,
-    })
+    let log = (head.life, head.segment, head.start);
+    Ok(Index::new((file, head.index), head.buckets, log))
 }
 
 pub(crate) fn hash_of(life: u64, name: &str) -> u64 {

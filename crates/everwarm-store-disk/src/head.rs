@@ -1,5 +1,6 @@
 //! The head: one small file that says what the others hold. It is written whole, and never replaced or cut.
 
+use parking_lot::RwLock;
 use twox_hash::XxHash3_64;
 
 use crate::record::LONGEST;
@@ -60,6 +61,43 @@ pub(crate) struct Head {
     pub(crate) moving: bool,
     /// Slots are being freed of which no record tells: who finds this so counts anew.
     pub(crate) freeing: bool,
+}
+
+/// The head as it was last read or written: the same bytes need not be proven again.
+#[derive(Debug)]
+pub(crate) struct Last(RwLock<([u8; HEAD], Head)>);
+
+impl Default for Last {
+    fn default() -> Self {
+        // No head has these bytes.
+        Self(RwLock::new(([0; HEAD], Head::default())))
+    }
+}
+
+impl Last {
+    /// The head of these bytes, if they are the last that were read.
+    #[inline]
+    pub(crate) fn again(&self, bytes: &[u8]) -> Option<Head> {
+        let last = self.0.read();
+        (last.0 == bytes).then_some(last.1)
+    }
+
+    /// What these bytes say.
+    pub(crate) fn read(&self, bytes: &[u8]) -> Read {
+        if let Some(head) = self.again(bytes) {
+            return Read::Head(head);
+        }
+        let read = Head::read(bytes);
+        if let (Read::Head(head), Ok(bytes)) = (&read, bytes.try_into()) {
+            self.note(bytes, head);
+        }
+        read
+    }
+
+    /// Takes note of what was written.
+    pub(crate) fn note(&self, bytes: [u8; HEAD], head: &Head) {
+        *self.0.write() = (bytes, *head);
+    }
 }
 
 /// What a file holds where a head should be.

@@ -4,10 +4,15 @@
 //! A name's bucket is given by the first bits of its hash; when that is full, the next one takes it, and the full one says so
 //! for ever. Names are told apart by 64 bits of a hash that is seeded anew in each life; the record has the name itself.
 //! The index is cut to nothing when another one takes its place, which is how readers learn of it.
+//!
+//! Who is evicted is not written out of it: a slot whose record lies before the log begins is as good as free.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::head::Head;
 
 /// The bytes of a bucket.
 pub(crate) const BUCKET: usize = 512;
@@ -55,7 +60,24 @@ pub(crate) enum Read {
     Damaged,
 }
 
+/// What a slot is to who looks for a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing is there, or what was evicted.
+    Room,
+    /// One of the hash.
+    Slot(Slot),
+    /// One of another hash.
+    Others,
+    Damaged,
+}
+
 impl Slot {
+    /// Whether its record lies before the place at which the log begins: it was evicted.
+    pub(crate) fn is_before(&self, start: u64) -> bool {
+        self.place < start && self.is != Use::Marker
+    }
+
     /// A slot as it lies in the file.
     pub(crate) fn bytes(&self) -> [u8; SLOT] {
         let mut bytes = [0; SLOT];
@@ -165,6 +187,24 @@ impl Bucket {
         bytes[..8] == hash.to_le_bytes() && bytes[28] != 0
     }
 
+    /// What is of use at slot `at`, in a log that begins at `start`: only what is of this hash is looked at closely, and what is to
+    /// make room.
+    pub(crate) fn look(&self, at: usize, hash: u64, start: u64) -> Seen {
+        let bytes = self.slot_bytes(at);
+        let (words, _) = bytes.as_chunks::<8>();
+        let is_before = u64::from_le_bytes(words[1]) < start;
+        if bytes[28] != 0 && !is_before && words[0] != hash.to_le_bytes() {
+            return Seen::Others;
+        }
+        match self.slot(at) {
+            Read::Free => Seen::Room,
+            Read::Damaged => Seen::Damaged,
+            Read::Slot(slot) if slot.is_before(start) => Seen::Room,
+            Read::Slot(slot) if slot.hash == hash => Seen::Slot(slot),
+            Read::Slot(_) => Seen::Others,
+        }
+    }
+
     /// Puts the bytes of a slot.
     pub(crate) fn put(&mut self, at: usize, bytes: [u8; SLOT]) {
         self.0[SLOT * (at + 1)..][..SLOT].copy_from_slice(&bytes);
@@ -196,9 +236,48 @@ pub(crate) struct Index {
     pub(crate) life: u64,
     pub(crate) buckets: u64,
     pub(crate) segment: u64,
+    /// Where the log began by the latest head that was read: it only moves on.
+    start: AtomicU64,
 }
 
 impl Index {
+    /// The index in this file, for a log of this life, with such segments, that begins there.
+    pub(crate) fn new(
+        (file, name): (File, u64),
+        buckets: u64,
+        (life, segment, start): (u64, u64, u64),
+    ) -> Self {
+        Self {
+            file,
+            name,
+            life,
+            buckets,
+            segment,
+            start: AtomicU64::new(start),
+        }
+    }
+
+    /// Where the log begins, as far as this process knows.
+    pub(crate) fn start(&self) -> u64 {
+        self.start.load(Ordering::Relaxed)
+    }
+
+    /// Whether a head names this index; if so, takes note of where the log begins by it.
+    pub(crate) fn is_of(&self, head: &Head) -> bool {
+        let is_named = self.name == head.index && self.life == head.life;
+        if is_named {
+            self.begins_at(head.start);
+        }
+        is_named
+    }
+
+    /// Takes note of where the log begins by a head of this life.
+    pub(crate) fn begins_at(&self, start: u64) {
+        if self.start() < start {
+            self.start.fetch_max(start, Ordering::Relaxed);
+        }
+    }
+
     /// The bucket in which a hash is looked for first.
     pub(crate) const fn home(&self, hash: u64) -> u64 {
         home(self.buckets, hash)

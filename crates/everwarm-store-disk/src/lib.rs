@@ -33,6 +33,7 @@ mod facets;
 mod files;
 mod harden;
 mod head;
+mod health;
 mod index;
 mod large;
 mod lock;

@@ -90,36 +90,43 @@ pub(crate) struct Patience {
 
 /// Locks the head, or gives up.
 pub(crate) fn lock(head: &File, patience: Patience) -> Result<Locked<'_>, Failure> {
+    if try_lock(head)? {
+        return Ok(Locked(head));
+    }
     let begun = Instant::now();
     let mut moved = (begun, 0);
     let mut pause = Duration::from_micros(10);
-    for attempt in 0u32.. {
-        match rustix::fs::flock(head, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(Locked(head)),
-            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-            Err(error) => {
-                return Err(crate::error::refused(
-                    "the lock of the store",
-                    &error.into(),
-                ));
-            }
-        }
-        if attempt < 4 {
+    for attempt in 1u32.. {
+        if attempt < 5 {
             std::thread::yield_now();
-            continue;
+        } else {
+            let now = Instant::now();
+            let end = end_of_log(head);
+            if moved.1 != end {
+                moved = (now, end);
+            }
+            if now - moved.0 >= patience.still || now - begun >= patience.whole {
+                break;
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_micros(200));
         }
-        let now = Instant::now();
-        let end = end_of_log(head);
-        if moved.1 != end {
-            moved = (now, end);
+        if try_lock(head)? {
+            return Ok(Locked(head));
         }
-        if now - moved.0 >= patience.still || now - begun >= patience.whole {
-            break;
-        }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_micros(200));
     }
     Err(busy())
+}
+
+fn try_lock(head: &File) -> Result<bool, Failure> {
+    match rustix::fs::flock(head, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(false),
+        Err(error) => Err(crate::error::refused(
+            "the lock of the store",
+            &error.into(),
+        )),
+    }
 }
 
 /// Where the log ends, as far as it can be read while others write: another place is progress.

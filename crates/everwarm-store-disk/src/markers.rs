@@ -35,6 +35,13 @@ struct Last {
     deadline: u64,
 }
 
+impl Last {
+    /// Whether it was of these tags, and its markers are kept beyond `needed`.
+    fn is_of(&self, (namespace, tags): (&str, &[Tag]), needed: u64) -> bool {
+        self.deadline >= needed && self.tags == tags && self.namespace == namespace
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Known {
     life: u64,
@@ -60,10 +67,19 @@ impl Markers {
         let last = self.last.read();
         let is_same = last.life == head.life
             && last.counter == head.number
-            && last.deadline >= needed
-            && last.tags == tags
-            && last.namespace == namespace;
+            && last.is_of((namespace, tags), needed);
         is_same.then(|| last.markers.clone())
+    }
+
+    /// The life and the counter of the last reading, if that was of these tags.
+    pub(crate) fn counter(
+        &self,
+        (namespace, tags): (&str, &[Tag]),
+        needed: u64,
+    ) -> Option<(u64, u64)> {
+        let last = self.last.read();
+        last.is_of((namespace, tags), needed)
+            .then_some((last.life, last.counter))
     }
 
     /// Takes note of a reading, whose first marker ends at `deadline`.

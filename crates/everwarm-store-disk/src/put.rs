@@ -103,7 +103,8 @@ impl Writing<'_> {
         let hash = hash_of(self.head.life, name);
         self.settle(hash)?;
         let probe = match self.probed {
-            Some((probed, probe)) if probed == hash => probe,
+            // What was there may have been evicted to make room.
+            Some((probed, probe)) if probed == hash => probe.after(self.head.start),
             _ => self.probe(hash)?,
         };
         self.probed = Some((hash, probe));
@@ -150,12 +151,12 @@ impl Writing<'_> {
 
     /// Takes an entry and the lease of its name away, and tells the others; whether an entry was there.
     pub(crate) fn take(&mut self, name: &str) -> Step<bool> {
+        self.room_for_log(name.len())?;
         let hash = hash_of(self.head.life, name);
         self.settle(hash)?;
         let probe = self.probe(hash)?;
         let mut header = Header::is(Kind::Delete, self.files.writer);
         header.is_told = true;
-        self.room_for_log(name.len())?;
         self.append(header, name, &[])?;
         let was = probe
             .entry
@@ -173,12 +174,18 @@ impl Writing<'_> {
     }
 
     fn take_told(&mut self, slot: &Slot) -> Step<()> {
-        self.leave_slot(slot)?;
-        self.head.slots = self.head.slots.saturating_sub(1);
+        self.leave_index(slot)?;
         self.change(Change::Take {
             hash: slot.hash,
             is: slot.is,
         });
+        Ok(())
+    }
+
+    /// Takes a slot and what it holds off the bounds: it will be free, or lie before the log.
+    pub(crate) fn leave_index(&mut self, slot: &Slot) -> Step<()> {
+        self.leave_slot(slot)?;
+        self.head.slots = self.head.slots.saturating_sub(1);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 //! The log is a queue with a second chance. A hand moves over its oldest records and gives up what is behind it. What was
 //! replaced, deleted or has expired is simply passed; an entry that is there is written again at the end if it was read since it
 //! was last written, and evicted if it was not. Being read is a byte in the index, written at the first read alone. So the same
-//! walk evicts, compacts and lets expired entries go, a little with each write.
+//! walk evicts, compacts and lets expired entries go, a little with each write. Who is evicted is so by the place at which the log
+//! begins: nothing else is written for it.
 //! (The second chance is Corbató's CLOCK of 1968, over a log as in SIEVE's relative FIFO-reinsertion.)
 
 use crate::anew;
@@ -18,6 +19,9 @@ use everwarm_core::store::{Failure, FailureKind};
 const STEPS: usize = 512;
 /// Entries that are spared in one go, so that a write finds room even where all were read.
 const SPARED: usize = 128;
+/// What the hand reads of the log in one go, and what it needs of it for one record.
+const AHEAD: usize = 32 << 10;
+const NEEDED: usize = HEADER + LONGEST_NAME;
 /// Of so many slots, this many are used at most.
 const FILL: (u64, u64) = (3, 5);
 
@@ -112,11 +116,13 @@ impl Writing<'_> {
             self.commit()?;
         }
         let (header, hash) = {
-            let record = hand.read(self, place)?;
-            let (header, name) = Header::read(record, (self.head.life, place))
-                .ok_or(Trouble::Damaged("a part of its log"))?;
-            (header, hash_of(self.head.life, name))
+            let life = self.head.life;
+            let record = self.read_ahead(place)?;
+            let (header, name) =
+                Header::read(record, (life, place)).ok_or(Trouble::Damaged("a part of its log"))?;
+            (header, hash_of(life, name))
         };
+        self.seat.ahead.is_sparse = header.length() > AHEAD / 8;
         self.settle(hash)?;
         let probe = self.probe(hash)?;
         let slot = match header.kind {
@@ -125,7 +131,7 @@ impl Writing<'_> {
             _ => None,
         };
         if let Some((at, slot)) = slot.filter(|(_, slot)| slot.place == place) {
-            self.spare_or_evict((at, &slot), hand)?;
+            self.spare_or_evict((at, &slot), probe.is_fresh, hand)?;
         }
         self.head.start = place
             + if header.kind == Kind::Pad {
@@ -136,12 +142,22 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn spare_or_evict(&mut self, (at, slot): (At, &Slot), hand: &mut Hand) -> Step<()> {
+    /// Decides about what a slot holds; unless that was read just now, the slot may have been seen since.
+    fn spare_or_evict(
+        &mut self,
+        (at, slot): (At, &Slot),
+        is_fresh: bool,
+        hand: &mut Hand,
+    ) -> Step<()> {
         let is_crowded = self.is_crowded(hand);
         let is_spared = !is_crowded
-            || hand.spared < SPARED && (slot.is == Use::Lease || self.index.is_seen(at)?);
+            || hand.spared < SPARED
+                && (slot.is == Use::Lease
+                    || slot.is_seen
+                    || !is_fresh && self.index.is_seen(at)?);
         if slot.deadline <= self.now || !is_spared {
-            return self.take_slot(slot);
+            // The log will begin behind it: nothing needs to be written for that.
+            return self.leave_index(slot);
         }
         hand.spared += usize::from(is_crowded);
         self.move_on(slot)
@@ -199,7 +215,7 @@ impl Writing<'_> {
         self.head.entries = slots.iter().filter(|slot| slot.is == Use::Entry).count() as u64;
         let index = anew::make_index(
             &self.files.directory,
-            (self.head.life, self.head.segment),
+            (self.head.life, self.head.segment, self.head.start),
             &image,
         )?;
         self.exchange(index)
@@ -232,7 +248,7 @@ impl Writing<'_> {
                 match bucket.slot(at) {
                     Read::Free => {}
                     Read::Damaged => return Err(Trouble::Damaged("a slot of its index")),
-                    Read::Slot(slot) if slot.is != Use::Marker && slot.place < self.head.start => {}
+                    Read::Slot(slot) if slot.is_before(self.head.start) => {}
                     Read::Slot(slot) if slot.is == Use::Marker && slot.deadline <= self.now => {}
                     Read::Slot(slot) => slots.push(slot),
                 }
@@ -280,14 +296,12 @@ fn image_of(life: u64, buckets: u64, slots: &[Slot]) -> Step<Vec<u8>> {
     Ok(image.iter().flat_map(|bucket| bucket.0).collect())
 }
 
-/// The hand on its way: what it is to free, and what it read ahead.
+/// The hand on its way: what it is to free.
 struct Hand {
     bytes: u64,
     entries: u64,
     steps: usize,
     spared: usize,
-    ahead: Vec<u8>,
-    ahead_at: u64,
 }
 
 impl Hand {
@@ -297,32 +311,51 @@ impl Hand {
             entries,
             steps: 0,
             spared: 0,
-            ahead: Vec::new(),
-            ahead_at: 0,
         }
     }
+}
 
+/// A part of the log that the hand read ahead. It stays from step to step, since what was written never changes.
+#[derive(Debug, Default)]
+pub(crate) struct Ahead {
+    life: u64,
+    at: u64,
+    bytes: Vec<u8>,
+    /// Records are so long that it is not worth while to read on behind a name.
+    is_sparse: bool,
+}
+
+impl Ahead {
+    /// What is there from a place on, if that is enough for any header and name.
+    fn from(&self, life: u64, place: u64) -> Option<usize> {
+        let at = usize::try_from(place.checked_sub(self.at)?).ok()?;
+        let is_there = self.life == life && self.bytes.len() >= at + NEEDED;
+        is_there.then_some(at)
+    }
+}
+
+impl Writing<'_> {
     /// The header and the name of the record at a place, at least.
-    fn read(&mut self, writing: &Writing<'_>, place: u64) -> Step<&[u8]> {
-        const AHEAD: usize = 32 << 10;
-        const NEEDED: usize = HEADER + LONGEST_NAME;
-        let at = place.wrapping_sub(self.ahead_at) as usize;
-        let has = self.ahead.len().saturating_sub(at);
-        let segment = writing.head.segment;
-        let is_there = place >= self.ahead_at && has >= NEEDED;
-        if !is_there {
-            let left = (segment - place % segment) as usize;
-            let record = writing
-                .files
-                .record(&writing.index, place, left.min(AHEAD))?;
-            self.ahead = record.ok_or(Trouble::Damaged("a part of its log is gone"))?;
-            self.ahead_at = place;
-            // What lies beyond is not written yet, and will be another thing when the hand comes there.
-            let written = writing.written_from(place);
-            self.ahead
-                .truncate(usize::try_from(written).unwrap_or(usize::MAX));
-            return Ok(&self.ahead);
+    fn read_ahead(&mut self, place: u64) -> Step<&[u8]> {
+        let life = self.head.life;
+        if let Some(at) = self.seat.ahead.from(life, place) {
+            return Ok(&self.seat.ahead.bytes[at..]);
         }
-        Ok(&self.ahead[at..])
+        let segment = self.head.segment;
+        let left = (segment - place % segment) as usize;
+        let is_sparse = self.seat.ahead.is_sparse;
+        let wanted = if is_sparse { NEEDED } else { AHEAD };
+        let record = self.files.record(&self.index, place, left.min(wanted))?;
+        let mut bytes = record.ok_or(Trouble::Damaged("a part of its log is gone"))?;
+        // What lies beyond is not written yet, and will be another thing when the hand comes there.
+        let written = self.written_from(place);
+        bytes.truncate(usize::try_from(written).unwrap_or(usize::MAX));
+        self.seat.ahead = Ahead {
+            life,
+            at: place,
+            bytes,
+            is_sparse,
+        };
+        Ok(&self.seat.ahead.bytes)
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use everwarm_core::clock::Clock;
 use everwarm_core::store::{
-    Answer, Bytes, Conditional, Counters, Entry, Failure, FailureKind, Found, Generations, Info,
-    Leases, Limits, Notify, Scan, Store, Suspend, Touch,
+    Answer, Bytes, Conditional, Counters, Entry, Failure, FailureKind, Found, Generations, Health,
+    Info, Leases, Limits, Notify, Scan, Store, Suspend, Touch,
 };
 
 use crate::config::Config;
@@ -365,6 +365,10 @@ impl Store for Disk {
     }
 
     fn suspending(&self) -> Option<&dyn Suspend> {
+        Some(self)
+    }
+
+    fn health(&self) -> Option<&dyn Health> {
         Some(self)
     }
 }

@@ -44,11 +44,7 @@ impl Writing<'_> {
                     Read::Damaged => return Err(Trouble::Damaged("a slot of its index")),
                     Read::Slot(slot) => slot,
                 };
-                if slot.is != Use::Marker && slot.place < self.head.start {
-                    // Looking for it frees it.
-                    self.settle(slot.hash)?;
-                    self.probe(slot.hash)?;
-                } else if slot.deadline <= self.now {
+                if !slot.is_before(self.head.start) && slot.deadline <= self.now {
                     self.settle(slot.hash)?;
                     self.take_slot(&slot)?;
                     swept += u64::from(slot.is == Use::Entry);

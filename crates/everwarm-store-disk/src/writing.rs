@@ -12,7 +12,7 @@ use parking_lot::MutexGuard;
 use crate::anew;
 use crate::apply::{Change, Probe};
 use crate::error::{Step, Trouble};
-use crate::files::{Files, Seat, read_head, segment_name};
+use crate::files::{Files, Seat, segment_name};
 use crate::head::{self, Head};
 use crate::index::Index;
 use crate::large::large_name;
@@ -34,6 +34,8 @@ pub(crate) struct Writing<'f> {
     /// Where the records of this step begin, and the log did before it.
     step_at: u64,
     step_start: u64,
+    /// The last message before this step.
+    step_told: u64,
     changes: Vec<Change>,
     gone: Vec<u64>,
     /// The slots of a hash, while nothing was written into the index since they were read.
@@ -48,7 +50,7 @@ impl<'f> Writing<'f> {
         seat: MutexGuard<'f, Seat>,
         lock: Locked<'f>,
     ) -> Step<Self> {
-        let (head, index) = match read_head(&files.head)? {
+        let (head, index) = match files.look_at_head()? {
             head::Read::Head(head) => match files.follow(&head) {
                 Ok(index) => (head, index),
                 Err(Trouble::Damaged(what)) => return Err(anew_from(files, Some(&head), what)),
@@ -65,6 +67,7 @@ impl<'f> Writing<'f> {
             batch_at: head.end,
             step_at: head.end,
             step_start: head.start,
+            step_told: head.told,
             changes: Vec::new(),
             gone: Vec::new(),
             probed: None,
@@ -191,7 +194,9 @@ impl<'f> Writing<'f> {
         self.seat.is_unsure = true;
         self.files.recall.begin();
         self.seat.head = None;
-        self.files.head.write_all_at(&self.head.bytes(), 0)?;
+        self.write_head()?;
+        self.files.own.add(self.step_told, &self.head);
+        self.step_told = self.head.told;
         self.harden(&self.files.head)?;
         for change in std::mem::take(&mut self.changes) {
             self.apply(change)?;
@@ -201,7 +206,7 @@ impl<'f> Writing<'f> {
         }
         if self.head.freeing {
             self.head.freeing = false;
-            self.files.head.write_all_at(&self.head.bytes(), 0)?;
+            self.write_head()?;
         }
         self.seat.is_unsure = false;
         self.files.recall.end();
@@ -220,6 +225,14 @@ impl<'f> Writing<'f> {
         self.step_start = self.head.start;
         self.harden_if_asked()?;
         self.seat.head = Some(self.head);
+        Ok(())
+    }
+
+    fn write_head(&self) -> Step<()> {
+        let bytes = self.head.bytes();
+        self.files.head.write_all_at(&bytes, 0)?;
+        self.files.last_head.note(bytes, &self.head);
+        self.index.begins_at(self.head.start);
         Ok(())
     }
 

@@ -66,15 +66,22 @@ fn there_are_never_more_than_max_entries() {
         max_entries: 100,
         ..narrow(directory.path())
     };
-    let disk = Disk::open(config).unwrap();
+    let (disk, other) = (
+        Disk::open(config.clone()).unwrap(),
+        Disk::open(config).unwrap(),
+    );
     for at in 0..1_000 {
         set(&disk, &at.to_string(), b"value");
         assert!(disk.usage().unwrap().entries <= 100);
     }
-    let there = (0..1_000)
-        .filter(|at| get(&disk, &at.to_string()).is_some())
-        .count();
-    assert_eq!(there, 100);
+    // What was evicted is still in the log, and in the index.
+    let page = now(other.scan().unwrap().page("", None, 2_000)).unwrap();
+    assert_eq!(page.names.len(), 100);
+    for reader in [&disk, &other] {
+        let names = (0..1_000).map(|at| at.to_string());
+        let there = names.filter(|name| get(reader, name).is_some()).count();
+        assert_eq!(there, 100);
+    }
     // What is there may be set again without another leaving.
     let names: Vec<_> = (0..1_000)
         .map(|at| at.to_string())
@@ -101,6 +108,35 @@ fn what_is_read_outlives_what_is_not() {
         .count();
     assert_eq!(hot, 20);
     assert!(get(&disk, "cold 0").is_none());
+}
+
+#[test]
+fn what_was_evicted_does_not_come_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = Config {
+        max_entries: 10,
+        ..narrow(directory.path())
+    };
+    let (disk, other) = (
+        Disk::open(config.clone()).unwrap(),
+        Disk::open(config).unwrap(),
+    );
+    let (mut present, mut chance) = (0, Chance(7));
+    for at in 0..2_000 {
+        let name = chance.below(40).to_string();
+        match chance.below(8) {
+            0 => drop(now(disk.delete(&name)).unwrap()),
+            1 => drop(now(disk.clear(&name)).unwrap()),
+            _ => set(&disk, &name, &[at as u8; 50]),
+        }
+        let names = (0..40).map(|at| at.to_string());
+        let there = names.filter(|name| get(&other, name).is_some()).count();
+        assert_eq!(there as u64, disk.usage().unwrap().entries, "{at}");
+        present += there;
+    }
+    assert!(present > 10_000, "{present}");
+    now(disk.clear("")).unwrap();
+    assert!((0..40).all(|at| get(&other, &at.to_string()).is_none()));
 }
 
 #[test]

@@ -12,7 +12,7 @@ mod by_hand {
 
     everwarm_conformance::store!(|fixture: &Fixture| {
         Disk::open_by(config(fixture), fixture.clock()).expect("a store")
-    }; counters, conditional, leases, scan, touch, generations, notify, suspend);
+    }; counters, conditional, leases, scan, touch, generations, notify, suspend, health);
 }
 
 mod by_the_machine {
@@ -20,5 +20,5 @@ mod by_the_machine {
 
     everwarm_conformance::store!(|fixture: &Fixture| {
         Disk::open(config(fixture)).expect("a store")
-    }; counters, conditional, leases, scan, touch, generations, notify, suspend);
+    }; counters, conditional, leases, scan, touch, generations, notify, suspend, health);
 }

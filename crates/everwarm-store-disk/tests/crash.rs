@@ -6,14 +6,13 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use everwarm_core::mark::Tag;
 use everwarm_core::store::{Bytes, Counters, Generations, Leases, Scan, Store};
 use everwarm_store_disk::{Config, Disk};
 use support::{
-    Chance, again, get, kill, kills_of, more_in_ci, now, open, part, proof, proven, set,
+    Chance, again, get, kill, kills_of, more_in_ci, now, open, part, proof, proven, set, traced,
 };
 
 const NAMES: u64 = 40;
@@ -215,28 +214,7 @@ fn a_kill_at_any_system_call_leaves_a_whole_store() {
     let directory = tempfile::tempdir().unwrap();
     let run = |at: u64, inject: &str| {
         let place = directory.path().join(at.to_string());
-        std::fs::create_dir(&place).unwrap();
-        let told = [
-            ("DIRECTORY", place.join("store").display().to_string()),
-            ("NOTES", place.join("notes").display().to_string()),
-        ];
-        let part = again("part_that_does_everything", &told);
-        let mut traced = Command::new("strace");
-        traced
-            .args(["-f", "-qq", "-o"])
-            .arg(place.join("trace"))
-            .arg("-e")
-            .arg(inject);
-        traced
-            .arg(part.get_program())
-            .args(part.get_args())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        traced.envs(
-            part.get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
-        (traced.status(), place)
+        (traced("part_that_does_everything", &place, inject), place)
     };
     let (Ok(status), place) = run(0, &format!("trace={CALLS}")) else {
         assert!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::mark::{Tag, TagKind};
-use everwarm_core::store::{Bytes, Generations, Store, Touch};
+use everwarm_core::store::{Bytes, Computed, Generations, Message, Notify, Settled, Store, Touch};
 use everwarm_store_disk::{Config, Disk};
 use support::{Hands, SECOND, now};
 
@@ -74,4 +74,45 @@ fn reads_of_two_processes_meet_every_write_of_either() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_set_under_recalled_stamps_is_no_older_than_they_say() {
+    let directory = tempfile::tempdir().unwrap();
+    let hands = Hands::new();
+    let open = || Disk::open_by(Config::new(directory.path()), Arc::clone(&hands) as _).unwrap();
+    let (one, other) = (open(), open());
+    let tags = [Tag::of("shop", TagKind::Namespace, "")];
+    let keep = Some(60 * SECOND);
+    assert_eq!(one.recall("shop", &tags, keep), None, "nothing was read");
+    // The first makes the markers, the second reads them.
+    now(one.begin("shop", &tags, keep)).unwrap();
+    let began = now(one.begin("shop", &tags, keep)).unwrap();
+    let stamps = one.recall("shop", &tags, keep).unwrap();
+    assert_eq!(stamps, began.shards);
+    let computed = |stamps| Computed {
+        name: "shop::a",
+        namespace: "shop",
+        bytes: Bytes::from("new"),
+        ttl: keep,
+        token: None,
+        stamps,
+        tags: &tags,
+    };
+    let heard = now(other.messages(other.change())).unwrap().up_to;
+    let set = now(one.set_under(computed(&stamps))).unwrap();
+    assert_eq!(set, Settled::Stored);
+    assert_eq!(read(&other, "shop::a", &tags), Some(b"new".to_vec()));
+    let told = now(other.messages(heard)).unwrap().messages;
+    assert_eq!(told, [Message::Key("shop::a".into())]);
+
+    now(other.invalidate("shop", &tags)).unwrap();
+    now(other.set("shop::a", Bytes::from("newer"), keep)).unwrap();
+    let set = now(one.set_under(computed(&stamps))).unwrap();
+    assert_eq!(set, Settled::Overtaken);
+    assert_eq!(read(&other, "shop::a", &tags), Some(b"newer".to_vec()));
+    let further = [tags[0], Tag::of("shop", TagKind::Tag, "t")];
+    assert_eq!(one.recall("shop", &further, keep), None, "other tags");
+    hands.advance(3_600 * SECOND);
+    assert_eq!(one.recall("shop", &tags, keep), None, "their markers end");
 }

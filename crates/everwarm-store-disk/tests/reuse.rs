@@ -6,11 +6,10 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use everwarm_core::store::Store;
 use everwarm_store_disk::{Config, Disk};
-use support::{again, get, kills_of, more_in_ci, open, part, proof, proven, set};
+use support::{get, kills_of, more_in_ci, open, part, proof, proven, set, traced};
 
 /// Values of so many bytes fill the log soon.
 const LENGTH: usize = 60_000;
@@ -130,25 +129,10 @@ fn a_kill_while_a_segment_is_used_again_loses_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let run = |at: usize, inject: &str| {
         let place = directory.path().join(at.to_string());
-        std::fs::create_dir(&place).unwrap();
-        let told = [
-            ("DIRECTORY", place.join("store").display().to_string()),
-            ("NOTES", place.join("notes").display().to_string()),
-        ];
-        let part = again("part_that_uses_segments_again", &told);
-        let mut traced = Command::new("strace");
-        traced
-            .args(["-f", "-qq", "-s", "0", "-o"])
-            .arg(place.join("trace"));
-        traced
-            .args(["-e", inject])
-            .arg(part.get_program())
-            .args(part.get_args());
-        traced.stdout(Stdio::null()).stderr(Stdio::null());
-        let told = part
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?)));
-        (traced.envs(told).status(), place)
+        (
+            traced("part_that_uses_segments_again", &place, inject),
+            place,
+        )
     };
     let (Ok(status), place) = run(0, &format!("trace={CALLS}")) else {
         assert!(

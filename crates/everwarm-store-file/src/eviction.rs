@@ -89,6 +89,11 @@ pub(crate) fn keep_within(
     Ok(())
 }
 
+/// How much is in all rooms.
+pub(crate) fn held(root: &OwnedFd) -> Tally {
+    tallies(root).1
+}
+
 fn tallies(root: &OwnedFd) -> ([Tally; 16], Tally) {
     let tallies: [Tally; 16] = std::array::from_fn(|room| tally(root, room));
     let sum = tallies.iter().fold(Tally::default(), |sum, tally| Tally {

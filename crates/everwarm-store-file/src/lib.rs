@@ -28,6 +28,7 @@ mod eviction;
 mod facets;
 mod files;
 mod head;
+mod health;
 mod names;
 mod room;
 mod store;

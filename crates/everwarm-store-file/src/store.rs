@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::store::{
-    Answer, Bytes, Conditional, Counters, Durability, Failure, FailureKind, Found, Info, Leases,
-    Limits, Scan, Store, Touch,
+    Answer, Bytes, Conditional, Counters, Durability, Failure, FailureKind, Found, Health, Info,
+    Leases, Limits, Scan, Store, Touch,
 };
 
 use crate::clock::WallClock;
@@ -261,6 +261,10 @@ impl Store for FileStore {
     }
 
     fn touch(&self) -> Option<&dyn Touch> {
+        Some(self)
+    }
+
+    fn health(&self) -> Option<&dyn Health> {
         Some(self)
     }
 }

@@ -15,7 +15,7 @@ mod by_hand {
 
     everwarm_conformance::store!(|fixture: &Fixture| {
         FileStore::with_clock(&config(fixture), fixture.clock()).expect("a store")
-    }; counters, conditional, leases, scan, touch);
+    }; counters, conditional, leases, scan, touch, health);
 }
 
 mod by_the_wall {
@@ -23,5 +23,5 @@ mod by_the_wall {
 
     everwarm_conformance::store!(|fixture: &Fixture| {
         FileStore::connect(&config(fixture)).expect("a store")
-    }; counters, conditional, leases, scan, touch);
+    }; counters, conditional, leases, scan, touch, health);
 }

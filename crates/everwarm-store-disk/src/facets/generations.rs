@@ -80,6 +80,27 @@ impl Generations for Disk {
             |put: Result<(), Settled>| put.map_or_else(|refusal| refusal, |()| Settled::Stored);
         Answer::Now(all.map(|all| all.into_iter().map(settled).collect()))
     }
+
+    fn recall(&self, namespace: &str, tags: &[Tag], keep: Option<Duration>) -> Option<Vec<Mark>> {
+        let files = self.files().ok()?;
+        let needed = keep.map_or(u64::MAX, |keep| deadline(files.now(), keep));
+        let (life, counter) = files.markers.counter((namespace, tags), needed)?;
+        Some(vec![mark(life, counter)])
+    }
+
+    fn set_under<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
+        let (put, is_told) = ((computed.name, &computed.bytes, computed.ttl), true);
+        let put = self.put_if(put, is_told, |writing| {
+            let now = mark(writing.head.life, writing.head.number);
+            let is_now = computed.stamps.iter().all(|stamp| *stamp == now);
+            Ok(if is_now {
+                Ok(())
+            } else {
+                Err(Settled::Overtaken)
+            })
+        });
+        Answer::Now(put.map(|put| put.map_or_else(|refusal| refusal, |_| Settled::Stored)))
+    }
 }
 
 /// Whether what was computed may be stored in this step.
@@ -131,7 +152,7 @@ impl Disk {
     /// The readings as they are; of the markers those that last beyond now and until `needed` at least.
     fn reading(&self, namespace: &str, tags: &[Tag], needed: u64) -> Result<Reading, Failure> {
         let files = self.files()?;
-        let read = files.look(namespace, |_, now| {
+        let read = files.look(|_, now| {
             let head = files.read_head()?;
             let index = files.follow(&head)?;
             // What ends now has ended.

@@ -4,7 +4,7 @@ mod conditional;
 mod counters;
 pub(crate) mod generations;
 mod leases;
-mod notify;
+pub(crate) mod notify;
 mod scan;
 pub(crate) mod suspend;
 mod touch;

@@ -6,6 +6,7 @@
 use std::os::unix::fs::FileExt;
 
 use everwarm_core::store::{Answer, Failure, Message, Messages, Notify};
+use parking_lot::Mutex;
 
 use super::generations::{mark, tag_and_number};
 use crate::error::{Step, Trouble};
@@ -17,6 +18,47 @@ use crate::store::Disk;
 
 /// Who is behind by more has to take everything as changed.
 const MOST: usize = 4096;
+
+/// The last messages that this process wrote one after the other: it need not read them to learn that they are its own.
+#[derive(Debug, Default)]
+pub(crate) struct Own(Mutex<Run>);
+
+/// Messages behind one another, in one life of the store.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    life: u64,
+    /// The message before them.
+    after: u64,
+    /// The last of them.
+    to: u64,
+}
+
+impl Own {
+    /// A step of this process was done, before which `before` was the last message.
+    pub(crate) fn add(&self, before: u64, head: &Head) {
+        if before == head.told {
+            return;
+        }
+        let mut run = self.0.lock();
+        let goes_on = run.life == head.life && run.to == before;
+        let after = if goes_on { run.after } else { before };
+        *run = Run {
+            life: head.life,
+            after,
+            to: head.told,
+        };
+    }
+
+    /// The last message that may be another's, from this one back.
+    fn before(&self, life: u64, message: u64) -> u64 {
+        let run = self.0.lock();
+        if run.life == life && run.to == message {
+            run.after
+        } else {
+            message
+        }
+    }
+}
 
 impl Notify for Disk {
     fn change(&self) -> u64 {
@@ -69,6 +111,10 @@ fn walk(files: &Files, index: &Index, head: &Head, after: u64) -> Step<Option<Ve
     let mut messages = Vec::new();
     let mut place = head.told;
     let mut steps = 0;
+    if place > after {
+        // Where own messages begin before that one, all after it are own.
+        place = files.own.before(head.life, place).max(after);
+    }
     while place != after {
         steps += 1;
         if place < head.start || place < after || steps > MOST {

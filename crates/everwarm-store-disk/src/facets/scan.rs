@@ -30,11 +30,10 @@ impl Disk {
             Some(after) => u64::from_str_radix(after, 16).map_err(|_| no_place())?,
         };
         let files = self.files()?;
+        files.refresh();
         let mut names = Vec::new();
         loop {
-            let some = files.look(prefix, |index, now| {
-                names_from(files, index, (from, now), prefix)
-            })?;
+            let some = files.look(|index, now| names_from(files, index, (from, now), prefix))?;
             let (more, next) = some.unwrap_or_default();
             names.extend(more);
             let Some(next) = next else {
@@ -87,7 +86,7 @@ fn clear_some(writing: &mut Writing<'_>, prefix: &str, from: u64) -> Step<(u64, 
             return Err(Trouble::Damaged("a bucket of its index"));
         };
         for slot in slots {
-            if slot.is == Use::Marker || slot.place < writing.head.start {
+            if slot.is == Use::Marker || slot.is_before(writing.head.start) {
                 continue;
             }
             read += 1;
@@ -125,7 +124,8 @@ fn names_from(
     };
     let mut names = Vec::new();
     for slot in slots {
-        if slot.is != Use::Entry || slot.deadline <= now || slot.hash < from {
+        let is_there = slot.is == Use::Entry && !slot.is_before(index.start());
+        if !is_there || slot.deadline <= now || slot.hash < from {
             continue;
         }
         let Some(record) = files.record(

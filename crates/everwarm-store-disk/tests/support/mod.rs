@@ -2,8 +2,9 @@
 #![allow(dead_code, unreachable_pub)] // Each test file uses some of it.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -120,6 +121,22 @@ pub fn again(test: &str, told: &[(&str, String)]) -> Command {
         command.env(name, value);
     }
     command
+}
+
+/// Runs that part under `strace`, which writes `trace` into the part's directory beside its store and its notes.
+pub fn traced(test: &str, place: &Path, what: &str) -> io::Result<ExitStatus> {
+    std::fs::create_dir(place)?;
+    let at = |name: &str| place.join(name).display().to_string();
+    let part = again(test, &[("DIRECTORY", at("store")), ("NOTES", at("notes"))]);
+    let told = part.get_envs();
+    Command::new("strace")
+        .args(["-f", "-qq", "-s", "0", "-o", &at("trace"), "-e", what])
+        .arg(part.get_program())
+        .args(part.get_args())
+        .envs(told.filter_map(|(name, value)| Some((name, value?))))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
 }
 
 /// Whether this process is the other one, and what it was told.
