@@ -4,10 +4,10 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use everwarm_core::store::Failure;
-use redis::{Parser, Pipeline, Value};
+use redis::Value;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustls::pki_types::ServerName;
@@ -17,7 +17,17 @@ use socket2::SockRef;
 use crate::address::Address;
 use crate::deadline::Deadline;
 use crate::error;
+use crate::handshake::Identity;
+use crate::packed::Packed;
+use crate::replies::Replies;
 use crate::socket::Socket;
+
+/// Bytes that are read at once.
+const ROOM: usize = 64 << 10;
+/// How long after its last use a connection is taken to be as it was.
+const MOMENT: Duration = Duration::from_millis(5);
+/// For how long a thread is blocked at most before it may look around, as for signals.
+const SLICE: Duration = Duration::from_millis(50);
 
 enum Stream {
     Tcp(TcpStream),
@@ -50,10 +60,15 @@ impl Stream {
 /// A connection that one thread at a time uses. One that failed is never used again, so that no reply is left for another.
 pub(crate) struct Blocking {
     stream: Stream,
-    parser: Parser,
+    replies: Replies,
+    room: Box<[u8]>,
+    limits: Limits,
+    used: Instant,
     address: Address,
-    /// The server's run, once it is known.
-    pub(crate) server: Box<str>,
+    /// The server, once it is known.
+    pub(crate) server: Identity,
+    /// The number of its reign.
+    pub(crate) reign: u64,
 }
 
 impl Blocking {
@@ -77,9 +92,13 @@ impl Blocking {
         };
         Ok(Self {
             stream,
-            parser: Parser::new(),
+            replies: Replies::default(),
+            room: vec![0; ROOM].into(),
+            limits: Limits::default(),
+            used: Instant::now(),
             address: address.clone(),
-            server: Box::default(),
+            server: Identity::default(),
+            reign: 0,
         })
     }
 
@@ -89,32 +108,98 @@ impl Blocking {
     /// Whatever it is, the connection must not be used again.
     pub(crate) fn exchange(
         &mut self,
-        pipeline: &Pipeline,
+        packed: &Packed,
         deadline: &Deadline,
     ) -> Result<Vec<Value>, Failure> {
-        let mut timed = Timed {
-            stream: &mut self.stream,
-            deadline,
-            received: 0,
-        };
-        let written = timed.write_all(&pipeline.get_packed_pipeline());
-        let refused = |error: &io::Error| error::refused(&self.address, error);
-        written
-            .and_then(|()| timed.flush())
-            .map_err(|error| refused(&error))?;
-        let mut replies = Vec::with_capacity(pipeline.len());
-        while replies.len() < pipeline.len() {
-            match self.parser.parse_value(&mut timed) {
-                Ok(Value::Push { .. }) => {}
-                Ok(value) => replies.push(value),
-                Err(error) => return Err(error::lost(&self.address, &error)),
+        let mut asked = Asked::default();
+        loop {
+            if let Some(replies) = self.go_on(packed, deadline, &mut asked)? {
+                return Ok(replies);
             }
         }
-        Ok(replies)
     }
 
-    /// Whether nothing came since the last reply: neither an end nor bytes that nobody asked for.
+    /// Goes on with what is asked, for a moment; one reply to each command once all of them are there. Until then the connection is
+    /// of no use to anybody else.
+    ///
+    /// # Errors
+    /// As [`exchange`](Self::exchange).
+    pub(crate) fn go_on(
+        &mut self,
+        packed: &Packed,
+        deadline: &Deadline,
+        asked: &mut Asked,
+    ) -> Result<Option<Vec<Value>>, Failure> {
+        let begun = Instant::now();
+        loop {
+            let met = match self.step(packed, deadline, asked) {
+                Ok(true) => {
+                    self.used = Instant::now();
+                    return Ok(Some(std::mem::take(&mut asked.replies)));
+                }
+                Ok(false) => None,
+                Err(Met::Nothing(error)) => Some(error.kind()),
+                Err(Met::Failure(failure)) => return Err(failure),
+            };
+            if deadline.left(asked.received).is_zero() {
+                let limit = deadline.limit(asked.received);
+                return Err(error::timed_out(&self.address, limit));
+            }
+            if met == Some(io::ErrorKind::Interrupted) || begun.elapsed() >= SLICE {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Writes what is left to write, and reads, once each; whether all replies are there.
+    fn step(
+        &mut self,
+        packed: &Packed,
+        deadline: &Deadline,
+        asked: &mut Asked,
+    ) -> Result<bool, Met> {
+        let mut timed = Timed {
+            stream: &mut self.stream,
+            limits: &mut self.limits,
+            left: deadline.left(asked.received),
+        };
+        let met = |error| Met::new(error, &self.address);
+        if asked.sent < packed.bytes.len() {
+            asked.sent += timed.write(&packed.bytes[asked.sent..]).map_err(met)?;
+            if asked.sent < packed.bytes.len() {
+                return Ok(false);
+            }
+        }
+        if !asked.is_flushed {
+            timed.flush().map_err(met)?;
+            asked.is_flushed = true;
+        }
+        let read = timed.read(&mut self.room).map_err(met)?;
+        asked.received += read as u64;
+        self.replies.feed(&self.room[..read]);
+        let ended = || Met::Failure(error::ended(&self.address));
+        if read == 0 {
+            return Err(ended());
+        }
+        while asked.replies.len() < packed.count {
+            match self.replies.next().map_err(|_| ended())? {
+                Some(Value::Push { .. }) => {}
+                Some(value) => asked.replies.push(value),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether nothing came since the last reply: neither an end nor bytes that nobody asked for. What was used a moment ago is not
+    /// looked at.
     pub(crate) fn is_quiet(&self) -> bool {
+        if !self.replies.is_empty() {
+            return false;
+        }
+        if self.used.elapsed() < MOMENT {
+            return true;
+        }
         let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
         let looked = rustix::net::recv(&*self.stream.socket(), &mut [0; 1], flags);
         looked == Err(Errno::AGAIN)
@@ -134,41 +219,175 @@ pub(crate) fn server_name(address: &Address) -> Result<ServerName<'static>, Fail
         .map_err(|error| error::refused(address, &io::Error::other(error.to_string())))
 }
 
-/// A stream whose reads and writes end with the deadline.
+/// How long the system lets a socket's reads and writes wait. To say it anew costs as much as to read.
+#[derive(Default)]
+struct Limits {
+    read: Duration,
+    write: Duration,
+}
+
+/// Whether a limit will do for what has so much time left: it may be a little longer.
+fn will_do(limit: Duration, left: Duration) -> bool {
+    limit <= left + left / 8 && limit >= left - left / 8
+}
+
+/// What was asked on a connection, as far as it has come.
+#[derive(Default)]
+pub(crate) struct Asked {
+    sent: usize,
+    is_flushed: bool,
+    received: u64,
+    replies: Vec<Value>,
+}
+
+/// Why a step was none.
+enum Met {
+    /// Nothing can be sent or has come for now, or a signal has.
+    Nothing(io::Error),
+    /// The end of the connection.
+    Failure(Failure),
+}
+
+impl Met {
+    fn new(error: io::Error, address: &Address) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Self::Nothing(error),
+            _ => Self::Failure(error::refused(address, &error)),
+        }
+    }
+}
+
+/// A stream whose reads and writes end when there is no time left, or a moment is over.
 struct Timed<'a> {
     stream: &'a mut Stream,
-    deadline: &'a Deadline,
-    received: u64,
+    limits: &'a mut Limits,
+    left: Duration,
 }
 
 impl Timed<'_> {
-    fn left(&self) -> io::Result<Option<Duration>> {
-        let left = self.deadline.left(self.received);
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
+    /// For how long the system may let it wait. What rounds to nothing would mean for ever.
+    fn slice(&self) -> Duration {
+        self.left.clamp(Duration::from_micros(1), SLICE)
+    }
+
+    fn bound_write(&mut self) -> io::Result<()> {
+        let slice = self.slice();
+        if !will_do(self.limits.write, slice) {
+            self.stream.socket().set_write_timeout(Some(slice))?;
+            self.limits.write = slice;
         }
-        // What rounds to nothing would mean for ever.
-        Ok(Some(left.max(Duration::from_micros(1))))
+        Ok(())
     }
 }
 
 impl Read for Timed<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        self.stream.socket().set_read_timeout(self.left()?)?;
-        let read = self.stream.io().read(bytes)?;
-        self.received += read as u64;
-        Ok(read)
+        let slice = self.slice();
+        if !will_do(self.limits.read, slice) {
+            self.stream.socket().set_read_timeout(Some(slice))?;
+            self.limits.read = slice;
+        }
+        self.stream.io().read(bytes)
     }
 }
 
 impl Write for Timed<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.socket().set_write_timeout(self.left()?)?;
+        self.bound_write()?;
         self.stream.io().write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.socket().set_write_timeout(self.left()?)?;
+        self.bound_write()?;
         self.stream.io().flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    const LONG: Duration = Duration::from_secs(20);
+    /// Far less than the time limit, for a loaded machine.
+    const SOON: Duration = Duration::from_secs(2);
+
+    fn connected() -> (Blocking, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("descriptors");
+        let address = Address::Unix("/run/redis.sock".into());
+        let over = Blocking::over(Socket::Unix(ours), &address, None);
+        (over.expect("no encryption"), theirs)
+    }
+
+    fn ping() -> Packed {
+        let mut packed = Packed::default();
+        packed.word("PING");
+        packed
+    }
+
+    #[test]
+    fn a_thread_looks_around_and_goes_on_where_it_was() {
+        let (mut line, mut server) = connected();
+        let (packed, deadline) = (ping(), Deadline::after(LONG, 0));
+        let mut asked = Asked::default();
+        for part in ["", "+PO", "NG\r"] {
+            server.write_all(part.as_bytes()).expect("it is read");
+            let went = line.go_on(&packed, &deadline, &mut asked);
+            assert_eq!(went.expect("there is time"), None);
+        }
+        assert!(deadline.began().elapsed() < SOON);
+        server.write_all(b"\n").expect("it is read");
+        let replies = line.exchange_on(&packed, &deadline, &mut asked);
+        assert_eq!(replies, [Value::SimpleString("PONG".into())]);
+        assert!(line.is_quiet());
+        let mut heard = vec![0; packed.bytes.len()];
+        server.read_exact(&mut heard).expect("it was asked once");
+        assert_eq!(heard, packed.bytes);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_at_once_is_sent_by_and_by() {
+        let (mut line, mut server) = connected();
+        let mut packed = Packed::default();
+        packed.words("ECHO", ["x".repeat(4 << 20)]);
+        let (deadline, mut asked) = (Deadline::after(LONG, packed.bytes.len()), Asked::default());
+        let went = line.go_on(&packed, &deadline, &mut asked);
+        assert_eq!(went.expect("there is time"), None);
+        let length = packed.bytes.len();
+        let hears = thread::spawn(move || {
+            let mut heard = vec![0; length];
+            server.read_exact(&mut heard).expect("all of it comes");
+            server.write_all(b":1\r\n").expect("it is read");
+            (heard, server)
+        });
+        let replies = line.exchange_on(&packed, &deadline, &mut asked);
+        assert_eq!(replies, [Value::Int(1)]);
+        let (heard, _server) = hears.join().expect("it ends");
+        assert!(heard == packed.bytes);
+    }
+
+    #[test]
+    fn a_time_limit_ends_it_between_two_looks() {
+        let (mut line, _server) = connected();
+        let deadline = Deadline::after(SLICE / 5, 0);
+        let failure = line.exchange(&ping(), &deadline).expect_err("it is silent");
+        assert_eq!(failure.kind, everwarm_core::store::FailureKind::Timeout);
+        assert!(failure.to_string().contains("10ms"), "{failure}");
+    }
+
+    impl Blocking {
+        fn exchange_on(
+            &mut self,
+            packed: &Packed,
+            deadline: &Deadline,
+            asked: &mut Asked,
+        ) -> Vec<Value> {
+            loop {
+                let went = self.go_on(packed, deadline, asked);
+                if let Some(replies) = went.expect("there is time") {
+                    return replies;
+                }
+            }
+        }
     }
 }

@@ -9,11 +9,16 @@ use crate::hearing::Hearing;
 use crate::keys::Layout;
 use crate::link::Link;
 use crate::listening;
+use crate::met::Failovers;
+use crate::teller::Trust;
 
 /// The bus of one process, and that of the child that it forked.
 pub(crate) struct Bus {
     process: u32,
     layout: Layout,
+    /// What authenticates messages, in all processes.
+    pub(crate) trust: Trust,
+    failovers: Failovers,
     hearing: Arc<Hearing>,
     task: Mutex<Task>,
     child: OnceLock<Box<Bus>>,
@@ -27,12 +32,18 @@ enum Task {
 }
 
 impl Bus {
-    /// A bus that nobody asked yet.
-    pub(crate) fn new(layout: Layout) -> Self {
+    /// A bus that nobody asked yet. Failovers that are heard of are counted here.
+    pub(crate) fn new(layout: Layout, trust: Trust, failovers: &Failovers) -> Self {
         Self {
             process: std::process::id(),
             layout,
-            hearing: Arc::new(Hearing::new(layout)),
+            hearing: Arc::new(Hearing::new(
+                layout,
+                Trust::clone(&trust),
+                failovers.clone(),
+            )),
+            failovers: failovers.clone(),
+            trust,
             task: Mutex::new(Task::None),
             child: OnceLock::new(),
         }
@@ -43,7 +54,13 @@ impl Bus {
         let process = std::process::id();
         let mut bus = self;
         while bus.process != process {
-            bus = bus.child.get_or_init(|| Box::new(Self::new(bus.layout)));
+            bus = bus.child.get_or_init(|| {
+                Box::new(Self::new(
+                    bus.layout,
+                    Trust::clone(&bus.trust),
+                    &bus.failovers,
+                ))
+            });
         }
         bus
     }

@@ -10,7 +10,7 @@ use everwarm_core::error::Error;
 use crate::address::{Address, REDIS, SENTINEL};
 use crate::url::{Parts, decoded, excerpt};
 
-const OPTIONS: [&str; 9] = [
+const OPTIONS: [&str; 10] = [
     "timeout",
     "connect_timeout",
     "db",
@@ -18,6 +18,7 @@ const OPTIONS: [&str; 9] = [
     "ca",
     "cert",
     "key",
+    "hear",
     "sentinel_username",
     "sentinel_password",
 ];
@@ -39,6 +40,27 @@ pub enum Place {
     },
     /// On the masters of a cluster, of which these servers know.
     Cluster(Vec<Address>),
+}
+
+/// In which way a process hears what others change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hear {
+    /// By the messages that each change sends.
+    #[default]
+    Messages,
+    /// By these, and by the server's own word on every key that anybody changes, or that it lets go of.
+    Tracking,
+}
+
+impl Hear {
+    /// The name users see.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Tracking => "tracking",
+        }
+    }
 }
 
 /// As whom a store asks.
@@ -93,6 +115,8 @@ pub struct Config {
     pub sentinel_credentials: Option<Credentials>,
     /// How connections are encrypted; `None`: not at all.
     pub tls: Option<Tls>,
+    /// In which way others are heard: by messages.
+    pub hear: Hear,
     /// How long an operation may take, beside 10 ms for each MiB: 50 ms by default.
     pub timeout: Duration,
     /// How long it may take to connect: 1 s by default.
@@ -109,6 +133,7 @@ impl Config {
             credentials: None,
             sentinel_credentials: None,
             tls: None,
+            hear: Hear::Messages,
             timeout: Duration::from_millis(50),
             connect_timeout: Duration::from_secs(1),
         }
@@ -205,6 +230,7 @@ impl Config {
             "timeout" => self.timeout = span(text)?,
             "connect_timeout" => self.connect_timeout = span(text)?,
             "db" => self.database = database(text)?,
+            "hear" => self.hear = way(text)?,
             "tls" => query.tls = Some(yes_or_no(text)?),
             "ca" => query.ca = Some(text.into()),
             "cert" => query.cert = Some(text.into()),
@@ -248,6 +274,12 @@ impl Config {
         }
         if self.database != 0 && matches!(self.place, Place::Cluster(_)) {
             return Err(Error::config("a cluster has no databases", "leave db= out"));
+        }
+        if self.hear == Hear::Tracking && matches!(self.place, Place::Cluster(_)) {
+            return Err(Error::config(
+                "the servers of a cluster track each their own keys, which is not heard on one connection",
+                "leave hear= out: on a cluster others are heard by messages",
+            ));
         }
         let is_sentinel = matches!(self.place, Place::Sentinel { .. });
         self.sentinel_credentials = match (query.sentinel_user, query.sentinel_password) {
@@ -309,6 +341,16 @@ fn span(text: &str) -> Result<Duration, Error> {
         Ok(seconds) => duration::from_seconds(seconds),
         Err(_) => duration::parse(text),
     }
+}
+
+fn way(text: &str) -> Result<Hear, Error> {
+    let mut ways = [Hear::Messages, Hear::Tracking].into_iter();
+    ways.find(|way| way.name() == text).ok_or_else(|| {
+        Error::config(
+            format!("hear={:?} is no way to hear of others", excerpt(text)),
+            "write hear=messages or hear=tracking",
+        )
+    })
 }
 
 fn yes_or_no(text: &str) -> Result<bool, Error> {

@@ -13,7 +13,8 @@ use crate::address::Address;
 use crate::blocking::{Blocking, server_name};
 use crate::deadline::Deadline;
 use crate::error::{not_yet, refused, unexpected};
-use crate::handshake::{Greeting, Handshake, Protocol};
+use crate::handshake::{Greeting, Handshake, Identity, Protocol};
+use crate::packed::Packed;
 use crate::shared::{Cut, Shared};
 use crate::socket::Socket;
 
@@ -48,10 +49,10 @@ impl Dial {
     async fn dialled(self, address: Address) -> Result<Shared, Failure> {
         let deadline = Deadline::after(self.limit, 0);
         for protocol in [Protocol::Resp3, Protocol::Resp2] {
-            let stream = self.stream(&address).await?;
-            let mut shared = Shared::over(stream, &address).await?;
-            let pipeline = self.handshake.pipeline(protocol);
-            let replies = shared.exchange(&pipeline, (&address, &deadline)).await;
+            let (stream, near) = self.stream(&address).await?;
+            let mut shared = Shared::over((stream, near), &address);
+            let words = Packed::from(&self.handshake.pipeline(protocol));
+            let replies = shared.exchange(words, &deadline).await;
             let replies = replies.map_err(|cut| match cut {
                 Cut::Lost(failure) | Cut::TimedOut(failure) => failure,
             })?;
@@ -63,33 +64,34 @@ impl Dial {
         Err(unexpected("the first words of a connection"))
     }
 
-    /// A stream for tasks, encrypted, on which nothing was said yet.
+    /// A stream for tasks, encrypted, on which nothing was said yet; and its socket, for whoever is near, if nothing encrypts what is
+    /// written to it.
     ///
     /// # Errors
     /// What stood in the way.
-    pub(crate) async fn stream(&self, address: &Address) -> Result<Box<dyn Stream>, Failure> {
+    pub(crate) async fn stream(
+        &self,
+        address: &Address,
+    ) -> Result<(Box<dyn Stream>, Option<Socket>), Failure> {
         let failed = |error| refused(address, &error);
         let (place, limit) = (address.clone(), self.limit);
         let opened = tokio::task::spawn_blocking(move || Socket::open(&place, limit)).await;
         let socket = opened.map_err(|_| ended())?.map_err(failed)?;
+        socket.set_nonblocking().map_err(failed)?;
+        let near = socket.try_clone().ok();
         let stream = match socket {
             Socket::Unix(stream) => {
-                stream.set_nonblocking(true).map_err(failed)?;
-                return Ok(Box::new(
-                    tokio::net::UnixStream::from_std(stream).map_err(failed)?,
-                ));
+                let stream = tokio::net::UnixStream::from_std(stream).map_err(failed)?;
+                return Ok((Box::new(stream), near));
             }
-            Socket::Tcp(stream) => {
-                stream.set_nonblocking(true).map_err(failed)?;
-                tokio::net::TcpStream::from_std(stream).map_err(failed)?
-            }
+            Socket::Tcp(stream) => tokio::net::TcpStream::from_std(stream).map_err(failed)?,
         };
         match &self.tls {
-            None => Ok(Box::new(stream)),
+            None => Ok((Box::new(stream), near)),
             Some(tls) => {
                 let connector = TlsConnector::from(Arc::clone(tls));
                 let stream = connector.connect(server_name(address)?, stream).await;
-                Ok(Box::new(stream.map_err(failed)?))
+                Ok((Box::new(stream.map_err(failed)?), None))
             }
         }
     }
@@ -104,7 +106,8 @@ impl Dial {
             let socket = Socket::open(address, deadline.left(0).max(Duration::from_millis(1)))
                 .map_err(|error| refused(address, &error))?;
             let mut line = Blocking::over(socket, address, self.tls.clone())?;
-            let replies = line.exchange(&self.handshake.pipeline(protocol), &deadline)?;
+            let words = Packed::from(&self.handshake.pipeline(protocol));
+            let replies = line.exchange(&words, &deadline)?;
             if let Some(server) = self.greeted(protocol, &replies)? {
                 line.server = server;
                 return Ok(line);
@@ -113,8 +116,8 @@ impl Dial {
         Err(unexpected("the first words of a connection"))
     }
 
-    /// The server's run, or `None` if it does not speak this protocol.
-    fn greeted(&self, protocol: Protocol, replies: &[Value]) -> Result<Option<Box<str>>, Failure> {
+    /// The server, or `None` if it does not speak this protocol.
+    fn greeted(&self, protocol: Protocol, replies: &[Value]) -> Result<Option<Identity>, Failure> {
         Ok(match self.handshake.greeted(protocol, replies)? {
             Greeting::Ready(server) => Some(server),
             Greeting::Older => None,

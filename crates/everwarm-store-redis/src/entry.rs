@@ -1,4 +1,4 @@
-//! What lies under the key of an entry: a letter, the number of the write, and the bytes.
+//! What lies under the key of an entry: a letter, the number of the write, when it ends by the server's clock, and the bytes.
 
 use std::time::Duration;
 
@@ -6,20 +6,28 @@ use everwarm_core::store::{Bytes, Failure, Found};
 use redis::Value;
 
 use crate::error::{answered, unexpected};
+use crate::markers::text;
 
 /// What an entry begins with.
-const LETTER: u8 = b'e';
+const LETTER: u8 = b'E';
 /// Bytes before those of the value.
-pub(crate) const HEADER: usize = 9;
+pub(crate) const HEADER: usize = BEGINNING + 8;
+/// Bytes before the end, which only the server can say.
+const BEGINNING: usize = 9;
 
 /// The longest that anything is kept.
 pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
-/// The header of a write with this number.
+/// The header of a write with this number, but for its end.
 pub(crate) fn header(version: u64) -> Bytes {
-    let mut header = [LETTER; HEADER];
+    let mut header = [LETTER; BEGINNING];
     header[1..].copy_from_slice(&version.to_be_bytes());
     Bytes::copy_from_slice(&header)
+}
+
+/// All of an entry that lies aside until a script says when it ends.
+pub(crate) fn aside(version: u64, bytes: &[u8]) -> Vec<u8> {
+    [&header(version)[..], &[0; HEADER - BEGINNING], bytes].concat()
 }
 
 /// A ttl in milliseconds, as the server takes it: no entry is without one.
@@ -28,7 +36,26 @@ pub(crate) fn millis(ttl: Option<Duration>) -> i64 {
     (ttl.as_millis() as i64).max(1)
 }
 
-/// The entry that a server's answer to GET and PTTL tells of.
+/// What the server's clock shows, in milliseconds: its answer to TIME.
+///
+/// # Errors
+/// `Corruption` for what no server answers.
+pub(crate) fn moment(answer: &Value) -> Result<u64, Failure> {
+    let Value::Array(parts) = answer else {
+        return Err(unexpected("a look at the time"));
+    };
+    let [seconds, micros] = parts.as_slice() else {
+        return Err(unexpected("a look at the time"));
+    };
+    let number = |part| text(part)?.parse::<u64>().ok();
+    let moment = number(seconds).and_then(|seconds| {
+        let millis = number(micros)? / 1000;
+        seconds.checked_mul(1000)?.checked_add(millis)
+    });
+    moment.ok_or_else(|| unexpected("a look at the time"))
+}
+
+/// The entry that a server's answer to GET and TIME tells of.
 ///
 /// # Errors
 /// `Corruption` for what no store wrote.
@@ -36,23 +63,75 @@ pub(crate) fn found(answer: Value) -> Result<Option<Found>, Failure> {
     let Value::Array(parts) = answer else {
         return Err(unexpected("a read"));
     };
-    match <[Value; 2]>::try_from(parts) {
-        Ok([Value::Nil, _]) => Ok(None),
-        Ok([Value::BulkString(bytes), Value::Int(left)]) => written(bytes, left).map(Some),
-        Ok([Value::ServerError(error), _]) => Err(answered(&error)),
+    let parts = <[Value; 2]>::try_from(parts);
+    let [bytes, time] = parts.map_err(|_| unexpected("a read"))?;
+    found_at(bytes, moment(&time)?)
+}
+
+/// The entry that lies in what was there at a moment of the server's.
+///
+/// # Errors
+/// `Corruption` for what no store wrote.
+pub(crate) fn found_at(bytes: Value, moment: u64) -> Result<Option<Found>, Failure> {
+    match bytes {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => written(bytes, moment).map(Some),
+        Value::ServerError(error) => Err(answered(&error)),
         _ => Err(unexpected("a read")),
     }
 }
 
-fn written(bytes: Vec<u8>, left: i64) -> Result<Found, Failure> {
-    let header = bytes.first_chunk::<HEADER>();
-    let Some([LETTER, version @ ..]) = header else {
+fn written(bytes: Vec<u8>, moment: u64) -> Result<Found, Failure> {
+    let Some(([LETTER, numbers @ ..], _)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(unexpected("a read"));
     };
+    let (version, end) = numbers.split_at(size_of::<u64>());
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0, |all, byte| all << 8 | u64::from(*byte))
+    };
     Ok(Found {
-        version: u64::from_be_bytes(*version),
+        version: number(version),
         // One that ended within the step has nothing left.
-        remaining: (left != -1).then(|| Duration::from_millis(left.max(0) as u64)),
+        remaining: Some(Duration::from_millis(number(end).saturating_sub(moment))),
         bytes: Bytes::from(bytes).slice(HEADER..),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(bytes: impl Into<Vec<u8>>) -> Value {
+        Value::BulkString(bytes.into())
+    }
+
+    #[test]
+    fn what_is_left_is_counted_by_the_servers_clock() {
+        let time = Value::Array(vec![bulk("1700000000"), bulk("250999")]);
+        assert_eq!(moment(&time), Ok(1_700_000_000_250));
+        let end = 1_700_000_003_250_u64.to_be_bytes();
+        let entry = [&header(7)[..], &end, b"value"].concat();
+        let there = found(Value::Array(vec![bulk(entry), time.clone()]));
+        let there = there.expect("it was written").expect("it is there");
+        assert_eq!((there.version, &there.bytes[..]), (7, &b"value"[..]));
+        assert_eq!(there.remaining, Some(Duration::from_secs(3)));
+        let nothing = Value::Array(vec![Value::Nil, time]);
+        assert_eq!(found(nothing), Ok(None));
+    }
+
+    #[test]
+    fn what_no_store_wrote_is_said_to_be_that() {
+        for entry in ["", "e", "another's", "x1234567812345678 too"] {
+            assert!(found_at(bulk(entry), 0).is_err(), "{entry}");
+        }
+        for time in [
+            Value::Nil,
+            Value::Array(vec![bulk("1")]),
+            Value::Array(vec![bulk("1"), Value::Int(1)]),
+        ] {
+            assert!(moment(&time).is_err(), "{time:?}");
+        }
+    }
 }

@@ -96,6 +96,11 @@ pub(crate) fn lost(address: &Address, error: &RedisError) -> Failure {
     if let Some(io) = io_in(error) {
         return refused(address, io);
     }
+    ended(address)
+}
+
+/// The failure of what was asked on a connection that ended, or that brought what is no reply.
+pub(crate) fn ended(address: &Address) -> Failure {
     Failure::new(
         FailureKind::Transient,
         format!("the connection to {address} was lost"),

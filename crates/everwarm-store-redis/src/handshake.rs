@@ -24,10 +24,26 @@ pub(crate) struct Handshake {
     pub(crate) wants_master: bool,
 }
 
+/// Which server a connection leads to; empty as far as it does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// Its run, another one after each start.
+    pub(crate) run: Box<str>,
+    /// The history of its data, another one for each master that takes over.
+    pub(crate) history: Box<str>,
+}
+
+impl Identity {
+    /// Whether nothing tells this server from another one.
+    pub(crate) const fn is_hidden(&self) -> bool {
+        self.run.is_empty() && self.history.is_empty()
+    }
+}
+
 /// What a server said to it.
 pub(crate) enum Greeting {
-    /// The connection may be used; this is the server's run, another one after each start, empty if it does not say.
-    Ready(Box<str>),
+    /// The connection may be used, and leads to this server.
+    Ready(Identity),
     /// The server does not speak this protocol.
     Older,
 }
@@ -58,6 +74,7 @@ impl Handshake {
         }
         pipeline.cmd("SELECT").arg(self.database);
         pipeline.cmd("INFO").arg("server");
+        pipeline.cmd("INFO").arg("replication");
         pipeline.cmd("ROLE");
         let name = ["SETINFO", "LIB-NAME", "everwarm"];
         pipeline.cmd("CLIENT").arg(&name);
@@ -73,7 +90,7 @@ impl Handshake {
         protocol: Protocol,
         replies: &[Value],
     ) -> Result<Greeting, Failure> {
-        let [hello, select, info, role, _] = replies else {
+        let [hello, select, info, replication, role, _] = replies else {
             return Err(unexpected("the first words of a connection"));
         };
         match hello {
@@ -99,7 +116,10 @@ impl Handshake {
                 "it should pass with the failover",
             ));
         }
-        Ok(Greeting::Ready(run_of(info).unwrap_or_default()))
+        Ok(Greeting::Ready(Identity {
+            run: told_in(info, "run_id:").unwrap_or_default(),
+            history: told_in(replication, "master_replid:").unwrap_or_default(),
+        }))
     }
 }
 
@@ -120,12 +140,13 @@ fn is_master(role: &Value) -> bool {
     }
 }
 
-fn run_of(info: &Value) -> Option<Box<str>> {
+/// What `INFO` says behind this word.
+fn told_in(info: &Value, word: &str) -> Option<Box<str>> {
     let text = match info {
         Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?,
         Value::VerbatimString { text, .. } => text,
         _ => return None,
     };
-    let run = text.lines().find_map(|line| line.strip_prefix("run_id:"))?;
-    Some(run.trim().into())
+    let told = text.lines().find_map(|line| line.strip_prefix(word))?;
+    Some(told.trim().into())
 }

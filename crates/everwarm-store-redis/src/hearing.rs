@@ -1,21 +1,21 @@
 //! What this process heard of others: one inbox for the namespaces that it asked for something of.
-//!
-//! Whoever needs to hear of a namespace has asked for something of it before. So each is listened to from its first verb on, and what
-//! came before that is a gap, as for all who begin.
 
-use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use everwarm_core::bus::ear::Event;
 use everwarm_core::bus::inbox::Inbox;
+use everwarm_core::bus::spaces::Spaces;
 use everwarm_core::clock::Instant;
 use everwarm_core::mark::Mark;
-use everwarm_core::store::Messages;
+use everwarm_core::store::{Message, Messages};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use crate::chance;
-use crate::keys::{Layout, Shard};
+use crate::config::Hear;
+use crate::keys::{Kind, Layout, Shard, name_in};
+use crate::met::Failovers;
+use crate::teller::{Teller, Trust};
 use crate::told::{self, Told};
 use crate::waiters::Waiters;
 
@@ -26,11 +26,14 @@ const MOST: usize = 1024;
 
 /// What this process heard.
 pub(crate) struct Hearing {
-    /// Part of what tells its own messages from those of others.
-    origin: u64,
-    layout: Layout,
+    /// Who sends the messages of this process, and takes those of others.
+    pub(crate) teller: Teller,
+    pub(crate) layout: Layout,
+    /// Whether the server tells of every change of a key.
+    tracks: AtomicBool,
     spaces: RwLock<Spaces>,
     inbox: Mutex<Inbox>,
+    failovers: Failovers,
     began: std::time::Instant,
     /// Who waits for the end of a lease.
     pub(crate) waiters: Waiters,
@@ -38,71 +41,48 @@ pub(crate) struct Hearing {
     pub(crate) added: Notify,
 }
 
-#[derive(Default)]
-struct Spaces {
-    numbers: HashMap<Box<str>, usize>,
-    names: Vec<Box<str>>,
-    /// How many of them are listened to.
-    heard: usize,
-}
-
 impl Hearing {
     /// Of a process that has asked for nothing yet.
-    pub(crate) fn new(layout: Layout) -> Self {
+    pub(crate) fn new(layout: Layout, trust: Trust, failovers: Failovers) -> Self {
         Self {
-            origin: chance::number(),
+            teller: Teller::new(trust),
             layout,
-            spaces: RwLock::default(),
+            tracks: AtomicBool::new(false),
+            spaces: RwLock::new(Spaces::new(layout.shards, MOST)),
             inbox: Mutex::new(Inbox::new(0, ROOM)),
+            failovers,
             began: std::time::Instant::now(),
             waiters: Waiters::default(),
             added: Notify::new(),
         }
     }
 
-    /// Who sends the messages of this process: a forked child is somebody else.
-    pub(crate) fn origin(&self) -> String {
-        format!("{:x}.{:x}", self.origin, std::process::id())
-    }
-
     /// Hears of this namespace from here on; whether it did not before.
     pub(crate) fn attend(&self, space: &str) -> bool {
-        if self.spaces.read().numbers.contains_key(space) {
+        if self.spaces.read().knows(space) {
             return false;
         }
-        let mut spaces = self.spaces.write();
-        let number = spaces.names.len();
-        if number > MOST || spaces.numbers.contains_key(space) {
-            return false;
+        let is_new = self.spaces.write().attend(space, &mut self.inbox.lock());
+        if is_new {
+            self.added.notify_one();
         }
-        // Before anything is heard of it: until then not everything is.
-        self.inbox.lock().widen(usize::from(self.layout.shards));
-        if number < MOST {
-            spaces.numbers.insert(space.into(), number);
-        }
-        spaces.names.push(space.into());
-        drop(spaces);
-        self.added.notify_one();
-        true
+        is_new
     }
 
     /// The namespaces that are not listened to as yet.
     pub(crate) fn unheard(&self, subscribed: usize) -> Vec<Box<str>> {
         let spaces = self.spaces.read();
-        let names = spaces.names.iter().take(MOST);
-        names.skip(subscribed).cloned().collect()
+        spaces.unheard(subscribed).map(Box::from).collect()
     }
 
     /// Takes note that the first `count` namespaces are listened to.
     pub(crate) fn subscribed(&self, count: usize) {
-        let mut spaces = self.spaces.write();
-        spaces.heard = spaces.heard.max(count);
+        self.spaces.write().subscribed(count);
     }
 
     /// The namespaces that are listened to, or were.
     pub(crate) fn heard(&self) -> Vec<Box<str>> {
-        let spaces = self.spaces.read();
-        spaces.names[..spaces.heard].to_vec()
+        self.spaces.read().heard().map(Box::from).collect()
     }
 
     /// The shards of a namespace.
@@ -120,39 +100,71 @@ impl Hearing {
         if let Some(name) = told::freed(payload) {
             return self.waiters.wake(name);
         }
-        let Some(told) = Told::read(payload) else {
-            return self.hear(Event::Overflow);
+        let told = Told::read(payload);
+        if !self.teller.takes(space, told.as_ref()) {
+            // What was refused was not sent by one of us; what comes in a form that is not known was, and is missed.
+            if !self.teller.is_strict() {
+                self.hear(Event::Overflow);
+            }
+            return;
+        }
+        let Some(told) = told else {
+            return;
         };
         let Some(mark) = self.numbered(space, told.mark) else {
             return;
         };
-        let is_own = *told.origin == *self.origin();
+        let is_own = *told.origin == *self.teller.origin();
         let message = (!is_own).then_some(told.message);
-        self.inbox.lock().message(mark, message);
+        self.take(|inbox| inbox.message(mark, message));
+    }
+
+    /// Takes in that a key was changed, by whomever.
+    pub(crate) fn changed(&self, key: &[u8]) {
+        if let Some(name) = name_in(key, Kind::Entry) {
+            self.inbox.lock().unnumbered(Message::Key(name.into()));
+        }
+    }
+
+    /// Takes note of the way in which others are heard.
+    pub(crate) fn hears(&self, tracks: bool) {
+        self.tracks.store(tracks, Ordering::Relaxed);
+    }
+
+    /// The way in which others are heard.
+    pub(crate) fn way(&self) -> Hear {
+        match self.tracks.load(Ordering::Relaxed) {
+            true => Hear::Tracking,
+            false => Hear::Messages,
+        }
     }
 
     /// Takes in the reading of a shard that was asked for then.
     pub(crate) fn beat(&self, space: &str, at: Mark, asked: Instant) {
-        if let Some(at) = self.numbered(space, at) {
-            self.hear(Event::Beat { at, asked });
+        if let Some(numbered) = self.numbered(space, at) {
+            let begins = || Message::Begins {
+                space: space.into(),
+                at,
+            };
+            self.take(|inbox| inbox.beat(numbered, asked, begins));
         }
     }
 
     /// Takes in what is no message.
     pub(crate) fn hear(&self, event: Event) {
-        self.inbox.lock().hear(event);
+        self.take(|inbox| inbox.hear(event));
     }
 
-    /// A reading by the number that the inbox knows its shard by: those of all namespaces are different ones there.
+    /// Has the inbox take something in, and counts the failovers that it tells of.
+    fn take(&self, take: impl FnOnce(&mut Inbox)) {
+        let mut inbox = self.inbox.lock();
+        let before = inbox.failovers();
+        take(&mut inbox);
+        self.failovers.add(inbox.failovers() - before);
+    }
+
     fn numbered(&self, space: &str, mark: Mark) -> Option<Mark> {
-        let number = *self.spaces.read().numbers.get(space)?;
-        let shards = usize::from(self.layout.shards);
-        let within = usize::from(mark.shard);
-        let shard = (within < shards).then(|| number * shards + within)?;
-        Some(Mark {
-            shard: u16::try_from(shard).ok()?,
-            ..mark
-        })
+        self.spaces.read().numbered(space, mark)
     }
 
     pub(crate) fn change(&self) -> u64 {
@@ -163,13 +175,9 @@ impl Hearing {
         self.inbox.lock().messages(after)
     }
 
-    pub(crate) fn failovers(&self) -> u64 {
-        self.inbox.lock().failovers()
-    }
-
     /// How long ago everything was known; never, before anything was asked for.
     pub(crate) fn silence(&self) -> Duration {
-        if self.spaces.read().names.is_empty() {
+        if self.spaces.read().is_empty() {
             return Duration::MAX;
         }
         self.inbox.lock().silence(self.now())
@@ -179,10 +187,10 @@ impl Hearing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::told::{heading, of_key};
+    use crate::told::of_key;
 
     fn message(origin: &str, number: u64, what: &str) -> Vec<u8> {
-        format!("{} 9 {number} {what}", heading(origin, 0)).into_bytes()
+        format!("1 {origin} 0 9 {number} {what}").into_bytes()
     }
 
     fn at(number: u64) -> Mark {
@@ -195,7 +203,7 @@ mod tests {
 
     /// One that heard the beginning of a namespace.
     fn attending(space: &str) -> Hearing {
-        let hearing = Hearing::new(Layout::ONE);
+        let hearing = Hearing::new(Layout::ONE, Trust::default(), Failovers::default());
         assert!(hearing.attend(space) && !hearing.attend(space));
         hearing.beat(space, at(0), hearing.now());
         hearing
@@ -203,7 +211,7 @@ mod tests {
 
     #[test]
     fn nothing_is_known_before_anything_is_asked_for() {
-        let hearing = Hearing::new(Layout::ONE);
+        let hearing = Hearing::new(Layout::ONE, Trust::default(), Failovers::default());
         assert_eq!(hearing.silence(), Duration::MAX);
         hearing.attend("shop");
         assert_eq!(hearing.silence(), Duration::MAX);
@@ -217,7 +225,10 @@ mod tests {
     fn ones_own_messages_count_and_are_left_out() {
         let hearing = attending("shop");
         let after = hearing.change();
-        hearing.take_in("shop", &message(&hearing.origin(), 1, &of_key("shop:own")));
+        hearing.take_in(
+            "shop",
+            &message(&hearing.teller.origin(), 1, &of_key("shop:own")),
+        );
         hearing.take_in("shop", &message("other", 2, &of_key("shop:theirs")));
         let heard = hearing.messages(after);
         let expected = everwarm_core::store::Message::Key("shop:theirs".into());
@@ -241,7 +252,7 @@ mod tests {
     fn what_cannot_be_read_was_missed() {
         let hearing = attending("shop");
         let after = hearing.messages(0).up_to;
-        hearing.take_in("shop", b"2 in another form");
+        hearing.take_in("shop", b"3 in another form");
         assert!(hearing.messages(after).gap);
     }
 }

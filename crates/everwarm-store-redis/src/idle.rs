@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::address::Address;
 use crate::blocking::Blocking;
 use crate::dial::Dial;
+use crate::met::Reign;
 
 /// Connections to one server that threads may use at once; who finds none takes the one that tasks share.
 const MOST: usize = 8;
@@ -17,6 +18,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The connections to one server that no thread uses.
 pub(crate) struct Idle {
+    reign: Arc<Reign>,
     lines: Mutex<Vec<Line>>,
     /// Each connection holds one more.
     count: Arc<()>,
@@ -34,8 +36,9 @@ pub(crate) struct Line {
 
 impl Idle {
     /// None yet.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(reign: Arc<Reign>) -> Self {
         Self {
+            reign,
             lines: Mutex::default(),
             count: Arc::default(),
             is_growing: AtomicBool::new(false),
@@ -44,11 +47,11 @@ impl Idle {
         }
     }
 
-    /// A connection to ask on. Those that ended, or that bring what nobody asked for, are dropped.
+    /// A connection to ask on. Those that ended, that bring what nobody asked for, or that lead to who was replaced are dropped.
     pub(crate) fn take(&self) -> Option<Line> {
         loop {
             let line = self.lines.lock().pop()?;
-            if line.connection.is_quiet() {
+            if self.reign.lasts(line.connection.reign) && line.connection.is_quiet() {
                 return Some(line);
             }
         }
@@ -101,10 +104,13 @@ impl Idle {
                 return;
             };
             match made {
-                Ok(connection) => idle.put(Line {
-                    connection,
-                    _one: Arc::clone(&idle.count),
-                }),
+                Ok(mut connection) => {
+                    connection.reign = idle.reign.begins(&connection.server);
+                    idle.put(Line {
+                        connection,
+                        _one: Arc::clone(&idle.count),
+                    });
+                }
                 Err(_) => *idle.not_before.lock() = Some(Instant::now() + PAUSE),
             }
             idle.is_growing.store(false, Ordering::Relaxed);

@@ -52,6 +52,11 @@ impl Kind {
             Self::Marker => 'm',
         }
     }
+
+    /// What the keys of this kind begin with in a shard, of which these are the braces.
+    pub(crate) fn of(self, braces: &str) -> String {
+        format!("{braces}{}:", self.letter())
+    }
 }
 
 /// A shard of a namespace.
@@ -75,7 +80,10 @@ impl Layout {
 
     /// The shard of a name.
     pub(crate) fn shard_of(self, name: &str) -> u16 {
-        crc16(name.as_bytes()) % self.shards
+        match self.shards {
+            1 => 0,
+            shards => crc16(name.as_bytes()) % shards,
+        }
     }
 
     /// The shard of a tag.
@@ -104,8 +112,8 @@ impl Layout {
         let braces = braces(namespace_of(name), self.shard_of(name));
         Keys {
             slot: slot_of(&braces),
-            entry: format!("{braces}{}:{name}", Kind::Entry.letter()),
-            lease: format!("{braces}{}:{name}", Kind::Lease.letter()),
+            entry: key_in(&braces, Kind::Entry, name),
+            lease: key_in(&braces, Kind::Lease, name),
         }
     }
 }
@@ -152,6 +160,16 @@ pub(crate) fn staging(beside: &str, version: u64) -> String {
 pub(crate) fn namespace_of(name: &str) -> &str {
     name.split_once(':')
         .map_or(name, |(namespace, _)| namespace)
+}
+
+/// The key of a name in the shard of these braces.
+fn key_in(braces: &str, kind: Kind, name: &str) -> String {
+    let mut key = String::with_capacity(braces.len() + name.len() + 2);
+    key.push_str(braces);
+    key.push(kind.letter());
+    key.push(':');
+    key.push_str(name);
+    key
 }
 
 /// What the keys of a shard begin with; the namespace as it stands in stored names.
@@ -210,11 +228,18 @@ pub(crate) fn slot_of(key: &str) -> u16 {
 }
 
 /// CRC-16/XMODEM, which Redis Cluster hashes with.
-const fn crc16(bytes: &[u8]) -> u16 {
-    let mut crc = 0_u16;
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (crc << 8) ^ CRC[usize::from((crc >> 8) as u8 ^ byte)]
+    })
+}
+
+/// What each byte does to the sum.
+const CRC: [u16; 256] = {
+    let mut table = [0; 256];
     let mut at = 0;
-    while at < bytes.len() {
-        crc ^= (bytes[at] as u16) << 8;
+    while at < table.len() {
+        let mut crc = (at as u16) << 8;
         let mut bit = 0;
         while bit < 8 {
             crc = if crc & 0x8000 == 0 {
@@ -224,10 +249,11 @@ const fn crc16(bytes: &[u8]) -> u16 {
             };
             bit += 1;
         }
+        table[at] = crc;
         at += 1;
     }
-    crc
-}
+    table
+};
 
 #[cfg(test)]
 mod tests {

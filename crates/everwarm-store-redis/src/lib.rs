@@ -17,6 +17,7 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod address;
+mod advice;
 mod blocking;
 mod bus;
 mod chance;
@@ -29,18 +30,26 @@ mod facets;
 mod handshake;
 mod hearing;
 mod idle;
+mod info;
 mod keys;
+mod line;
 mod link;
 mod listening;
+mod lots;
 mod map;
 mod markers;
+mod met;
 mod node;
+mod packed;
 mod renewed;
+mod replies;
 mod request;
 mod script;
 mod shared;
 mod socket;
 mod store;
+mod teller;
+mod tidings;
 mod tls;
 mod told;
 mod topology;
@@ -50,7 +59,7 @@ mod waiters;
 use std::sync::Arc;
 
 pub use address::Address;
-pub use config::{Config, Credentials, Place, Tls};
+pub use config::{Config, Credentials, Hear, Place, Tls};
 use everwarm_core::error::Error;
 use everwarm_core::store::{Failure, FailureKind, Store};
 pub use store::Redis;

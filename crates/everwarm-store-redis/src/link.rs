@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{answered, closed};
 use crate::map::Map;
+use crate::met::Failovers;
 use crate::node::Node;
+use crate::packed::Packed;
 use crate::request::{Form, Request, answer};
 use crate::topology::Topology;
 
@@ -28,6 +30,7 @@ pub(crate) struct Link {
     config: Config,
     tls: Option<Arc<ClientConfig>>,
     first: Process,
+    failovers: Failovers,
     is_closed: AtomicBool,
 }
 
@@ -65,11 +68,13 @@ impl Link {
             .as_ref()
             .map(crate::tls::configured)
             .transpose()?;
-        let first = Process::new(&config, tls.clone());
+        let failovers = Failovers::default();
+        let first = Process::new(&config, tls.clone(), &failovers);
         Ok(Self {
             config,
             tls,
             first,
+            failovers,
             is_closed: AtomicBool::new(false),
         })
     }
@@ -90,11 +95,20 @@ impl Link {
         let id = std::process::id();
         let mut process = &self.first;
         while process.id != id {
-            process = process
-                .child
-                .get_or_init(|| Box::new(Process::new(&self.config, self.tls.clone())));
+            process = process.child.get_or_init(|| {
+                Box::new(Process::new(
+                    &self.config,
+                    self.tls.clone(),
+                    &self.failovers,
+                ))
+            });
         }
         process.topology.as_ref().ok_or_else(closed)
+    }
+
+    /// How often another server took over: another number before the first answer of one that did is given.
+    pub(crate) const fn failovers(&self) -> &Failovers {
+        &self.failovers
     }
 
     /// Asks one thing.
@@ -112,22 +126,47 @@ impl Link {
     /// If nothing can be asked at all: the store is closed, or no server is known.
     pub(crate) async fn ask(&self, requests: &[Request]) -> Result<Vec<Reply>, Failure> {
         let topology = self.topology()?;
-        let size = requests.iter().map(Request::size).sum();
-        let mut deadline = Deadline::after(self.config.timeout, size);
-        if topology.is_new() {
-            topology.map(&deadline).await?;
-            deadline = deadline.anew();
+        if requests.is_empty() {
+            // Nobody would ever answer that.
+            return Ok(Vec::new());
         }
-        let mut replies: Vec<Reply> = requests.iter().map(|_| Err(sent_on())).collect();
+        let size = requests.iter().map(Request::size).sum();
+        let deadline = Deadline::after(self.config.timeout, size);
         let first = |at| Step {
             at,
             node: None,
             form: Form::default(),
         };
         let mut steps: Vec<Step> = (0..requests.len()).map(first).collect();
+        let mut replies: Vec<Reply> = requests.iter().map(|_| Err(sent_on())).collect();
+        if let Some(node) = topology.only() {
+            // Nothing has to be found out, and nearly always nothing is sent on.
+            let said = go(node, requests, &steps, (&deadline, true)).await;
+            let trip = std::mem::take(&mut steps);
+            let of = (node, requests);
+            take(topology, of, (trip, said), (&mut replies, &mut steps));
+        }
+        if !steps.is_empty() {
+            let rest = self.send_on(topology, (requests, deadline), (steps, &mut replies));
+            Box::pin(rest).await?;
+        }
+        Ok(replies)
+    }
+
+    /// Goes the steps that are left, wherever they lead.
+    async fn send_on(
+        &self,
+        topology: &Topology,
+        (requests, mut deadline): (&[Request], Deadline),
+        (mut steps, replies): (Vec<Step>, &mut [Reply]),
+    ) -> Result<(), Failure> {
+        if topology.is_new() {
+            topology.map(&deadline).await?;
+            deadline = deadline.anew();
+        }
         for _ in 0..TRIPS {
             let map = topology.map(&deadline).await?;
-            let trips = sorted(&map, requests, steps, &mut replies);
+            let trips = sorted(&map, requests, steps, replies);
             let is_alone = trips.len() == 1;
             let gone = trips.into_iter().map(|(node, steps)| {
                 let deadline = &deadline;
@@ -142,14 +181,14 @@ impl Link {
                     topology,
                     (&node, requests),
                     (trip, said),
-                    (&mut replies, &mut steps),
+                    (&mut *replies, &mut steps),
                 );
             }
             if steps.is_empty() {
                 break;
             }
         }
-        Ok(replies)
+        Ok(())
     }
 
     /// Asks one server, and gives one reply to each command.
@@ -162,7 +201,9 @@ impl Link {
         pipeline: &Pipeline,
     ) -> Result<Vec<Value>, Failure> {
         let deadline = Deadline::after(self.config.timeout, 0);
-        let said = node.exchange(|_| pipeline.clone(), &deadline, true).await;
+        let said = node
+            .exchange(|_| Packed::from(pipeline), &deadline, true)
+            .await;
         if said.is_err() {
             self.topology()?.look_again();
         }
@@ -201,10 +242,10 @@ impl Link {
 }
 
 impl Process {
-    fn new(config: &Config, tls: Option<Arc<ClientConfig>>) -> Self {
+    fn new(config: &Config, tls: Option<Arc<ClientConfig>>, failovers: &Failovers) -> Self {
         Self {
             id: std::process::id(),
-            topology: Some(Topology::new(config, tls)),
+            topology: Some(Topology::new(config, tls, failovers)),
             child: OnceLock::new(),
         }
     }
@@ -240,11 +281,11 @@ async fn go(
     (deadline, is_alone): (&Deadline, bool),
 ) -> Result<Vec<Value>, Failure> {
     let commands = |server: &str| {
-        let mut pipeline = redis::pipe();
+        let mut packed = Packed::default();
         for step in steps {
-            requests[step.at].write(&mut pipeline, step.form, server);
+            requests[step.at].write(&mut packed, step.form, server);
         }
-        pipeline
+        packed
     };
     node.exchange(commands, deadline, is_alone).await
 }

@@ -9,29 +9,32 @@ use std::time::Duration;
 
 use everwarm_core::bus::ear::Event;
 use everwarm_core::store::Failure;
-use futures_util::StreamExt;
 use futures_util::future::{Either, join, select};
 use redis::RedisConnectionInfo;
-use redis::aio::{PubSub, PubSubSink, PubSubStream};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::chance::{number, part_of};
+use crate::config::Hear;
 use crate::deadline::Deadline;
 use crate::error;
 use crate::hearing::Hearing;
-use crate::keys::{Shard, channel, space_in};
+use crate::keys::{Shard, space_in};
 use crate::link::Link;
 use crate::markers::{self, opening, shard_in};
+use crate::node::Node;
+use crate::tidings::{self, Asks, Heard, Hears};
 
 /// How often the readings are asked for.
 const EVERY: Duration = Duration::from_millis(500);
+/// How often it is looked whether the server is back. No look knocks: the connection that tasks share does, for all.
+const LOOKS: Duration = Duration::from_millis(100);
 /// How long the server may take to answer on the connection for messages.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The first wait before another connection is tried, of which a random part is waited; each failure doubles it.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Listens until it is aborted.
 pub(crate) async fn listen(hearing: Arc<Hearing>, link: Arc<Link>) {
@@ -51,7 +54,8 @@ async fn beat(hearing: &Hearing, link: &Link, subscribed: &Notify) {
             .collect();
         if !shards.is_empty() {
             let database = link.config().database;
-            let step = |shard: &Shard| markers::beat(shard, opening(shard, database, ""));
+            let step =
+                |shard: &Shard| markers::beat(shard, opening(shard, database, String::new()));
             let asked = hearing.now();
             let steps: Vec<_> = shards.iter().map(step).collect();
             let replies = link.ask(&steps).await.unwrap_or_default();
@@ -73,95 +77,129 @@ async fn receive(hearing: &Hearing, link: &Link, subscribed: &Notify) {
         if hearing.unheard(0).is_empty() {
             hearing.added.notified().await;
         }
-        if let Ok(connection) = connect(link).await {
-            wait = FIRST_WAIT;
-            let (sink, stream) = connection.split();
+        let Ok(node) = found(link).await else {
+            look_again(link);
+            sleep(LOOKS).await;
+            continue;
+        };
+        if let Ok((asks, hears)) = connect(link, &node).await {
+            hearing.hears(matches!(asks, Asks::Tracking(_)));
             let database = link.config().database;
-            take_in(hearing, (sink, stream), (database, subscribed)).await;
+            // Whoever takes connections and ends them at once, as a server that has too many does, is not to be asked at once again.
+            if take_in(hearing, (asks, hears), (database, subscribed)).await {
+                wait = FIRST_WAIT;
+            }
             hearing.hear(Event::Reconnected);
         }
-        // Where the master is, or was, may be another server by now.
-        if let Ok(topology) = link.topology() {
-            topology.look_again();
-        }
+        look_again(link);
         sleep(part_of(wait)).await;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }
 
-/// A connection for messages, to any of the masters: a cluster tells all of its servers.
-async fn connect(link: &Link) -> Result<PubSub, Failure> {
+/// Where the master is, or was, may be another server by now.
+fn look_again(link: &Link) {
+    if let Ok(topology) = link.topology() {
+        topology.look_again();
+    }
+}
+
+/// Any of the masters, once it is there: a cluster tells all of its servers.
+async fn found(link: &Link) -> Result<Arc<Node>, Failure> {
     let topology = link.topology()?;
-    let dial = topology.dial();
-    let map = topology.map(&Deadline::after(dial.limit, 0)).await?;
+    let deadline = Deadline::after(topology.dial().limit, 0);
+    let map = topology.map(&deadline).await?;
     let at = number() as usize % map.nodes.len().max(1);
     let node = map.nodes.get(at).ok_or_else(error::closed)?;
-    let mut info = RedisConnectionInfo::default()
-        .set_protocol(redis::ProtocolVersion::RESP2)
-        .set_skip_set_lib_name();
+    node.is_back(&deadline).await?;
+    Ok(Arc::clone(node))
+}
+
+/// A connection for messages. Where tracking is asked for and the server refuses it, one for messages alone.
+async fn connect(link: &Link, node: &Node) -> Result<(Asks, Hears), Failure> {
+    let topology = link.topology()?;
+    let dial = topology.dial();
+    let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
     if let Some(credentials) = &dial.handshake.credentials {
         if let Some(user) = &credentials.user {
             info = info.set_username(user);
         }
         info = info.set_password(&credentials.password);
     }
-    let late = error::not_yet(&node.address.to_string(), dial.limit);
+    let address = &node.address;
+    let late = error::not_yet(&address.to_string(), dial.limit);
     let connected = async {
-        let stream = dial.stream(&node.address).await?;
-        let connection = PubSub::new(&info, stream).await;
-        connection.map_err(|error| error::lost(&node.address, &error))
+        if link.config().hear == Hear::Tracking {
+            let (stream, _) = dial.stream(address).await?;
+            if let Some(line) = tidings::tracking(stream, (address, info.clone())).await? {
+                return Ok(line);
+            }
+        }
+        let (stream, _) = dial.stream(address).await?;
+        tidings::plain(stream, (address, info)).await
     };
     timeout(dial.limit, connected).await.unwrap_or(Err(late))
 }
 
-/// Takes in the messages of one connection, until it is lost or says nothing any more.
+/// Takes in what comes on one connection, until it is lost or says nothing any more; whether it was listened to at all.
 async fn take_in(
     hearing: &Hearing,
-    (mut sink, mut stream): (PubSubSink, PubSubStream),
+    (mut asks, mut hears): (Asks, Hears),
     (database, subscribed): (u32, &Notify),
-) {
+) -> bool {
     let mut count = 0;
     loop {
         let new = hearing.unheard(count);
         if !new.is_empty() {
-            let channels: Vec<String> = new.iter().map(|space| channel(database, space)).collect();
-            match timeout(PATIENCE, sink.subscribe(&channels)).await {
+            let attended = asks.attend(&new, (database, hearing.layout));
+            match timeout(PATIENCE, attended).await {
                 Ok(Ok(())) => {}
-                _ => return,
+                _ => return count > 0,
             }
             if count == 0 {
                 // What was sent before this connection listened is lost.
                 hearing.hear(Event::Reconnected);
             }
+            if matches!(asks, Asks::Tracking(_)) {
+                // No number tells of what was changed by others than us before.
+                hearing.hear(Event::Overflow);
+            }
             count += new.len();
             hearing.subscribed(count);
             subscribed.notify_one();
         }
-        let lives = pin!(alive(sink.clone()));
-        let heard = pin!(drained(hearing, &mut stream));
+        let lives = pin!(alive(asks.clone()));
+        let heard = pin!(drained(hearing, &mut hears));
         let added = pin!(hearing.added.notified());
         // Where it is lost nothing is listened to any more.
         if let Either::Right(_) = select(added, select(lives, heard)).await {
-            return;
+            return true;
         }
     }
 }
 
-/// Takes in messages until there are no more.
-async fn drained(hearing: &Hearing, stream: &mut PubSubStream) {
-    while let Some(message) = stream.next().await {
-        if let Some(space) = space_in(message.get_channel_name()) {
-            hearing.take_in(space, message.get_payload_bytes());
+/// Takes in what comes until there is no more.
+async fn drained(hearing: &Hearing, hears: &mut Hears) {
+    while let Some(heard) = hears.next().await {
+        match heard {
+            Heard::Message { channel, payload } => {
+                let channel = std::str::from_utf8(&channel).ok();
+                if let Some(space) = channel.and_then(space_in) {
+                    hearing.take_in(space, &payload);
+                }
+            }
+            Heard::Changed(keys) => keys.iter().for_each(|key| hearing.changed(key)),
+            Heard::Flushed => hearing.hear(Event::Overflow),
         }
     }
 }
 
 /// Asks the server now and then whether it is there; over when it is not.
-async fn alive(mut sink: PubSubSink) {
+async fn alive(mut asks: Asks) {
     loop {
         sleep(EVERY).await;
-        match timeout(PATIENCE, sink.ping::<redis::Value>()).await {
-            Ok(Ok(_)) => {}
+        match timeout(PATIENCE, asks.ping()).await {
+            Ok(Ok(())) => {}
             _ => return,
         }
     }

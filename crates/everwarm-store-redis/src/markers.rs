@@ -8,9 +8,11 @@ use redis::{Cmd, Value, cmd};
 use crate::chance;
 use crate::error::unexpected;
 use crate::keys::{Layout, Shard, channel};
+use crate::packed::Packed;
 use crate::request::Request;
 use crate::script::{Argument, Script, script};
-use crate::told::{heading, of_tag};
+use crate::teller::Teller;
+use crate::told::of_tag;
 
 script!(
     /// The reading of a shard, which is made if it is missing.
@@ -24,12 +26,15 @@ pub(crate) fn space_of(namespace: &str) -> String {
     space
 }
 
+/// How many commands read a part as it is.
+pub(crate) const READ: usize = 2;
+
 /// What every step on a shard is given: a fresh epoch, the channel, and what its messages begin with.
-pub(crate) fn opening(shard: &Shard, database: u32, origin: &str) -> [Argument; 3] {
+pub(crate) fn opening(shard: &Shard, database: u32, heading: String) -> [Argument; 3] {
     [
         chance::number().to_string().into(),
         channel(database, &shard.space).into(),
-        heading(origin, shard.number).into(),
+        heading.into(),
     ]
 }
 
@@ -43,6 +48,7 @@ pub(crate) struct Part<'a> {
 /// Tags of a namespace, by their shards.
 pub(crate) struct Parts<'a> {
     namespace: &'a str,
+    teller: &'a Teller,
     layout: Layout,
     pub(crate) space: String,
     pub(crate) all: Vec<Part<'a>>,
@@ -61,9 +67,14 @@ pub(crate) enum Read {
 
 impl<'a> Parts<'a> {
     /// These tags.
-    pub(crate) fn new(layout: Layout, namespace: &'a str, tags: &'a [Tag]) -> Self {
+    pub(crate) fn new(
+        layout: Layout,
+        teller: &'a Teller,
+        (namespace, tags): (&'a str, &'a [Tag]),
+    ) -> Self {
         let mut parts = Self {
             namespace,
+            teller,
             layout,
             space: space_of(namespace),
             all: Vec::new(),
@@ -120,6 +131,15 @@ impl<'a> Parts<'a> {
         reading
     }
 
+    /// What is told of an invalidation of each tag of a part.
+    pub(crate) fn told(&self, part: &Part<'_>) -> impl Iterator<Item = Argument> {
+        let said = |(_, tag): &(usize, &Tag)| {
+            let what = of_tag(self.namespace, tag);
+            self.teller.says(&part.shard, what).into()
+        };
+        part.tags.iter().map(said)
+    }
+
     /// A step on one of the parts: what is told of each of its tags comes last.
     pub(crate) fn step(
         &self,
@@ -131,30 +151,28 @@ impl<'a> Parts<'a> {
         keys.extend(part.markers());
         let mut arguments = opening.to_vec();
         arguments.extend_from_slice(given);
-        arguments.extend(part.told(self.namespace));
+        arguments.extend(self.told(part));
         Request::script(part.shard.slot, script, keys, arguments)
     }
 }
 
 impl Part<'_> {
     /// The keys of the markers.
-    pub(crate) fn markers(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn markers(&self) -> impl ExactSizeIterator<Item = String> {
         self.tags.iter().map(|(_, tag)| self.shard.marker(tag))
     }
 
-    /// What is told of an invalidation of each tag.
-    pub(crate) fn told(&self, namespace: &str) -> impl Iterator<Item = Argument> {
-        let tags = self.tags.iter();
-        tags.map(move |(_, tag)| of_tag(namespace, tag).into())
+    /// The commands that read it as it is, behind others.
+    pub(crate) fn read(&self, step: &mut Packed) {
+        self.shard.read(step);
+        step.words("MGET", self.markers());
     }
 
-    /// The commands that read it as it is.
-    pub(crate) fn read(&self) -> Vec<Cmd> {
-        let mut markers = cmd("MGET");
-        self.markers().for_each(|key| {
-            markers.arg(key);
-        });
-        vec![read_shard(&self.shard), markers]
+    /// The step that reads it as it is, and nothing else.
+    pub(crate) fn read_alone(&self) -> Request {
+        let mut step = Packed::default();
+        self.read(&mut step);
+        Request::in_one_step(self.shard.slot, step)
     }
 
     /// What the replies to those commands say.
@@ -199,6 +217,13 @@ impl Part<'_> {
         };
         let markers: Result<_, Failure> = markers.iter().map(marker).collect();
         Ok(Read::There(mark(number)?, markers?))
+    }
+}
+
+impl Shard {
+    /// The command that reads it as it is, behind others.
+    pub(crate) fn read(&self, step: &mut Packed) {
+        step.words("HMGET", [&*self.key, "e", "n"]);
     }
 }
 

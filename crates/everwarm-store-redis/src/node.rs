@@ -1,14 +1,19 @@
 //! One server: the connection that tasks share, those that threads use, and when they are given up.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use everwarm_core::store::{Failure, FailureKind};
-use redis::{Pipeline, Value};
+use redis::Value;
 
 use crate::address::Address;
+use crate::blocking::Asked;
 use crate::deadline::Deadline;
 use crate::dial::Dial;
-use crate::idle::Idle;
+use crate::idle::{Idle, Line};
+use crate::met::Reign;
+use crate::packed::Packed;
 use crate::renewed::Renewed;
 use crate::shared::{Cut, Shared};
 
@@ -17,18 +22,21 @@ pub(crate) struct Node {
     /// Where it listens.
     pub(crate) address: Address,
     dial: Dial,
+    reign: Arc<Reign>,
     shared: Renewed<Shared>,
     idle: Arc<Idle>,
 }
 
 impl Node {
     /// A server that nobody asked yet.
-    pub(crate) fn new(address: Address, dial: Dial) -> Self {
+    pub(crate) fn new(address: Address, dial: Dial, reign: Reign) -> Self {
+        let reign = Arc::new(reign);
         Self {
             shared: Renewed::new(address.to_string()),
             address,
             dial,
-            idle: Arc::new(Idle::new()),
+            idle: Arc::new(Idle::new(Arc::clone(&reign))),
+            reign,
         }
     }
 
@@ -39,30 +47,27 @@ impl Node {
     /// If no connection could be had, or it was lost, or time was over.
     pub(crate) async fn exchange(
         &self,
-        commands: impl Fn(&str) -> Pipeline,
+        commands: impl Fn(&str) -> Packed,
         deadline: &Deadline,
         is_alone: bool,
     ) -> Result<Vec<Value>, Failure> {
         if is_alone && everwarm_runtime::may_block() {
-            if let Some(mut line) = self.idle.take() {
-                let pipeline = commands(&line.connection.server);
-                let replies = line.connection.exchange(&pipeline, deadline);
-                match &replies {
-                    Ok(_) => self.idle.put(line),
-                    Err(failure) => self.failed(failure, deadline),
-                }
-                return replies;
+            if let Some(line) = self.idle.take() {
+                let packed = commands(&line.connection.server.run);
+                return self.exchange_here(line, packed, deadline).await;
             }
             if self.shared.there().is_some() {
                 self.idle.grow(&self.dial, &self.address);
             }
         }
-        let is_first = self.shared.is_first();
-        let shared = self.shared(deadline).await?;
-        let anew = deadline.anew();
-        let deadline = if is_first { &anew } else { deadline };
-        let pipeline = commands(&shared.server);
-        let exchanged = shared.exchange(&pipeline, (&self.address, deadline)).await;
+        let there = self.shared.there().filter(|shared| self.is_good(shared));
+        let (shared, deadline) = match there {
+            Some(shared) => (shared, *deadline),
+            None => Box::pin(self.connected(deadline)).await?,
+        };
+        let exchanged = shared
+            .exchange(commands(&shared.server.run), &deadline)
+            .await;
         exchanged.map_err(|cut| match cut {
             Cut::TimedOut(failure) => failure,
             Cut::Lost(failure) => {
@@ -73,16 +78,83 @@ impl Node {
         })
     }
 
-    /// The connection that tasks share. One that has ended while nobody asked is replaced.
-    async fn shared(&self, deadline: &Deadline) -> Result<Arc<Shared>, Failure> {
-        if let Some(shared) = self.shared.there() {
-            if !shared.is_over() {
-                return Ok(shared);
+    /// The same, on this thread, which is blocked for moments: between two of them whoever polls this may look around. Who walks away
+    /// ends the connection.
+    async fn exchange_here(
+        &self,
+        mut line: Line,
+        packed: Packed,
+        deadline: &Deadline,
+    ) -> Result<Vec<Value>, Failure> {
+        let mut asked = Asked::default();
+        let went = poll_fn(|context| {
+            let went = line.connection.go_on(&packed, deadline, &mut asked);
+            match went.transpose() {
+                Some(over) => Poll::Ready(over),
+                None => {
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
             }
+        });
+        let replies = went.await;
+        match &replies {
+            Ok(_) => self.idle.put(line),
+            Err(failure) => self.failed(failure, deadline),
+        }
+        replies
+    }
+
+    /// Whether the server is there: tasks are connected to it, or are now. A process that lost its server knocks by this connection
+    /// alone, and its others wait for that.
+    ///
+    /// # Errors
+    /// That of the last attempt, or of this one.
+    pub(crate) async fn is_back(&self, deadline: &Deadline) -> Result<(), Failure> {
+        match self.shared.there().filter(|shared| !shared.is_over()) {
+            Some(_) => Ok(()),
+            None => self.connected(deadline).await.map(drop),
+        }
+    }
+
+    /// The run of the server that tasks are connected to, if they are.
+    pub(crate) fn run(&self) -> Option<Box<str>> {
+        self.shared.there().map(|shared| shared.server.run.clone())
+    }
+
+    /// The run of the server that a connection ends at which is made for this; `None` if there is none.
+    pub(crate) async fn fresh_run(&self) -> Option<Box<str>> {
+        let runtime = everwarm_runtime::handle().ok()?;
+        let dialled = runtime.spawn(self.dial.clone().shared(self.address.clone()));
+        let connection = dialled.await.ok()?.ok()?;
+        Some(connection.server.run.clone())
+    }
+
+    /// Whether a connection has not ended, and leads to who answers here by now.
+    fn is_good(&self, shared: &Shared) -> bool {
+        !shared.is_over() && self.reign.lasts(shared.reign)
+    }
+
+    /// The connection that tasks share, once it is there: one that has ended while nobody asked is replaced. The first is waited for
+    /// beside the time for an answer.
+    async fn connected(&self, deadline: &Deadline) -> Result<(Arc<Shared>, Deadline), Failure> {
+        if let Some(shared) = self.shared.there()
+            && !self.is_good(&shared)
+        {
             self.shared.give_up(&shared);
         }
-        let dial = || self.dial.clone().shared(self.address.clone());
-        self.shared.get((deadline, self.dial.limit), dial).await
+        let is_first = self.shared.is_first();
+        let dial = || {
+            let dialled = self.dial.clone().shared(self.address.clone());
+            let reign = Arc::clone(&self.reign);
+            async move {
+                let mut shared = dialled.await?;
+                shared.reign = reign.begins(&shared.server);
+                Ok(shared)
+            }
+        };
+        let shared = self.shared.get((deadline, self.dial.limit), dial).await?;
+        Ok((shared, if is_first { deadline.anew() } else { *deadline }))
     }
 
     /// Takes note that the connection of a thread failed: what ended it has probably ended the others.

@@ -16,8 +16,8 @@ use crate::error::{given_up, not_yet};
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// Within how long those come back that lost it at once.
 const APART: Duration = Duration::from_millis(20);
-/// The longest wait.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The longest wait: what is owed to a server reaches it within two seconds of its return.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Something that may not be there yet, or not any more. While it cannot be had, who asks is refused at once; where one was lost, the
 /// first attempt to have another is waited for.
@@ -83,6 +83,9 @@ impl<T: Send + Sync + 'static> Renewed<T> {
             let mut state = self.state.lock();
             if let Some(there) = &state.there {
                 return Ok(Arc::clone(there));
+            }
+            if state.is_closed {
+                return Err(given_up(&self.name));
             }
             if state.making.is_none() && state.not_before.is_some_and(|at| Instant::now() < at) {
                 let why = state.why.clone();

@@ -1,7 +1,8 @@
 //! Requests: what is asked of the server of one slot, and which of its replies is the answer.
 
-use redis::{Cmd, Pipeline, ServerError, Value};
+use redis::{Cmd, ServerError, Value};
 
+use crate::packed::Packed;
 use crate::script::{Argument, Call, Script};
 
 /// What a request without a value counts.
@@ -16,7 +17,7 @@ pub(crate) struct Request {
 
 enum Asked {
     One(Cmd),
-    InOneStep(Vec<Cmd>),
+    InOneStep(Packed),
     Script(Call),
 }
 
@@ -39,7 +40,7 @@ impl Request {
     }
 
     /// Commands that are done in one step; the array of their replies is the answer.
-    pub(crate) const fn in_one_step(slot: u16, commands: Vec<Cmd>) -> Self {
+    pub(crate) const fn in_one_step(slot: u16, commands: Packed) -> Self {
         Self {
             slot,
             asked: Asked::InOneStep(commands),
@@ -64,30 +65,26 @@ impl Request {
     }
 
     /// Writes its commands for the server of this run.
-    pub(crate) fn write(&self, pipeline: &mut Pipeline, form: Form, server: &str) {
+    pub(crate) fn write(&self, packed: &mut Packed, form: Form, server: &str) {
         if form.is_asking {
-            pipeline.cmd("ASKING");
+            packed.word("ASKING");
         }
         match &self.asked {
-            Asked::One(command) => {
-                pipeline.add_command(command.clone());
-            }
+            Asked::One(command) => packed.add(command),
             Asked::InOneStep(commands) => {
-                pipeline.cmd("MULTI");
-                for command in commands {
-                    pipeline.add_command(command.clone());
-                }
-                pipeline.cmd("EXEC");
+                packed.word("MULTI");
+                packed.all(commands);
+                packed.word("EXEC");
             }
             Asked::Script(call) => {
                 if let Some(before) = call.before() {
-                    pipeline.add_command(before);
+                    packed.add(&before);
                     if form.is_asking {
                         // Each word of it is good for one command.
-                        pipeline.cmd("ASKING");
+                        packed.word("ASKING");
                     }
                 }
-                pipeline.add_command(call.command(form.is_whole, server));
+                packed.add(&call.command(form.is_whole, server));
             }
         }
     }
@@ -98,7 +95,7 @@ impl Request {
         match &self.asked {
             Asked::Script(call) if call.is_in_two() => 2 * (asking + 1),
             Asked::One(_) | Asked::Script(_) => asking + 1,
-            Asked::InOneStep(commands) => asking + commands.len() + 2,
+            Asked::InOneStep(commands) => asking + commands.count + 2,
         }
     }
 
@@ -106,7 +103,8 @@ impl Request {
     pub(crate) fn size(&self) -> usize {
         match &self.asked {
             Asked::Script(call) => SMALL + call.size(),
-            _ => SMALL,
+            Asked::InOneStep(commands) => SMALL * commands.count + commands.bytes.len(),
+            Asked::One(_) => SMALL,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use everwarm_core::store::Bytes;
 use redis::Cmd;
 
-use crate::entry::header;
+use crate::entry::{aside, header};
 use crate::keys::staging;
 
 /// A script. Its keys lie in one slot; the server's run is appended to its arguments.
@@ -24,8 +24,12 @@ impl Script {
     }
 
     fn hash(&self) -> &str {
-        self.hash
-            .get_or_init(|| redis::Script::new(self.source).get_hash().to_owned())
+        if let Some(hash) = self.hash.get() {
+            return hash;
+        }
+        // Not under the lock: a child that is forked meanwhile would wait for ever for who computes it.
+        let hash = redis::Script::new(self.source).get_hash().to_owned();
+        self.hash.get_or_init(|| hash)
     }
 }
 
@@ -144,7 +148,7 @@ impl Call {
         large.map(|(version, bytes)| {
             let mut set = redis::cmd("SET");
             set.arg(staging(&self.keys[0], version));
-            set.arg([&header(version)[..], bytes].concat());
+            set.arg(aside(version, bytes));
             // Where the script refuses it, or never comes.
             set.arg("PX").arg(ASIDE);
             set

@@ -1,6 +1,6 @@
 //! Sockets: how one is opened, and what is set on it.
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -23,6 +23,39 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
+    /// The same socket once more.
+    ///
+    /// # Errors
+    /// If the process has no descriptor left.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => stream.try_clone().map(Self::Tcp),
+            Self::Unix(stream) => stream.try_clone().map(Self::Unix),
+        }
+    }
+
+    /// Has nobody wait who writes or reads, whatever else that means.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(true),
+            Self::Unix(stream) => stream.set_nonblocking(true),
+        }
+    }
+
+    /// Writes as much as leaves at once.
+    ///
+    /// # Errors
+    /// `WouldBlock` if nothing does.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => (&*stream).write(bytes),
+            Self::Unix(stream) => (&*stream).write(bytes),
+        }
+    }
+
     /// Opens a socket; blocks for as long as names are looked up, and for `limit` at most beside that.
     ///
     /// # Errors

@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use everwarm_core::store::{
     Answer, Bytes, Conditional, Counters, Durability, Entry, Failure, FailureKind, Found,
-    Generations, Info, Leases, Limits, Notify, Scan, Store, Suspend, Touch,
+    Generations, Health, Info, Leases, Limits, Notify, Scan, Store, Suspend, Touch,
 };
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::bus::Bus;
 use crate::chance::number;
@@ -19,9 +20,12 @@ use crate::facets::scan::Scans;
 use crate::hearing::Hearing;
 use crate::keys::{Keys, Layout, Shard, is_told, namespace_of};
 use crate::link::{Link, Reply};
+use crate::lots::Lot;
 use crate::markers::opening;
+use crate::packed::Packed;
 use crate::request::{Request, answer};
 use crate::script::{Argument, Script, script};
+use crate::teller::Trust;
 use crate::told::of_key;
 
 /// Bytes of a name.
@@ -31,7 +35,7 @@ const LARGEST: u64 = 512 << 20;
 
 script!(
     /// Sets an entry, and tells of it.
-    SET = "put.lua", "shard.lua", "waiters.lua", "set.lua"
+    SET = "now.lua", "put.lua", "shard.lua", "waiters.lua", "set.lua"
 );
 script!(
     /// Deletes an entry, and tells of it.
@@ -58,10 +62,11 @@ impl Redis {
             Place::Cluster(_) => Layout::SPREAD,
             _ => Layout::ONE,
         };
+        let link = Arc::new(Link::new(config)?);
         Ok(Self {
-            link: Arc::new(Link::new(config)?),
+            bus: Bus::new(layout, Trust::default(), link.failovers()),
+            link,
             layout,
-            bus: Bus::new(layout),
             scans: Scans::default(),
         })
     }
@@ -71,13 +76,7 @@ impl Redis {
     /// # Errors
     /// `Capacity` for a name that is too long.
     pub(crate) fn keys(&self, name: &str) -> Result<Keys, Failure> {
-        if name.len() > LONGEST_NAME {
-            return Err(Failure::new(
-                FailureKind::Capacity,
-                format!("a name of {} bytes is too long for the store", name.len()),
-                "use names of 1024 bytes at most",
-            ));
-        }
+        check(name)?;
         Ok(self.layout.keys(name))
     }
 
@@ -134,7 +133,8 @@ impl Redis {
         let Keys { entry, lease, slot } = self.keys(name)?;
         let shard = self.layout.shard_of_name(name);
         arguments.extend(self.opening(&shard));
-        let message = is_told(name).then(|| of_key(name));
+        let teller = &self.hearing().teller;
+        let message = is_told(name).then(|| teller.says(&shard, of_key(name)));
         arguments.push(message.unwrap_or_default().into());
         let keys = vec![entry, lease, shard.key];
         Ok(Request::script(slot, script, keys, arguments))
@@ -143,18 +143,17 @@ impl Redis {
     fn read(&self, name: &str) -> Result<Request, Failure> {
         let Keys { entry, slot, .. } = self.keys(name)?;
         self.attend(namespace_of(name));
-        let mut get = cmd("GET");
-        get.arg(&entry);
-        let mut left = cmd("PTTL");
-        left.arg(&entry);
-        // In one step: the bytes of one write must not come with the ttl of another.
-        Ok(Request::in_one_step(slot, vec![get, left]))
+        let mut step = Packed::default();
+        step.words("GET", [&entry]);
+        step.word("TIME");
+        Ok(Request::in_one_step(slot, step))
     }
 
     /// What a step on a shard is given first: a fresh epoch, the channel, and what its messages begin with.
     pub(crate) fn opening(&self, shard: &Shard) -> [Argument; 3] {
         let database = self.link.config().database;
-        opening(shard, database, &self.bus.here().hearing().origin())
+        let heading = self.hearing().teller.heading(shard.number);
+        opening(shard, database, heading)
     }
 
     /// What this process heard.
@@ -181,6 +180,36 @@ impl Redis {
     ) -> Result<Vec<i64>, Failure> {
         let replies = self.link.ask(&requests?).await?;
         replies.into_iter().map(integer).collect()
+    }
+}
+
+/// Refuses a name that is too long.
+///
+/// # Errors
+/// `Capacity`.
+pub(crate) fn check(name: &str) -> Result<(), Failure> {
+    if name.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    Err(Failure::new(
+        FailureKind::Capacity,
+        format!("a name of {} bytes is too long for the store", name.len()),
+        "use names of 1024 bytes at most",
+    ))
+}
+
+/// The answer of what is asked on a thread that may block: it is there at once, and costs no more than that of a store without a
+/// connection. Else it comes later.
+pub(crate) fn given<'a, T>(
+    asked: impl Future<Output = Result<T, Failure>> + Send + 'a,
+) -> Answer<'a, T> {
+    if !everwarm_runtime::may_block() {
+        return Answer::later(asked);
+    }
+    let mut asked = Box::pin(asked);
+    match asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(there) => Answer::Now(there),
+        Poll::Pending => Answer::Later(asked),
     }
 }
 
@@ -211,11 +240,11 @@ impl Store for Redis {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
-        Answer::later(async move { found(self.link.ask_one(self.read(name)?).await?) })
+        given(async move { found(self.link.ask_one(self.read(name)?).await?) })
     }
 
     fn set<'a>(&'a self, name: &'a str, bytes: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
-        Answer::later(async move {
+        given(async move {
             let request = self.set_one(name, bytes, ttl);
             self.number(request).await.map(|_| ())
         })
@@ -223,14 +252,19 @@ impl Store for Redis {
 
     fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
         let request = self.told(&DELETE, name, Vec::new());
-        Answer::later(async move { Ok(self.number(request).await? == 1) })
+        given(async move { Ok(self.number(request).await? == 1) })
     }
 
     fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
-        Answer::later(async move {
-            let requests: Result<Vec<_>, _> = names.iter().map(|name| self.read(name)).collect();
-            let replies = self.link.ask(&requests?).await?;
-            replies.into_iter().map(|reply| found(reply?)).collect()
+        given(async move {
+            let mut lots = self.lots(names)?;
+            let asked: Vec<_> = lots.iter_mut().map(Lot::request).collect();
+            let replies = self.link.ask(&asked).await?;
+            let mut all = vec![None; names.len()];
+            for (lot, reply) in lots.iter().zip(replies) {
+                lot.take(reply?, &mut all)?;
+            }
+            Ok(all)
         })
     }
 
@@ -239,7 +273,7 @@ impl Store for Redis {
             .iter()
             .map(|entry| self.set_one(entry.name, entry.bytes.clone(), entry.ttl));
         let requests = requests.collect();
-        Answer::later(async move { self.numbers(requests).await.map(|_| ()) })
+        given(async move { self.numbers(requests).await.map(|_| ()) })
     }
 
     fn delete_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, u64> {
@@ -247,18 +281,18 @@ impl Store for Redis {
             .iter()
             .map(|name| self.told(&DELETE, name, Vec::new()));
         let requests = requests.collect();
-        Answer::later(async move {
+        given(async move {
             let were = self.numbers(requests).await?;
             Ok(were.into_iter().filter(|&was| was == 1).count() as u64)
         })
     }
 
     fn clear<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
-        Answer::later(self.clear_all(prefix))
+        given(self.clear_all(prefix))
     }
 
     fn ping(&self) -> Answer<'_, ()> {
-        Answer::later(async move {
+        given(async move {
             let mut ping = redis::pipe();
             ping.cmd("PING");
             for node in self.link.masters().await? {
@@ -308,6 +342,10 @@ impl Store for Redis {
     }
 
     fn suspending(&self) -> Option<&dyn Suspend> {
+        Some(self)
+    }
+
+    fn health(&self) -> Option<&dyn Health> {
         Some(self)
     }
 }

@@ -17,7 +17,9 @@ use crate::dial::Dial;
 use crate::error::{answered, unexpected};
 use crate::handshake::Handshake;
 use crate::map::{Map, Range};
+use crate::met::{Failovers, Met, Reign};
 use crate::node::Node;
+use crate::packed::Packed;
 use crate::renewed::Renewed;
 use crate::shared::Cut;
 
@@ -36,12 +38,17 @@ pub(crate) struct Topology {
     fixed: Option<Arc<Map>>,
     map: Renewed<Map>,
     nodes: Mutex<BTreeMap<Address, Arc<Node>>>,
+    met: Arc<Met>,
     this: Weak<Self>,
 }
 
 impl Topology {
     /// Servers that nobody asked yet.
-    pub(crate) fn new(config: &Config, tls: Option<Arc<ClientConfig>>) -> Arc<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        tls: Option<Arc<ClientConfig>>,
+        failovers: &Failovers,
+    ) -> Arc<Self> {
         let dial = Dial {
             handshake: Handshake {
                 credentials: config.credentials.clone(),
@@ -59,6 +66,7 @@ impl Topology {
             },
             ..dial.clone()
         };
+        let met = Arc::new(Met::new(failovers));
         Arc::new_cyclic(|this| Self {
             map: Renewed::new(match &config.place {
                 Place::Server(address) => address.to_string(),
@@ -67,7 +75,7 @@ impl Topology {
             }),
             fixed: match &config.place {
                 Place::Server(address) => {
-                    let node = Node::new(address.clone(), dial.clone());
+                    let node = Node::new(address.clone(), dial.clone(), Reign::new(&met, true));
                     Some(Arc::new(Map::fixed(Arc::new(node))))
                 }
                 _ => None,
@@ -76,6 +84,7 @@ impl Topology {
             dial,
             sentinel_dial,
             nodes: Mutex::default(),
+            met,
             this: Weak::clone(this),
         })
     }
@@ -114,7 +123,8 @@ impl Topology {
         if let Some(node) = nodes.get(address) {
             return Arc::clone(node);
         }
-        let node = Arc::new(Node::new(address.clone(), self.dial.clone()));
+        let reign = Reign::new(&self.met, self.is_new());
+        let node = Arc::new(Node::new(address.clone(), self.dial.clone(), reign));
         nodes.insert(address.clone(), Arc::clone(&node));
         node
     }
@@ -122,6 +132,11 @@ impl Topology {
     /// Whether nobody knows yet where the servers are.
     pub(crate) fn is_new(&self) -> bool {
         self.fixed.is_none() && self.map.is_first()
+    }
+
+    /// The one server that there is, where it stays.
+    pub(crate) fn only(&self) -> Option<&Arc<Node>> {
+        self.fixed.as_ref()?.nodes.first()
     }
 
     /// Lets go of what a parent process asked on.
@@ -229,7 +244,7 @@ impl Topology {
 async fn ask_once(address: &Address, dial: &Dial, question: &Pipeline) -> Result<Value, Failure> {
     let deadline = Deadline::after(dial.limit, 0);
     let connection = dial.clone().shared(address.clone()).await?;
-    let replies = connection.exchange(question, (address, &deadline)).await;
+    let replies = connection.exchange(Packed::from(question), &deadline).await;
     let mut replies = replies.map_err(|cut| match cut {
         Cut::Lost(failure) | Cut::TimedOut(failure) => failure,
     })?;

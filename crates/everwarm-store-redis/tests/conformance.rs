@@ -29,7 +29,7 @@ fn hold(variable: &str, way: Way, suite: &str, facets: &[&str]) {
 macro_rules! places {
     ($place:ident: $variable:literal) => {
         places! { @ $place: $variable;
-            counters conditional leases scan touch generations notify suspend }
+            counters conditional leases scan touch generations notify suspend health }
     };
     (@ $place:ident: $variable:literal; $($facet:ident)*) => {
         mod $place {

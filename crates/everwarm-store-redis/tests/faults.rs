@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use everwarm_core::store::{Bytes, Condition, Entry, Failure, FailureKind, Store};
+use everwarm_core::store::{Answer, Bytes, Condition, Entry, Failure, FailureKind, Store};
 use everwarm_store_redis::{Config, Redis, Tls};
 use support::door::Door;
 use support::{Way, until, url, wait};
@@ -17,9 +17,14 @@ const PLAIN: &str = "EVERWARM_TEST_REDIS";
 const LIMIT: Duration = Duration::from_millis(300);
 
 fn door() -> Option<(Door, Redis)> {
+    door_of(LIMIT)
+}
+
+/// A door, and a store behind it whose operations may take so long.
+fn door_of(limit: Duration) -> Option<(Door, Redis)> {
     let door = Door::shut_before(&url(PLAIN)?);
     let mut config = Config::from_url(&door.url()).expect("a URL");
-    config.timeout = LIMIT;
+    config.timeout = limit;
     Some((door, Redis::open(config).expect("nothing is connected yet")))
 }
 
@@ -350,9 +355,15 @@ fn what_others_wrote_is_damage_and_not_a_value() {
         return;
     };
     let namespace = format!("foreign{}", std::process::id());
-    for (n, bytes) in [&b""[..], b"e", b"theirs", b"x12345678", b"e1234567"]
-        .iter()
-        .enumerate()
+    for (n, bytes) in [
+        &b""[..],
+        b"E",
+        b"theirs",
+        b"x1234567812345678",
+        b"E123456781234567",
+    ]
+    .iter()
+    .enumerate()
     {
         let name = format!("{namespace}:{n}");
         let key = format!("ew{{{namespace}.0}}e:{name}");
@@ -409,6 +420,33 @@ fn who_may_block_has_the_answer_at_once() {
 fn wait_pinned<T>(answer: std::pin::Pin<&mut everwarm_core::store::Answer<'_, T>>) -> bool {
     let _ = support::on_runtime(answer);
     false
+}
+
+#[test]
+fn who_waits_for_a_silent_server_looks_around_and_may_walk_away() {
+    let limit = Duration::from_secs(20);
+    let Some((door, store)) = door_of(limit) else {
+        return;
+    };
+    door.open();
+    let name = name("walks-away");
+    let is_there_at_once =
+        || everwarm_runtime::waiting(|| matches!(store.get(&name), Answer::Now(Ok(_))));
+    until("a connection for threads is there", is_there_at_once);
+    let before = door.alive();
+    door.hold();
+    let began = Instant::now();
+    everwarm_runtime::waiting(|| {
+        let mut answer = std::pin::pin!(store.get(&name));
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..3 {
+            assert!(answer.as_mut().poll(&mut context).is_pending());
+        }
+    });
+    assert!(began.elapsed() < limit / 4);
+    until("nobody asks on its connection any more", || {
+        door.alive() < before
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everwarm_core::error::ErrorKind;
-use everwarm_store_redis::{Address, Config, Credentials, Place, Tls, check, open};
+use everwarm_store_redis::{Address, Config, Credentials, Hear, Place, Tls, check, open};
 
 fn tcp(host: &str, port: u16) -> Address {
     Address::Tcp {
@@ -61,6 +61,19 @@ fn options_say_how() {
     let tls = config.tls.expect("rediss");
     assert_eq!(tls.ca, Some(PathBuf::from("/ca.pem")));
     assert_eq!(tls.identity, Some(("/c.pem".into(), "/k.pem".into())));
+}
+
+#[test]
+fn how_others_are_heard_is_said_but_on_a_cluster() {
+    assert_eq!(config("redis://h").hear, Hear::Messages);
+    assert_eq!(config("redis://h?hear=messages").hear, Hear::Messages);
+    assert_eq!(config("rediss://h?hear=tracking").hear, Hear::Tracking);
+    let sentinel = config("redis+sentinel://h/name?hear=tracking");
+    assert_eq!(sentinel.hear, Hear::Tracking);
+    for url in ["redis+cluster://h?hear=tracking", "redis://h?hear=rumour"] {
+        let error = Config::from_url(url).expect_err(url);
+        assert!(error.hint().contains("messages"), "{error}");
+    }
 }
 
 #[test]

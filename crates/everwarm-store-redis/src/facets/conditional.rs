@@ -5,11 +5,11 @@ use std::time::Duration;
 use everwarm_core::store::{Answer, Bytes, Condition, Conditional};
 
 use crate::script::{Argument, script};
-use crate::store::Redis;
+use crate::store::{Redis, given};
 
 script!(
     /// Sets an entry if a condition holds.
-    SET_IF = "put.lua", "shard.lua", "waiters.lua", "set_if.lua"
+    SET_IF = "now.lua", "put.lua", "shard.lua", "waiters.lua", "set_if.lua"
 );
 script!(
     /// Deletes an entry of one write.
@@ -34,7 +34,7 @@ impl Conditional for Redis {
             Condition::Present => "present".into(),
             Condition::Version(version) => written(version),
         };
-        Answer::later(async move {
+        given(async move {
             let (mut arguments, version) = self.written(bytes, ttl)?;
             arguments.push(condition);
             let request = self.told(&SET_IF, name, arguments);
@@ -45,6 +45,6 @@ impl Conditional for Redis {
 
     fn delete_if<'a>(&'a self, name: &'a str, version: u64) -> Answer<'a, bool> {
         let request = self.told(&DELETE_IF, name, vec![written(version)]);
-        Answer::later(async move { Ok(self.number(request).await? == 1) })
+        given(async move { Ok(self.number(request).await? == 1) })
     }
 }

@@ -9,11 +9,11 @@ use crate::chance::number;
 use crate::entry::{header, millis};
 use crate::error::unexpected;
 use crate::script::script;
-use crate::store::Redis;
+use crate::store::{Redis, given};
 
 script!(
     /// Changes a counter.
-    INCR = "shard.lua", "waiters.lua", "incr.lua"
+    INCR = "now.lua", "put.lua", "shard.lua", "waiters.lua", "incr.lua"
 );
 
 impl Counters for Redis {
@@ -31,7 +31,7 @@ impl Counters for Redis {
             millis(ttl).into(),
         ];
         let request = self.told(&INCR, name, arguments);
-        Answer::later(async move { counted(self.link.ask_one(request?).await?) })
+        given(async move { counted(self.link.ask_one(request?).await?) })
     }
 }
 

@@ -8,31 +8,33 @@ use std::time::Duration;
 
 use everwarm_core::mark::{Reading, Tag, valid};
 use everwarm_core::store::{Answer, Computed, Failure, Found, Generations, Settled};
-use redis::{Value, cmd};
+use redis::Value;
 
 use crate::entry::{found, millis};
 use crate::error::unexpected;
 use crate::keys::{Keys, Shard};
-use crate::markers::{Part, Parts, Read, beat, read_shard, shard_in, text};
+use crate::lots::Lot;
+use crate::markers::{Part, Parts, READ, Read, beat, read_shard, shard_in, text};
+use crate::packed::Packed;
 use crate::request::Request;
 use crate::script::{Argument, script};
-use crate::store::Redis;
+use crate::store::{Redis, given};
 
 script!(
     /// The stamp and the markers for what begins.
-    BEGIN = "shard.lua", "marker.lua", "begin.lua"
+    BEGIN = "now.lua", "shard.lua", "marker.lua", "begin.lua"
 );
 script!(
     /// The reading as it is, by the server's clock.
-    PEEK = "shard.lua", "marker.lua", "peek.lua"
+    PEEK = "now.lua", "shard.lua", "marker.lua", "peek.lua"
 );
 script!(
     /// Invalidates, and suspends or resumes besides.
-    STRIKE = "shard.lua", "marker.lua", "strike.lua"
+    STRIKE = "now.lua", "shard.lua", "marker.lua", "strike.lua"
 );
 script!(
     /// Stores what was computed.
-    SETTLE = "put.lua", "shard.lua", "waiters.lua", "marker.lua", "settle.lua"
+    SETTLE = "now.lua", "put.lua", "shard.lua", "waiters.lua", "marker.lua", "settle.lua"
 );
 
 impl Generations for Redis {
@@ -42,14 +44,13 @@ impl Generations for Redis {
         tags: &'a [Tag],
         keep: Option<Duration>,
     ) -> Answer<'a, Reading> {
-        Answer::later(self.begin_all(namespace, tags, keep))
+        given(self.begin_all(namespace, tags, keep))
     }
 
     fn read<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
-        Answer::later(async move {
+        given(async move {
             let parts = self.parts(namespace, tags);
-            let asked = parts.all.iter();
-            let asked = asked.map(|part| Request::in_one_step(part.shard.slot, part.read()));
+            let asked = parts.all.iter().map(Part::read_alone);
             let replies = self.link.ask(&asked.collect::<Vec<_>>()).await?;
             self.made_clear(&parts, replies).await
         })
@@ -61,15 +62,24 @@ impl Generations for Redis {
         namespace: &'a str,
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)> {
-        Answer::later(self.get_with_all(name, namespace, tags))
+        given(self.get_with_all(name, namespace, tags))
+    }
+
+    fn get_many_with<'a>(
+        &'a self,
+        names: &'a [&'a str],
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Vec<Option<Found>>, Reading)> {
+        given(self.get_many_with_all(names, namespace, tags))
     }
 
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
-        Answer::later(self.strike(namespace, tags, ("", 0)))
+        given(self.strike(namespace, tags, ("", 0)))
     }
 
     fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
-        Answer::later(async move {
+        given(async move {
             let settled = self.settle_all(std::slice::from_ref(&computed)).await?;
             let first = settled.into_iter().next();
             first.ok_or_else(|| unexpected("a step on a shard"))
@@ -77,14 +87,14 @@ impl Generations for Redis {
     }
 
     fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
-        Answer::later(self.settle_all(computed))
+        given(self.settle_all(computed))
     }
 }
 
 impl Redis {
     /// The tags by shards, in a namespace that is listened to from here on.
-    fn parts<'a>(&self, namespace: &'a str, tags: &'a [Tag]) -> Parts<'a> {
-        let parts = Parts::new(self.layout, namespace, tags);
+    fn parts<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Parts<'a> {
+        let parts = Parts::new(self.layout, &self.hearing().teller, (namespace, tags));
         self.attend(&parts.space);
         parts
     }
@@ -150,28 +160,95 @@ impl Redis {
         if let Some(own) = own {
             parts.all.swap(0, own);
         }
-        let mut with_entry = vec![read_entry("GET", &keys), read_entry("PTTL", &keys)];
+        let mut with_entry = Packed::default();
+        with_entry.words("GET", [&keys.entry]);
+        with_entry.word("TIME");
         let rest = match (own, parts.all.first()) {
             (Some(_), Some(part)) => {
-                with_entry.extend(part.read());
+                part.read(&mut with_entry);
                 1
             }
             _ => 0,
         };
+        let alone = (rest == 0).then(|| self.layout.shard_of_name(name));
+        if let Some(shard) = &alone {
+            shard.read(&mut with_entry);
+        }
         let mut asked = vec![Request::in_one_step(keys.slot, with_entry)];
-        let others = parts.all[rest..].iter();
-        asked.extend(others.map(|part| Request::in_one_step(part.shard.slot, part.read())));
+        asked.extend(parts.all[rest..].iter().map(Part::read_alone));
         let mut replies = self.link.ask(&asked).await?.into_iter();
         let first = replies.next().ok_or_else(|| unexpected("a read"))??;
         let Value::Array(mut entry) = first else {
             return Err(unexpected("a read"));
         };
-        let markers = entry.split_off(2.min(entry.len()));
-        let own = (rest == 1).then_some(Ok(Value::Array(markers)));
-        let reading = self
-            .made_clear(&parts, own.into_iter().chain(replies))
-            .await?;
+        let behind = entry.split_off(2.min(entry.len()));
+        let Some(shard) = alone else {
+            let own = std::iter::once(Ok(Value::Array(behind)));
+            let reading = self.made_clear(&parts, own.chain(replies)).await?;
+            return Ok((found(Value::Array(entry))?, reading));
+        };
+        let mut reading = self.made_clear(&parts, replies).await?;
+        let read = behind.first().ok_or_else(|| unexpected("a read"))?;
+        // What lies in a shard that is not there is a miss.
+        let Some(mark) = shard_in(read, &shard)? else {
+            return Ok((None, reading));
+        };
+        reading.shards.push(mark);
         Ok((found(Value::Array(entry))?, reading))
+    }
+
+    async fn get_many_with_all(
+        &self,
+        names: &[&str],
+        namespace: &str,
+        tags: &[Tag],
+    ) -> Result<(Vec<Option<Found>>, Reading), Failure> {
+        let parts = self.parts(namespace, tags);
+        let mut lots = self.lots(names)?;
+        // Where entries of the same slot are read, the last of them bring it along.
+        let with: Vec<_> = parts
+            .all
+            .iter()
+            .map(|part| {
+                lots.iter()
+                    .rposition(|lot| lot.shard.slot == part.shard.slot)
+            })
+            .collect();
+        for lot in &mut lots {
+            lot.shard.read(&mut lot.step);
+        }
+        for (part, with) in parts.all.iter().zip(&with) {
+            if let Some(lot) = with {
+                part.read(&mut lots[*lot].step);
+            }
+        }
+        let mut asked: Vec<_> = lots.iter_mut().map(Lot::request).collect();
+        let alone = parts.all.iter().zip(&with);
+        let alone = alone.filter(|(_, with)| with.is_none());
+        asked.extend(alone.map(|(part, _)| part.read_alone()));
+        let mut replies = self.link.ask(&asked).await?;
+        let mut alone = replies.split_off(lots.len()).into_iter();
+        let mut all = vec![None; names.len()];
+        let mut behind = Vec::with_capacity(lots.len());
+        let mut shards = Vec::with_capacity(lots.len());
+        for (lot, reply) in lots.iter().zip(replies) {
+            let (shard, rest) = lot.take_with_shard(reply?, &mut all)?;
+            shards.extend(shard);
+            behind.push(rest);
+        }
+        let mut markers = Vec::with_capacity(with.len());
+        for with in &with {
+            markers.push(match with {
+                Some(lot) => Ok(Value::Array(behind[*lot].by_ref().take(READ).collect())),
+                None => alone
+                    .next()
+                    .unwrap_or_else(|| Err(unexpected("a read of markers"))),
+            });
+        }
+        let mut reading = self.made_clear(&parts, markers).await?;
+        // Those of lots that were read before the last one among them: nothing that came with it is older.
+        reading.shards.extend(shards);
+        Ok((all, reading))
     }
 
     /// The reading that was read, once it is known what the suspended tags in it are worth.
@@ -275,7 +352,7 @@ struct Settling<'a> {
 }
 
 impl<'a> Settling<'a> {
-    fn new(store: &Redis, computed: &'a Computed<'a>) -> Result<Self, Failure> {
+    fn new(store: &'a Redis, computed: &'a Computed<'a>) -> Result<Self, Failure> {
         let mut elsewhere = store.parts(computed.namespace, computed.tags);
         let own = store.layout.shard_of_name(computed.name);
         Ok(Self {
@@ -308,16 +385,10 @@ impl<'a> Settling<'a> {
         arguments.extend(written);
         if let Some(here) = &self.here {
             keys.extend(here.markers());
-            arguments.extend(here.told(computed.namespace));
+            arguments.extend(self.elsewhere.told(here));
         }
         Ok(Request::script(self.keys.slot, &SETTLE, keys, arguments))
     }
-}
-
-fn read_entry(verb: &str, keys: &Keys) -> redis::Cmd {
-    let mut command = cmd(verb);
-    command.arg(&keys.entry);
-    command
 }
 
 /// What each part's step answered.

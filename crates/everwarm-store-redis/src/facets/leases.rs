@@ -8,7 +8,7 @@ use crate::entry::millis;
 use crate::keys::{channel, namespace_of};
 use crate::request::Request;
 use crate::script::{Argument, Script, script};
-use crate::store::Redis;
+use crate::store::{Redis, given};
 
 script!(
     /// Gives a lease, or renews it.
@@ -24,7 +24,7 @@ script!(
 );
 script!(
     /// Sets an entry under its lease.
-    SET_LEASED = "put.lua", "waiters.lua", "set_leased.lua"
+    SET_LEASED = "now.lua", "put.lua", "waiters.lua", "set_leased.lua"
 );
 
 impl Redis {
@@ -64,17 +64,17 @@ fn granted(held: i64) -> Grant {
 impl Leases for Redis {
     fn lease<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, Grant> {
         let request = self.timed(&LEASE, (name, token), ttl);
-        Answer::later(async move { Ok(granted(self.number(request).await?)) })
+        given(async move { Ok(granted(self.number(request).await?)) })
     }
 
     fn renew<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, bool> {
         let request = self.timed(&RENEW, (name, token), ttl);
-        Answer::later(async move { Ok(self.number(request).await? == 1) })
+        given(async move { Ok(self.number(request).await? == 1) })
     }
 
     fn release<'a>(&'a self, name: &'a str, token: u64) -> Answer<'a, bool> {
         let request = self.on(&RELEASE, name, vec![shown(token), self.channel(name)]);
-        Answer::later(async move { Ok(self.number(request).await? == 1) })
+        given(async move { Ok(self.number(request).await? == 1) })
     }
 
     fn set_leased<'a>(
@@ -90,7 +90,7 @@ impl Leases for Redis {
             bytes,
             ttl,
         });
-        Answer::later(async move { Ok(self.number(request).await? == 1) })
+        given(async move { Ok(self.number(request).await? == 1) })
     }
 
     fn freed<'a>(&'a self, name: &'a str) -> Option<Freed<'a>> {
@@ -105,7 +105,7 @@ impl Leases for Redis {
     ) -> Answer<'a, Vec<Grant>> {
         let requests = names.iter().map(|&wanted| self.timed(&LEASE, wanted, ttl));
         let requests = requests.collect();
-        Answer::later(async move {
+        given(async move {
             let held = self.numbers(requests).await?;
             Ok(held.into_iter().map(granted).collect())
         })
@@ -113,7 +113,7 @@ impl Leases for Redis {
 
     fn set_leased_many<'a>(&'a self, entries: &'a [Leased<'a>]) -> Answer<'a, Vec<bool>> {
         let requests = entries.iter().map(|entry| self.leased(entry)).collect();
-        Answer::later(async move {
+        given(async move {
             let set = self.numbers(requests).await?;
             Ok(set.into_iter().map(|set| set == 1).collect())
         })

@@ -3,6 +3,7 @@
 mod conditional;
 mod counters;
 pub(crate) mod generations;
+mod health;
 mod leases;
 mod notify;
 pub(crate) mod scan;

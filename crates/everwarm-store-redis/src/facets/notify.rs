@@ -1,7 +1,9 @@
 //! What others changed: messages over publish and subscribe, each sent in the very step that it tells of.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use everwarm_core::bus::mac::Mac;
 use everwarm_core::store::{Answer, Failure, Messages, Notify};
 
 use crate::keys::{Kind, is_told, name_in, namespace_of};
@@ -29,7 +31,19 @@ impl Notify for Redis {
     }
 
     fn failovers(&self) -> u64 {
-        self.hearing().failovers()
+        self.link.failovers().count()
+    }
+
+    fn authenticate(&self, mac: &Arc<dyn Mac>) {
+        self.bus.trust.get_or_init(|| Arc::clone(mac));
+    }
+
+    fn way(&self) -> Option<&'static str> {
+        Some(self.hearing().way().name())
+    }
+
+    fn refused(&self) -> u64 {
+        self.hearing().teller.refused()
     }
 }
 
@@ -45,7 +59,8 @@ impl Redis {
         let tell = |space: &String| {
             let shard = self.layout.shard(space, 0);
             let mut arguments = self.opening(&shard).to_vec();
-            arguments.push(of_clear(prefix).into());
+            let teller = &self.hearing().teller;
+            arguments.push(teller.says(&shard, of_clear(prefix)).into());
             Request::script(shard.slot, &TELL, vec![shard.key], arguments)
         };
         let told = self.link.ask(&spaces.map(tell).collect::<Vec<_>>()).await?;

@@ -13,7 +13,7 @@ use crate::chance::number;
 use crate::error::{answered, unexpected};
 use crate::keys::{Kind, name_in, pattern, slot_of};
 use crate::node::Node;
-use crate::store::Redis;
+use crate::store::{Redis, given};
 
 /// Keys that a server looks at in one go.
 const LOOKED_AT: usize = 512;
@@ -46,7 +46,7 @@ impl Scan for Redis {
         after: Option<&'a str>,
         limit: usize,
     ) -> Answer<'a, Page> {
-        Answer::later(async move {
+        given(async move {
             let mut under = match after {
                 None => Under::new(self.link.masters().await?),
                 Some(token) => self.scans.take(token)?,

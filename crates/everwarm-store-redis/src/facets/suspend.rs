@@ -9,7 +9,7 @@ use everwarm_core::mark::{Reading, Tag};
 use everwarm_core::store::{Answer, Suspend};
 
 use crate::entry::millis;
-use crate::store::Redis;
+use crate::store::{Redis, given};
 
 impl Suspend for Redis {
     fn suspend<'a>(
@@ -18,10 +18,10 @@ impl Suspend for Redis {
         tags: &'a [Tag],
         span: Duration,
     ) -> Answer<'a, Reading> {
-        Answer::later(self.strike(namespace, tags, ("suspend", millis(Some(span)))))
+        given(self.strike(namespace, tags, ("suspend", millis(Some(span)))))
     }
 
     fn resume<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
-        Answer::later(self.strike(namespace, tags, ("resume", 0)))
+        given(self.strike(namespace, tags, ("resume", 0)))
     }
 }

@@ -3,19 +3,23 @@
 use std::time::Duration;
 
 use everwarm_core::store::{Answer, Touch};
-use redis::cmd;
 
 use crate::entry::millis;
 use crate::request::Request;
-use crate::store::Redis;
+use crate::script::script;
+use crate::store::{Redis, given};
+
+script!(
+    /// Has an entry end after a while.
+    EXPIRE = "now.lua", "put.lua", "expire.lua"
+);
 
 impl Touch for Redis {
     fn expire<'a>(&'a self, name: &'a str, ttl: Option<Duration>) -> Answer<'a, bool> {
         let request = self.keys(name).map(|keys| {
-            let mut expire = cmd("PEXPIRE");
-            expire.arg(&keys.entry).arg(millis(ttl));
-            Request::one(keys.slot, expire)
+            let given = vec![millis(ttl).into()];
+            Request::script(keys.slot, &EXPIRE, vec![keys.entry], given)
         });
-        Answer::later(async move { Ok(self.number(request).await? == 1) })
+        given(async move { Ok(self.number(request).await? == 1) })
     }
 }

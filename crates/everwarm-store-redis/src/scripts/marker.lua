@@ -4,11 +4,6 @@
 -- Milliseconds that a marker lasts which nobody asked to be kept.
 local SHORTEST = 3600000
 
-local function now()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
-
 -- What a marker of this epoch says, and for how long it lasts.
 local function read(key)
   local there = redis.call('GET', key)

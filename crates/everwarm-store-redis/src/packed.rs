@@ -1,0 +1,133 @@
+//! Commands as they are sent.
+
+use redis::{Cmd, Pipeline};
+
+/// The bytes of some commands, and how many these are.
+#[derive(Default)]
+pub(crate) struct Packed {
+    /// What is sent.
+    pub(crate) bytes: Vec<u8>,
+    /// How many replies there will be.
+    pub(crate) count: usize,
+}
+
+impl Packed {
+    /// Adds a command.
+    pub(crate) fn add(&mut self, command: &Cmd) {
+        command.write_packed_command(&mut self.bytes);
+        self.count += 1;
+    }
+
+    /// Adds a command of one word.
+    pub(crate) fn word(&mut self, word: &str) {
+        self.words(word, [""; 0]);
+    }
+
+    /// Adds a command of a verb and other words.
+    pub(crate) fn words<W: AsRef<str>>(
+        &mut self,
+        verb: &str,
+        others: impl IntoIterator<Item = W, IntoIter: ExactSizeIterator>,
+    ) {
+        let others = others.into_iter();
+        self.head(b'*', others.len() + 1);
+        self.one(verb);
+        others.for_each(|word| self.one(word.as_ref()));
+        self.count += 1;
+    }
+
+    /// Adds a command of a verb and words that were written before.
+    pub(crate) fn written(&mut self, verb: &str, words: &Words) {
+        self.head(b'*', words.count + 1);
+        self.one(verb);
+        self.bytes.extend_from_slice(&words.bytes);
+        self.count += 1;
+    }
+
+    /// Adds commands.
+    pub(crate) fn all(&mut self, others: &Self) {
+        self.bytes.extend_from_slice(&others.bytes);
+        self.count += others.count;
+    }
+
+    fn one(&mut self, word: &str) {
+        put(&mut self.bytes, &[word]);
+    }
+
+    fn head(&mut self, kind: u8, number: usize) {
+        head(&mut self.bytes, kind, number);
+    }
+}
+
+/// Words of a command whose number is not known yet.
+#[derive(Default)]
+pub(crate) struct Words {
+    bytes: Vec<u8>,
+    /// How many they are.
+    count: usize,
+}
+
+impl Words {
+    /// Adds a word, in its parts.
+    pub(crate) fn add(&mut self, parts: &[&str]) {
+        put(&mut self.bytes, parts);
+        self.count += 1;
+    }
+}
+
+/// Writes a word, in its parts.
+fn put(bytes: &mut Vec<u8>, parts: &[&str]) {
+    head(bytes, b'$', parts.iter().map(|part| part.len()).sum());
+    for part in parts {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+}
+
+fn head(bytes: &mut Vec<u8>, kind: u8, mut number: usize) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    bytes.push(kind);
+    bytes.extend_from_slice(&digits[at..]);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+impl From<&Pipeline> for Packed {
+    fn from(pipeline: &Pipeline) -> Self {
+        Self {
+            bytes: pipeline.get_packed_pipeline(),
+            count: pipeline.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_the_command_of_these_words() {
+        let (mut one, mut other) = (Packed::default(), Packed::default());
+        one.word("MULTI");
+        let mut words = Words::default();
+        words.add(&["a\r\nb"]);
+        words.add(&[]);
+        words.add(&["twelve", " ", "lette"]);
+        one.written("MGET", &words);
+        one.words("MGET", ["a\r\nb", "", "twelve lette"]);
+        other.add(&redis::cmd("MULTI"));
+        let mut get = redis::cmd("MGET");
+        get.arg("a\r\nb").arg("").arg("twelve lette");
+        other.add(&get);
+        other.add(&get);
+        assert_eq!((one.bytes, one.count), (other.bytes, other.count));
+    }
+}
