@@ -17,7 +17,8 @@ use crate::shim::Mutex;
 ///
 /// - What shows that a store does not work: it cannot be reached, is too late, or refuses who asks. Other failures are answers that
 ///   say nothing about that, and so are misses; nor does an answer that nobody waited for.
-/// - Pings and the end pass in every state, and are not counted.
+/// - Pings and the end pass in every state, and are not counted. One that is answered in time ends the while for which the store is
+///   left alone.
 pub struct Breaker {
     clock: Arc<dyn Clock>,
     draw: Arc<dyn Draw>,
@@ -49,6 +50,29 @@ impl Breaker {
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Lets a sign of life pass, and takes note of it.
+    fn watch<'a, T: Send + 'a>(&'a self, attempt: impl FnOnce() -> Answer<'a, T>) -> Answer<'a, T> {
+        let note = move |result: &Result<T, Failure>, begun: Instant| {
+            let now = self.clock.now();
+            if result.is_ok() && now.since(begun) < self.slow_from {
+                self.decision.lock().lives(now);
+            }
+        };
+        let begun = self.clock.now();
+        match attempt().now() {
+            Ok(result) => {
+                note(&result, begun);
+                Answer::Now(result)
+            }
+            Err(later) => Answer::later(async move {
+                let begun = self.clock.now();
+                let result = later.await;
+                note(&result, begun);
+                result
+            }),
+        }
     }
 
     fn guard<'a, T: Send + 'a>(
@@ -94,7 +118,7 @@ impl Layer for Breaker {
         attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
     ) -> Answer<'a, T> {
         let slow_from = match verb {
-            Verb::Life => return attempt(),
+            Verb::Life => return self.watch(attempt),
             Verb::All => Duration::MAX,
             Verb::Read | Verb::Write | Verb::Change => self.slow_from + deadline::allowance(size),
         };

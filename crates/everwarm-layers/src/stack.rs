@@ -2,14 +2,16 @@
 #![deny(clippy::missing_trait_methods)]
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use everwarm_core::bus::mac::Mac;
 use everwarm_core::layer::{Layer, Verb};
-use everwarm_core::mark::{Reading, Tag};
+use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::{
     Answer, Bytes, Computed, Condition, Conditional, Counters, Entry, Failure, Found, Freed,
-    Generations, Grant, Info, Leased, Leases, Limits, Messages, Notify, Page, Scan, Settled, Store,
-    Suspend, Touch,
+    Generations, Grant, Health, Info, Leased, Leases, Limits, Messages, Notify, Page, Scan,
+    Settled, Store, Suspend, Touch,
 };
 
 /// A store with a layer around each of its verbs. It is a store with the same facets, so that layers pile up:
@@ -187,6 +189,11 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
     fn suspending(&self) -> Option<&dyn Suspend> {
         self.store.suspending().is_some().then_some(self)
     }
+
+    fn health(&self) -> Option<&dyn Health> {
+        // How the store is has nothing to do with how calls fare.
+        self.store.health()
+    }
 }
 
 impl<S: Store, L: Layer> Counters for Layered<S, L> {
@@ -316,6 +323,25 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
         answer.map(|(found, reading)| (self.passed(found), reading))
     }
 
+    fn get_many_with<'a>(
+        &'a self,
+        names: &'a [&'a str],
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Vec<Option<Found>>, Reading)> {
+        let is_miss =
+            |(found, _): &(Vec<Option<Found>>, Reading)| found.iter().all(Option::is_none);
+        let answer = self.layer.look(is_miss, move || {
+            asked(self.store.generations(), |facet| {
+                facet.get_many_with(names, namespace, tags)
+            })
+        });
+        answer.map(|(found, reading)| {
+            let found = found.into_iter().map(|found| self.passed(found));
+            (found.collect(), reading)
+        })
+    }
+
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
         self.change(0, S::generations, move |facet| {
             facet.invalidate(namespace, tags)
@@ -333,6 +359,17 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
         let size = computed.iter().map(|computed| computed.bytes.len()).sum();
         self.change(size, S::generations, move |facet| {
             facet.settle_many(computed)
+        })
+    }
+
+    fn recall(&self, namespace: &str, tags: &[Tag], keep: Option<Duration>) -> Option<Vec<Mark>> {
+        self.store.generations()?.recall(namespace, tags, keep)
+    }
+
+    fn set_under<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
+        let size = computed.bytes.len();
+        self.change(size, S::generations, move |facet| {
+            facet.set_under(computed.clone())
         })
     }
 }
@@ -370,6 +407,20 @@ impl<S: Store, L: Layer> Notify for Layered<S, L> {
 
     fn failovers(&self) -> u64 {
         self.store.notify().map_or(0, Notify::failovers)
+    }
+
+    fn authenticate(&self, mac: &Arc<dyn Mac>) {
+        if let Some(notify) = self.store.notify() {
+            notify.authenticate(mac);
+        }
+    }
+
+    fn way(&self) -> Option<&'static str> {
+        self.store.notify().and_then(Notify::way)
+    }
+
+    fn refused(&self) -> u64 {
+        self.store.notify().map_or(0, Notify::refused)
     }
 }
 

@@ -81,6 +81,25 @@ fn pings_and_the_end_pass_and_do_not_count() {
 }
 
 #[test]
+fn after_a_ping_that_is_answered_in_time_it_is_tried_at_once() {
+    let tried_after = |answer: Result<(), FailureKind>, took| {
+        let world = World::default();
+        let breaker = open(&world);
+        let gate = Gate::default();
+        let mut ping = breaker.around(Verb::Life, 0, || gate.answer());
+        assert_eq!(look(&mut ping), None);
+        world.pass(took);
+        gate.give(answer.map(|()| 7));
+        assert!(look(&mut ping).is_some());
+        let tried = now(breaker.around(Verb::Read, 0, || Answer::done(7)));
+        tried == Ok(7) && breaker.state() == State::HalfOpen
+    };
+    assert!(tried_after(Ok(()), DEADLINE / 4));
+    assert!(!tried_after(Ok(()), DEADLINE));
+    assert!(!tried_after(Err(Transient), DEADLINE / 4));
+}
+
+#[test]
 fn it_closes_by_trials_that_succeed() {
     let world = World::default();
     let breaker = open(&world);

@@ -4,19 +4,14 @@ use std::time::Duration;
 
 use everwarm_core::store::Failure;
 
-use crate::handle;
+use crate::runtime::alarms;
 
 /// Waits for so long, on any executor.
 ///
 /// # Errors
-/// As [`handle`].
+/// As [`handle`](crate::handle).
 pub async fn pause(span: Duration) -> Result<(), Failure> {
-    let handle = handle()?;
-    let nap = {
-        let _within = handle.enter();
-        tokio::time::sleep(span)
-    };
-    nap.await;
+    alarms()?.after(span).await;
     Ok(())
 }
 

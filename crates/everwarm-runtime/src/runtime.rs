@@ -8,12 +8,14 @@
 use std::mem::ManuallyDrop;
 use std::panic::catch_unwind;
 use std::process;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use everwarm_core::store::{Failure, FailureKind};
 use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::alarms::Alarms;
 
 /// Threads that do I/O.
 const THREADS: usize = 2;
@@ -28,7 +30,23 @@ static RUNTIMES: Runtimes = Runtimes::new();
 /// # Errors
 /// A failure of kind capacity, if the operating system gives no thread or no descriptor.
 pub fn handle() -> Result<Handle, Failure> {
-    RUNTIMES.of(process::id())
+    RUNTIMES
+        .of(process::id())
+        .map(|own| own.runtime.handle().clone())
+}
+
+/// The alarms of the runtime of this process.
+///
+/// # Errors
+/// As [`handle`].
+pub(crate) fn alarms() -> Result<&'static Arc<Alarms>, Failure> {
+    RUNTIMES.of(process::id()).map(|own| &own.alarms)
+}
+
+/// A runtime, which stays for as long as its process.
+struct Own {
+    runtime: ManuallyDrop<Runtime>,
+    alarms: Arc<Alarms>,
 }
 
 /// In the place of a place: somebody in that process makes it.
@@ -39,7 +57,7 @@ struct Runtimes {
     /// Which process has a runtime, or makes one, and at which place; 0 before the first.
     current: AtomicU64,
     taken: AtomicUsize,
-    places: [OnceLock<ManuallyDrop<Runtime>>; PLACES],
+    places: [OnceLock<Own>; PLACES],
 }
 
 impl Runtimes {
@@ -52,7 +70,7 @@ impl Runtimes {
     }
 
     /// The runtime of a process.
-    fn of(&self, process: u32) -> Result<Handle, Failure> {
+    fn of(&self, process: u32) -> Result<&Own, Failure> {
         loop {
             let current = self.current.load(Ordering::Acquire);
             let (whose, place) = ((current >> u32::BITS) as u32, current as u32);
@@ -63,14 +81,14 @@ impl Runtimes {
             } else if place == MAKING {
                 // Who makes it is a thread of this process, and runs.
                 thread::yield_now();
-            } else if let Some(runtime) = self.places.get(place as usize).and_then(OnceLock::get) {
-                return Ok(runtime.handle().clone());
+            } else if let Some(own) = self.places.get(place as usize).and_then(OnceLock::get) {
+                return Ok(own);
             }
         }
     }
 
     /// Makes that of a process which has none; None if another thread was first.
-    fn make(&self, process: u32, before: u64) -> Option<Result<Handle, Failure>> {
+    fn make(&self, process: u32, before: u64) -> Option<Result<&Own, Failure>> {
         let own = |place: u32| u64::from(process) << u32::BITS | u64::from(place);
         let (success, failure) = (Ordering::AcqRel, Ordering::Acquire);
         self.current
@@ -79,18 +97,21 @@ impl Runtimes {
         let put = made().and_then(|runtime| self.put(runtime));
         let place = put.as_ref().map_or(0, |(place, _)| own(*place));
         self.current.store(place, Ordering::Release);
-        Some(put.map(|(_, handle)| handle))
+        Some(put.map(|(_, own)| own))
     }
 
     /// Puts a runtime in a place of its own, where it stays.
-    fn put(&self, runtime: Runtime) -> Result<(u32, Handle), Failure> {
-        let handle = runtime.handle().clone();
+    fn put(&self, runtime: Runtime) -> Result<(u32, &Own), Failure> {
+        let own = Own {
+            alarms: Alarms::of(runtime.handle()),
+            runtime: ManuallyDrop::new(runtime),
+        };
         let place = self.taken.fetch_add(1, Ordering::Relaxed);
         // Nobody else is given this place, so nobody is waited for.
         let free = self.places.get(place).ok_or_else(no_place)?;
-        free.set(ManuallyDrop::new(runtime))
-            .map_err(|_| no_place())?;
-        Ok((u32::try_from(place).map_err(|_| no_place())?, handle))
+        free.set(own).map_err(|_| no_place())?;
+        let own = free.get().ok_or_else(no_place)?;
+        Ok((u32::try_from(place).map_err(|_| no_place())?, own))
     }
 }
 
@@ -128,6 +149,13 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    fn of(runtimes: &Runtimes, process: u32) -> Handle {
+        let Ok(own) = runtimes.of(process) else {
+            panic!("there are threads")
+        };
+        own.runtime.handle().clone()
+    }
+
     fn answers(handle: &Handle) -> bool {
         let answer = handle.spawn(async {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -140,8 +168,8 @@ mod tests {
     #[test]
     fn a_process_has_one() {
         let runtimes = Runtimes::new();
-        let first = runtimes.of(1).expect("there are threads");
-        let second = runtimes.of(1).expect("there are threads");
+        let first = of(&runtimes, 1);
+        let second = of(&runtimes, 1);
         assert_eq!(first.id(), second.id());
         assert!(answers(&first));
         assert_eq!(
@@ -153,8 +181,8 @@ mod tests {
     #[test]
     fn a_forked_child_has_its_own_and_the_parents_still_works() {
         let runtimes = Runtimes::new();
-        let parents = runtimes.of(1).expect("there are threads");
-        let childs = runtimes.of(2).expect("there are threads");
+        let parents = of(&runtimes, 1);
+        let childs = of(&runtimes, 2);
         assert_ne!(parents.id(), childs.id());
         assert!(answers(&childs) && answers(&parents));
     }
@@ -164,7 +192,7 @@ mod tests {
         let runtimes = Runtimes::new();
         let ids: Vec<_> = thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| runtimes.of(7).expect("there are threads").id()))
+                .map(|_| scope.spawn(|| of(&runtimes, 7).id()))
                 .collect();
             let joined = threads.into_iter().map(|thread| thread.join());
             joined.collect::<Result<_, _>>().expect("they end")
@@ -176,7 +204,7 @@ mod tests {
     fn too_many_forks_are_a_failure() {
         let runtimes = Runtimes::new();
         runtimes.taken.store(PLACES, Ordering::Relaxed);
-        let failure = runtimes.of(1).expect_err("there is no place");
+        let failure = runtimes.of(1).err().expect("there is no place");
         assert_eq!(failure.kind, FailureKind::Capacity);
     }
 }

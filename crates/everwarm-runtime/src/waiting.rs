@@ -8,6 +8,9 @@ thread_local! {
 }
 
 /// Marks this thread, for the length of a call, as one that has nothing else to do than to wait for what the call asks.
+///
+/// What is asked so blocks for a twentieth of a second at most, and is then to be asked again, by such a thread, too: so it may look for
+/// signals, and may walk away.
 pub fn waiting<T>(call: impl FnOnce() -> T) -> T {
     let _marked = Marked::new();
     call()
