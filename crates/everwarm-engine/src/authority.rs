@@ -56,8 +56,23 @@ impl Authority {
         valid(stamp, self.markers(scope, tags))
     }
 
+    /// As [`allows`](Self::allows), at the time when `then` was the stamp.
+    pub(crate) fn allowed(&self, stamp: Stamp, then: Stamp, scope: &Mark, tags: &Tags) -> bool {
+        let markers = self.markers(scope, tags);
+        valid(stamp, markers.filter(|marker| !marker.outdates(then)))
+    }
+
     /// Which invalidation met what began at `stamp`, with these tags in this scope, if one did.
+    #[inline]
     pub(crate) fn overtaken(&self, stamp: Stamp, scope: &Mark, tags: &Tags) -> Option<Reason> {
+        // One that has left its markers and not its number yet has not happened: what is noted under this stamp, it meets.
+        if self.stamp() == stamp {
+            return None;
+        }
+        self.met(stamp, scope, tags)
+    }
+
+    fn met(&self, stamp: Stamp, scope: &Mark, tags: &Tags) -> Option<Reason> {
         if !valid(stamp, [self.cache.read(), scope.read()]) {
             return Some(Reason::Cleared);
         }

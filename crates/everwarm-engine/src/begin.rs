@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::scope::Scope;
 use crate::tags::Tags;
 use crate::ticket::Ticket;
-use crate::waits::{Caller, Wait};
+use crate::waits::{self, Caller, Wait};
 use crate::windows::{Old, Sight};
 
 /// What a caller asks for.
@@ -157,7 +157,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             Found::Circle(departure) => {
                 counters.cycles.bump();
                 counters.computations.bump();
-                Turn::Alone(Lead::new(Arc::clone(self), departure.depart()))
+                Turn::Alone(Lead::new(Arc::clone(self), departure.depart()).without_waiting())
             }
             Found::Ahead(flight, wait) => {
                 if !ask.again {
@@ -173,7 +173,13 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             }
             Found::Seat(flight, _superseded, old, negatives) => {
                 counters.computations.bump();
-                Turn::Lead(Lead::new(Arc::clone(self), flight).after(old, negatives))
+                let is_again =
+                    waits::computes(ask.caller.chain, waits::subject(ask.scope, ask.hash));
+                let lead = Lead::new(Arc::clone(self), flight).after(old, negatives);
+                Turn::Lead(match is_again {
+                    true => lead.without_waiting(),
+                    false => lead,
+                })
             }
         })
     }
@@ -207,7 +213,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     pub fn alone(self: &Arc<Self>, ask: Ask<'_, K>) -> Lead<K, V, E> {
         ask.scope.counters.cycles.bump();
         ask.scope.counters.computations.bump();
-        Lead::new(Arc::clone(self), self.departure(&ask).depart())
+        Lead::new(Arc::clone(self), self.departure(&ask).depart()).without_waiting()
     }
 
     /// The stamp is read before anything else, so that no invalidation from here on is overlooked.

@@ -14,6 +14,7 @@ use crate::entry::{Entry, Key};
 use crate::flights::{Flights, Seats, Sitter};
 use crate::listener::{Cause, Incoming, Listener};
 use crate::objects::Amendment;
+use crate::recording::Event;
 use crate::scope::Scope;
 use crate::shim::{AtomicU64, Mutex, MutexGuard};
 use crate::stats::Stats;
@@ -230,7 +231,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         }
         drop(doomed);
         if self.sample.holds(hash) {
-            self.sample.removed(hash);
+            self.sample.note(Event::Removed(hash));
         }
         let Some(taken) = removed else {
             return false;
@@ -271,7 +272,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Makes everything of a scope gone, also what is being computed. Says how many entries left.
     pub fn clear_scope(&self, scope: &Scope) -> usize {
         self.authority.invalidate_scope(&scope.mark);
-        self.sample.cleared(Some(scope.id()));
+        self.sample.note(Event::Cleared(Some(scope.id())));
         if scope.counters.is_empty() {
             return 0;
         }
@@ -281,7 +282,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Makes everything gone, also what is being computed. Says how many entries left.
     pub fn clear(&self) -> usize {
         self.authority.invalidate_all();
-        self.sample.cleared(None);
+        self.sample.note(Event::Cleared(None));
         self.release(|_| true)
     }
 
@@ -376,6 +377,11 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     fn release(&self, leaves: impl Fn(&K) -> bool) -> usize {
         let released = self.memory.retain(|key, _| !leaves(key));
         self.let_go_of_all(released, Cause::Cleared)
+    }
+
+    /// The scope of that number, if there still is one.
+    pub(crate) fn scope_of(&self, id: u32) -> Option<Arc<Scope>> {
+        self.scopes.lock().by_id.get(&id).cloned()
     }
 
     pub(crate) fn with_scope<R>(&self, id: u32, read: impl FnOnce(&Scope) -> R) -> Option<R> {

@@ -30,8 +30,9 @@ pub trait Key: Clone + Eq {
     }
 }
 
-/// An entry's payload: four words when a value is one.
+/// An entry's payload: four words when a value is one, those that a hit looks at first.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Entry<V> {
     pub(crate) value: V,
     /// No invalidation up to this one met the entry: the stamp of its computation, or a later one it was checked against.

@@ -147,7 +147,7 @@ impl<K> Departure<K> {
     /// Begins the computation: it is in the waits-for graph until its lead ends.
     pub(crate) fn depart<V, E>(self) -> Arc<Flight<K, V, E>> {
         Arc::new(Flight {
-            lead: waits::begun(self.thread),
+            lead: waits::begun(self.thread, waits::subject(&self.scope, self.hash)),
             hash: self.hash,
             key: self.key,
             scope: self.scope,
@@ -181,18 +181,23 @@ impl<K: Clone> Lone<K> {
 
 /// The seats of a cache, sharded as its memory is.
 pub(crate) struct Flights<K, V, E> {
-    shards: Box<[Mutex<Seats<K, V, E>>]>,
+    shards: Box<[Shard<K, V, E>]>,
 }
+
+/// The seats of one shard, on cache lines of their own (two of 64 bytes, since processors fetch them in pairs).
+#[repr(align(128))]
+struct Shard<K, V, E>(Mutex<Seats<K, V, E>>);
 
 impl<K, V, E> Flights<K, V, E> {
     pub(crate) fn new(shards: usize) -> Self {
+        let shard = |_| Shard(Mutex::new(Seats::new()));
         Self {
-            shards: (0..shards).map(|_| Mutex::new(Seats::new())).collect(),
+            shards: (0..shards).map(shard).collect(),
         }
     }
 
     pub(crate) fn lock(&self, shard: usize) -> MutexGuard<'_, Seats<K, V, E>> {
-        self.shards[shard].lock()
+        self.shards[shard].0.lock()
     }
 }
 
@@ -212,29 +217,13 @@ impl<K, V, E> Sitter<K, V, E> {
             Self::Flight(flight) => &flight.key,
         }
     }
-
-    fn hash(&self) -> u64 {
-        match self {
-            Self::Alone(lone) => lone.hash,
-            Self::Flight(flight) => flight.hash,
-        }
-    }
-
-    fn lead(&self) -> LeadId {
-        match self {
-            Self::Alone(lone) => lone.lead,
-            Self::Flight(flight) => flight.lead,
-        }
-    }
-
-    fn is(&self, flight: &Arc<Flight<K, V, E>>) -> bool {
-        matches!(self, Self::Flight(other) if Arc::ptr_eq(other, flight))
-    }
 }
 
 /// The seats of one shard. Who leaves is returned, to be dropped when the lock is released.
 pub(crate) struct Seats<K, V, E> {
-    taken: HashTable<Sitter<K, V, E>>,
+    /// Who leads alone: as many as threads compute at this moment, and nearly always none. So they are looked through.
+    alone: Vec<Lone<K>>,
+    taken: HashTable<Arc<Flight<K, V, E>>>,
     /// Flights that lost their seat while their leader, who sat alone once, does not know of them.
     adrift: Vec<Arc<Flight<K, V, E>>>,
     /// The numbers of the shard's writes: whoever writes holds this lock.
@@ -244,67 +233,86 @@ pub(crate) struct Seats<K, V, E> {
 impl<K, V, E> Seats<K, V, E> {
     fn new() -> Self {
         Self {
+            alone: Vec::new(),
             taken: HashTable::new(),
             adrift: Vec::new(),
             versions: Versions::default(),
         }
     }
+
+    fn insert(&mut self, flight: Arc<Flight<K, V, E>>) -> &Arc<Flight<K, V, E>> {
+        let hash = flight.hash;
+        let place = self.taken.insert_unique(hash, flight, |other| other.hash);
+        place.into_mut()
+    }
 }
 
 impl<K: Eq + Clone, V, E> Seats<K, V, E> {
+    fn alone<Q: Equivalent<K> + ?Sized>(&self, hash: u64, key: &Q) -> Option<usize> {
+        let is_it = |lone: &Lone<K>| lone.hash == hash && key.equivalent(&lone.key);
+        self.alone.iter().position(is_it)
+    }
+
     /// The flight of who sits for `key`.
     pub(crate) fn find(
         &mut self,
         (hash, key): (u64, &K),
         scope: &Arc<Scope>,
     ) -> Option<&Arc<Flight<K, V, E>>> {
-        let sitter = self.taken.find_mut(hash, |sitter| sitter.key() == key)?;
-        if let Sitter::Alone(lone) = sitter {
-            *sitter = Sitter::Flight(lone.joined(scope));
+        if let Some(at) = self.alone(hash, key) {
+            let lone = self.alone.swap_remove(at);
+            return Some(self.insert(lone.joined(scope)));
         }
-        match sitter {
-            Sitter::Flight(flight) => Some(flight),
-            Sitter::Alone(_) => None,
-        }
+        self.taken.find(hash, |flight| flight.key == *key)
     }
 
     /// What began for `key` by who sits for it: its stamp, and the process.
     pub(crate) fn peek(&self, hash: u64, key: &K) -> Option<(Stamp, Process, &Tags)> {
-        let sitter = self.taken.find(hash, |sitter| sitter.key() == key)?;
-        Some(match sitter {
-            Sitter::Alone(lone) => (lone.stamp, lone.process, &None),
-            Sitter::Flight(flight) => (flight.stamp, flight.process, &flight.tags),
-        })
+        if let Some(at) = self.alone(hash, key) {
+            let lone = &self.alone[at];
+            return Some((lone.stamp, lone.process, &None));
+        }
+        let flight = self.taken.find(hash, |flight| flight.key == *key)?;
+        Some((flight.stamp, flight.process, &flight.tags))
     }
 
     /// Gives the key's seat to `flight`; who sat there goes on without.
     #[must_use]
     pub(crate) fn seat(&mut self, flight: Arc<Flight<K, V, E>>) -> Option<Sitter<K, V, E>> {
         let before = self.vacate(flight.hash, &flight.key);
-        let sitter = Sitter::Flight(flight);
-        self.taken
-            .insert_unique(sitter.hash(), sitter, Sitter::hash);
+        self.insert(flight);
         before
     }
 
     /// Gives the key's seat to who computes alone, if nobody has it.
     pub(crate) fn sit(&mut self, lone: Lone<K>) -> bool {
-        let is_it = |sitter: &Sitter<K, V, E>| *sitter.key() == lone.key;
-        if self.taken.find(lone.hash, is_it).is_some() {
-            return false;
+        let is_taken = self.alone(lone.hash, &lone.key).is_some()
+            || !self.taken.is_empty()
+                && self
+                    .taken
+                    .find(lone.hash, |flight| flight.key == lone.key)
+                    .is_some();
+        if !is_taken {
+            self.alone.push(lone);
         }
-        self.taken
-            .insert_unique(lone.hash, Sitter::Alone(lone), Sitter::hash);
-        true
+        !is_taken
     }
 
     /// Ends what was led alone: its key, if it still sits, and the flight that others made of it.
     pub(crate) fn leave(&mut self, (hash, lead): (u64, LeadId)) -> Left<K, V, E> {
-        match self.taken.find_entry(hash, |other| other.lead() == lead) {
-            Ok(sits) => match sits.remove().0 {
-                Sitter::Alone(lone) => (Some(lone.key), None),
-                Sitter::Flight(flight) => (Some(flight.key.clone()), Some(flight)),
-            },
+        if let Some(at) = self.alone.iter().position(|lone| lone.lead == lead) {
+            return (Some(self.alone.swap_remove(at).key), None);
+        }
+        self.leave_company((hash, lead))
+    }
+
+    #[cold]
+    fn leave_company(&mut self, (hash, lead): (u64, LeadId)) -> Left<K, V, E> {
+        match self.taken.find_entry(hash, |other| other.lead == lead) {
+            Ok(sits) => {
+                let flight = sits.remove().0;
+                (Some(flight.key.clone()), Some(flight))
+            }
             Err(_) => {
                 let at = self.adrift.iter().position(|flight| flight.lead == lead);
                 (None, at.map(|at| self.adrift.swap_remove(at)))
@@ -315,7 +323,7 @@ impl<K: Eq + Clone, V, E> Seats<K, V, E> {
     /// Whether `flight` still sits.
     pub(crate) fn sits(&self, flight: &Arc<Flight<K, V, E>>) -> bool {
         self.taken
-            .find(flight.hash, |other| other.is(flight))
+            .find(flight.hash, |other| Arc::ptr_eq(other, flight))
             .is_some()
     }
 
@@ -324,9 +332,9 @@ impl<K: Eq + Clone, V, E> Seats<K, V, E> {
     pub(crate) fn unseat(&mut self, flight: &Arc<Flight<K, V, E>>) -> Option<Sitter<K, V, E>> {
         let sits = self
             .taken
-            .find_entry(flight.hash, |other| other.is(flight))
+            .find_entry(flight.hash, |other| Arc::ptr_eq(other, flight))
             .ok()?;
-        Some(sits.remove().0)
+        Some(Sitter::Flight(sits.remove().0))
     }
 
     /// Takes whoever sits for `key` out of the seat.
@@ -336,17 +344,21 @@ impl<K: Eq + Clone, V, E> Seats<K, V, E> {
         hash: u64,
         key: &Q,
     ) -> Option<Sitter<K, V, E>> {
+        if self.taken.is_empty() && self.alone.is_empty() {
+            return None;
+        }
+        if let Some(at) = self.alone(hash, key) {
+            return Some(Sitter::Alone(self.alone.swap_remove(at)));
+        }
         let sits = self
             .taken
-            .find_entry(hash, |sitter| key.equivalent(sitter.key()))
+            .find_entry(hash, |flight| key.equivalent(&flight.key))
             .ok()?;
-        let sitter = sits.remove().0;
-        if let Sitter::Flight(flight) = &sitter
-            && flight.was_alone
-        {
-            self.adrift.push(Arc::clone(flight));
+        let flight = sits.remove().0;
+        if flight.was_alone {
+            self.adrift.push(Arc::clone(&flight));
         }
-        Some(sitter)
+        Some(Sitter::Flight(flight))
     }
 }
 

@@ -9,6 +9,7 @@ use hashbrown::Equivalent;
 use crate::cache::Cache;
 use crate::entry::{Entry, Key, Seen};
 use crate::listener::Cause;
+use crate::recording::Event;
 use crate::scope::Scope;
 use crate::slide::Reader;
 use crate::tags::{self, Tags};
@@ -62,6 +63,20 @@ impl<K: Key, V> Left<K, V> {
     }
 }
 
+/// That a reader found no entry of a key: it holds as long as nothing came into that shard of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Absence(u64);
+
+impl Absence {
+    /// Nothing is known.
+    pub const UNKNOWN: Self = Self(u64::MAX);
+
+    /// Whether it holds while so many entries came.
+    pub(crate) const fn holds(self, arrivals: u64) -> bool {
+        self.0 == arrivals
+    }
+}
+
 /// What a reader takes along from under the lock, to be turned into a [`Seen`] outside.
 struct Sight<V> {
     value: V,
@@ -76,11 +91,38 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// The value for `key`, counted as a hit; an absence counts nothing, since [`begin`](Self::begin) will.
     #[inline(always)]
     pub fn hit<Q: Equivalent<K> + ?Sized>(&self, scope: &Scope, hash: u64, key: &Q) -> Option<V> {
-        let mut found = self.memory.find(hash, key)?;
+        let found = self.memory.find(hash, key)?;
+        self.hit_found(scope, hash, found)
+    }
+
+    /// As [`hit`](Self::hit), or what a reader knows who found nothing, for [`sit`](Self::sit).
+    ///
+    /// # Errors
+    /// There is no fresh value.
+    #[inline(always)]
+    pub fn hit_or_absent<Q: Equivalent<K> + ?Sized>(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        key: &Q,
+    ) -> Result<V, Absence> {
+        match self.memory.seek(hash, key) {
+            Ok(found) => self.hit_found(scope, hash, found).ok_or(Absence::UNKNOWN),
+            Err(vacancy) => Err(Absence(vacancy.arrivals())),
+        }
+    }
+
+    #[inline(always)]
+    fn hit_found(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        mut found: Found<'_, K, Entry<V>, K::Lock>,
+    ) -> Option<V> {
         let (entry, deadline) = found.touched();
         let finding = self.judge(scope, entry, deadline);
         if finding != Finding::Fresh {
-            self.leave_to_begin(scope, found);
+            self.leave_to_begin(scope, hash, found);
             return None;
         }
         let value = entry.value.clone();
@@ -93,11 +135,19 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
 
     /// An entry that is no plain hit: [`begin`](Self::begin) sees what its windows say, and one that is over leaves.
     #[cold]
-    pub(crate) fn leave_to_begin(&self, scope: &Scope, mut found: Found<'_, K, Entry<V>, K::Lock>) {
+    pub(crate) fn leave_to_begin(
+        &self,
+        scope: &Scope,
+        hash: u64,
+        mut found: Found<'_, K, Entry<V>, K::Lock>,
+    ) {
         let (entry, deadline) = found.content();
         let finding = self.judge_closely(scope, entry, deadline);
         if finding.is_over() && tags::negative(&entry.tags).is_none() {
             self.let_go_of(scope, Left::new(found, finding));
+            if self.sample.holds(hash) {
+                self.sample.note(Event::Removed(hash));
+            }
         }
     }
 

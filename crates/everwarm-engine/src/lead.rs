@@ -11,10 +11,11 @@ use everwarm_core::policy::Policy;
 
 use crate::cache::Cache;
 use crate::departures::Reason;
-use crate::entry::{Entry, Key};
+use crate::entry::{Entry, Key, Term};
 use crate::flights::{Flight, Outcome};
 use crate::listener::Incoming;
 use crate::scope::Scope;
+use crate::sitting::Plain;
 use crate::tags::{self, Negative, Tags};
 use crate::ticket::Ticket;
 use crate::waits::{self, Caller, Wait};
@@ -33,6 +34,8 @@ pub struct Lead<K: Key, V: Clone, E: Clone> {
     negatives: u32,
     /// Whether nobody waits for it at first: its caller was given the old value.
     is_behind: bool,
+    /// Whether it may wait for who computes elsewhere.
+    waits: bool,
     ended: bool,
 }
 
@@ -92,6 +95,7 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
             old: None,
             negatives: 0,
             is_behind: false,
+            waits: true,
             ended: false,
         }
     }
@@ -100,6 +104,12 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
     pub(crate) fn behind(mut self, old: Old<V>) -> Self {
         self.old = Some(old);
         self.is_behind = true;
+        self
+    }
+
+    /// The same lead, which is to wait for nobody.
+    pub(crate) const fn without_waiting(mut self) -> Self {
+        self.waits = false;
         self
     }
 
@@ -144,6 +154,13 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
     #[must_use]
     pub const fn is_behind(&self) -> bool {
         self.is_behind
+    }
+
+    /// Whether it may wait until others have computed the value, in stores or elsewhere. Not where its call is part of a computation of
+    /// the same key that lost its seat, or that a circle of waits keeps from ending: what it waited for would wait for it.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        self.waits
     }
 
     /// The number of this lead, for the chains of calls that its computation makes.
@@ -358,6 +375,39 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             term,
             weight: settle.weight,
             now,
+        })
+    }
+}
+
+impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
+    /// As [`incoming`](Self::incoming), of a value without tags that has nothing but an end.
+    #[inline]
+    pub(crate) fn incoming_plain(
+        &self,
+        begun: &Begun<'_, K>,
+        (value, written): (V, Instant),
+        plain: Plain,
+    ) -> Option<Incoming<V>> {
+        let stamp = begun.stamp;
+        if let Some(reason) = self.authority.overtaken(stamp, &begun.scope.mark, &None) {
+            self.departures.note(begun.key, reason);
+            return None;
+        }
+        let entry = Entry {
+            value,
+            stamp,
+            written,
+            tags: None,
+        };
+        let term = Term {
+            deadline: plain.end,
+            keep_until: plain.end,
+        };
+        Some(Incoming {
+            entry,
+            term,
+            weight: plain.weight,
+            now: plain.now,
         })
     }
 }

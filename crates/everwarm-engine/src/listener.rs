@@ -8,6 +8,7 @@ use everwarm_memory::{Cause as Need, Departed, Found, Gone, Newcomer, Taken, Vac
 use crate::cache::Cache;
 use crate::departures::Reason;
 use crate::entry::{Entry, Key, Term};
+use crate::recording::Event;
 use crate::scope::Scope;
 use crate::what_if::Known;
 
@@ -69,8 +70,8 @@ pub trait Listener<K, V>: Send + Sync {
 
 /// What came of storing an entry: it is there, or it had no room whatever would leave, and what was there went.
 pub(crate) enum Stored<K, V> {
-    /// In a place that was vacant, of this shard; who left for it.
-    Entered(Option<Gone<K, Entry<V>>>, usize),
+    /// In a place that was vacant; who left for it, counted if it was evicted from the same scope.
+    Entered(Option<Gone<K, Entry<V>>>),
     /// In the place of another.
     Replaced(K, Earlier<V>),
     /// Where scales or samples have to know of it.
@@ -134,8 +135,13 @@ fn enter<K: Key, V>(
     vacancy.admit(newcomer, incoming.now)
 }
 
+/// Whether an entry of the scope whose other entry needed the room had to leave for that.
+fn is_evicted_from<K: Key, V>(inserted_by: &Scope, gone: &Gone<K, Entry<V>>) -> bool {
+    gone.cause == Need::Capacity && gone.key.scope() == inserted_by.id()
+}
+
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
-    /// Stores an entry; what leaves is returned, for [`let_go`](Self::let_go) when no lock is held.
+    /// Stores an entry, under the lock of the seats; what leaves is returned, for [`let_go`](Self::let_go) when no lock is held.
     #[inline]
     pub(crate) fn store(
         &self,
@@ -155,7 +161,13 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             Err(vacancy) => {
                 let shard = self.memory.shard_of(hash);
                 let gone = enter(vacancy, (scope, shard), (hash, key), incoming);
-                Stored::Entered(gone, shard)
+                if gone
+                    .as_ref()
+                    .is_some_and(|gone| is_evicted_from(scope, gone))
+                {
+                    scope.counters.evict_at(shard);
+                }
+                Stored::Entered(gone)
             }
         }
     }
@@ -177,7 +189,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         } = incoming;
         let weight = self.weight_of(&key, weight);
         if !self.memory.fits(weight) {
-            self.sample.removed(hash);
+            self.sample.note(Event::Removed(hash));
             return Stored::TooHeavy(entry, self.memory.remove(hash, &key));
         }
         // Counted before it is there, so that nobody can count it out before it was counted in.
@@ -243,9 +255,9 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Counts and tells of the entries that one stored in `scope` let go, and drops them. Whether it was kept.
     pub(crate) fn let_go(&self, scope: &Scope, stored: Stored<K, V>) -> bool {
         match stored {
-            Stored::Entered(None, _) => true,
-            Stored::Entered(Some(gone), shard) => {
-                self.let_go_of_gone((scope, shard), &gone);
+            Stored::Entered(None) => true,
+            Stored::Entered(Some(gone)) => {
+                self.let_go_of_gone(scope, &gone);
                 true
             }
             Stored::Replaced(key, earlier) => {
@@ -254,7 +266,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             }
             Stored::Kept(departed, sampled) => {
                 if let Some((hash, known)) = sampled {
-                    self.sample.stored(hash, known, self.ticker.now());
+                    let now = self.ticker.now();
+                    self.sample.note(Event::Stored { hash, known, now });
                 }
                 for gone in departed.iter() {
                     self.count_gone(scope, gone);
@@ -276,9 +289,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     }
 
     /// As [`let_go`](Self::let_go), of the one entry of a shard that had to leave.
-    fn let_go_of_gone(&self, (inserted_by, shard): (&Scope, usize), gone: &Gone<K, Entry<V>>) {
-        if gone.cause == Need::Capacity && gone.key.scope() == inserted_by.id() {
-            inserted_by.counters.evict_at(shard);
+    fn let_go_of_gone(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
+        if is_evicted_from(inserted_by, gone) {
             self.remember(&gone.key, &gone.payload, Cause::Capacity);
         } else {
             self.count_gone(inserted_by, gone);

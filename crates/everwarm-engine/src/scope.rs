@@ -200,10 +200,10 @@ impl Counters {
         count(&self.shards[shard].entered);
     }
 
-    /// Counts an entry without weight out that was evicted from `shard`.
+    /// Counts an entry without weight out that was evicted from `shard`. The caller holds the lock of its seats.
     #[inline]
     pub(crate) fn evict_at(&self, shard: usize) {
-        self.shards[shard].evicted.fetch_add(1, Ordering::Relaxed);
+        count(&self.shards[shard].evicted);
     }
 
     /// Counts a hit. The caller holds the lock of `shard`, so nobody else writes this number.

@@ -31,4 +31,10 @@ mod explored {
                 .expect("a thread panicked while it held this lock")
         }
     }
+
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Self::new(T::default())
+        }
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use everwarm_core::clock::Clock;
+use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::flight::LeadId;
 use everwarm_core::generation::Stamp;
 
@@ -15,10 +15,13 @@ use crate::cache::Cache;
 use crate::departures::Reason;
 use crate::entry::Key;
 use crate::flights::{Flight, Outcome, Seats};
+use crate::hit::Absence;
 use crate::lead::{Begun, Settle, Settled};
+use crate::listener::Incoming;
 use crate::process::Process;
 use crate::scope::Scope;
 use crate::shim::MutexGuard;
+use crate::tags::Tags;
 use crate::waits;
 
 /// What a seat knows of a leader that nobody follows.
@@ -29,6 +32,17 @@ pub(crate) struct Lone<K> {
     pub(crate) stamp: Stamp,
     pub(crate) thread: u64,
     pub(crate) process: Process,
+}
+
+/// How a value is kept of which there is nothing to say but when it ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain {
+    /// The clock's reading.
+    pub now: Instant,
+    /// When it is over.
+    pub end: Instant,
+    /// What the value weighs, in bytes; ignored in a cache that has no bound of bytes.
+    pub weight: u64,
 }
 
 /// The right and the duty to compute one key's value on the thread that has it, as a [`Lead`](crate::Lead) is for any thread.
@@ -53,7 +67,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// it is. Counted as a miss.
     ///
     /// Until it ends its [number](Sitting::id) has to be in the chain of every call that this thread makes.
-    pub fn sit<'a>(&'a self, ask: Ask<'a, K>) -> Option<Sitting<'a, K, V, E>> {
+    /// Where `absence` still holds memory is not looked at again: all that comes into it comes under the lock of the seats.
+    pub fn sit<'a>(&'a self, ask: Ask<'a, K>, absence: Absence) -> Option<Sitting<'a, K, V, E>> {
         let Ask {
             scope, hash, key, ..
         } = ask;
@@ -72,11 +87,14 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             process,
         };
         let lead = lone.lead;
-        let mut seats = self.seats(hash);
-        if self.memory.find(hash, key).is_some() || !seats.sit(lone) {
+        let shard = self.memory.shard_of(hash);
+        let mut seats = self.flights.lock(shard);
+        let is_absent =
+            absence.holds(self.memory.arrivals(shard)) || self.memory.find(hash, key).is_none();
+        if !is_absent || !seats.sit(lone) {
             return None;
         }
-        scope.counters.sat(self.memory.shard_of(hash));
+        scope.counters.sat(shard);
         Some(Sitting {
             cache: self,
             scope,
@@ -99,18 +117,43 @@ impl<'a, K: Key, V: Clone, E: Clone> Sitting<'a, K, V, E> {
     }
 
     /// Ends the computation with its value, as [`Lead::settle`](crate::Lead::settle) does.
-    pub fn settle(mut self, value: &V, settle: Settle<'_>) -> Settled {
+    pub fn settle(self, value: &V, settle: Settle<'_>) -> Settled {
+        let cache = self.cache;
+        let from_result = cache.authority.intern(settle.tags);
+        let now = cache.ticker.now();
+        let store = settle.store && !cache.authority.suspends(&from_result, now);
+        if !store && !self.process.is_parent() {
+            cache.departures.note(self.key, Reason::NotStored);
+        }
+        let tags = from_result.clone();
+        self.land(
+            (value, from_result),
+            (store, now),
+            |begun, value, written| cache.incoming(begun, (value, settle, &tags), (written, now)),
+        )
+    }
+
+    /// As [`settle`](Self::settle), of a value that is kept, without tags, and has nothing but an end.
+    pub fn keep(self, value: &V, plain: Plain) -> Settled {
+        let cache = self.cache;
+        self.land((value, None), (true, plain.now), |begun, value, written| {
+            cache.incoming_plain(begun, (value, written), plain)
+        })
+    }
+
+    /// Leaves the seat with a value, which is stored as what `incoming` makes of it if the seat was held to the end.
+    #[inline]
+    fn land(
+        mut self,
+        (value, from_result): (&V, Tags),
+        (store, now): (bool, Instant),
+        incoming: impl FnOnce(&Begun<'_, K>, V, Instant) -> Option<Incoming<V>>,
+    ) -> Settled {
         if self.process.is_parent() {
             self.ended = true;
             return Settled { stored: false };
         }
         let (cache, scope) = (self.cache, self.scope);
-        let from_result = cache.authority.intern(settle.tags);
-        let now = cache.ticker.now();
-        let store = settle.store && !cache.authority.suspends(&from_result, now);
-        if !store {
-            cache.departures.note(self.key, Reason::NotStored);
-        }
         // Where cloning the value panics, dropping this hands over.
         let kept = store.then(|| value.clone());
         let (mut seats, sat) = self.leave();
@@ -127,8 +170,7 @@ impl<'a, K: Key, V: Clone, E: Clone> Sitting<'a, K, V, E> {
             .filter(|_| !cache.is_closed())
             .and_then(|(value, key)| {
                 let written = seats.versions.next(now);
-                let computed = (value, settle, &from_result);
-                let incoming = cache.incoming(&begun, computed, (written, now))?;
+                let incoming = incoming(&begun, value, written)?;
                 Some(cache.store(scope, self.hash, key, incoming))
             });
         drop(seats);

@@ -9,11 +9,14 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use everwarm_core::flight::LeadId;
 use everwarm_core::waits::Waits;
 use parking_lot::Mutex;
+
+use crate::scope::Scope;
 
 /// Who asks: the computations that a call is part of, and where it runs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,9 +34,25 @@ static GRAPH: Mutex<Option<Graph>> = Mutex::new(None);
 /// The leads whose computations run, and their waits.
 #[derive(Debug, Default)]
 struct Graph {
-    /// The thread that hosts each.
-    leads: BTreeMap<LeadId, u64>,
+    leads: BTreeMap<LeadId, Led>,
     waits: Waits,
+}
+
+/// A lead whose computation runs.
+#[derive(Debug)]
+struct Led {
+    /// The thread that hosts it.
+    thread: u64,
+    subject: Subject,
+}
+
+/// What is computed: where the scope lies, and the key's hash. Keys of one scope that share a hash are taken for one, which costs a
+/// lead its right to wait, and nothing else.
+pub(crate) type Subject = (usize, u64);
+
+/// What a lead of this key computes.
+pub(crate) fn subject(scope: &Arc<Scope>, hash: u64) -> Subject {
+    (Arc::as_ptr(scope).addr(), hash)
 }
 
 impl Graph {
@@ -46,7 +65,7 @@ impl Graph {
             let hosted = self
                 .leads
                 .iter()
-                .filter(|(_, thread)| **thread == caller.thread);
+                .filter(|(_, led)| led.thread == caller.thread);
             held.extend(hosted.map(|(lead, _)| *lead));
         }
         held.sort_unstable();
@@ -73,9 +92,9 @@ thread_local! {
 }
 
 /// A new lead's computation begins on `thread`.
-pub(crate) fn begun(thread: u64) -> LeadId {
+pub(crate) fn begun(thread: u64, subject: Subject) -> LeadId {
     let lead = LeadId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
-    with_graph(|graph| graph.leads.insert(lead, thread));
+    with_graph(|graph| graph.leads.insert(lead, Led { thread, subject }));
     lead
 }
 
@@ -103,8 +122,8 @@ fn is_alone(lead: LeadId) -> bool {
 /// A lead's computation goes on on `thread`.
 pub(crate) fn moved(lead: LeadId, thread: u64) {
     with_graph(|graph| {
-        if let Some(host) = graph.leads.get_mut(&lead) {
-            *host = thread;
+        if let Some(led) = graph.leads.get_mut(&lead) {
+            led.thread = thread;
         }
     });
 }
@@ -112,6 +131,15 @@ pub(crate) fn moved(lead: LeadId, thread: u64) {
 /// A lead's computation is over: nothing that starts to wait from here on is held up with it.
 pub(crate) fn ended(lead: LeadId) {
     with_graph(|graph| graph.leads.remove(&lead));
+}
+
+/// Whether one of these leads computes this, and runs.
+pub(crate) fn computes(chain: &[LeadId], subject: Subject) -> bool {
+    let is_it = |graph: &Graph, lead| {
+        let led = graph.leads.get(lead);
+        led.is_some_and(|led| led.subject == subject)
+    };
+    !chain.is_empty() && with_graph(|graph| chain.iter().any(|lead| is_it(graph, lead)))
 }
 
 /// Whether a lead's computation is in the graph.
@@ -180,6 +208,10 @@ pub(crate) fn forget() {
 mod tests {
     use super::*;
 
+    fn lead_on(thread: u64) -> LeadId {
+        begun(thread, (0, 0))
+    }
+
     fn task(chain: &[LeadId]) -> Caller<'_> {
         Caller {
             thread: 0,
@@ -198,7 +230,7 @@ mod tests {
 
     #[test]
     fn circles_are_refused_however_long() {
-        let [a, b, c] = [begun(0), begun(0), begun(0)];
+        let [a, b, c] = [lead_on(0), lead_on(0), lead_on(0)];
         let first = Wait::begin(&task(&[a]), b).expect("nothing waits");
         let second = Wait::begin(&task(&[b]), c).expect("a -> b -> c is no circle");
         assert!(Wait::begin(&task(&[c]), a).is_none());
@@ -213,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_blocking_wait_holds_up_all_that_its_thread_hosts() {
-        let [here, there] = [begun(901), begun(902)];
+        let [here, there] = [lead_on(901), lead_on(902)];
         let waits = Wait::begin(&task(&[there]), here).expect("nothing waits");
         assert!(
             Wait::begin(&thread(901, &[]), there).is_none(),
@@ -228,7 +260,7 @@ mod tests {
 
     #[test]
     fn two_waits_of_one_computation_are_two_edges() {
-        let [a, b] = [begun(0), begun(0)];
+        let [a, b] = [lead_on(0), lead_on(0)];
         let twins = (Wait::begin(&task(&[a]), b), Wait::begin(&task(&[a]), b));
         drop(twins.0);
         assert!(Wait::begin(&task(&[b]), a).is_none());
@@ -239,7 +271,7 @@ mod tests {
 
     #[test]
     fn what_has_ended_is_not_held_up() {
-        let [a, b] = [begun(0), begun(0)];
+        let [a, b] = [lead_on(0), lead_on(0)];
         ended(a);
         let _wait = Wait::begin(&task(&[a]), b).expect("nothing waits");
         assert!(Wait::begin(&task(&[b]), a).is_some());

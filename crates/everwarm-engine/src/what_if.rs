@@ -7,11 +7,13 @@
 //! using miniature simulations", USENIX ATC 2017. A few keys that are asked for very often distort it, in all three alike. So
 //! only what the three differ by is taken from them, and added to the true hit ratio.
 //!
-//! Until somebody asks, no hash is in the sample, and a hit pays for one test of its hash.
+//! Until somebody asks, no hash is in the sample, and a hit pays for one test of its hash. From then on a hit of the sample is only
+//! [recorded](crate::recording). Who misses, or asks, plays to the three what was recorded until then. A cache that is
+//! followed in full needs no recording.
 
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::generation::Stamp;
@@ -19,7 +21,9 @@ use everwarm_memory::{Bounds, Look, Memory, Newcomer, RawMutex};
 
 use crate::cache::Cache;
 use crate::entry::Key;
+use crate::recording::{Event, Recorded, Recording};
 use crate::scope::Scope;
+use crate::shim::Mutex;
 use crate::tags::Tags;
 
 /// The fewest entries that a memory of the same size holds, if the cache itself has as many.
@@ -28,6 +32,8 @@ const FEWEST: u64 = 128;
 const SMALLEST_PART: u32 = 8;
 /// As many misses as the size of the part counts for.
 const FEW: f64 = 16.0;
+/// One lookup, as lookups are counted that may stand for others.
+const ONE: u64 = 1 << 8;
 /// What an entry is taken to weigh while none is known.
 const USUAL_WEIGHT: u64 = 1_024;
 
@@ -59,8 +65,12 @@ struct Trials<L: RawMutex> {
     same: Trial<L>,
     twice: Trial<L>,
     part: u32,
+    /// In parts of [`ONE`], and so are the hits.
     lookups: AtomicU64,
     before: Lookups,
+    recording: Recording,
+    /// Held by who plays what was recorded.
+    playing: Mutex<()>,
 }
 
 /// What the cache itself has met with.
@@ -101,25 +111,12 @@ impl<L: RawMutex> Sample<L> {
         hash & self.mask.load(Relaxed) == 0
     }
 
-    /// An entry was stored.
-    pub(crate) fn stored(&self, hash: u64, known: Known, now: Instant) {
-        if let Some(trials) = self.trials.get() {
-            trials.each(|trial| trial.admit(hash, known.clone(), now));
-        }
-    }
-
-    /// The entry of a key was taken out.
-    pub(crate) fn removed(&self, hash: u64) {
-        if let Some(trials) = self.trials.get() {
-            trials.each(|trial| drop(trial.memory.remove(hash, &hash)));
-        }
-    }
-
-    /// The entries of a scope, or all, were taken out.
-    pub(crate) fn cleared(&self, scope: Option<u32>) {
-        if let Some(trials) = self.trials.get() {
-            let stays = |known: &Known| scope.is_some_and(|scope| scope != known.scope);
-            trials.each(|trial| drop(trial.memory.retain(|_, known| stays(known))));
+    /// Something happened to a key of the sample, or to all, but that it was looked up.
+    pub(crate) fn note(&self, event: Event) {
+        match self.trials.get() {
+            None => {}
+            Some(trials) if trials.are_in_full() => trials.change(event),
+            Some(trials) => trials.recording.note(event),
         }
     }
 
@@ -148,6 +145,28 @@ impl<L: RawMutex> Trials<L> {
             part,
             lookups: AtomicU64::new(0),
             before,
+            recording: Recording::default(),
+            playing: Mutex::new(()),
+        }
+    }
+
+    /// Whether all keys are in the sample: then all that happens is played at once.
+    const fn are_in_full(&self) -> bool {
+        self.part == 0
+    }
+
+    /// Does to the three what was done to the cache.
+    fn change(&self, event: Event) {
+        match event {
+            Event::Stored { hash, known, now } => {
+                self.each(|trial| trial.admit(hash, known.clone(), now));
+            }
+            Event::Removed(hash) => self.each(|trial| drop(trial.memory.remove(hash, &hash))),
+            Event::Cleared(scope) => {
+                let stays = |known: &Known| scope.is_some_and(|scope| scope != known.scope);
+                self.each(|trial| drop(trial.memory.retain(|_, known| stays(known))));
+            }
+            Event::Looked { .. } => {}
         }
     }
 
@@ -164,8 +183,8 @@ impl<L: RawMutex> Trials<L> {
             return WhatIf::default();
         }
         let hits = now.hits.saturating_sub(self.before.hits);
-        let sampled = self.lookups.load(Relaxed);
-        let trial_hits = |trial: &Trial<L>| trial.hits.load(Relaxed) as f64;
+        let sampled = self.lookups.load(Relaxed) / ONE;
+        let trial_hits = |trial: &Trial<L>| (trial.hits.load(Relaxed) as f64) / ONE as f64;
         let here = trial_hits(&self.same);
         // How many lookups one of the sample stands for: the cache's own misses beside those of the trial tell, and the
         // size of the part does as long as there are few.
@@ -242,7 +261,29 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             hits: totals.hits,
             all: totals.hits + totals.misses,
         };
-        self.sample.begin(usual, lookups).what_if(lookups)
+        let trials = self.sample.begin(usual, lookups);
+        self.play(trials);
+        trials.what_if(lookups)
+    }
+
+    /// Plays to the trials what was recorded since this was done last.
+    fn play(&self, trials: &Trials<K::Lock>) {
+        let _playing = trials.playing.lock();
+        let Recorded { events, lost } = trials.recording.take();
+        let share = ONE + lost as u64 * ONE / (events.len() as u64).max(1);
+        let mut scope: Option<Arc<Scope>> = None;
+        for event in events {
+            let Event::Looked { scope: id, .. } = event else {
+                trials.change(event);
+                continue;
+            };
+            if scope.as_ref().is_none_or(|scope| scope.id() != id) {
+                scope = self.scope_of(id);
+            }
+            if let Some(scope) = &scope {
+                self.look_up(trials, scope, event, share);
+            }
+        }
     }
 
     /// A key of the sample was looked up. What was found there is put into the trials that do not have it.
@@ -252,11 +293,44 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let Some(trials) = self.sample.trials.get() else {
             return;
         };
-        let (now, stamp) = (self.ticker.now(), self.authority.stamp());
-        let is_valid = |known: &Known| {
-            known.deadline > now && self.authority.allows(known.stamp, &scope.mark, &known.tags)
+        let is_miss = found.is_none();
+        let event = Event::Looked {
+            hash,
+            scope: scope.id(),
+            stamp: self.authority.stamp(),
+            now: self.ticker.now(),
+            found,
         };
-        trials.lookups.fetch_add(1, Relaxed);
+        if trials.are_in_full() {
+            self.look_up(trials, scope, event, ONE);
+            return;
+        }
+        trials.recording.note(event);
+        if is_miss {
+            self.play(trials);
+        }
+    }
+
+    /// Looks a key up in the trials as it was in the cache; for how many lookups that stands.
+    fn look_up(&self, trials: &Trials<K::Lock>, scope: &Scope, event: Event, share: u64) {
+        let Event::Looked {
+            hash,
+            stamp,
+            now,
+            found,
+            ..
+        } = event
+        else {
+            return;
+        };
+        let is_valid = |known: &Known| {
+            let Known { deadline, tags, .. } = known;
+            *deadline > now
+                && self
+                    .authority
+                    .allowed(known.stamp, stamp, &scope.mark, tags)
+        };
+        trials.lookups.fetch_add(share, Relaxed);
         let mut found = found.map(|(tags, deadline)| Known {
             scope: scope.id(),
             stamp,
@@ -267,7 +341,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         trials.each(|trial| {
             match (trial.find(hash, &is_valid), &mut found) {
                 (Some(weight), known) => {
-                    trial.hits.fetch_add(1, Relaxed);
+                    trial.hits.fetch_add(share, Relaxed);
                     // The smaller ones are told the true weight by the larger ones.
                     known.iter_mut().for_each(|known| known.weight = weight);
                 }

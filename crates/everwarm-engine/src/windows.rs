@@ -208,7 +208,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
                 Judgement::Serve(freshness) | Judgement::ServeAndRefresh(freshness),
             ) => freshness,
             _ => {
-                self.leave_to_begin(scope, found);
+                self.leave_to_begin(scope, hash, found);
                 return None;
             }
         };

@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use everwarm_engine::{Arrival, Ask, Caller, LeadId, Parker, SelfWait, Settle, Sitting, Turn};
+use everwarm_engine::{
+    Absence, Arrival, Ask, Caller, LeadId, Parker, Plain, SelfWait, Settle, Sitting, Turn,
+};
 use support::{Error, Name, World, names, settle};
 
 fn sit<'a>(world: &'a World<u64>, key: &'a Name) -> Option<Sitting<'a, Name, u64, Error>> {
-    world.cache.sit(world.ask(key, &[], Caller::default()))
+    let ask = world.ask(key, &[], Caller::default());
+    world.cache.sit(ask, Absence::UNKNOWN)
 }
 
 /// The right to compute a key that nobody computes.
@@ -91,6 +94,37 @@ fn what_is_invalidated_meanwhile_is_not_stored() {
         assert!(!leader.settle(&7, settle(&tags)).stored);
         assert_eq!(world.hit(1), None);
     }
+}
+
+#[test]
+fn a_value_that_only_ends_is_kept_as_any_other() {
+    let world = World::<u64>::new();
+    let key = world.key(1);
+    let plain = || {
+        let now = world.cache.now();
+        Plain {
+            now,
+            end: now.after(Duration::from_secs(9)),
+            weight: 0,
+        }
+    };
+    let leader = sitting(&world, &key);
+    let mut follower = world.ticket(1);
+    assert!(leader.keep(&7, plain()).stored);
+    assert_eq!(follower.try_arrive(), Some(Arrival::Value(7)));
+    let seen = world.cache.peek(&world.scope, key.hash(), &key).unwrap();
+    assert_eq!((seen.value, seen.ttl), (7, Some(Duration::from_secs(9))));
+    let clear: fn(&World<u64>) = |world| _ = world.cache.clear();
+    let clear_scope: fn(&World<u64>) = |world| _ = world.cache.clear_scope(&world.scope);
+    let delete: fn(&World<u64>) = |world| _ = world.delete(1);
+    for verb in [clear, clear_scope, delete] {
+        world.delete(1);
+        let leader = sitting(&world, &key);
+        verb(&world);
+        assert!(!leader.keep(&8, plain()).stored);
+        assert_eq!(world.hit(1), None);
+    }
+    world.cache.check();
 }
 
 #[test]
@@ -203,8 +237,32 @@ fn who_asks_again_or_with_tags_takes_a_turn() {
     let world = World::<u64>::new();
     let key = world.key(1);
     let tags = names(&["tag"]);
-    let ask = world.ask(&key, &[], Caller::default());
-    assert!(world.cache.sit(Ask { again: true, ..ask }).is_none());
-    assert!(world.cache.sit(Ask { tags: &tags, ..ask }).is_none());
+    let (ask, unknown) = (world.ask(&key, &[], Caller::default()), Absence::UNKNOWN);
+    assert!(
+        world
+            .cache
+            .sit(Ask { again: true, ..ask }, unknown)
+            .is_none()
+    );
+    assert!(
+        world
+            .cache
+            .sit(Ask { tags: &tags, ..ask }, unknown)
+            .is_none()
+    );
     assert_eq!(world.cache.totals().misses, 0);
+}
+
+#[test]
+fn what_came_since_a_reader_found_nothing_is_found() {
+    let world = World::<u64>::new();
+    let (key, scope) = (world.key(1), &world.scope);
+    let ask = world.ask(&key, &[], Caller::default());
+    let absent = || world.cache.hit_or_absent(scope, ask.hash, &key);
+    let before = absent().expect_err("nothing is there");
+    let sitting = world.cache.sit(ask, before).expect("that still holds");
+    assert!(sitting.settle(&7, Settle::default()).stored);
+    assert_eq!(absent().ok(), Some(7));
+    assert!(world.cache.sit(ask, before).is_none(), "an entry is there");
+    assert_eq!(world.cache.totals().misses, 1);
 }

@@ -10,7 +10,7 @@ use everwarm_core::error::ErrorKind;
 use everwarm_core::store::FailureKind;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{
-    Change, Done, Event, Fetched, Need, Options, Place, Stack, Write, Written,
+    Change, Done, Event, Fetched, Need, Options, Place, Spot, Stack, Write, Written,
 };
 
 use tiers::shelf::Facets;
@@ -275,10 +275,10 @@ fn what_is_no_value_is_a_miss_and_counted_by_its_class() {
 fn an_entry_of_another_key_is_a_miss() {
     let (_, one, _) = two(1);
     one.fill("k", "v", &[]);
-    let stray = Place {
+    let stray = Place::from(Spot {
         name: name("k"),
-        ..place("other")
-    };
+        ..Spot::clone(&place("other"))
+    });
     assert!(wait(one.stack.get(stray, tags(&[]), Read::Any)).is_none());
     assert_eq!(one.stack.stats()[0].refused, [(Refusal::Misplaced, 1)]);
 }
@@ -491,4 +491,35 @@ fn around_is_filled_by_reads_alone() {
     );
     assert!(one.near().names().is_empty());
     assert_eq!(one.value("k"), Some("w".into()));
+}
+
+#[test]
+fn a_lease_that_is_not_needed_is_given_back_before_the_caller_goes_on() {
+    let (_, one, other) = two(2);
+    for process in [&one, &other] {
+        for shelf in &process.shelves {
+            shelf.faults.lock().expect("no panic").polls = 1;
+        }
+    }
+    let leased = || (one.near().leased(), one.far().leased());
+    let seat = one.lead("k", &[]);
+    let mut fetch = Box::pin(other.stack.fetch(place("k"), tags(&[]), Read::Any));
+    for _ in 0..10 {
+        assert!(tiers::poll(&mut fetch).is_none());
+    }
+    assert_eq!(one.settle(seat, "v", &[]), Written::Stored);
+    assert!(matches!(wait(fetch), Fetched::Found(_)));
+    assert_eq!(leased(), (0, 0), "of who waited and found the value");
+
+    let seat = one.lead("m", &["t"]);
+    wait(other.stack.invalidate(tags(&["t"])));
+    assert_eq!(one.settle(seat, "v", &["t"]), Written::Overtaken);
+    assert_eq!(leased(), (0, 0), "of who was overtaken");
+
+    let seat = one.lead("n", &[]);
+    assert!(matches!(
+        one.settle(seat, "unsealable", &[]),
+        Written::Refused(_)
+    ));
+    assert_eq!(leased(), (0, 0), "of what cannot be stored");
 }

@@ -5,6 +5,7 @@ mod tiers;
 use std::pin::Pin;
 use std::time::Duration;
 
+use everwarm_core::health::{Depth, State};
 use everwarm_core::store::FailureKind;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Change, Done, Event, Fetched, Stored, Written};
@@ -102,6 +103,26 @@ fn whichever_verb_fails_in_whichever_tier_the_stack_goes_on_and_recovers() {
             }
         }
     }
+}
+
+#[test]
+fn a_lease_whose_answer_was_lost_goes_back_once_the_store_answers() {
+    let host = Host::new(1);
+    let one = host.process();
+    let fails = |verb: &str, done| {
+        one.far().fail(verb);
+        one.far().faults.lock().expect("no panic").done = done;
+    };
+    one.far().faults.lock().expect("no panic").polls = 1;
+    fails("lease", true);
+    drop(one.fetch("k", &[]));
+    assert_eq!(one.far().leased(), 1, "it was given, and nobody knows");
+    fails("release", false);
+    wait(one.stack.watch());
+    assert_eq!(one.far().leased(), 1);
+    fails("", false);
+    wait(one.stack.watch());
+    assert_eq!(one.far().leased(), 0, "nobody waits for it to end");
 }
 
 #[test]
@@ -318,12 +339,27 @@ fn a_simple_store_that_fails_is_gone_around() {
 }
 
 #[test]
-fn all_tiers_are_pinged_swept_and_closed() {
+fn all_tiers_are_looked_over_swept_and_closed() {
     let host = Host::new(2);
     let one = host.process();
-    assert_eq!(wait(one.stack.ping()), Ok(()));
+    let looked_over = || {
+        let seen = wait(one.stack.health(Depth::Basic, SECOND));
+        let states = seen.iter().map(|checkup| checkup.verdict(None).state);
+        let last = seen.iter().map(|checkup| checkup.last_failure);
+        states
+            .zip(last.map(|last| last.map(|(_, ago)| ago)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(looked_over(), [(State::Ok, None), (State::Ok, None)]);
     one.near().fail("ping");
-    assert!(wait(one.stack.ping()).is_err());
+    let failed = [(State::Down, Some(Duration::ZERO)), (State::Ok, None)];
+    assert_eq!(looked_over(), failed);
+    one.near().fail("");
+    host.hand.advance(SECOND);
+    assert_eq!(
+        looked_over(),
+        [(State::Ok, Some(SECOND)), (State::Ok, None)]
+    );
     assert_eq!(wait(one.stack.sweep()), 0);
     wait(one.stack.close());
     assert!(one.far().asked().contains(&"close") && one.near().asked().contains(&"close"));
@@ -352,4 +388,56 @@ fn a_nearer_tier_counts_only_while_something_is_heard() {
     );
     assert_eq!(hear(SECOND), []);
     assert_eq!(tier(), Some(0));
+}
+
+#[test]
+fn what_is_owed_is_paid_at_the_first_sign_that_the_store_is_back() {
+    for by_heartbeat in [false, true] {
+        let host = Host::new(1);
+        let (one, other) = (host.process(), host.process());
+        one.fill("k", "v", &["t"]);
+        one.far().fail("*");
+        assert_eq!(wait(one.stack.invalidate(tags(&["t"]))), Done::Pending);
+        one.far().faults.lock().expect("no panic").silence = Duration::MAX;
+        // The pauses are at their longest by then.
+        for _ in 0..8 {
+            host.hand.advance(2 * SECOND);
+            wait(one.stack.watch());
+        }
+        one.far().asked();
+        one.far().fail("");
+        host.hand.advance(SECOND / 4);
+        wait(one.stack.watch());
+        assert!(
+            !one.far().asked().contains(&"ping"),
+            "there was no sign yet"
+        );
+        assert!(other.found("k", &["t"]).is_some());
+        if by_heartbeat {
+            one.far().faults.lock().expect("no panic").silence = Duration::ZERO;
+            wait(one.stack.watch());
+            assert!(one.far().asked().contains(&"ping"));
+        } else {
+            wait(one.stack.get(place("another"), tags(&[]), Read::Any));
+            wait(one.stack.watch());
+        }
+        assert!(other.found("k", &["t"]).is_none(), "{by_heartbeat}");
+    }
+}
+
+#[test]
+fn what_a_store_refuses_holds_up_nothing_that_it_takes() {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    one.fill("k", "v", &["t"]);
+    one.fill("m", "v", &[]);
+    one.far().faults.lock().expect("no panic").kind = Some(FailureKind::Permanent);
+    one.far().fail("*");
+    assert_eq!(wait(one.stack.delete(place("m"))).1, Done::Pending);
+    assert_eq!(wait(one.stack.invalidate(tags(&["t"]))), Done::Pending);
+    one.far().fail("delete");
+    host.hand.advance(2 * SECOND);
+    wait(one.stack.watch());
+    assert!(other.found("k", &["t"]).is_none());
+    assert_eq!(one.value("m"), None, "it is still owed");
 }

@@ -12,7 +12,9 @@ use std::task::{Context, Waker};
 use everwarm_core::codec::Meta;
 use everwarm_core::key::prefix;
 use everwarm_core::using::Read;
-use everwarm_engine::stack::{Change, Done, Event, Fetched, Place, Stack, Stored, Write, Written};
+use everwarm_engine::stack::{
+    Change, Done, Event, Fetched, Place, Spot, Stack, Stored, Write, Written,
+};
 
 use tiers::shelf::{Facets, Shelf, yields};
 use tiers::{Host, NAMESPACE, Process, meta, name, place, tags, text};
@@ -344,11 +346,11 @@ impl Worker {
 
 /// Where the number lies: no clearing of the other keys meets it.
 fn counter() -> Place {
-    Place {
+    Place::from(Spot {
         name: format!("{}number", prefix(&[NAMESPACE, "counts", ""])).into(),
         function: "counts".into(),
-        ..place("number")
-    }
+        ..Spot::clone(&place("number"))
+    })
 }
 
 fn number(stored: &Stored) -> u64 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use everwarm_core::store::{Condition, FailureKind};
 use everwarm_core::using::Read;
-use everwarm_engine::stack::{Change, Done, Event, Fetched, Older, Place, Stack, Written};
+use everwarm_engine::stack::{Change, Done, Event, Fetched, Older, Place, Spot, Stack, Written};
 
 use tiers::{Host, Process, meta, name, place, tags, text, wait};
 
@@ -158,15 +158,15 @@ fn names_are_listed_in_pages() {
 /// The place of `k`, which was `old` before.
 fn upgraded() -> Place {
     let old = place("old");
-    Place {
+    Place::from(Spot {
         older: [Older {
             name: name("old"),
-            schema: old.schema,
-            key: old.key,
+            schema: Arc::clone(&old.schema),
+            key: Arc::clone(&old.key),
         }]
         .into(),
-        ..place("k")
-    }
+        ..Spot::clone(&place("k"))
+    })
 }
 
 fn fetched(process: &Process) -> Fetched {

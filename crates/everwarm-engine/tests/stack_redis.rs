@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use everwarm_core::key::prefix;
 use everwarm_core::using::Read;
-use everwarm_engine::stack::{Event, Fetched, Options, Place, Seat, Sleeper, Stack, Written};
+use everwarm_engine::stack::{Event, Fetched, Options, Place, Seat, Sleeper, Spot, Stack, Written};
 use everwarm_engine::{Parker, Ticker};
 
 use tiers::{Ledger, meta, place, tags, text, tier};
@@ -127,10 +127,10 @@ impl Process {
 
     fn place(&self, key: &str) -> Place {
         let name = format!("{}{key}", prefix(&[&self.namespace, "price", ""]));
-        Place {
+        Place::from(Spot {
             name: name.into(),
-            ..place(key)
-        }
+            ..Spot::clone(&place(key))
+        })
     }
 
     /// The value, or the seat of who computes it.

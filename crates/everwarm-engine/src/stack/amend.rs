@@ -10,6 +10,7 @@ use everwarm_core::using::Read;
 use super::Stack;
 use super::found::{Change, Stored};
 use super::look::{AtHand, Look};
+use super::owed::Debt;
 use super::place::Place;
 use super::queue::Nap;
 
@@ -35,7 +36,7 @@ impl Stack {
     pub(super) async fn exact(self: Arc<Self>, place: Place) -> Option<Stored> {
         self.settle_queued(&place).await;
         let labels = self.labels(&place, &[]);
-        if self.owed.is_about(&place.name, labels.all()) {
+        if self.owes(&place.name, labels.all()) {
             return None;
         }
         let accepted = self.look_at_last(&place, &labels, LOOK).await?;
@@ -57,8 +58,14 @@ impl Stack {
                 Change::Keep(give) => return Ok(give),
                 Change::Delete(give) => match current.version {
                     Some(version) => {
+                        let asked = self.failovers();
                         let answer = conditional.delete_if(&place.name, version).await;
-                        (self.changed(&place, answer).await?, give)
+                        let deleted = self.changed(&place, answer).await?;
+                        let name = Debt::Name(Arc::clone(&place.name));
+                        if deleted && !self.remember(name, asked) {
+                            self.owe_name(&place.name);
+                        }
+                        (deleted, give)
                     }
                     None => return Ok(give),
                 },
@@ -112,7 +119,7 @@ impl Stack {
         (payload, meta): (&[u8], Meta),
     ) -> Result<bool, Failure> {
         let labels = self.labels(place, &meta.tags);
-        if self.owed.is_about(&place.name, labels.all()) {
+        if self.owes(&place.name, labels.all()) {
             return Err(pending());
         }
         // The same value under no further tag is as old as it was.
@@ -122,7 +129,7 @@ impl Stack {
             }
             // Markers for its tags have to be there; stamps from before cover them unless an invalidation came between.
             _ => {
-                self.stamps(&labels).await.ok_or_else(pending)?;
+                self.stamps(labels.all()).await.ok_or_else(pending)?;
                 current.stamps.clone()
             }
         };
@@ -148,7 +155,7 @@ impl Stack {
     /// What the last tier has. The stamps are taken first: no invalidation up to them met what is valid afterwards.
     async fn current(&self, place: &Place) -> Result<Current, Failure> {
         let labels = self.labels(place, &[]);
-        let Some(stamps) = self.stamps(&labels).await else {
+        let Some(stamps) = self.stamps(labels.all()).await else {
             return Err(pending());
         };
         let (found, reading) = self
@@ -156,7 +163,7 @@ impl Stack {
             .await
             .ok_or_else(pending)?;
         let version = found.as_ref().map(|found: &Found| found.version);
-        let entry = found.and_then(|found| self.enter_last(place, &found));
+        let entry = found.and_then(|found| self.enter_last(place, found));
         let at_hand = reading.as_ref().map(|reading| AtHand {
             tags: labels.all(),
             markers: &reading.markers,
@@ -186,7 +193,7 @@ impl Stack {
     /// keep nothing of what was there before.
     async fn changed<T>(&self, place: &Place, answer: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &answer {
-            self.last().tally.error(failure.kind);
+            self.last().failed(failure);
             self.empty_nearer([&place.name].into_iter()).await;
         }
         answer

@@ -9,6 +9,7 @@ use super::Stack;
 use super::found::Done;
 use super::owed::{Debt, Debtor};
 use super::place::Place;
+use super::recent::digest;
 
 impl Stack {
     pub(super) async fn delete_places(self: Arc<Self>, places: Vec<Place>) -> (u64, Done) {
@@ -32,6 +33,7 @@ impl Stack {
 
     /// Deletes names in every tier; how many were there, in one tier or another.
     pub(super) async fn delete_names(&self, names: &[Arc<str>]) -> (u64, Done) {
+        let asked = self.failovers();
         let debts: Vec<Debtor<'_>> = names
             .iter()
             .map(|name| self.incur(Debt::Name(Arc::clone(name))))
@@ -40,10 +42,13 @@ impl Stack {
         let Some(were) = self.delete_everywhere(names).await else {
             return (0, Done::Pending);
         };
-        debts
-            .into_iter()
-            .for_each(|debtor| self.acknowledged(debtor));
-        (were, Done::Now)
+        let mut done = Done::Now;
+        for debtor in debts {
+            if self.acknowledged(debtor, asked) == Done::Pending {
+                done = Done::Pending;
+            }
+        }
+        (were, done)
     }
 
     async fn delete_everywhere(&self, names: &[Arc<str>]) -> Option<u64> {
@@ -103,20 +108,21 @@ impl Stack {
     }
 
     async fn settle_debt(&self, debt: Debt) -> Done {
+        let asked = self.failovers();
         let debtor = self.incur(debt);
         match self.pay(&debtor.debt).await {
-            Some(()) => {
-                self.acknowledged(debtor);
-                Done::Now
-            }
+            Some(()) => self.acknowledged(debtor, asked),
             None => Done::Pending,
         }
     }
 
-    /// The stores have done it.
-    fn acknowledged(&self, debtor: Debtor<'_>) {
-        self.remember(debtor.debt.clone());
+    /// The stores have done what was asked of them after so many failovers.
+    pub(super) fn acknowledged(&self, debtor: Debtor<'_>, asked: u64) -> Done {
+        if !self.remember(debtor.debt.clone(), asked) {
+            return Done::Pending;
+        }
         debtor.paid();
+        Done::Now
     }
 
     /// Tells the stores what they are owed to be told; nothing if one did not take it.
@@ -124,6 +130,15 @@ impl Stack {
         match debt {
             Debt::Tags(tags) => self.mark(tags).await,
             Debt::Name(name) => {
+                let names = std::slice::from_ref(name);
+                self.make_way(names).await;
+                self.delete_everywhere(names).await.map(drop)
+            }
+            Debt::Written(name, written) => {
+                let found = self.last().said(self.last().tier.store.get(name).await)?;
+                if found.is_some_and(|found| digest(&found.bytes) == *written) {
+                    return Some(());
+                }
                 let names = std::slice::from_ref(name);
                 self.make_way(names).await;
                 self.delete_everywhere(names).await.map(drop)

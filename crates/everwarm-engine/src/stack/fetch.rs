@@ -1,10 +1,11 @@
 //! Reading to compute where there is nothing: the value, or the seat of who computes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::judge::Judgement;
 use everwarm_core::lease::{Wait, answered};
-use everwarm_core::mark::Mark;
+use everwarm_core::mark::{Mark, Tag};
 use everwarm_core::store::Grant;
 use everwarm_core::using::Read;
 
@@ -21,7 +22,7 @@ impl Stack {
         self: Arc<Self>,
         place: Place,
         tags: Arc<[Arc<str>]>,
-        read: Read,
+        (read, waits): (Read, bool),
     ) -> Fetched {
         let labels = self.labels(&place, &tags);
         let look = Look {
@@ -42,14 +43,14 @@ impl Stack {
             Glance::Unclear => false,
         };
         // Apart, so that what a hit moves about is small.
-        Box::pin(self.fetch_further(place, labels, look, (looked, old))).await
+        Box::pin(self.fetch_further(place, labels, (look, waits), (looked, old))).await
     }
 
     async fn fetch_further(
         self: Arc<Self>,
         place: Place,
         labels: Digests,
-        look: Look,
+        (look, waits): (Look, bool),
         (looked, mut old): (bool, Option<Stored>),
     ) -> Fetched {
         let mut rights = Rights::new(&self, &place.name);
@@ -59,7 +60,7 @@ impl Stack {
             }
             return Fetched::Lead(self.sit(place, labels, Hold::Forced, rights).await);
         }
-        if self.owed.is_about(&place.name, labels.all()) {
+        if self.owes(&place.name, labels.all()) {
             return Fetched::Lead(self.sit(place, labels, Hold::Apart, rights).await);
         }
         if !looked && let Some(stored) = self.look(&place, &labels, look, Some(&mut rights)).await {
@@ -68,11 +69,12 @@ impl Stack {
                 Err(stored) => old = Some(stored),
             }
         }
-        let hold = self.take_lease(&mut rights).await;
+        let hold = self.take_lease(&mut rights, waits).await;
         // Whoever had the lease before may have stored the value by now.
         if hold == Hold::Leased
             && let Some(stored) = self.look_again(&place, &labels, look, &mut rights).await
         {
+            rights.release().await;
             return Fetched::Found(stored);
         }
         let mut seat = self.sit(place, labels, hold, rights).await;
@@ -116,7 +118,7 @@ impl Stack {
     ) -> Fetched {
         let labels = self.labels(&place, &tags);
         let mut rights = Rights::new(&self, &place.name);
-        if self.owed.is_about(&place.name, labels.all()) {
+        if self.owes(&place.name, labels.all()) {
             return Fetched::Lead(self.sit(place, labels, Hold::Apart, rights).await);
         }
         let look = Look {
@@ -140,6 +142,7 @@ impl Stack {
         if hold == Hold::Leased
             && let Some(stored) = self.look_again(&place, &labels, look, &mut rights).await
         {
+            rights.release().await;
             return Fetched::Found(stored);
         }
         Fetched::Lead(self.sit(place, labels, hold, rights).await)
@@ -161,7 +164,11 @@ impl Stack {
     }
 
     /// Takes the lease of the last tier, and waits for who has it.
-    async fn take_lease(&self, rights: &mut Rights) -> Hold {
+    async fn take_lease(&self, rights: &mut Rights, waits: bool) -> Hold {
+        let limit = match waits {
+            true => self.options.wait_timeout,
+            false => Duration::ZERO,
+        };
         let last = self.tiers.len() - 1;
         let Some(leases) = self.last().tier.store.leases() else {
             return Hold::Free;
@@ -174,7 +181,7 @@ impl Stack {
         loop {
             let grant = rights.ask(last).await;
             let waited = nap.slept.max(self.now().since(began));
-            match answered(grant, waited, self.options.wait_timeout) {
+            match answered(grant, waited, limit) {
                 Wait::Compute => return Hold::Leased,
                 Wait::Apart => return Hold::Apart,
                 Wait::Again => {
@@ -197,12 +204,13 @@ impl Stack {
         let since = self.known.heard();
         let mut stamps = Vec::new();
         if hold != Hold::Apart {
-            match self.stamps(&labels).await {
+            match self.stamps(labels.all()).await {
                 Some(taken) if rights.enter() => stamps = taken,
                 _ => hold = Hold::Apart,
             }
         }
         if hold == Hold::Apart {
+            self.markers.unread();
             rights.give_all_back();
         }
         Seat {
@@ -217,15 +225,18 @@ impl Stack {
     }
 
     /// The stamps of what begins now; none are needed where there is no authority.
-    pub(super) async fn stamps(&self, labels: &Digests) -> Option<Vec<Mark>> {
+    pub(super) async fn stamps(&self, tags: &[Tag]) -> Option<Vec<Mark>> {
         let Some(authority) = self.authority() else {
             return Some(Vec::new());
         };
         let asked = self.markers.asked();
         let keep = Some(self.options.longest);
-        let answer = authority.begin(&self.namespace, labels.all(), keep).await;
-        let reading = self.last().said(answer)?;
-        self.markers.feed(asked, labels.all(), &reading);
+        let answer = authority.begin(&self.namespace, tags, keep).await;
+        let Some(reading) = self.last().said(answer) else {
+            self.markers.unread();
+            return None;
+        };
+        self.markers.feed(asked, tags, &reading);
         Some(reading.shards)
     }
 }

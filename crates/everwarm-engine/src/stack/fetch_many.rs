@@ -66,10 +66,9 @@ impl Stack {
         left.extend(old);
         self.sit_for_all(&mut many, left).await;
         for (fetched, place) in many.fetched.iter_mut().zip(&many.places) {
-            *fetched = match fetched.take() {
-                Some(Fetched::Found(stored)) => Some(self.fetched(place, stored).await),
-                other => other,
-            };
+            if let Some(Fetched::Found(stored)) = fetched.take_if(|it| it.is_to_slide()) {
+                *fetched = Some(self.fetched(place, stored).await);
+            }
         }
         many.fetched
     }
@@ -77,7 +76,7 @@ impl Stack {
     /// Whether an entry lies where one trip shows it, and nothing is owed of it.
     fn is_plain(&self, place: &Place, labels: &Digests) -> bool {
         place.older.is_empty()
-            && !self.owed.is_about(&place.name, labels.all())
+            && !self.owes(&place.name, labels.all())
             && self.queue.find(self.tiers.len() - 1, &place.name).is_none()
     }
 
@@ -146,6 +145,7 @@ impl Stack {
             let (stamps, hold) = match &stamps {
                 Some(stamps) if rights.enter() => (stamps.clone(), held),
                 _ => {
+                    self.markers.unread();
                     rights.give_all_back();
                     (Vec::new(), Hold::Apart)
                 }

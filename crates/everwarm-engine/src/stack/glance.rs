@@ -34,7 +34,7 @@ impl Stack {
         }) else {
             return Glance::Unclear;
         };
-        if self.owed.is_about(&place.name, labels.all()) {
+        if self.owes(&place.name, labels.all()) {
             return Glance::Unclear;
         }
         let asked = self.markers.asked();
@@ -50,7 +50,7 @@ impl Stack {
             tags: labels.all(),
             markers: &reading.markers,
         };
-        let entry = found.and_then(|found| self.enter_last(place, &found));
+        let entry = found.and_then(|found| self.enter_last(place, found));
         let stored = entry.and_then(|entry| self.accept_now(entry, place, labels, at_hand, look));
         self.count_look(0, look, stored.is_some());
         stored.map_or(Glance::Nothing, Glance::Found)

@@ -7,7 +7,11 @@ use everwarm_core::slide::Slide;
 use everwarm_core::store::{Bytes, Failure, Limits};
 
 use super::Tier;
+use super::away::Away;
+use super::complaints::Complaints;
+use super::found::Written;
 use super::tally::Tally;
+use crate::ticker::Ticker;
 
 /// A tier with what is known of its store.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub(super) struct Level {
     pub(super) tier: Tier,
     pub(super) embedded: bool,
     pub(super) tally: Tally,
+    pub(super) away: Away,
+    pub(super) complaints: Complaints,
     limits: Limits,
     /// The longest that anything stays.
     longest: Duration,
@@ -31,12 +37,14 @@ pub(super) struct Filled {
 }
 
 impl Level {
-    pub(super) fn new(tier: Tier, longest: Duration) -> Self {
+    pub(super) fn new(tier: Tier, longest: Duration, ticker: &Ticker) -> Self {
         let limits = tier.store.limits();
         let caps = [tier.ttl, limits.longest_ttl];
         Self {
             embedded: tier.store.info().embedded,
-            tally: Tally::default(),
+            tally: Tally::new(ticker),
+            away: Away::new(ticker.clone()),
+            complaints: Complaints::default(),
             longest: caps.into_iter().flatten().fold(longest, Duration::min),
             limits,
             tier,
@@ -45,9 +53,29 @@ impl Level {
 
     /// What the store said; a failure is counted.
     pub(super) fn said<T>(&self, answer: Result<T, Failure>) -> Option<T> {
-        answer
-            .inspect_err(|failure| self.tally.error(failure.kind))
-            .ok()
+        match answer {
+            Ok(value) => {
+                self.away.answered();
+                Some(value)
+            }
+            Err(failure) => {
+                self.failed(&failure);
+                None
+            }
+        }
+    }
+
+    /// Counts a failure of the store.
+    pub(super) fn failed(&self, failure: &Failure) {
+        self.tally.error(failure.kind);
+        self.away.failed(failure.kind);
+        self.complaints.note(failure);
+    }
+
+    /// A write that failed, which is counted.
+    pub(super) fn unwritten(&self, failure: Failure) -> Written {
+        self.failed(&failure);
+        Written::Failed(failure)
     }
 
     /// The ttl of an entry that has so much of its life left.

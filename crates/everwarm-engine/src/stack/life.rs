@@ -1,4 +1,4 @@
-//! The life of the stores: whether they work, what has expired in them, and their end.
+//! The life of the stores: what has expired in them, and their end.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -6,22 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use everwarm_core::store::Failure;
-
 use super::Stack;
 
 /// How long the queued writes may take at the end.
 const FLUSHED_WITHIN: Duration = Duration::from_secs(2);
 
 impl Stack {
-    pub(super) async fn ping_all(self: Arc<Self>) -> Result<(), Failure> {
-        for level in &self.tiers {
-            let answer = level.tier.store.ping().await;
-            answer.inspect_err(|failure| level.tally.error(failure.kind))?;
-        }
-        Ok(())
-    }
-
     pub(super) async fn sweep_all(self: Arc<Self>) -> u64 {
         let mut swept = 0;
         for level in &self.tiers {

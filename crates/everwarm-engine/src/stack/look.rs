@@ -29,6 +29,25 @@ pub(super) struct Entry {
     version: Option<u64>,
 }
 
+/// An entry that was held against the markers at hand.
+pub(super) enum Held {
+    /// It is valid.
+    Accepted(Accepted),
+    /// It may be: further markers have to be asked for.
+    Unsure(Unsure),
+    /// It is not to be taken.
+    Invalid,
+}
+
+/// An entry that is worth something if it is valid.
+pub(super) struct Unsure {
+    entry: Entry,
+    worth: Worth,
+    labels: Digests,
+    /// The tags whose markers are not at hand.
+    pub(super) further: Vec<Tag>,
+}
+
 /// A judged entry, with what it takes to fill nearer tiers.
 pub(super) struct Accepted {
     pub(super) stored: Stored,
@@ -76,8 +95,8 @@ impl Entry {
     }
 }
 
-/// The markers of some tags, as the authority read them together with an entry or after it.
-#[derive(Clone, Copy)]
+/// The markers of some tags, as the authority read them together with an entry or after it; by default of none.
+#[derive(Clone, Copy, Default)]
 pub(super) struct AtHand<'a> {
     pub(super) tags: &'a [Tag],
     pub(super) markers: &'a [Option<Mark>],
@@ -111,7 +130,7 @@ impl Stack {
         look: Look,
         mut rights: Option<&mut Rights>,
     ) -> Option<Stored> {
-        if self.owed.is_about(&place.name, labels.all()) || look.read == Read::Nothing {
+        if self.owes(&place.name, labels.all()) || look.read == Read::Nothing {
             return None;
         }
         if let Some(accepted) = self.look_at_queued(place, labels, look).await {
@@ -217,9 +236,9 @@ impl Stack {
     }
 
     /// What a tier had, opened.
-    pub(super) fn enter(&self, tier: usize, place: &Place, found: &Found) -> Option<Entry> {
+    pub(super) fn enter(&self, tier: usize, place: &Place, found: Found) -> Option<Entry> {
         if tier + 1 < self.tiers.len() {
-            self.enter_near(tier, place, found)
+            self.enter_near(tier, place, &found)
         } else {
             self.enter_last(place, found)
         }
@@ -246,7 +265,7 @@ impl Stack {
         look: Look,
     ) -> Option<Accepted> {
         let (found, reading) = self.read_last(&place.name, labels).await?;
-        let entry = found.and_then(|found| self.enter_last(place, &found));
+        let entry = found.and_then(|found| self.enter_last(place, found));
         let at_hand = reading.as_ref().map(|reading| AtHand {
             tags: labels.all(),
             markers: &reading.markers,
@@ -303,10 +322,10 @@ impl Stack {
     }
 
     /// What the last tier had, opened.
-    pub(super) fn enter_last(&self, place: &Place, found: &Found) -> Option<Entry> {
+    pub(super) fn enter_last(&self, place: &Place, found: Found) -> Option<Entry> {
         let tier = self.tiers.len() - 1;
         let binding = place.binding(&self.namespace);
-        let opened = match self.last().tier.store.proves(found) {
+        let opened = match self.last().tier.store.proves(&found) {
             true => self.codec.open_whole(&binding, &found.bytes),
             false => self.codec.open(&binding, &found.bytes),
         };
@@ -315,7 +334,7 @@ impl Stack {
         Some(Entry {
             age: self.last().age(&opened.meta.spans, found.remaining),
             opened,
-            sealed: found.bytes.clone(),
+            sealed: found.bytes,
             left: found.remaining,
             tier,
             version: conditional.then_some(found.version),
@@ -344,16 +363,53 @@ impl Stack {
         at_hand: Option<AtHand<'_>>,
         look: Look,
     ) -> Option<Accepted> {
-        let mut labels = labels.clone();
-        self.add_tags(&mut labels, &entry.opened.meta.tags);
-        let (worth, further) = self.weigh(&entry, place, &labels, at_hand, look)?;
-        if !further.is_empty() {
-            let reading = self.read_markers(&further).await?;
-            if !covers(&entry, &further, reading) {
-                return None;
+        let at_hand = at_hand.unwrap_or_default();
+        match self.held_against(entry, place, labels, (at_hand, look)) {
+            Held::Accepted(accepted) => Some(accepted),
+            Held::Invalid => None,
+            Held::Unsure(unsure) => {
+                let Reading { markers, .. } = self.read_markers(&unsure.further).await?;
+                self.made_sure(unsure, place, |at, _| markers.get(at).copied())
             }
         }
-        Some(Accepted::new(entry, worth, labels))
+    }
+
+    /// As [`accept`](Self::accept), without asking for what is not at hand.
+    pub(super) fn held_against(
+        &self,
+        entry: Entry,
+        place: &Place,
+        labels: &Digests,
+        (at_hand, look): (AtHand<'_>, Look),
+    ) -> Held {
+        let mut labels = labels.clone();
+        self.add_tags(&mut labels, &entry.opened.meta.tags);
+        match self.weigh(&entry, place, &labels, Some(at_hand), look) {
+            None => Held::Invalid,
+            Some((worth, further)) if further.is_empty() => {
+                Held::Accepted(Accepted::new(entry, worth, labels))
+            }
+            Some((worth, further)) => Held::Unsure(Unsure {
+                entry,
+                worth,
+                labels,
+                further,
+            }),
+        }
+    }
+
+    /// The entry, if its stamps cover the markers that were read of its further tags, by place and tag, and nothing is owed of it by now.
+    pub(super) fn made_sure(
+        &self,
+        unsure: Unsure,
+        place: &Place,
+        marker: impl Fn(usize, &Tag) -> Option<Option<Mark>>,
+    ) -> Option<Accepted> {
+        let further = unsure.further.iter().enumerate();
+        let markers: Option<Vec<_>> = further.map(|(at, tag)| marker(at, tag)).collect();
+        let is_valid = valid(&unsure.entry.opened.meta.stamps, markers?)
+            && !self.owes(&place.name, unsure.labels.all());
+        is_valid.then(|| Accepted::new(unsure.entry, unsure.worth, unsure.labels))
     }
 
     /// What an entry is worth, and of which of its tags the markers have to be asked for; nothing if it is not to be taken.
@@ -368,7 +424,7 @@ impl Stack {
     ) -> Option<(Worth, Vec<Tag>)> {
         let meta = &entry.opened.meta;
         let worth = worth(meta, entry, look)?;
-        if self.owed.is_about(&place.name, labels.all()) {
+        if self.owes(&place.name, labels.all()) {
             return None;
         }
         let mut further = Vec::new();

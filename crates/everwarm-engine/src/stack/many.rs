@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use everwarm_core::mark::{Mark, Tag};
-use everwarm_core::store::{Failure, FailureKind, Page};
+use everwarm_core::mark::{Mark, Reading, Tag};
+use everwarm_core::store::{Failure, FailureKind, Found, Page};
 use everwarm_core::using::Read;
 
 use super::Stack;
 use super::found::Stored;
 use super::glance::Glance;
-use super::look::{Accepted, AtHand, Entry, Look};
+use super::look::{Accepted, AtHand, Held, Look, Unsure};
 use super::place::{Digests, Place};
 use super::seat::Rights;
+
+/// Tags and their markers.
+type Marked = (Vec<Tag>, Vec<Option<Mark>>);
 
 impl Stack {
     pub(super) async fn get_one(
@@ -52,18 +55,22 @@ impl Stack {
     }
 
     /// One trip to each tier for those that no nearer one has, and one for the markers.
-    pub(super) async fn get_all(self: Arc<Self>, places: Vec<Place>) -> Vec<Option<Stored>> {
+    pub(super) async fn get_all(self: Arc<Self>, places: Arc<[Place]>) -> Vec<Option<Stored>> {
         let look = Look {
             read: Read::Any,
             counts: true,
             takes_old: false,
         };
-        let labels: Vec<Digests> = places.iter().map(|place| self.labels(place, &[])).collect();
+        let labels = self.labels_of_all(&places);
         let mut all: Vec<Option<Stored>> = places.iter().map(|_| None).collect();
         let mut left = Vec::with_capacity(places.len());
+        let is_queued = !self.queue.is_empty();
         for (at, place) in places.iter().enumerate() {
-            let owed = self.owed.is_about(&place.name, labels[at].all());
-            let queued = self.look_at_queued(place, &labels[at], look).await;
+            let owed = self.owes(&place.name, labels[at].all());
+            let queued = match is_queued {
+                true => self.look_at_queued(place, &labels[at], look).await,
+                false => None,
+            };
             match queued {
                 Some(accepted) => all[at] = Some(accepted.stored),
                 None if owed => {}
@@ -73,7 +80,10 @@ impl Stack {
         for tier in 0..self.tiers.len() {
             let found = self.look_at_many(tier, (&places, &labels), &mut left, look);
             for (at, accepted) in found.await {
-                all[at] = Some(self.read(&places[at], accepted.stored).await);
+                all[at] = Some(match accepted.stored.is_to_slide() {
+                    true => self.read(&places[at], accepted.stored).await,
+                    false => accepted.stored,
+                });
             }
         }
         all
@@ -87,74 +97,82 @@ impl Stack {
         left: &mut Vec<usize>,
         look: Look,
     ) -> Vec<(usize, Accepted)> {
-        let level = &self.tiers[tier];
         let names: Vec<&str> = left.iter().map(|&at| &*places[at].name).collect();
         if names.is_empty() || !self.counts(tier) {
             return Vec::new();
         }
-        let Some(found) = level.said(level.tier.store.get_many(&names).await) else {
+        let Some((found, (tags, markers))) = self.read_many(tier, &names, (labels, left)).await
+        else {
             return Vec::new();
         };
-        let mut entries = Vec::with_capacity(left.len());
+        let at_hand = AtHand {
+            tags: &tags,
+            markers: &markers,
+        };
+        let (mut all, mut unsure) = (Vec::with_capacity(left.len()), Vec::new());
+        let mut is_found = vec![false; places.len()];
         for (&at, found) in left.iter().zip(found) {
-            let entry = found.and_then(|found| self.enter(tier, &places[at], &found));
-            entries.push((at, entry));
-        }
-        let known = self.markers_of(&entries, labels).await;
-        left.clear();
-        let mut all = Vec::new();
-        for ((at, entry), (tags, markers)) in entries.into_iter().zip(&known) {
-            let at_hand = Some(AtHand { tags, markers });
-            let accepted = match entry {
-                Some(entry) => {
-                    self.accept(entry, &places[at], &labels[at], at_hand, look)
-                        .await
-                }
-                None => None,
-            };
-            self.count_look(tier, look, accepted.is_some());
-            match accepted {
-                Some(accepted) => all.push((at, accepted)),
-                None => left.push(at),
+            let place = &places[at];
+            let entry = found.and_then(|found| self.enter(tier, place, found));
+            match entry.map(|entry| self.held_against(entry, place, &labels[at], (at_hand, look))) {
+                Some(Held::Accepted(accepted)) => all.push((at, accepted)),
+                Some(Held::Unsure(sure)) => unsure.push((at, sure)),
+                Some(Held::Invalid) | None => {}
             }
         }
+        all.extend(self.all_made_sure(unsure, places).await);
+        for (at, _) in &all {
+            is_found[*at] = true;
+        }
+        left.iter()
+            .for_each(|&at| self.count_look(tier, look, is_found[at]));
+        left.retain(|&at| !is_found[at]);
         all
     }
 
-    /// For each entry its tags and their markers, in one trip; none where they are known, or the authority does not answer.
-    async fn markers_of(
+    /// What a tier has under these names; and, in the same trip, the markers of the tags that all of them are known to have, where it
+    /// is an authority behind a connection.
+    async fn read_many(
         &self,
-        entries: &[(usize, Option<Entry>)],
-        labels: &[Digests],
-    ) -> Vec<(Vec<Tag>, Vec<Option<Mark>>)> {
-        let carried: Vec<Vec<Tag>> = entries
-            .iter()
-            .map(|(at, entry)| {
-                let Some(entry) = entry else {
-                    return Vec::new();
-                };
-                let mut labels = labels[*at].clone();
-                self.add_tags(&mut labels, &entry.opened.meta.tags);
-                labels.into_tags()
-            })
-            .collect();
-        let mut tags: Vec<Tag> = carried.iter().flatten().copied().collect();
+        tier: usize,
+        names: &[&str],
+        (labels, left): (&[Digests], &[usize]),
+    ) -> Option<(Vec<Option<Found>>, Marked)> {
+        let level = &self.tiers[tier];
+        let authority = self
+            .authority()
+            .filter(|_| tier + 1 == self.tiers.len() && !level.embedded);
+        let Some(authority) = authority else {
+            let found = level.said(level.tier.store.get_many(names).await)?;
+            return Some((found, Marked::default()));
+        };
+        let tags = Digests::union(left.iter().map(|&at| &labels[at]));
+        let asked = self.markers.asked();
+        let answer = authority.get_many_with(names, &self.namespace, &tags).await;
+        let (found, reading) = level.said(answer)?;
+        self.markers.feed(asked, &tags, &reading);
+        Some((found, (tags, reading.markers)))
+    }
+
+    /// Those of some entries that are valid, once the markers are known which they wait for: in one trip for all.
+    async fn all_made_sure(
+        &self,
+        unsure: Vec<(usize, Unsure)>,
+        places: &[Place],
+    ) -> Vec<(usize, Accepted)> {
+        let tags = unsure.iter().flat_map(|(_, unsure)| &unsure.further);
+        let mut tags: Vec<Tag> = tags.copied().collect();
         tags.sort_unstable();
         tags.dedup();
-        let mut read = Vec::new();
-        if !tags.is_empty() && self.markers.of(&tags, self.now()).is_none() {
-            read = self
-                .read_markers(&tags)
-                .await
-                .map_or_else(Vec::new, |reading| reading.markers);
+        if tags.is_empty() {
+            return Vec::new();
         }
-        let marker = |tag: &Tag| read.get(tags.binary_search(tag).ok()?).copied();
-        carried
-            .into_iter()
-            .map(|carried| {
-                let markers: Option<Vec<_>> = carried.iter().map(marker).collect();
-                markers.map_or_else(Default::default, |markers| (carried, markers))
-            })
+        let Some(Reading { markers, .. }) = self.read_markers(&tags).await else {
+            return Vec::new();
+        };
+        let marker = |_, tag: &Tag| markers.get(tags.binary_search(tag).ok()?).copied();
+        let sure = unsure.into_iter();
+        sure.filter_map(|(at, unsure)| Some((at, self.made_sure(unsure, &places[at], marker)?)))
             .collect()
     }
 
@@ -174,6 +192,6 @@ impl Stack {
         };
         let prefix = format!("{}{prefix}", self.prefix);
         let answer = scan.page(&prefix, after.as_deref(), limit).await;
-        answer.inspect_err(|failure| level.tally.error(failure.kind))
+        answer.inspect_err(|failure| level.failed(failure))
     }
 }

@@ -36,6 +36,16 @@ impl Markers {
         self.0.lock().hear(tag, marker);
     }
 
+    /// A shard is heard of from this reading on.
+    pub(super) fn begins(&self, at: Mark) {
+        self.0.lock().begins(at);
+    }
+
+    /// Memory may hold something that came without a reading.
+    pub(super) fn unread(&self) {
+        self.0.lock().unread();
+    }
+
     /// The markers of all these tags, if all are known and what is known counts.
     pub(super) fn of(&self, tags: &[Tag], now: Instant) -> Option<Vec<Mark>> {
         self.0.lock().of(tags, now)
@@ -51,7 +61,7 @@ impl Markers {
         self.0.lock().forget();
     }
 
-    /// Whether a shard was lost since the last time this was asked.
+    /// Whether a shard was lost, or something of it missed, since the last time this was asked.
     pub(super) fn take_upset(&self) -> bool {
         self.0.lock().take_upset()
     }

@@ -12,12 +12,15 @@
 //! poll, unless they wait for another process's lease.
 
 mod amend;
+mod away;
 mod check;
+mod complaints;
 mod erase;
 mod fetch;
 mod fetch_many;
 mod found;
 mod glance;
+mod health;
 mod known;
 mod level;
 mod life;
@@ -31,6 +34,7 @@ mod queue;
 mod recent;
 mod seat;
 mod set;
+mod set_now;
 mod settle;
 mod settle_many;
 mod sleep;
@@ -50,6 +54,7 @@ use everwarm_core::bus::silence::Silence;
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::codec::{Codec, Meta, Refusal};
 use everwarm_core::error::Error;
+use everwarm_core::health::Depth;
 use everwarm_core::key::prefix;
 use everwarm_core::mark::{Tag, TagKind};
 use everwarm_core::store::{Condition, Failure, Generations, Info, Notify, Page, Store};
@@ -58,8 +63,9 @@ use everwarm_core::using::Read;
 pub use check::Need;
 pub use found::{Change, Done, Event, Fetched, Stored, Written};
 pub use glance::Glance;
+pub use health::Checkup;
 pub use options::Options;
-pub use place::{Older, Place};
+pub use place::{Older, Place, Spot};
 pub use seat::Seat;
 pub use sleep::{Nap, Sleep, Sleeper};
 pub use tally::TierStats;
@@ -117,7 +123,7 @@ impl Stack {
         let longest = options.longest;
         let tiers: Box<[Level]> = tiers
             .into_iter()
-            .map(|tier| Level::new(tier, longest))
+            .map(|tier| Level::new(tier, longest, &options.ticker))
             .collect();
         let notify = tiers.last().and_then(|level| level.tier.store.notify());
         let heard = notify.map_or(0, Notify::change);
@@ -179,12 +185,29 @@ impl Stack {
         tiers.map(|level| level.tier.store.doubts()).collect()
     }
 
+    /// Failures that do not pass by themselves, by the label of their tier: the first of each kind, once.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<(Arc<str>, String)> {
+        let of_level = |level: &Level| {
+            let label = Arc::clone(&level.tier.label);
+            let said = level.complaints.take().into_iter();
+            said.map(move |said| (Arc::clone(&label), said))
+        };
+        self.tiers.iter().flat_map(of_level).collect()
+    }
+
     /// What each tier did.
     #[must_use]
     pub fn stats(&self) -> Vec<TierStats> {
         let levels = self.tiers.iter().enumerate();
         levels
-            .map(|(tier, level)| level.tally.read(&level.tier.label, self.pending(tier)))
+            .map(|(tier, level)| {
+                let stats = level.tally.read(&level.tier.label, self.pending(tier));
+                match level.tier.store.notify() {
+                    Some(notify) => stats.with(notify),
+                    None => stats,
+                }
+            })
             .collect()
     }
 
@@ -197,10 +220,16 @@ impl Stack {
     /// Takes note of tags that memory in front of the stack holds, so that [`Event::Tag`] can name them. What `fetch`, `settle`,
     /// `set` and `get` are given or find is noted by them.
     pub fn note(&self, tags: &[Arc<str>]) {
+        self.markers.unread();
         for name in tags {
             let tag = Tag::of(&self.namespace, TagKind::Tag, name);
             self.known.note(tag, name);
         }
+    }
+
+    /// Takes note that memory in front holds what this stack was not asked for: it is of the parent of a forked process.
+    pub fn inherits(&self) {
+        self.markers.unread();
     }
 
     /// The value, from the nearest tier that has it, also an old one in the window in which it is served; else the right to compute
@@ -213,7 +242,18 @@ impl Stack {
         tags: Arc<[Arc<str>]>,
         read: Read,
     ) -> impl Future<Output = Fetched> + Send + use<> {
-        self.clone().fetch_or_lead(place, tags, read)
+        self.clone().fetch_or_lead(place, tags, (read, true))
+    }
+
+    /// As [`fetch`](Self::fetch), for a lead that may not [wait](crate::Lead::waits): where the lease is not to be had, it computes
+    /// without the right to store.
+    pub fn fetch_for(
+        self: &Arc<Self>,
+        place: Place,
+        tags: Arc<[Arc<str>]>,
+        (read, waits): (Read, bool),
+    ) -> impl Future<Output = Fetched> + Send + use<> {
+        self.clone().fetch_or_lead(place, tags, (read, waits))
     }
 
     /// As [`fetch`](Self::fetch), in the background, for a caller that was given an old value: only a value that somebody has
@@ -318,11 +358,11 @@ impl Stack {
     }
 
     /// The values of many, in their order.
-    pub fn get_many(
+    pub fn get_many<P: Into<Arc<[Place]>>>(
         self: &Arc<Self>,
-        places: Vec<Place>,
-    ) -> impl Future<Output = Vec<Option<Stored>>> + Send + use<> {
-        self.clone().get_all(places)
+        places: P,
+    ) -> impl Future<Output = Vec<Option<Stored>>> + Send + use<P> {
+        self.clone().get_all(places.into())
     }
 
     /// Sets by hand: what is being computed for the key, anywhere, is not stored.
@@ -428,12 +468,14 @@ impl Stack {
         self.clone().watch_once()
     }
 
-    /// Whether all tiers are there and work.
-    ///
-    /// # Errors
-    /// The failure of the nearest that does not.
-    pub fn ping(self: &Arc<Self>) -> impl Future<Output = Result<(), Failure>> + Send + use<> {
-        self.clone().ping_all()
+    /// How each tier is, near to far: all are asked at once, and none is waited for longer than `limit`, but for those that answer on
+    /// the thread that asks.
+    pub fn health(
+        self: &Arc<Self>,
+        depth: Depth,
+        limit: Duration,
+    ) -> impl Future<Output = Vec<Checkup>> + Send + use<> {
+        self.clone().look_over(depth, limit)
     }
 
     /// Lets go of what has expired in the stores; how much, as far as they know.
@@ -475,6 +517,22 @@ impl Stack {
         let mut labels = Digests::new(self.namespace_tag, function);
         self.add_tags(&mut labels, tags);
         labels
+    }
+
+    /// The tags of many entries, as far as they are known before.
+    fn labels_of_all(&self, places: &[Place]) -> Vec<Digests> {
+        let mut all: Vec<Digests> = Vec::with_capacity(places.len());
+        let mut last: Option<&Place> = None;
+        for place in places {
+            let same = last.filter(|last| Arc::ptr_eq(&last.function, &place.function));
+            let labels = match (same, all.last()) {
+                (Some(_), Some(labels)) => labels.clone(),
+                _ => self.labels(place, &[]),
+            };
+            all.push(labels);
+            last = Some(place);
+        }
+        all
     }
 
     /// Takes further tags in; they are noted.

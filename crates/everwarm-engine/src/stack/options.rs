@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use everwarm_core::draw::Draw;
+
 use super::sleep::Sleep;
-use crate::ticker::Ticker;
+use crate::ticker::{Chance, Ticker};
 
 /// How a stack works.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ pub struct Options {
     pub ticker: Ticker,
     /// What passes the time.
     pub sleep: Arc<dyn Sleep>,
+    /// What spreads over time what many processes would do at once.
+    pub draw: Arc<dyn Draw>,
 }
 
 impl Options {
@@ -38,6 +42,7 @@ impl Options {
             queue_bytes: 64 << 20,
             ticker,
             sleep,
+            draw: Arc::new(Chance::new()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Debts: invalidations and deletions that have not reached the stores.
 //!
 //! One is incurred before a store is asked and paid when it has answered, so that one whose caller gave up on the way is
-//! repeated too. What a debt is about is a miss meanwhile, and is stored nowhere.
+//! repeated too. What a debt is about is a miss meanwhile, and is stored nowhere. They are tried again after pauses of up to two
+//! seconds, and at the first sign that a store is back.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +18,10 @@ use crate::shim::{AtomicU64, Mutex};
 const ROOM: usize = 1_024;
 
 const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How often they are tried at most when a store seems to be back.
+const AT_A_RETURN: Duration = Duration::from_millis(250);
 
 /// What the stores have to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +32,15 @@ pub(super) enum Debt {
     Name(Arc<str>),
     /// To clear the names that begin with this.
     Prefix(Arc<str>),
+    /// To delete this name, unless what was written there is: an envelope with this digest.
+    Written(Arc<str>, u64),
 }
 
 impl Debt {
     fn is_about(&self, name: &str, tags: &[Tag]) -> bool {
         match self {
             Self::Tags(owed) => owed.iter().any(|tag| tags.contains(tag)),
-            Self::Name(owed) => **owed == *name,
+            Self::Name(owed) | Self::Written(owed, _) => **owed == *name,
             Self::Prefix(owed) => name.starts_with(&**owed),
         }
     }
@@ -52,8 +58,11 @@ pub(super) struct Owed {
 struct Debts {
     all: Vec<Owing>,
     last: u64,
+    tried_at: Instant,
     retry_at: Instant,
     wait: Duration,
+    /// How often stores had come back when they were tried.
+    returns: u64,
 }
 
 #[derive(Debug)]
@@ -71,10 +80,17 @@ impl Owed {
             debts: Mutex::new(Debts {
                 all: Vec::new(),
                 last: 0,
+                tried_at: Instant::ZERO,
                 retry_at: Instant::ZERO,
                 wait: FIRST_WAIT,
+                returns: 0,
             }),
         }
+    }
+
+    /// How many debts there are.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Acquire)
     }
 
     /// Whether this name, or something with one of these tags, is owed.
@@ -93,6 +109,7 @@ impl Owed {
         debts.last += 1;
         let id = debts.last;
         let debt = if debts.all.len() < ROOM {
+            debts.all.retain(|owing| !owing.due || owing.debt != debt);
             debt
         } else {
             debts.all.clear();
@@ -117,26 +134,29 @@ impl Owed {
         self.count.store(debts.all.len() as u64, Ordering::Release);
     }
 
-    /// The debts that somebody has to pay now.
-    fn due(&self, now: Instant) -> Vec<(u64, Debt)> {
+    /// The debts that somebody has to pay now, after stores have come back so often.
+    fn due(&self, now: Instant, returns: u64) -> Vec<(u64, Debt)> {
         if self.count.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
         let debts = self.debts.lock();
-        if now < debts.retry_at {
+        let is_back = returns != debts.returns && now.since(debts.tried_at) >= AT_A_RETURN;
+        if now < debts.retry_at && !is_back {
             return Vec::new();
         }
         let due = debts.all.iter().filter(|owing| owing.due);
         due.map(|owing| (owing.id, owing.debt.clone())).collect()
     }
 
-    /// Sets when debts are tried again, later after each failure.
-    fn tried(&self, now: Instant, paid: bool) {
+    /// Sets when debts are tried again that could not all be paid: later each time, and not when all other processes do. `unit` is a
+    /// draw.
+    fn tried(&self, now: Instant, all_paid: bool, (returns, unit): (u64, f64)) {
         let mut debts = self.debts.lock();
-        if paid {
+        (debts.tried_at, debts.returns) = (now, returns);
+        if all_paid {
             debts.wait = FIRST_WAIT;
         } else {
-            debts.retry_at = now.after(debts.wait);
+            debts.retry_at = now.after(debts.wait.mul_f64(0.5 + unit / 2.0));
             debts.wait = (debts.wait * 2).min(LONGEST_WAIT);
         }
     }
@@ -176,16 +196,26 @@ impl Stack {
 
     /// Pays what is due, as far as the stores can be told.
     pub(super) async fn pay_debts(&self) {
-        let now = self.now();
-        for (id, debt) in self.owed.due(now) {
-            let paid = self.pay(&debt).await.is_some();
-            self.owed.tried(now, paid);
-            if !paid {
-                return;
-            }
-            self.remember(debt);
-            self.owed.end(id, true);
+        let returns = self.returns();
+        let due = self.owed.due(self.now(), returns);
+        if due.is_empty() {
+            return;
         }
+        let mut all_paid = true;
+        for (id, debt) in due {
+            let asked = self.failovers();
+            if self.pay(&debt).await.is_some() && self.remember(debt, asked) {
+                self.owed.end(id, true);
+                continue;
+            }
+            all_paid = false;
+            // What a store refuses holds up nothing else; one that is away takes nothing.
+            if self.misses_a_store() {
+                break;
+            }
+        }
+        let unit = self.options.draw.unit();
+        self.owed.tried(self.now(), all_paid, (returns, unit));
     }
 }
 
@@ -212,15 +242,37 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_paid_is_due_after_a_while() {
+    fn what_was_not_paid_is_due_after_a_while_or_once_a_store_is_back() {
         let owed = Owed::new();
         let (id, _) = owed.incur(name("a"), || name(""));
-        assert_eq!(owed.due(Instant::ZERO), []);
+        assert_eq!(owed.due(Instant::ZERO, 0), []);
         owed.end(id, false);
-        assert_eq!(owed.due(Instant::ZERO), [(id, name("a"))]);
-        owed.tried(Instant::ZERO, false);
-        assert_eq!(owed.due(Instant::ZERO), []);
-        assert_eq!(owed.due(Instant::ZERO.after(FIRST_WAIT)).len(), 1);
+        assert_eq!(owed.due(Instant::ZERO, 0), [(id, name("a"))]);
+        owed.tried(Instant::ZERO, false, (0, 1.0));
+        assert_eq!(owed.due(Instant::ZERO, 0), []);
+        assert_eq!(owed.due(Instant::ZERO.after(FIRST_WAIT), 0).len(), 1);
+        let mut now = Instant::ZERO;
+        for _ in 0..10 {
+            now = now.after(LONGEST_WAIT);
+            assert_eq!(owed.due(now, 0).len(), 1, "within two seconds");
+            owed.tried(now, false, (0, 1.0));
+        }
+        assert_eq!(owed.due(now.after(AT_A_RETURN), 0), []);
+        assert_eq!(owed.due(now, 1), [], "not again and again");
+        assert_eq!(owed.due(now.after(AT_A_RETURN), 1).len(), 1);
+        owed.tried(now, false, (1, 0.0));
+        assert_eq!(owed.due(now.after(AT_A_RETURN), 1), []);
+        assert_eq!(owed.due(now.after(LONGEST_WAIT / 2), 1).len(), 1);
+    }
+
+    #[test]
+    fn what_is_owed_again_is_owed_once() {
+        let owed = Owed::new();
+        for _ in 0..3 {
+            let (id, _) = owed.incur(name("a"), || unreachable!("there is room"));
+            owed.end(id, false);
+        }
+        assert_eq!(owed.due(Instant::ZERO, 0), [(3, name("a"))]);
     }
 
     #[test]

@@ -1,13 +1,18 @@
 //! Which entry of a stack is meant, and the tags by which an authority knows it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use everwarm_core::codec::Binding;
 use everwarm_core::mark::Tag;
 
+/// Which entry, as all share it who ask for it.
+#[derive(Clone, Debug)]
+pub struct Place(Arc<Spot>);
+
 /// Which entry: the name it is stored under, and what its envelope is bound to.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct Spot {
     /// The stored name.
     pub name: Arc<str>,
     /// The name of the function; empty for objects.
@@ -33,6 +38,20 @@ pub struct Older {
     pub key: Arc<[u8]>,
 }
 
+impl From<Spot> for Place {
+    fn from(spot: Spot) -> Self {
+        Self(Arc::new(spot))
+    }
+}
+
+impl Deref for Place {
+    type Target = Spot;
+
+    fn deref(&self) -> &Spot {
+        &self.0
+    }
+}
+
 impl Place {
     pub(super) fn binding<'a>(&'a self, namespace: &'a str) -> Binding<'a> {
         Binding {
@@ -46,46 +65,61 @@ impl Place {
 
     /// The same entry under an earlier name.
     pub(super) fn before(&self, older: &Older) -> Self {
-        Self {
+        Self::from(Spot {
             name: Arc::clone(&older.name),
             schema: Arc::clone(&older.schema),
             key: Arc::clone(&older.key),
             older: Arc::new([]),
-            ..self.clone()
-        }
+            ..Spot::clone(self)
+        })
     }
 }
 
 /// The tags of an entry as an authority knows them: its namespace, its function, then those with names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Digests(Vec<Tag>);
+#[derive(Clone, Debug)]
+pub(super) enum Digests {
+    /// Those that every entry has: what nearly all have that are read.
+    Own([Tag; 2]),
+    /// With others.
+    Named(Vec<Tag>),
+}
 
 impl Digests {
     /// The tags of an entry that has none with a name as yet.
-    pub(super) fn new(namespace: Tag, function: Tag) -> Self {
-        Self(vec![namespace, function])
+    pub(super) const fn new(namespace: Tag, function: Tag) -> Self {
+        Self::Own([namespace, function])
     }
 
-    /// The tags of all.
-    pub(super) fn union(all: &[Self]) -> Self {
-        let mut union: Vec<Tag> = all.iter().flat_map(Self::all).copied().collect();
+    /// The tags of all, in their order.
+    pub(super) fn union<'a>(all: impl IntoIterator<Item = &'a Self>) -> Vec<Tag> {
+        let (mut union, mut last): (Vec<Tag>, &[Tag]) = (Vec::new(), &[]);
+        for tags in all.into_iter().map(Self::all) {
+            // Many have theirs in common.
+            if tags != last {
+                union.extend_from_slice(tags);
+                last = tags;
+            }
+        }
         union.sort_unstable();
         union.dedup();
-        Self(union)
+        union
     }
 
     /// Takes in a further tag.
     pub(super) fn add(&mut self, tag: Tag) {
-        if !self.0.contains(&tag) {
-            self.0.push(tag);
+        if self.all().contains(&tag) {
+            return;
+        }
+        match self {
+            Self::Own(own) => *self = Self::Named([&own[..], &[tag]].concat()),
+            Self::Named(tags) => tags.push(tag),
         }
     }
 
-    pub(super) fn into_tags(self) -> Vec<Tag> {
-        self.0
-    }
-
     pub(super) fn all(&self) -> &[Tag] {
-        &self.0
+        match self {
+            Self::Own(own) => own,
+            Self::Named(tags) => tags,
+        }
     }
 }

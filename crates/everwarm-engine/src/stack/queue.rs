@@ -93,6 +93,11 @@ impl Queue {
         true
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().by_target.is_empty()
+    }
+
     /// The write of a name that waits for a tier.
     pub(super) fn find(&self, tier: usize, name: &Arc<str>) -> Option<Arc<Queued>> {
         let waiting = self.0.lock();

@@ -25,6 +25,9 @@ const ROOM: usize = 65_536;
 /// How many leases wait to be given back; others end by themselves.
 const RETURNS: usize = 1_024;
 
+/// After how many failures to give a lease back the others are left for the next time.
+const FAILURES: usize = 4;
+
 /// The right to compute. Dropping it gives its leases back.
 #[must_use = "dropping a seat hands the computation over"]
 pub struct Seat {
@@ -178,6 +181,22 @@ impl Rights {
             .is_some_and(|id| self.stack.seats.is_void(&self.name, id))
     }
 
+    /// Gives the leases back that were not used, and waits until the stores know: who waits for them is woken now, and not after the
+    /// next look.
+    pub(super) async fn release(mut self) {
+        if self.process.is_parent() || self.spent.load(Ordering::Relaxed) {
+            return;
+        }
+        let stack = Arc::clone(&self.stack);
+        while let Some(&Lease { tier, token }) = self.leases.last() {
+            let level = &stack.tiers[tier];
+            if let Some(leases) = level.tier.store.leases() {
+                level.said(leases.release(&self.name, token).await);
+            }
+            self.leases.pop();
+        }
+    }
+
     /// Gives the leases of a tier back.
     fn give_back(&mut self, tier: usize) {
         while let Some(token) = self.take(tier) {
@@ -218,7 +237,16 @@ fn token() -> u64 {
 #[derive(Debug)]
 pub(super) struct Seats {
     taken: Mutex<Taken>,
-    returns: Mutex<Vec<(Arc<str>, Lease)>>,
+    returns: Mutex<Vec<Return>>,
+}
+
+/// A lease that is to be given back.
+#[derive(Debug)]
+struct Return {
+    name: Arc<str>,
+    lease: Lease,
+    /// When it has ended by itself, even if the store gave it long after it was asked for.
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -383,25 +411,44 @@ impl Stack {
         // What blocks is done here; what has to be awaited is left to the next look.
         if level.embedded
             && let Ok(answer) = leases.release(name, lease.token).now()
+            && level.said(answer).is_some()
         {
-            level.said(answer);
             return;
         }
-        let mut returns = self.seats.returns.lock();
-        if returns.len() < RETURNS {
-            returns.push((Arc::clone(name), lease));
-        }
+        self.leave_returns([Return {
+            name: Arc::clone(name),
+            lease,
+            until: self.now().after(2 * self.options.lease_ttl),
+        }]);
     }
 
-    /// Gives back the leases that were left for it.
+    fn leave_returns(&self, more: impl IntoIterator<Item = Return>) {
+        let mut returns = self.seats.returns.lock();
+        let room = RETURNS.saturating_sub(returns.len());
+        returns.extend(more.into_iter().take(room));
+    }
+
+    /// Gives back the leases that were left for it. What a store does not take is left for the next time: it may have given a lease
+    /// whose answer was lost, and whoever asks for that name would wait until it ends.
     pub(super) async fn return_leases(&self) {
-        let returns = std::mem::take(&mut *self.seats.returns.lock());
-        for (name, lease) in returns {
-            let level = &self.tiers[lease.tier];
-            if let Some(leases) = level.tier.store.leases() {
-                level.said(leases.release(&name, lease.token).await);
+        let mut returns = std::mem::take(&mut *self.seats.returns.lock()).into_iter();
+        let mut failed = Vec::new();
+        for back in returns.by_ref() {
+            let level = &self.tiers[back.lease.tier];
+            let Some(leases) = level.tier.store.leases() else {
+                continue;
+            };
+            let answer = leases.release(&back.name, back.lease.token).await;
+            if level.said(answer).is_none() {
+                failed.push(back);
+            }
+            // Each may have taken its time; the others are first next time.
+            if failed.len() == FAILURES {
+                break;
             }
         }
+        let now = self.now();
+        self.leave_returns(returns.chain(failed).filter(|back| now < back.until));
     }
 
     /// Renews the leases of those who sit, at a third of their life.

@@ -43,8 +43,15 @@ impl Stack {
         self: Arc<Self>,
         place: Place,
         payload: Vec<u8>,
-        meta: Meta,
+        mut meta: Meta,
     ) -> Written {
+        if let Some(written) = self.set_now(&place, &payload, &mut meta) {
+            if !written.is_stored() {
+                // What is there is older than what was to be set.
+                self.delete_names(std::slice::from_ref(&place.name)).await;
+            }
+            return written;
+        }
         self.end_older(&place).await;
         let mut rights = Rights::new(&self, &place.name);
         for tier in 0..self.tiers.len() - 1 {
@@ -70,10 +77,11 @@ impl Stack {
         meta: Meta,
     ) -> Result<Sealed, Written> {
         let labels = self.labels(place, &meta.tags);
-        if self.owed.is_about("", labels.all()) {
+        if self.owes("", labels.all()) {
+            self.markers.unread();
             return Err(Written::Apart);
         }
-        let stamps = self.stamps(&labels).await.ok_or(Written::Apart)?;
+        let stamps = self.stamps(labels.all()).await.ok_or(Written::Apart)?;
         self.seal(place, (payload, meta), stamps, labels.all())
             .map_err(Written::Refused)
     }
@@ -179,12 +187,13 @@ impl Stack {
         let mut sealed = Vec::with_capacity(entries.len());
         let mut refused = None;
         for ((place, payload, meta), labels) in entries.into_iter().zip(&labels) {
-            if self.owed.is_about("", labels.all()) {
+            if self.owes("", labels.all()) {
+                self.markers.unread();
                 refused = Some(Written::Apart);
                 continue;
             }
             match self.seal(&place, (&payload, meta), stamps.clone(), labels.all()) {
-                Ok(envelope) => sealed.push((place.name, envelope)),
+                Ok(envelope) => sealed.push((Arc::clone(&place.name), envelope)),
                 Err(error) => refused = Some(Written::Refused(error)),
             }
         }
@@ -194,6 +203,7 @@ impl Stack {
     /// Writes many to the last tier.
     async fn write_many(&self, sealed: &[(Arc<str>, Sealed)]) -> Written {
         let level = self.last();
+        let asked = self.failovers();
         let entry = |(name, sealed): &'_ (Arc<str>, Sealed)| {
             (
                 Arc::clone(name),
@@ -213,10 +223,13 @@ impl Stack {
         match level.tier.store.set_many(&entries).await {
             Ok(()) => {
                 level.tally.sets.add(entries.len() as u64);
+                for (name, sealed) in sealed {
+                    self.remember_write(name, &sealed.bytes, asked);
+                }
                 Written::Stored
             }
             Err(failure) => {
-                level.tally.error(failure.kind);
+                level.failed(&failure);
                 Written::Failed(failure)
             }
         }

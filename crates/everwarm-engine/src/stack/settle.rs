@@ -79,27 +79,31 @@ impl Stack {
         })
     }
 
-    /// What is to be written of what was computed under a seat, or why nothing is.
+    /// What is to be written of what was computed under a seat, or why nothing is, and the rights that are not used.
+    #[expect(clippy::result_large_err, reason = "both are taken apart at once")]
     pub(super) fn ready(
         &self,
         mut seat: Seat,
         (payload, meta): (Vec<u8>, Meta),
         age: Duration,
-    ) -> Result<Ready, Written> {
+    ) -> Result<Ready, (Written, Rights)> {
         self.add_tags(&mut seat.labels, &meta.tags);
         let tags = seat.labels.all();
         if self.known.overtook(tags, seat.since) {
-            return Err(Written::Overtaken);
+            return Err((Written::Overtaken, seat.rights));
         }
-        if seat.hold == Hold::Apart || self.owed.is_about(&seat.place.name, tags) {
-            return Err(Written::Apart);
+        if seat.hold == Hold::Apart || self.owes(&seat.place.name, tags) {
+            return Err((Written::Apart, seat.rights));
         }
         if seat.rights.are_void() {
-            return Err(Written::Lost);
+            return Err((Written::Lost, seat.rights));
         }
         let stamps = std::mem::take(&mut seat.stamps);
         let sealed = self.seal(&seat.place, (&payload, meta), stamps, tags);
-        let sealed = sealed.map_err(Written::Refused)?.aged(age);
+        let sealed = match sealed {
+            Ok(sealed) => sealed.aged(age),
+            Err(error) => return Err((Written::Refused(error), seat.rights)),
+        };
         let Seat {
             place,
             hold,
@@ -122,7 +126,10 @@ impl Stack {
     ) -> Written {
         match self.ready(seat, computed, age) {
             Ok(ready) => self.write_ready(ready).await,
-            Err(written) => written,
+            Err((written, rights)) => {
+                rights.release().await;
+                written
+            }
         }
     }
 
@@ -147,6 +154,7 @@ impl Stack {
             }
             self.write_nearer(&place.name, &sealed, &mut rights).await;
         }
+        rights.release().await;
         written
     }
 
@@ -231,7 +239,7 @@ impl Stack {
     pub(super) async fn put(
         &self,
         tier: usize,
-        name: &str,
+        name: &Arc<str>,
         sealed: &Sealed,
         (hold, token): (Hold, Option<u64>),
     ) -> Written {
@@ -240,16 +248,23 @@ impl Stack {
             return Written::Failed(failure);
         }
         let ttl = level.ttl(sealed.left);
-        let answer = if tier + 1 < self.tiers.len() {
+        let asked = self.failovers();
+        let is_last = tier + 1 == self.tiers.len();
+        let answer = if !is_last {
             let bytes = level::fill(&sealed.bytes, sealed.age, ttl);
             leased(self, tier, name, (bytes, ttl, token)).await
         } else {
             self.put_last(name, sealed, ttl, (hold, token)).await
         };
         match answer {
-            Ok(settled) => level.settled(settled),
+            Ok(settled) => {
+                if is_last && hold == Hold::Forced {
+                    self.remember_write(name, &sealed.bytes, asked);
+                }
+                level.settled(settled)
+            }
             Err(failure) => {
-                level.tally.error(failure.kind);
+                level.failed(&failure);
                 Written::Failed(failure)
             }
         }
@@ -302,6 +317,7 @@ impl Level {
 
     /// What became of a value, which is counted.
     pub(super) fn settled(&self, settled: Settled) -> Written {
+        self.away.answered();
         match settled {
             Settled::Stored => {
                 self.tally.sets.bump();

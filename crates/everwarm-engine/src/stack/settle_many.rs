@@ -40,7 +40,10 @@ impl Stack {
                     }
                     Err(failure) => written = Written::Failed(failure),
                 },
-                Err(refused) => written = refused,
+                Err((refused, rights)) => {
+                    rights.release().await;
+                    written = refused;
+                }
             }
             came.push(written);
         }
@@ -49,6 +52,7 @@ impl Stack {
         }
         for going in together {
             came[going.at] = going.written;
+            going.ready.rights.release().await;
         }
         for (at, ready) in alone {
             came[at] = self.write_ready(ready).await;
@@ -72,7 +76,7 @@ impl Stack {
                 }
             }
             Err(failure) => {
-                level.tally.error(failure.kind);
+                level.failed(&failure);
                 for going in together.iter_mut() {
                     going.written = Written::Failed(failure.clone());
                 }

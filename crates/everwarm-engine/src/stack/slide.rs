@@ -26,6 +26,13 @@ impl Stored {
     }
 }
 
+impl Fetched {
+    /// Whether it is a value whose life its read lengthens.
+    pub(super) fn is_to_slide(&self) -> bool {
+        matches!(self, Self::Found(stored) if stored.is_to_slide())
+    }
+}
+
 impl Stack {
     /// What a [glance](Self::glance) found, with the life that it has after that.
     pub fn lengthened(

@@ -49,6 +49,7 @@ impl Stack {
 
     /// Suspends tags for a span, or resumes them. What is not done is owed as an invalidation; what was suspended ends by its time.
     async fn strike(&self, tags: &Arc<[Tag]>, span: Option<Duration>) -> Done {
+        let before = self.failovers();
         let debtor = self.incur(Debt::Tags(Arc::clone(tags)));
         let Some(facet) = self.last().tier.store.suspending() else {
             return Done::Pending;
@@ -63,7 +64,6 @@ impl Stack {
             return Done::Pending;
         };
         self.markers.feed(asked, tags, &reading);
-        debtor.paid();
-        Done::Now
+        self.acknowledged(debtor, before)
     }
 }

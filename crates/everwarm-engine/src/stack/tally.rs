@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::codec::Refusal;
-use everwarm_core::store::FailureKind;
+use everwarm_core::store::{FailureKind, Notify};
+
+use crate::shim::Mutex;
+use crate::ticker::Ticker;
 
 /// What one tier did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,10 +30,26 @@ pub struct TierStats {
     pub errors: Vec<(FailureKind, u64)>,
     /// What was found and was no value, by its class, where there was any.
     pub refused: Vec<(Refusal, u64)>,
+    /// In which way the store hears of others, where it has several.
+    pub hears: Option<&'static str>,
+}
+
+impl TierStats {
+    /// With what the store says of its messages: those that it refused count as tampered.
+    pub(super) fn with(mut self, notify: &dyn Notify) -> Self {
+        let (class, count) = (Refusal::Tampered, notify.refused());
+        self.hears = notify.way();
+        match self.refused.iter_mut().find(|(other, _)| *other == class) {
+            Some((_, there)) => *there += count,
+            None if count > 0 => self.refused.push((class, count)),
+            None => {}
+        }
+        self
+    }
 }
 
 /// Counts what one tier does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
     pub(super) hits: Count,
     pub(super) misses: Count,
@@ -36,6 +57,8 @@ pub(super) struct Tally {
     pub(super) dropped: Count,
     errors: [Count; FailureKind::ALL.len()],
     refused: [Count; Refusal::ALL.len()],
+    last: Mutex<Option<(FailureKind, Instant)>>,
+    ticker: Ticker,
 }
 
 /// A number that only says what happened, and orders nothing.
@@ -57,8 +80,28 @@ impl Count {
 }
 
 impl Tally {
+    pub(super) fn new(ticker: &Ticker) -> Self {
+        Self {
+            hits: Count::default(),
+            misses: Count::default(),
+            sets: Count::default(),
+            dropped: Count::default(),
+            errors: Default::default(),
+            refused: Default::default(),
+            last: Mutex::new(None),
+            ticker: ticker.clone(),
+        }
+    }
+
     pub(super) fn error(&self, kind: FailureKind) {
         self.errors[kind as usize].bump();
+        *self.last.lock() = Some((kind, self.ticker.now()));
+    }
+
+    /// The last failure, and how long ago it was.
+    pub(super) fn last_failure(&self) -> Option<(FailureKind, Duration)> {
+        let (kind, at) = (*self.last.lock())?;
+        Some((kind, self.ticker.now().since(at)))
     }
 
     pub(super) fn refusal(&self, refusal: Refusal) {
@@ -75,6 +118,7 @@ impl Tally {
             dropped: self.dropped.read(),
             errors: counted(FailureKind::ALL, &self.errors),
             refused: counted(Refusal::ALL, &self.refused),
+            hears: None,
         }
     }
 }

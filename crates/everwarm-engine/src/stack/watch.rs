@@ -24,6 +24,8 @@ const TRIP: usize = 1_024;
 struct News {
     events: Vec<Event>,
     everything: bool,
+    /// A shard is heard of for the first time.
+    begins: bool,
 }
 
 impl News {
@@ -46,6 +48,8 @@ impl News {
 
 impl Stack {
     pub(super) async fn watch_once(self: Arc<Self>) -> Vec<Event> {
+        self.greet().await;
+        self.repeat_lost();
         self.pay_debts().await;
         self.return_leases().await;
         self.renew_leases().await;
@@ -88,7 +92,6 @@ impl Stack {
             return Some((self.confirm(notify, now), heard));
         }
         let messages = self.last().said(notify.messages(heard).await)?;
-        self.repeat_after_failover(notify.failovers());
         if messages.gap {
             self.markers.forget();
             self.empty_all_nearer().await;
@@ -96,6 +99,10 @@ impl Stack {
         }
         for message in messages.messages {
             self.take_in(message, news).await;
+        }
+        if news.begins {
+            // What lies there may be from before this process, which read none of it.
+            self.empty_all_nearer().await;
         }
         Some((self.confirm(notify, now), messages.up_to))
     }
@@ -128,7 +135,11 @@ impl Stack {
                 }
             }
             Message::Clear(cleared) => self.take_in_clear(&cleared, news).await,
-            Message::Key(_) | Message::Tag { .. } => {}
+            Message::Begins { space, at } if self.prefix.strip_suffix(':') == Some(&*space) => {
+                news.begins = true;
+                self.markers.begins(at);
+            }
+            Message::Key(_) | Message::Tag { .. } | Message::Begins { .. } => {}
         }
     }
 

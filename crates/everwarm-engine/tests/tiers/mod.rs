@@ -17,7 +17,7 @@ use everwarm_core::key::prefix;
 use everwarm_core::store::{Bytes, Store};
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{
-    Fetched, Nap, Options, Place, Seat, Sleep, Stack, Stored, Tier, Write, Written,
+    Fetched, Nap, Options, Place, Seat, Sleep, Spot, Stack, Stored, Tier, Write, Written,
 };
 use everwarm_engine::{ManualHand, Ticker};
 
@@ -174,14 +174,14 @@ pub(crate) fn name(key: &str) -> Arc<str> {
 }
 
 pub(crate) fn place(key: &str) -> Place {
-    Place {
+    Place::from(Spot {
         name: name(key),
         function: "price".into(),
         schema: "".into(),
         key: key.as_bytes().into(),
         tenant: [].into(),
         older: [].into(),
-    }
+    })
 }
 
 pub(crate) fn tags(names: &[&str]) -> Arc<[Arc<str>]> {

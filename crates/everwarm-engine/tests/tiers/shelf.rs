@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::mark::{Mark, Reading, Tag};
+use everwarm_core::shard::JUMP;
 use everwarm_core::store::{
     Answer, Bytes, Computed, Conditional, Counters, Durability, Failure, FailureKind, Found,
     Generations, Grant, Info, Leases, Limits, Message, Notify, Scan, Settled, Store, Touch,
@@ -18,7 +19,7 @@ use everwarm_engine::Ticker;
 mod facets;
 
 /// What several stores share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Boards {
     items: BTreeMap<String, Item>,
     leases: HashMap<String, (u64, Instant)>,
@@ -28,6 +29,7 @@ pub(crate) struct Boards {
     last_version: u64,
     last_epoch: u64,
     stores: usize,
+    failovers: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ struct Item {
 pub(crate) struct Faults {
     /// The verb that fails; empty: none, `*`: all.
     pub(crate) failing: String,
+    /// The kind of failures, if they are not transient.
+    pub(crate) kind: Option<FailureKind>,
     /// Whether what fails is done nevertheless.
     pub(crate) done: bool,
     /// How many polls an answer takes.
@@ -60,6 +64,8 @@ pub(crate) struct Faults {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Facets {
     All,
+    /// All, on a server that a replica may take over from.
+    Replaced,
     NoNotify,
     None,
 }
@@ -147,12 +153,37 @@ impl Shelf {
         self.boards().shard = None;
     }
 
+    /// What a replica has by now.
+    pub(crate) fn replica(&self) -> Boards {
+        self.boards().clone()
+    }
+
+    /// Has a replica take over. Nobody hears of it as yet.
+    pub(crate) fn fail_over(&self, replica: &Boards) {
+        let mut boards = self.boards();
+        *boards = Boards {
+            log: boards.log.clone(),
+            shard: replica.shard.map(|(epoch, number)| (epoch, number + JUMP)),
+            stores: boards.stores,
+            failovers: boards.failovers + 1,
+            ..replica.clone()
+        };
+    }
+
     /// Forgets all but the last message.
     pub(crate) fn lose_messages(&self) {
         let mut boards = self.boards();
         for (_, message) in &mut boards.log {
             *message = Message::Clear("\0lost".into());
         }
+    }
+
+    /// Has this store hear of its shard from here on.
+    pub(crate) fn begins(&self) {
+        let mut boards = self.boards();
+        let at = boards.shard();
+        let space = crate::tiers::NAMESPACE.into();
+        boards.tell(0, Message::Begins { space, at });
     }
 
     fn is_lax(&self) -> bool {
@@ -171,16 +202,16 @@ impl Shelf {
         let mut faults = self.faults.lock().expect("no panic");
         faults.asked.push(verb);
         let fails = faults.failing == "*" || faults.failing == verb;
-        let (polls, done) = (faults.polls, faults.done);
+        let (polls, done, kind) = (faults.polls, faults.done, faults.kind);
         let waits = faults.held && matches!(verb, "set" | "settle" | "set_leased");
         drop(faults);
         let act = move || {
             if fails && !done {
-                return Err(failure());
+                return Err(failure(kind));
             }
             let now = self.ticker.now();
             let value = work(&mut self.boards(), now);
-            if fails { Err(failure()) } else { Ok(value) }
+            if fails { Err(failure(kind)) } else { Ok(value) }
         };
         if polls == 0 && !waits {
             return Answer::Now(act());
@@ -197,9 +228,9 @@ impl Shelf {
     }
 }
 
-fn failure() -> Failure {
+fn failure(kind: Option<FailureKind>) -> Failure {
     Failure::new(
-        FailureKind::Transient,
+        kind.unwrap_or(FailureKind::Transient),
         "the shelf was told to fail",
         "tell it not to",
     )
@@ -323,7 +354,7 @@ impl Store for Shelf {
             kind: "shelf",
             place: String::new(),
             durability: Durability::None,
-            embedded: true,
+            embedded: self.facets != Facets::Replaced,
         }
     }
 
@@ -406,6 +437,6 @@ impl Store for Shelf {
     }
 
     fn notify(&self) -> Option<&dyn Notify> {
-        (self.facets == Facets::All).then_some(self)
+        matches!(self.facets, Facets::All | Facets::Replaced).then_some(self)
     }
 }

@@ -210,6 +210,10 @@ impl Notify for Shelf {
         self.faults.lock().expect("no panic").silence
     }
 
+    fn failovers(&self) -> u64 {
+        self.boards().failovers
+    }
+
     fn messages(&self, after: u64) -> Answer<'_, Messages> {
         self.step("messages", move |boards, _| {
             let since = &boards.log[after as usize..];
