@@ -21,8 +21,14 @@ pub enum Fault {
     FailoverWithoutJump,
     /// Nobody repeats what a failover lost.
     FailoverUnheard,
+    /// What was read before anything was heard is taken for unchanged since.
+    BeginningTrusted,
+    /// A failover is known by messages alone, and not before who took over answers.
+    FailoverHeardLate,
     /// Silence passes for calm.
     SilenceIsCalm,
+    /// Whatever number a message has is taken for the server's.
+    ForgeryBelieved,
     /// Two nodes are given the same lease.
     SharedLease,
     /// Values are returned for other keys.
@@ -33,7 +39,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::StoreAfterInvalidation,
         Self::LateSet,
         Self::LostMarkerCounts,
@@ -43,7 +49,10 @@ impl Fault {
         Self::RestartTrustsDisk,
         Self::FailoverWithoutJump,
         Self::FailoverUnheard,
+        Self::BeginningTrusted,
+        Self::FailoverHeardLate,
         Self::SilenceIsCalm,
+        Self::ForgeryBelieved,
         Self::SharedLease,
         Self::MixedKeys,
         Self::NoFlight,
@@ -62,7 +71,10 @@ impl Fault {
             Self::RestartTrustsDisk => "restart-trusts-disk",
             Self::FailoverWithoutJump => "failover-without-jump",
             Self::FailoverUnheard => "failover-unheard",
+            Self::BeginningTrusted => "beginning-trusted",
+            Self::FailoverHeardLate => "failover-heard-late",
             Self::SilenceIsCalm => "silence-is-calm",
+            Self::ForgeryBelieved => "forgery-believed",
             Self::SharedLease => "shared-lease",
             Self::MixedKeys => "mixed-keys",
             Self::NoFlight => "no-flight",

@@ -152,6 +152,13 @@ pub enum Incident {
     Restart,
     /// The store loses the markers of tags.
     MarkersLost,
+    /// Somebody tells a node, under a number so far ahead, what nobody did.
+    Forged {
+        /// Which node.
+        node: Node,
+        /// How far ahead of the last one the number is.
+        ahead: u64,
+    },
     /// A replica takes over that had not heard of what was done since then.
     Failover(Instant),
 }

@@ -1,13 +1,15 @@
 //! The way to the server and back: requests that take their time, fail, or are cut off, and messages that are late or lost.
 
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use everwarm_core::bus::ear;
 use everwarm_core::clock::{Clock, Instant};
-use everwarm_core::store::{Answer, Failure, FailureKind};
+use everwarm_core::mark::Mark;
+use everwarm_core::store::{Answer, Failure, FailureKind, Message};
 use everwarm_engine::Ticker;
 
 use crate::draw::Draw;
@@ -61,6 +63,25 @@ pub(crate) struct Connection {
     pub(crate) node: Node,
     pub(crate) number: u64,
     pub(crate) clock: Ticker,
+    met: Arc<Met>,
+}
+
+/// The servers that a process had answers of.
+#[derive(Default)]
+struct Met {
+    /// The run of the last one; 0: none.
+    last: AtomicU64,
+    failovers: AtomicU64,
+}
+
+impl Met {
+    /// Takes note of who answers, before the answer is given.
+    fn meets(&self, run: u64) {
+        let before = self.last.fetch_max(run, Ordering::Relaxed);
+        if before != 0 && before < run {
+            self.failovers.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Where an answer arrives.
@@ -121,6 +142,7 @@ impl Network {
             node,
             number: inner.connections,
             clock: clock.clone(),
+            met: Arc::default(),
         }
     }
 
@@ -146,6 +168,25 @@ impl Network {
         let hearing = self.inner().links[node].hearing.clone();
         if let Some(hearing) = hearing {
             hearing.hear(ear::Event::Reconnected);
+        }
+    }
+
+    /// Tells a node, in the server's name, what nobody did.
+    pub(crate) fn forge(&self, node: Node, ahead: u64) {
+        let mut inner = self.inner();
+        let last = inner.server.mark();
+        let hearing = inner.links[node].hearing.clone();
+        drop(inner);
+        let mark = Mark {
+            number: last.number + ahead,
+            ..last
+        };
+        if let Some(hearing) = hearing {
+            hearing.take_in(Sent {
+                by: 0,
+                mark,
+                message: Message::Key("nobody's".into()),
+            });
         }
     }
 
@@ -185,6 +226,11 @@ impl Inner {
 }
 
 impl Connection {
+    /// How often another server took over.
+    pub(crate) fn failovers(&self) -> u64 {
+        self.met.failovers.load(Ordering::Relaxed)
+    }
+
     /// Asks the server for a step.
     pub(crate) fn ask<'a, T: Send + 'static>(
         &self,
@@ -249,6 +295,7 @@ impl Connection {
         let now = self.network.runtime.now();
         let mut inner = self.network.inner();
         let fails = inner.draw.below(1_000) < inner.weather.failing;
+        let run = inner.server.run;
         let is_done = !fails || inner.draw.chance(50);
         let answer = is_done.then(|| {
             let caller = Caller {
@@ -266,8 +313,9 @@ impl Connection {
             return;
         }
         let answer = answer.filter(|_| !fails).ok_or_else(failed);
-        let slot = Arc::clone(slot);
+        let (slot, met) = (Arc::clone(slot), Arc::clone(&self.met));
         self.network.runtime.at(now.after(way), move || {
+            met.meets(run);
             slot.lock().expect("no panic").put(answer);
         });
     }

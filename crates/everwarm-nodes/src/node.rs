@@ -13,11 +13,12 @@ use everwarm_core::key::prefix;
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{
-    Done, Event, Fetched, Nap, Options, Place, Seat, Sleep, Stack, Stored, Tier, Write, Written,
+    Done, Event, Fetched, Nap, Options, Place, Seat, Sleep, Spot, Stack, Stored, Tier, Write,
+    Written,
 };
 use everwarm_engine::{
-    Arrival, Ask, Bounds, Cache, Caller, DefaultLock, Key as EngineKey, Lead, ManualHand, Scope,
-    Settle, Ticker, Ticket, Turn,
+    Arrival, Ask, Bounds, Cache, Caller, Chance, DefaultLock, Key as EngineKey, Lead, ManualHand,
+    Scope, Settle, Ticker, Ticket, Turn,
 };
 use everwarm_memory::MemoryStore;
 
@@ -115,15 +116,14 @@ impl Machine {
         let owner = connection.number;
         let room = self.weather.inbox;
         let hearing = Arc::new(Hearing::new(owner, room, network.fault, &self.clock));
-        network.listen(self.number, Some(Arc::clone(&hearing)));
-        let remote = Arc::new(Remote::new(connection, hearing));
+        let remote = Arc::new(Remote::new(connection, Arc::clone(&hearing)));
         let disk = self.weather.disks.then(|| Arc::new(self.disk.handle()));
         let mut tiers = Vec::new();
         tiers.extend(disk.clone().map(|disk| tier(disk, "disk")));
         tiers.push(tier(Arc::clone(&remote) as Arc<_>, "shared"));
         let process = Arc::new(self.process(tiers));
         network.recorder.record(self.number, What::Started);
-        network.runtime.spawn(owner, remote.beat());
+        network.runtime.spawn(owner, self.joins(remote, hearing));
         network.runtime.spawn(owner, Arc::clone(&process).watch());
         for _ in 0..3 {
             let draw = network.draw(Draw::split);
@@ -134,11 +134,27 @@ impl Machine {
         Running { disk, owner }
     }
 
+    /// Listens after a while, and only then reads the counters.
+    fn joins(
+        &self,
+        remote: Arc<Remote>,
+        hearing: Arc<Hearing>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (number, network) = (self.number, self.network.clone());
+        let late = network.draw(|draw| draw.millis(0, 1 + self.weather.joins));
+        async move {
+            network.runtime.sleep(late).await;
+            network.listen(number, Some(hearing));
+            remote.beat().await;
+        }
+    }
+
     fn process(&self, tiers: Vec<Tier>) -> Process {
         let runtime = &self.network.runtime;
         let options = Options {
             lease_ttl: LEASE,
             wait_timeout: WAIT,
+            draw: Arc::new(Chance::seeded(self.number as u64)),
             ..Options::new(self.clock.clone(), Arc::new(Asleep(runtime.clone())))
         };
         let codec = Arc::new(Pipeline::new(Config::default()).expect("a plain pipeline"));
@@ -179,14 +195,14 @@ fn tier(store: Arc<dyn everwarm_core::store::Store>, label: &str) -> Tier {
 
 fn place(key: Key) -> Place {
     let name = format!("{}{key}", prefix(&[NAMESPACE, FUNCTION, ""]));
-    Place {
+    Place::from(Spot {
         name: name.into(),
         function: FUNCTION.into(),
         schema: "".into(),
         key: key.to_le_bytes().into(),
         tenant: [].into(),
         older: [].into(),
-    }
+    })
 }
 
 fn tag(number: u64) -> Arc<str> {

@@ -105,6 +105,7 @@ impl World {
             }
             Incident::Slow => self.network.slow(until),
             Incident::Kill(node) => self.kill(node, until).await,
+            Incident::Forged { node, ahead } => self.network.forge(node, ahead),
             Incident::Restart => self.network.server(Server::restart),
             Incident::MarkersLost => self.network.server(Server::lose_markers),
             Incident::Failover(_) => {

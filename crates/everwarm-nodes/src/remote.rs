@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::bus::ear;
 use everwarm_core::clock::Clock;
 use everwarm_core::lease::Request;
 use everwarm_core::mark::{Reading, Tag};
@@ -13,6 +12,7 @@ use everwarm_core::store::{
     Notify, Settled, Store,
 };
 
+use crate::fault::Fault;
 use crate::hearing::Hearing;
 use crate::network::Connection;
 use crate::server::Settling;
@@ -39,7 +39,7 @@ impl Remote {
         loop {
             let asked = self.connection.clock.now();
             if let Ok(at) = self.connection.ask(|server, _| server.mark()).await {
-                self.hearing.hear(ear::Event::Beat { at, asked });
+                self.hearing.beat(at, asked);
             }
             self.connection.network.runtime.sleep(BEAT).await;
         }
@@ -230,6 +230,10 @@ impl Notify for Remote {
     }
 
     fn failovers(&self) -> u64 {
-        self.hearing.failovers()
+        match self.connection.network.fault {
+            Some(Fault::FailoverUnheard) => 0,
+            Some(Fault::FailoverHeardLate) => self.hearing.failovers(),
+            _ => self.hearing.failovers() + self.connection.failovers(),
+        }
     }
 }

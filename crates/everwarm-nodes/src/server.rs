@@ -16,7 +16,7 @@ use crate::history::{Computation, Value};
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     /// Its run: another one after each failover.
-    id: u64,
+    pub(crate) run: u64,
     fault: Option<Fault>,
     items: BTreeMap<String, Item>,
     leases: BTreeMap<String, Lease>,
@@ -59,7 +59,7 @@ impl Server {
     #[must_use]
     pub(crate) fn new(fault: Option<Fault>) -> Self {
         Self {
-            id: 1,
+            run: 1,
             fault,
             items: BTreeMap::new(),
             leases: BTreeMap::new(),
@@ -75,7 +75,7 @@ impl Server {
     pub(crate) fn restart(&mut self) {
         let epochs = self.epochs;
         *self = Self {
-            id: self.id + 1,
+            run: self.run + 1,
             epochs,
             ..Self::new(self.fault)
         };
@@ -84,7 +84,7 @@ impl Server {
     /// The replica takes over.
     pub(crate) fn fail_over(&mut self, replica: Self) {
         *self = Self {
-            id: self.id + 1,
+            run: self.run + 1,
             outbox: Vec::new(),
             settled: Vec::new(),
             ..replica
@@ -103,11 +103,11 @@ impl Server {
         if self.fault == Some(Fault::FailoverWithoutJump)
             && let Some(shard) = &mut self.shard
         {
-            shard.server = self.id;
+            shard.server = self.run;
         }
         // As good as random: no server gives one twice, nor one that another gave.
-        let epoch = 1_000 * self.id + self.epochs;
-        self.shard.insert(enter(self.shard, self.id, 0, epoch))
+        let epoch = 1_000 * self.run + self.epochs;
+        self.shard.insert(enter(self.shard, self.run, 0, epoch))
     }
 
     /// The reading of the shard.

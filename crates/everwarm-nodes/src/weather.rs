@@ -12,6 +12,9 @@ pub(crate) const DAWN: Instant = Instant::from_nanos(3_600_000_000_000);
 /// How long it is busy.
 pub(crate) const DAY: Duration = Duration::from_secs(20);
 
+/// Within which time somebody has taken a step on a server that took over.
+const HEARD: Duration = Duration::from_secs(1);
+
 /// The conditions of one run.
 #[derive(Clone, Debug)]
 pub struct Weather {
@@ -25,6 +28,8 @@ pub struct Weather {
     pub latency: u64,
     /// The longest way of a message, in milliseconds.
     pub bus: u64,
+    /// How long a process takes at most until it listens, in milliseconds.
+    pub joins: u64,
     /// How many messages of a hundred are lost.
     pub lost: u64,
     /// Whether messages overtake each other.
@@ -50,6 +55,7 @@ impl Weather {
             ttl: Duration::from_secs([4, 60][draw.below(2) as usize]),
             latency: 1 + draw.below(10),
             bus: 2 + draw.below(30),
+            joins: draw.below(150),
             lost: 0,
             reorders: false,
             failing: 0,
@@ -64,6 +70,7 @@ impl Weather {
         let mut weather = Self {
             latency: 1 + draw.below(40),
             bus: 2 + draw.below(slowest),
+            joins: draw.below(1_500),
             lost: if draw.chance(50) { draw.below(30) } else { 0 },
             reorders: draw.chance(30),
             failing: if draw.chance(30) { draw.below(30) } else { 0 },
@@ -73,14 +80,33 @@ impl Weather {
         let count = draw.below(4);
         weather.incidents = (0..count).map(|_| weather.incident(draw)).collect();
         weather.incidents.sort_by_key(|(at, ..)| *at);
+        weather.forgo_the_unstated();
         weather
+    }
+
+    /// A server that takes over from one that took over itself, and of which it has not heard that yet, gives the same numbers as that
+    /// one: this nobody promises to outlive. And a forged message takes the place of one with the same number that is lost: where messages
+    /// are lost, only who authenticates them can tell.
+    fn forgo_the_unstated(&mut self) {
+        let is_lossy = self.lost > 0;
+        let mut last: Option<Instant> = None;
+        self.incidents.retain(|(at, _, incident)| {
+            let Incident::Failover(since) = incident else {
+                return !(is_lossy && matches!(incident, Incident::Forged { .. }));
+            };
+            let is_heard = last.is_none_or(|last| last.after(HEARD) < *since);
+            if is_heard {
+                last = Some(*at);
+            }
+            is_heard
+        });
     }
 
     fn incident(&self, draw: &mut Draw) -> (Instant, Duration, Incident) {
         let at = DAWN.after(draw.millis(500, 15_000));
         let span = draw.millis(200, 5_000);
         let node = draw.below(self.nodes as u64) as Node;
-        let incident = match draw.below(10) {
+        let incident = match draw.below(11) {
             0 | 1 => Incident::BusCut {
                 node,
                 noticed: draw.chance(50),
@@ -91,6 +117,10 @@ impl Weather {
             4 | 5 => Incident::Kill(node),
             6 => Incident::Restart,
             7 => Incident::MarkersLost,
+            10 => Incident::Forged {
+                node,
+                ahead: [1, 3, 1_000][draw.below(3) as usize],
+            },
             _ => {
                 let lag = draw.millis(1, 1_000);
                 return (at, lag, Incident::Failover(at.before(lag)));
@@ -103,6 +133,6 @@ impl Weather {
     #[must_use]
     pub fn is_calm(&self) -> bool {
         let flows = self.lost == 0 && !self.reorders && self.bus <= 50 && self.inbox > 100;
-        flows && self.failing == 0 && self.incidents.is_empty()
+        flows && self.joins <= 150 && self.failing == 0 && self.incidents.is_empty()
     }
 }

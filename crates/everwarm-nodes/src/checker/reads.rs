@@ -13,8 +13,8 @@ use crate::node::WAIT;
 const FLOWING: Duration = Duration::from_millis(500);
 /// How long they may after a silent break: two seconds, a look, and what a look that waits for the store takes.
 const BROKEN: Duration = Duration::from_millis(2_000 + 150 + 350);
-/// How long after a failover what it lost may be served by whom it was issued, too: until that one has read the counter and repeated
-/// it.
+/// How long after a failover others may serve what it lost, beside: until whoever issued it has met the new server and repeated it. By
+/// that one it is never served.
 const REPEATED: Duration = Duration::from_millis(1_500);
 /// As long, where the store is hard to reach.
 const REPEATED_LATE: Duration = Duration::from_secs(6);
@@ -133,16 +133,14 @@ fn has_to_see(story: &Story<'_>, call: &Call, undoing: &Undoing) -> bool {
     } else {
         BROKEN
     };
-    let is_own = undoing.life == call.life;
+    if undoing.life == call.life {
+        return returned < call.began;
+    }
     if let Some(failover) = lost_at(story, undoing) {
         let repeated = repeated(story, failover);
         let dies = story.ends.get(&undoing.life);
-        let is_repeated = !undoing.is_set && dies.is_none_or(|end| end.at > repeated);
-        let known = repeated.after(if is_own { Duration::ZERO } else { bound });
-        return is_repeated && call.began.at > known && (is_own || done);
-    }
-    if is_own {
-        return returned < call.began;
+        let is_repeated = dies.is_none_or(|end| end.at > repeated);
+        return done && is_repeated && call.began.at > repeated.after(bound);
     }
     done && call.began.at > returned.at.after(bound)
 }

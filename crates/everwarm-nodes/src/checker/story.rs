@@ -46,7 +46,6 @@ pub(super) struct Making {
 pub(super) struct Undoing {
     pub(super) life: Life,
     pub(super) target: Target,
-    pub(super) is_set: bool,
     pub(super) began: Moment,
     /// When it returned, and whether the store had it then.
     pub(super) returned: Option<(Moment, bool)>,
@@ -118,13 +117,13 @@ impl<'a> Story<'a> {
             What::ComputationEnded(number) => self.made(number, now),
             What::SetBegan(number, key) => {
                 self.make(number, (life, key, now), None);
-                self.undo(number, (life, Target::Key(key), now), true);
+                self.undo(number, (life, Target::Key(key), now));
             }
             What::SetReturned(number, done) => {
                 self.made(number, now);
                 self.undone(number, now, done);
             }
-            What::UndoingBegan(number, target) => self.undo(number, (life, target, now), false),
+            What::UndoingBegan(number, target) => self.undo(number, (life, target, now)),
             What::UndoingReturned(number, done) => self.undone(number, now, done),
             What::Struck(target) => self.struck.push((life, now, target)),
             What::Settled(number, before) => self.settled.push((now, number, before)),
@@ -155,11 +154,10 @@ impl<'a> Story<'a> {
         }
     }
 
-    fn undo(&mut self, number: u64, (life, target, began): (Life, Target, Moment), is_set: bool) {
+    fn undo(&mut self, number: u64, (life, target, began): (Life, Target, Moment)) {
         let undoing = Undoing {
             life,
             target,
-            is_set,
             began,
             returned: None,
         };
