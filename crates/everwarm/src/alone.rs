@@ -1,12 +1,17 @@
 //! Calls that compute on their own thread, without anything to be shared unless somebody comes to wait.
 
-use everwarm_core::settle::Outcome;
-use everwarm_engine::{Ask, Caller, Key, Sitting};
+use std::hash::Hash;
 
+use everwarm_core::clock::Instant;
+use everwarm_core::settle::Outcome;
+use everwarm_engine::{Absence, Ask, Caller, Key, Plain, Sitting};
+
+use crate::cache::Cache;
 use crate::call::{Call, here, unlimited};
 use crate::chain;
+use crate::form::Typed;
 use crate::home::Worth;
-use crate::renewed::{Old, Renewed};
+use crate::renewed::{Old, Renewed, anew};
 use crate::share::{Failure, Share};
 
 impl<K: Key, V: Clone> Call<'_, K, V> {
@@ -19,7 +24,11 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         let Some(sitting) = self.sit() else {
             return self.run(&mut Some((compute, judge)), here, unlimited());
         };
-        let began = self.home.now();
+        // How long it takes matters to windows alone.
+        let began = match self.policy.has_only_ttl() {
+            true => Instant::ZERO,
+            false => self.home.now(),
+        };
         let given = chain::within(sitting.id(), || compute(None));
         let (value, tags) = match given {
             Ok(renewed) => renewed.into_parts(),
@@ -29,6 +38,13 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
             }
         };
         let outcome = judge(&value);
+        if tags.is_empty()
+            && let Some(plain) = self.home.plain(outcome, &self.policy)
+        {
+            let weight = self.home.weigh(self.key, &value);
+            sitting.keep(&value, Plain { weight, ..plain });
+            return Ok(value);
+        }
         let worth = Worth::of(outcome, 0, (self.home, &self.policy, began));
         if worth.is_none() && !matches!(outcome, Outcome::Failed { .. }) {
             self.home.scope.count_refused();
@@ -42,17 +58,70 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         if self.refresh || self.home.patience.bulkhead.is_some() {
             return None;
         }
-        self.home.engine.sit(Ask {
+        let ask = Ask {
             scope: &self.home.scope,
             hash: self.hash,
             key: self.key,
             tags: self.tags,
-            caller: Caller {
-                thread: chain::thread(),
-                chain: &[],
-                blocks_thread: true,
-            },
+            caller: on_this_thread(),
             again: false,
-        })
+        };
+        self.home.engine.sit(ask, Absence::UNKNOWN)
+    }
+}
+
+/// Who computes here, and parks where it waits.
+fn on_this_thread() -> Caller<'static> {
+    Caller {
+        thread: chain::thread(),
+        chain: &[],
+        blocks_thread: true,
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
+    /// The value of a key that memory did not have, in a cache where there is nothing to say of a value but when it ends; as any call
+    /// in others. Apart from what a hit does, so that this is short.
+    #[inline(never)]
+    pub(crate) fn compute<Q: ToOwned<Owned = K> + ?Sized>(
+        &self,
+        (hash, key): (u64, &Q),
+        absence: Absence,
+        compute: impl FnOnce() -> V,
+    ) -> V {
+        let home = &*self.home;
+        let owned = Typed(key.to_owned());
+        let sitting = self.is_plain().then(|| {
+            let ask = Ask {
+                scope: &home.scope,
+                hash,
+                key: &owned,
+                tags: &[],
+                caller: on_this_thread(),
+                again: false,
+            };
+            home.engine.sit(ask, absence)
+        });
+        let Some(sitting) = sitting.flatten() else {
+            let Ok(value) = self.using().compute((hash, key), |_| anew(compute()));
+            return value;
+        };
+        let value = chain::within(sitting.id(), compute);
+        let outcome = Outcome::Value { ttl: None };
+        if let Some(plain) = home.plain(outcome, &home.policy) {
+            let weight = home.weigh(&owned, &value);
+            sitting.keep(&value, Plain { weight, ..plain });
+        }
+        value
+    }
+
+    /// Whether every value is kept, without tags and with nothing but an end, and computed at once.
+    fn is_plain(&self) -> bool {
+        let judge = &self.judge;
+        judge.is_nothing.is_none()
+            && judge.ttl_of.is_none()
+            && self.tagging.is_none()
+            && self.home.patience.bulkhead.is_none()
+            && self.home.policy.has_only_ttl()
     }
 }

@@ -1,5 +1,6 @@
 //! Computations that nobody waits for: a value was served, and its successor is computed behind it by whatever the user gave.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -53,7 +54,7 @@ struct Rest<K> {
 impl<K: Key> Rest<K> {
     fn of<V>(call: &Call<'_, K, V>) -> Self {
         Self {
-            policy: call.policy,
+            policy: *call.policy,
             hash: call.hash,
             key: call.key.clone(),
             tags: call.tags.to_vec(),
@@ -63,7 +64,7 @@ impl<K: Key> Rest<K> {
     fn call<'a, V>(&'a self, home: &'a Home<K, V>) -> Call<'a, K, V> {
         Call {
             home,
-            policy: self.policy,
+            policy: Cow::Borrowed(&self.policy),
             hash: self.hash,
             key: &self.key,
             tags: &self.tags,

@@ -14,6 +14,7 @@ use crate::builder::Builder;
 use crate::form::{Lent, Typed};
 use crate::home::{Home, looks_twice};
 use crate::judge::Judge;
+use crate::renewed::{Renewed, shared};
 use crate::timed::Timed;
 use crate::using::Using;
 
@@ -197,7 +198,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.using().get_or_compute(key, compute)
+        let Home { engine, scope, .. } = &*self.home;
+        let hash = self.hash(key);
+        match engine.hit_or_absent(scope, hash, &Lent(key)) {
+            Ok(value) => value,
+            Err(absence) => self.compute((hash, key), absence, compute),
+        }
     }
 
     /// As [`get_or_compute`](Self::get_or_compute), where computing may fail: everyone who waits is given the same error,
@@ -226,7 +232,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
         E: Send + Sync + 'static,
     {
-        self.using().try_get_or_compute(key, compute)
+        self.find(key).or_else(|hash| {
+            let compute = |_| shared(compute().map(Renewed::New));
+            self.using().compute((hash, key), compute)
+        })
     }
 
     /// The value for `key`, computed by this task if it is missing and nobody else computes it. If the future is dropped
@@ -322,6 +331,18 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         self.len() == 0
     }
 
+    /// The value that memory has, or the key's hash.
+    #[inline]
+    pub(crate) fn find<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Result<V, u64>
+    where
+        K: Borrow<Q>,
+    {
+        let Home { engine, scope, .. } = &*self.home;
+        let hash = self.hash(key);
+        engine.hit(scope, hash, &Lent(key)).ok_or(hash)
+    }
+
+    #[inline]
     pub(crate) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         self.home.seed.hash_one(key)
     }

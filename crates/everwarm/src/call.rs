@@ -1,5 +1,6 @@
 //! One call: whose turn it is, and what becomes of the turn. The two drivers, for threads and for tasks, end this file.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,7 @@ const FINE: Duration = Duration::from_millis(1);
 /// One call for a key that memory did not answer.
 pub(crate) struct Call<'a, K: Key, V> {
     pub(crate) home: &'a Home<K, V>,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Cow<'a, Policy>,
     pub(crate) hash: u64,
     pub(crate) key: &'a K,
     pub(crate) tags: &'a [Arc<str>],

@@ -358,7 +358,7 @@ impl<R: Shared> Missing<R> {
         };
         Some(Call {
             home: self.home,
-            policy: self.home.policy,
+            policy: Cow::Borrowed(&self.home.policy),
             hash: *hash,
             key,
             tags,

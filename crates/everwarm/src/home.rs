@@ -6,8 +6,8 @@ use std::sync::Arc;
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::Policy;
-use everwarm_core::settle::{Attempt, Outcome, Settlement, settle};
-use everwarm_engine::{Chance, Key, Negative, Put, Scope, Settle};
+use everwarm_core::settle::{Attempt, Outcome, Settlement, plain_end, settle};
+use everwarm_engine::{Chance, Key, Negative, Plain, Put, Scope, Settle};
 
 use crate::patience::Patience;
 use crate::share::Failure;
@@ -74,6 +74,17 @@ impl<K: Key, V: Clone> Home<K, V> {
             Settlement::StoreNegative(lifetime) => Some(lifetime),
             _ => None,
         }
+    }
+
+    /// How a value of this outcome is kept, if there is nothing to say of it but when it ends, and what it weighs.
+    pub(crate) fn plain(&self, outcome: Outcome, policy: &Policy) -> Option<Plain> {
+        let now = self.now();
+        let end = plain_end(outcome, policy, now, &self.chance)?;
+        Some(Plain {
+            now,
+            end,
+            weight: 0,
+        })
     }
 
     /// Stores a value that no call computed, unless the policy refuses it.

@@ -1,6 +1,6 @@
 //! One call of a typed cache, with what counts for this call alone.
 
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use everwarm_core::policy::Policy;
 
 use crate::cache::{Cache, texts};
 use crate::call::{Call, here, unlimited};
-use crate::form::{Lent, Typed};
+use crate::form::Typed;
 use crate::in_background::InBackground;
 use crate::in_time::InTime;
 use crate::judge::Judge;
@@ -169,8 +169,9 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         self.run_async(key, compute).await
     }
 
+    #[inline]
     pub(crate) fn run<Q, X: Share>(
-        mut self,
+        self,
         key: &Q,
         compute: impl FnOnce(Option<Old<V>>) -> Result<Renewed<V>, X>,
     ) -> Result<V, X>
@@ -178,15 +179,30 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        match self.look(key) {
-            Ok(value) => Ok(value),
-            Err((hash, key)) => {
-                let judge = self.judge();
-                let judge = |value: &V| judge.outcome(value);
-                let call = self.call(hash, &key);
-                call.run_here(compute, judge)
-            }
+        if self.refresh {
+            let hash = self.cache.hash(key);
+            return self.compute((hash, key), compute);
         }
+        match self.cache.find(key) {
+            Ok(value) => Ok(value),
+            Err(hash) => self.compute((hash, key), compute),
+        }
+    }
+
+    /// As [`run`](Self::run), where memory did not answer: apart from it, so that what a hit does is short.
+    #[inline(never)]
+    pub(crate) fn compute<Q, X: Share>(
+        mut self,
+        (hash, key): (u64, &Q),
+        compute: impl FnOnce(Option<Old<V>>) -> Result<Renewed<V>, X>,
+    ) -> Result<V, X>
+    where
+        Q: ToOwned<Owned = K> + ?Sized,
+    {
+        let key = self.own(key);
+        let judge = self.judge();
+        let judge = |value: &V| judge.outcome(value);
+        self.call(hash, &key).run_here(compute, judge)
     }
 
     pub(crate) async fn run_async<Q, X: Share, F>(
@@ -217,15 +233,21 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let (hash, home) = (self.cache.hash(key), &self.cache.home);
-        if !self.refresh
-            && let Some(value) = home.engine.hit(&home.scope, hash, &Lent(key))
-        {
-            return Ok(value);
-        }
+        let hash = match self.refresh {
+            true => self.cache.hash(key),
+            false => match self.cache.find(key) {
+                Ok(value) => return Ok(value),
+                Err(hash) => hash,
+            },
+        };
+        Err((hash, self.own(key)))
+    }
+
+    /// The key for an entry, whose tags are added.
+    fn own<Q: ToOwned<Owned = K> + ?Sized>(&mut self, key: &Q) -> Typed<K> {
         let key = key.to_owned();
         self.add_tags_of(&key);
-        Err((hash, Typed(key)))
+        Typed(key)
     }
 
     pub(crate) fn call<'b>(&'b self, hash: u64, key: &'b Typed<K>) -> Call<'b, Typed<K>, V> {
@@ -239,11 +261,11 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         }
     }
 
-    fn policy(&self) -> Policy {
-        let policy = self.cache.home.policy;
-        Policy {
-            ttl: self.ttl.unwrap_or(policy.ttl),
-            ..policy
+    fn policy(&self) -> Cow<'a, Policy> {
+        let policy = &self.cache.home.policy;
+        match self.ttl {
+            Some(ttl) => Cow::Owned(Policy { ttl, ..*policy }),
+            None => Cow::Borrowed(policy),
         }
     }
 
