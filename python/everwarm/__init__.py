@@ -39,15 +39,18 @@ from everwarm._errors import (
 from everwarm._explain import Explanation
 from everwarm._format import register
 from everwarm._function import Function
+from everwarm._health import Advice, Health, TierHealth
 from everwarm._keyed import Keyed, NotKeyed
 from everwarm._keyring import Keyring
 from everwarm._lru import lru_cache
 from everwarm._policy import Policy
+from everwarm._redis_py import from_redis_py
 from everwarm._result import Result, Stats, TierStats, WhatIf
 from everwarm._store import Store
 from everwarm._tier import Tier
 
 __all__ = [
+    "Advice",
     "BackgroundStats",
     "Batch",
     "BatchMismatch",
@@ -59,6 +62,7 @@ __all__ = [
     "Error",
     "Explanation",
     "Function",
+    "Health",
     "KeyRefused",
     "Keyed",
     "Keyring",
@@ -77,6 +81,7 @@ __all__ = [
     "Unsupported",
     "ValueRefused",
     "Tier",
+    "TierHealth",
     "TierStats",
     "WhatIf",
     "background_stats",
@@ -84,6 +89,7 @@ __all__ = [
     "configure",
     "context",
     "disabled",
+    "from_redis_py",
     "lru_cache",
     "register",
 ]

@@ -27,11 +27,15 @@ from everwarm._errors import ValueRefused as ValueRefused
 from everwarm._explain import Explanation as Explanation
 from everwarm._format import register as register
 from everwarm._function import Function as Function
+from everwarm._health import Advice as Advice
+from everwarm._health import Health as Health
+from everwarm._health import TierHealth as TierHealth
 from everwarm._keyed import Keyed as Keyed
 from everwarm._keyed import NotKeyed as NotKeyed
 from everwarm._keyring import Keyring as Keyring
 from everwarm._lru import lru_cache as lru_cache
 from everwarm._policy import Policy as Policy
+from everwarm._redis_py import from_redis_py as from_redis_py
 from everwarm._result import Result as Result
 from everwarm._result import Stats as Stats
 from everwarm._result import TierStats as TierStats
@@ -40,6 +44,7 @@ from everwarm._store import Store as Store
 from everwarm._tier import Tier as Tier
 
 __all__ = [
+    "Advice",
     "BackgroundStats",
     "Batch",
     "BatchMismatch",
@@ -51,6 +56,7 @@ __all__ = [
     "Error",
     "Explanation",
     "Function",
+    "Health",
     "KeyRefused",
     "Keyed",
     "Keyring",
@@ -69,6 +75,7 @@ __all__ = [
     "Unsupported",
     "ValueRefused",
     "Tier",
+    "TierHealth",
     "TierStats",
     "WhatIf",
     "background_stats",
@@ -76,6 +83,7 @@ __all__ = [
     "configure",
     "context",
     "disabled",
+    "from_redis_py",
     "lru_cache",
     "register",
 ]

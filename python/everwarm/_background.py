@@ -18,7 +18,7 @@ from time import monotonic
 
 from everwarm import _sweeper  # noqa: F401 - so that its end comes after ours: it has queued writes done
 from everwarm._background_stats import BackgroundStats
-from everwarm._drive import _chain, _held, _pause, _running_loop
+from everwarm._drive import _chain, _held, _library, _pause, _running_loop
 
 # Threads that run work, and work that waits for one. A thread that waits for other work of the pool does not
 # count, so that nested work cannot use the pool up.
@@ -186,9 +186,7 @@ class _Crew:
         return [(self.loop, task) for task, whose in self.tasks.items() if owner is None or whose is owner]
 
     def is_current(self, task):
-        import asyncio
-
-        return asyncio.current_task(self.loop) is task
+        return _library(self.loop).current_task(self.loop) is task
 
     def ended(self, task):
         """Counts a task's end, and tells of its error."""

@@ -215,10 +215,18 @@ def batch(cache, wrapped, policy, argument=None, chunk=None, collect=None):
     where, chunk = Argument(wrapped, argument), _whole(chunk)
     window = None
     if collect is not None:
-        tenant = cache._tenant if policy.tenant is None else policy.tenant
-        window = _window(wrapped, _native.seconds(collect), chunk, tenant)
+        window = _window(wrapped, _native.seconds(collect), chunk, _tenant(cache, policy))
     one = decorate(cache, _each(wrapped, where, window), policy, takes=parameters(wrapped))
-    return Batch(one, wrapped, where, chunk)
+    made = Batch(one, wrapped, where, chunk)
+    if policy.refresh_every is not None:
+        from everwarm._together import Together
+
+        one.__dict__["_together"] = Together(made, _tenant(cache, policy))
+    return made
+
+
+def _tenant(cache, policy):
+    return cache._tenant if policy.tenant is None else policy.tenant
 
 
 def _window(wrapped, seconds, chunk, tenant):
@@ -231,14 +239,7 @@ def _each(wrapped, argument, window):
     """The function of a single id."""
 
     def steps(args, kwargs):
-        args, kwargs, place = argument.find(args, kwargs)
-        each = args[place] if place < len(args) else kwargs[argument.name]
-        given = argument.alone(each)
-        if place < len(args):
-            args = (*args[:place], given, *args[place + 1 :])
-        else:
-            kwargs = {**kwargs, argument.name: given}
-        call = Call(argument, args, kwargs, place)
+        call = argument.single(args, kwargs)
         return alone(wrapped, call) if window is None else window.steps(call)
 
     if is_coroutine_function(wrapped):

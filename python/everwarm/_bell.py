@@ -47,6 +47,15 @@ def _bell(loop):
     return bell
 
 
+def here():
+    """The running loop, and its bell."""
+    loop = _running_loop()
+    bell = _bells.get(id(loop))
+    if bell is None or bell.loop() is not loop:
+        bell = _bell(loop)
+    return loop, bell.native
+
+
 def ring():
     """What the running task is woken by; without a loop of asyncio's this thread, which stores may block."""
     loop = _running_loop()

@@ -8,7 +8,7 @@ import sys
 from everwarm import _config, _native, _options, _tenant, _tiers
 from everwarm._errors import ConfigError
 from everwarm._function import decorate
-from everwarm._load import load
+from everwarm._load import load, ready
 from everwarm._objects import Objects
 from everwarm._policy import Policy, check_format
 from everwarm._presets import Preset
@@ -131,6 +131,7 @@ class Cache(Objects):
         self._max_computations = max_computations
         sealing.codec(_config.fill(own)["keyring"].value)
         self._check(self._policy, "policy=")
+        ready("stores" in own)
 
     def _begin(self, own, policy=None, clock=None, weigher=None, on_remove=None, format="msgpack"):
         self._own = own
@@ -273,6 +274,7 @@ class Cache(Objects):
         self._stores, self._codec = stores, self._sealing.codec(keyring)
         self._depends_on = _tiers.dependence(stores)
         tiers = _tiers.shared(stores, _config.MEMORY_OPTIONS)
+        ready(bool(tiers))
         table = _native.Table(
             taken["max_entries"].value,
             taken["max_bytes"].value,
@@ -478,6 +480,27 @@ class Cache(Objects):
     def tiers(self):
         """What each tier behind memory did for this cache in this process, near to far, as ``TierStats``."""
         return tuple(tier_stats(told) for told in self._resolve().tiers())
+
+    def health(self, level="basic"):
+        """How the cache and each of its tiers are, as ``Health``: true if all is well.
+
+        * ``level``: ``"ping"`` asks the stores whether they answer; ``"basic"`` what they say of themselves,
+          too: what they hold, their bounds and versions; ``"full"`` how they are set up, too, and what is not
+          as it is recommended.
+
+        All stores are asked at once, and waited for one second at most; those that answer on the thread that
+        asks cannot be ended. What was found is given again for five seconds. It never raises because of a
+        store. Raises ``ConfigError`` for a level that does not exist.
+
+        >>> from everwarm import Cache
+        >>> Cache().health("full")
+        <Health ok: memory ok>
+        """
+        return load("everwarm._health").of(self, level)
+
+    async def ahealth(self, level="basic"):
+        """As ``health``, awaited."""
+        return await load("everwarm._health").aof(self, level)
 
     def what_if(self):
         """What the hit ratio would be at half and at twice the cache's bounds, as ``WhatIf``.

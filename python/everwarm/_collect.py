@@ -11,11 +11,10 @@ import os
 from _contextvars import ContextVar
 from _thread import allocate_lock
 
-from everwarm import _native
 from everwarm._batch_steps import Compute
-from everwarm._drive import _chain, _running_loop, own_copy
-from everwarm._errors import KeyRefused, Unsupported
-from everwarm._ids import mark
+from everwarm._drive import _chain, _library, _running_loop, own_copy
+from everwarm._errors import Unsupported
+from everwarm._ids import content, mark
 
 
 class Window:
@@ -87,7 +86,7 @@ class Window:
         _chain.set(chain)
         try:
             found = yield Compute(self._function, whole.args, whole.kwargs)
-            return whole.read(found, range(len(whole.ids)))
+            return whole.read(found, whole.places([call.ids[0] for call in gathering.calls]))
         finally:
             if _chain.get() is chain:
                 _chain.set(before)
@@ -97,12 +96,12 @@ class Window:
         loop = _running_loop() if self._is_async else None
         if loop is None and self._is_async:
             raise Unsupported(
-                "collecting calls of a coroutine function needs asyncio\n"
-                "hint: run the call on an asyncio event loop, or leave `collect=` out"
+                "collecting calls of a coroutine function needs asyncio or trio\n"
+                "hint: run the call on a loop of asyncio's, or within trio.run, or leave `collect=` out"
             )
-        tenant = None if self._tenant is None else _content(self._tenant.get(None))
+        tenant = None if self._tenant is None else content(self._tenant.get(None))
         others, names = call.others()
-        return id(loop), tenant, call.place, names, tuple(map(_content, others))
+        return id(loop), tenant, call.place, names, tuple(map(content, others))
 
 
 class _Gathering:
@@ -155,15 +154,7 @@ class _Pause:
 
 def _event(is_async):
     if is_async:
-        from asyncio import Event
-    else:
-        from threading import Event
+        return _library(_running_loop()).Event()
+    from threading import Event
+
     return Event()
-
-
-def _content(value):
-    """The content of a value, or the value itself where that cannot be had; whoever asks holds it."""
-    try:
-        return _native.canonical(value)
-    except KeyRefused:
-        return id(value)

@@ -11,6 +11,7 @@ import os
 
 from everwarm import _keyring, _native, _options, _tiers, _url
 from everwarm._errors import ConfigError, Error, UnknownOption, Unsupported
+from everwarm._load import ready
 from everwarm._result import _Frozen
 
 
@@ -255,6 +256,7 @@ def configure(stores=None, **settings):
     _options.refuse_unknown(settings, tuple(SETTINGS))
     if stores is not None:
         settings["stores"] = stores
+        ready(True)
     said = layer(settings, "configure")
     used = cache.__dict__.get("_first")
     if used is not None:

@@ -193,8 +193,8 @@ def _wake(turn):
         from everwarm._errors import Unsupported
 
         raise Unsupported(
-            "waiting for another task's computation needs asyncio\n"
-            "hint: run the call on an asyncio event loop"
+            "waiting for another task's computation needs asyncio or trio\n"
+            "hint: run the call on an event loop of asyncio's, or within trio.run"
         )
     inbox = _inbox(loop)
     future = loop.create_future()
@@ -214,8 +214,8 @@ def _pause(seconds):
         from everwarm._errors import Unsupported
 
         raise Unsupported(
-            "waiting for another process's computation needs asyncio\n"
-            "hint: run the call on an asyncio event loop"
+            "waiting for another process's computation needs asyncio or trio\n"
+            "hint: run the call on an event loop of asyncio's, or within trio.run"
         )
     future = loop.create_future()
     loop.call_later(seconds, _wake_up, ref(future))
@@ -346,8 +346,34 @@ def _inbox(loop):
 
 
 def _running_loop():
-    asyncio = sys.modules.get("asyncio")
-    return None if asyncio is None else asyncio._get_running_loop()
+    """The loop that the running task is on: of asyncio's, or what stands for one of trio's; or None."""
+    modules = sys.modules
+    asyncio = modules.get("asyncio")
+    loop = None if asyncio is None else asyncio._get_running_loop()
+    trio = modules.get("trio.lowlevel")
+    if trio is None or not getattr(trio, "in_trio_task", _no)():
+        return loop
+    from everwarm._trio import running_loop
+
+    return running_loop(loop)
+
+
+def awaitable(errand, loop):
+    """An errand, as the running loop waits for it: asyncio's tasks take what it yields, trio's do not."""
+    trio = sys.modules.get("everwarm._trio")
+    return trio.done(errand) if trio is not None and type(loop) is trio.Loop else errand
+
+
+def _no():
+    """What a trio answers that is too old to be asked, or is just being imported."""
+    return False
+
+
+def _library(loop):
+    """asyncio, or what stands for it where a loop is trio's."""
+    modules = sys.modules
+    trio = modules.get("everwarm._trio")
+    return trio if trio is not None and type(loop) is trio.Loop else modules["asyncio"]
 
 
 def _after_fork():

@@ -1,11 +1,11 @@
 """What an awaited call does when it is no hit: lead, or wait for who leads."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final, Literal, TypeVar, overload
 
 from everwarm._function import Function
 from everwarm._limits import Deadline
-from everwarm._native import Plan, Ring, Turn, Wanted
+from everwarm._native import Errand, Plan, Ring, Turn, Wanted
 
 _E = TypeVar("_E", bound=BaseException)
 
@@ -38,5 +38,6 @@ async def computed(
     turn: Turn,
     lead: int,
 ) -> Any: ...
+def awaitable(errand: Errand, loop: object) -> Awaitable[Any]: ...
 def leader_is_gone(lead: int) -> bool: ...
 def own_copy(error: _E) -> _E: ...

@@ -7,6 +7,7 @@ from types import MethodType
 from everwarm import _native
 from everwarm._drive import drive
 from everwarm._explain import explain
+from everwarm._load import ready
 from everwarm._result import result, stats
 from everwarm._signature import is_coroutine_function, is_generator_function, parameters
 from everwarm._twin import twin
@@ -309,9 +310,7 @@ def decorate(cache, wrapped, policy, kind=None, takes=None):
         return staticmethod(decorate(cache, wrapped.__func__, policy, kind, takes))
     cache._check(policy, policy.name or getattr(wrapped, "__qualname__", type(wrapped).__name__))
     kind = kind or _kind_of(wrapped, policy)
-    if policy.hard_timeout is not None or policy.soft_timeout is not None or policy.on_cancel == "continue":
-        # Loaded here, for the first call would lose some of its time to it.
-        import everwarm._limits  # noqa: F401
+    ready("stores" in cache._own)
     is_async = is_coroutine_function(wrapped)
     driver = drive if is_async else None
     function = kind(wrapped, cache, driver, takes or parameters(wrapped), policy._terms)
@@ -332,5 +331,5 @@ def _kind_of(wrapped, policy):
     from everwarm._policy import refuse_limits
     from everwarm._replay import Replayed
 
-    refuse_limits(policy, wrapped, "generators", "run as far as they are consumed")
+    refuse_limits(policy, wrapped, "generators", "run as far as they are consumed", "refresh_every")
     return Replayed

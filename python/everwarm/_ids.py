@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _collections_abc import Mapping, Set  # without the cost of importing `collections`
 
+from everwarm import _native
 from everwarm._errors import BatchMismatch, ConfigError, KeyRefused
 from everwarm._signature import KEYWORD_ONLY, NAMED, POSITIONAL_ONLY, REST, parameters
 
@@ -64,6 +65,17 @@ class Argument:
             return self.find(args, {**kwargs, self.name: self.default})
         return None
 
+    def single(self, args, kwargs):
+        """The call for the id that stands in the place of the ids."""
+        args, kwargs, place = self.find(args, kwargs)
+        each = args[place] if place < len(args) else kwargs[self.name]
+        given = self.alone(each)
+        if place < len(args):
+            args = (*args[:place], given, *args[place + 1 :])
+        else:
+            kwargs = {**kwargs, self.name: given}
+        return Call(self, args, kwargs, place)
+
     def alone(self, each):
         """The collection of one, as the function says that it takes it."""
         return each if self.kind is dict else self.kind((each,))
@@ -122,6 +134,13 @@ class Call:
         else:
             given = self.kind([each for call in calls for each in call.ids])
         return Call(self.argument, *self.with_ids(given), self.place)
+
+    def places(self, ids):
+        """Where each of these stands, which are all of its ids: a set has them in an order of its own."""
+        if self.kind in (list, tuple):
+            return range(len(ids))
+        found = {each: place for place, each in enumerate(self.ids)}
+        return [found[each] for each in ids]
 
     def split(self, places, size):
         """The places of each call of the function: no more than ``size``, and no two ids that are ``==``.
@@ -201,6 +220,14 @@ def mark(each):
     except TypeError:
         return object()
     return each
+
+
+def content(value):
+    """The content of a value, or the value itself where that cannot be had; whoever asks holds it."""
+    try:
+        return _native.canonical(value)
+    except KeyRefused:
+        return id(value)
 
 
 def _kind_of(annotation):

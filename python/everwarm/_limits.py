@@ -10,7 +10,7 @@ import threading
 from time import monotonic
 
 from everwarm import _background
-from everwarm._drive import _chain, _running_loop
+from everwarm._drive import _chain, _library, _running_loop
 from everwarm._drive import computed as _awaited
 
 
@@ -33,26 +33,25 @@ class Deadline:
 
     async def computed(self, function, args, kwargs, turn):
         """The value of a lead, computed by a task of its own."""
-        import asyncio
-
         loop = _running_loop()
+        library = _library(loop)
         task = loop.create_task(_awaited(function, args, kwargs, turn, turn.lead))
         old = None
         try:
             for soft, seconds in self._waits(turn):
-                ended, _ = await asyncio.wait([task], timeout=seconds)
+                ended, _ = await library.wait([task], timeout=seconds)
                 if ended:
                     return task.result()
                 old = turn.fall_back()
                 if soft and old is None:
                     continue  # it has gone meanwhile
                 break
-        except asyncio.CancelledError as cancelled:
+        except library.CancelledError as cancelled:
             if not task.done() and turn.outlives_caller and _background.adopt(task, function._cache):
                 raise
             task.cancel()
             # Whoever is cancelled goes on only when what it awaited has been unwound.
-            await asyncio.wait([task])
+            await library.wait([task])
             turn.give_up(cancelled)  # it may have been cancelled before it began
             raise
         except GeneratorExit as closed:

@@ -1,5 +1,6 @@
-"""Loads modules of our own for the native side, whatever Python code runs."""
+"""Loads modules of our own: for the native side, whatever Python code runs, and before calls need them."""
 
 from types import ModuleType
 
 def load(name: str) -> ModuleType: ...
+def ready(has_stores: bool) -> None: ...

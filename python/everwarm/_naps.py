@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 from everwarm import _native
-from everwarm._drive import _pause, _running_loop
+from everwarm._drive import _library, _pause, _running_loop
 
 # Seconds between two questions, at first and at most.
 _FIRST, _LONGEST = 0.001, 0.05
@@ -66,8 +65,9 @@ async def awaited(asking):
 
 def asker():
     """Who asks: the running task, else the thread."""
-    if _running_loop() is not None:
-        task = sys.modules["asyncio"].current_task()
+    loop = _running_loop()
+    if loop is not None:
+        task = _library(loop).current_task()
         if task is not None:
             return task
     import threading

@@ -141,7 +141,7 @@ class Objects(_native.Objects):
     aclear = twin(_native.Objects.clear)
     asweep = twin(_native.Objects.sweep)
     aflush = twin(_native.Objects.flush)
-    aping = twin(_native.Objects.ping)
+    aping = twin(_native.Objects.ping, _native.Objects._aping)
 
     def __enter__(self):
         return self

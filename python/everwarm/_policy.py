@@ -324,16 +324,13 @@ def check_format(format):
     format_of(format)
 
 
-def refuse_limits(policy, wrapped, kind, reason):
-    """Raises ``ConfigError`` for limits of a computation that the cache does not run alone."""
-    for name, without in (
-        ("soft_timeout", None),
-        ("hard_timeout", None),
-        ("max_computations", None),
-        ("on_cancel", "hand_over"),
-        ("refresh_every", None),
-    ):
-        if getattr(policy, name) != without:
+_LIMITS = ("soft_timeout", "hard_timeout", "max_computations", "on_cancel")
+
+
+def refuse_limits(policy, wrapped, kind, reason, *others):
+    """Raises ``ConfigError`` for limits of a computation that is not the cache's alone, and ``others``."""
+    for name in (*_LIMITS, *others):
+        if getattr(policy, name) != _FIELDS[name]:
             raise ConfigError(
                 f"{name} is not for {kind} such as {wrapped.__qualname__}, which {reason}\n"
                 f"hint: leave {name} out, or limit what the function itself waits for"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from everwarm._policy import _FIELDS, Policy
+from everwarm._tier import LAYERS
 
 POLICIES = {
     # Each field said, so that neither the cache's policy nor configuration adds anything.
@@ -15,12 +16,20 @@ POLICIES = {
 }
 
 
+# Services cannot do without them; the others take them as the kind of a store has them.
+_LAYERED = ("production", "secure")
+
+
 class Preset:
     """A cache as a decorator with a policy that has a name; it takes the same keywords.
+
+    ``layers`` are those that a preset needs around stores, as the options of a ``Tier``.
 
     >>> from everwarm import cache
     >>> cache.production.policy
     Policy(ttl='5m', jitter=0.1)
+    >>> cache.production.layers
+    {'breaker': True, 'retry': True, 'bulkhead': 64}
     >>> @cache.production(ttl="1h")
     ... def rate(currency: str) -> float:
     ...     return 1.0
@@ -28,12 +37,13 @@ class Preset:
     Policy(ttl='1h', jitter=0.1)
     """
 
-    __slots__ = ("_cache", "name", "policy")
+    __slots__ = ("_cache", "layers", "name", "policy")
 
     def __init__(self, cache, name):
         self._cache = cache
         self.name = name
         self.policy = POLICIES[name]
+        self.layers = dict(LAYERS) if name in _LAYERED else {}
 
     def __call__(self, function=None, /, **keywords):
         """Decorates a function, or gives the decorator with further keywords."""

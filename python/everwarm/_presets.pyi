@@ -1,7 +1,7 @@
 """Policies with names."""
 
 from collections.abc import Callable
-from typing import Final, ParamSpec, TypeVar, final, overload
+from typing import Any, Final, ParamSpec, TypeVar, final, overload
 
 from typing_extensions import Unpack
 
@@ -20,6 +20,7 @@ class Preset:
 
     name: str
     policy: Policy
+    layers: dict[str, Any]
 
     def __init__(self, cache: Cache, name: str) -> None: ...
     @overload

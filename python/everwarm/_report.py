@@ -80,3 +80,21 @@ def local(function: str, why: str, hint: str, is_secret: bool = False) -> None:
 def doubt(why: str) -> None:
     """Says why a store has given up what it had."""
     _log.warning("%s; what it had is computed anew", why)
+
+
+def complaint(tier: str, why: str) -> None:
+    """Says of a tier that it fails in a way that does not pass by itself; once for each kind of failure."""
+    _log.warning("the tier %s fails: %s; `cache.tiers()` counts on", tier, why)
+
+
+def left_out(client: str, options: list[tuple[str, str]]) -> None:
+    """Says which options of a client have no meaning for a store; once for each kind of client and option."""
+    fresh = [(name, why) for name, why in options if (client, name) not in _said]
+    if not fresh:
+        return
+    _said.update((client, name) for name, _ in fresh)
+    _log.warning(
+        "of the options of a %s these are left out: %s\nhint: a store is told by its URL and by `Tier`",
+        client,
+        "; ".join(f"{name} ({why})" for name, why in fresh),
+    )

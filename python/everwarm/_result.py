@@ -165,6 +165,7 @@ class TierStats(_Frozen):
     * ``pending``, ``dropped``: writes that wait in the queue of ``write=behind``, or had no room in it.
     * ``errors``: failures by kind, such as ``"timeout"``; only kinds that occurred.
     * ``refused``: what was found and was no value, by class, such as ``"damaged"`` or ``"tampered"``.
+    * ``hears``: how its store hears of others, where it has a choice: ``"messages"`` or ``"tracking"``.
     * ``breaker``: ``"closed"``, ``"open"`` or ``"half-open"``; None if there is none.
     * ``unasked``: operations that its ``"breaker"`` or its ``"bulkhead"`` failed; they are among the errors.
     * ``retries``: reads that were done a second time.
@@ -187,6 +188,7 @@ class TierStats(_Frozen):
         "dropped",
         "errors",
         "refused",
+        "hears",
         "breaker",
         "unasked",
         "retries",

@@ -8,6 +8,9 @@ from everwarm._result import _Frozen
 
 _WRITES = ("through", "behind", "around")
 
+# What is around a store behind a connection, unless its tier says otherwise.
+LAYERS = {"breaker": True, "retry": True, "bulkhead": 64}
+
 
 class Tier(_Frozen):
     """A store as a tier of ``Cache(stores=[...])``, with what its URL cannot say where it is an object.
@@ -54,6 +57,14 @@ class Tier(_Frozen):
             retry=retry,
             bulkhead=_places(bulkhead),
         )
+
+    def __repr__(self):
+        # A URL may have a password in it.
+        fields = self._fields()
+        if isinstance(self.store, str):
+            fields["store"] = _url.shown(self.store)
+        said = (f"{name}={value!r}" for name, value in fields.items() if value is not None)
+        return f"Tier({', '.join(said)})"
 
     def _over(self, other, store):
         """This tier where it says something, and the other one else; with this store."""

@@ -8,6 +8,7 @@ from everwarm._result import _Frozen  # pyright: ignore[reportPrivateUsage]
 from everwarm._store import Store
 
 OPTIONS: tuple[str, ...]
+LAYERS: dict[str, bool | int]
 
 @final
 class Tier(_Frozen):

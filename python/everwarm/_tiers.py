@@ -39,10 +39,13 @@ def shown(stores, known):
     for tier in tiers:
         said = [] if tier.ttl is None else [f"ttl={tier.ttl:g}"]
         said += [] if tier.write in (None, "through") else [f"write={tier.write}"]
+        kind = _scheme(tier.store) or type(tier.store).__name__
+        # What is around a store behind a connection without a word is said, too.
+        unsaid = _tier.LAYERS if kind in _REDIS else {}
         for name in ("timeout", "breaker", "retry", "bulkhead"):
             value = getattr(tier, name)
+            value = unsaid.get(name) if value is None else value
             said += [] if value is None else [f"{name}={_shown(value)}"]
-        kind = _scheme(tier.store) or type(tier.store).__name__
         names.append(f"{kind} ({', '.join(said)})" if said else kind)
     return ", ".join(names)
 

@@ -39,11 +39,17 @@ class _Call:
         self.loop = _running_loop() if function._is_async else None
         self.context = copy_context() if function.policy.refresh_context == "copy" else Context()
 
+    def is_possible(self):
+        """Whether there still is a loop for it, if it needs one."""
+        return not self.function._is_async or not (self.loop is None or self.loop.is_closed())
+
+    def lead(self):
+        """The turn that leads it; None if somebody else has computed it or is about to."""
+        return self.context.run(_native.lead_again, self.function, self.args, self.kwargs)
+
     def begin(self):
-        """Has it computed in the background, unless somebody else has done so or is about to."""
-        if self.function._is_async and (self.loop is None or self.loop.is_closed()):
-            return
-        turn = _native.lead_again(self.function, self.args, self.kwargs)
+        """Has it computed in the background, if it is to be."""
+        turn = self.lead() if self.is_possible() else None
         if turn is None:
             return
         if self.loop is None:
@@ -123,8 +129,16 @@ class _Timer:
                     del calls[key]
             if not calls:
                 self.calls.pop(cache, None)
+        # Ids of one batch are begun together.
+        together = {}
         for _, call in due:
-            call.begin()
+            those = getattr(call.function, "_together", None)
+            if those is None:
+                call.begin()
+            else:
+                together.setdefault(those, []).append(call)
+        for those, calls in together.items():
+            those.begin(calls)
         return len(due), wait
 
     def forget(self, cache):

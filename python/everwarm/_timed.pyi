@@ -4,6 +4,7 @@ from threading import Condition, Thread
 from typing import Any
 
 from everwarm._cache import Cache
+from everwarm._native import Turn
 
 MOST: int
 
@@ -17,6 +18,8 @@ class _Call:
     def __init__(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], due: float
     ) -> None: ...
+    def is_possible(self) -> bool: ...
+    def lead(self) -> Turn | None: ...
     def begin(self) -> None: ...
 
 _Calls = dict[tuple[int, int], _Call]

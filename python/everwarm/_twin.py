@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from everwarm import _native
-from everwarm._drive import _running_loop
+from everwarm._drive import _running_loop, awaitable
 
 
 def twin(verb, begin=None):
@@ -18,12 +18,13 @@ def twin(verb, begin=None):
 
     async def awaited(self, /, *args, **keywords):
         cache = getattr(self, "_cache", self)
-        if _running_loop() is None or not cache._is_far():
+        loop = _running_loop()
+        if loop is None or not cache._is_far():
             return getattr(self, name)(*args, **keywords)
         if begin is not None and getattr(type(self), name) is verb:
             value = begin(self, *args, **keywords)
             if type(value) is _native.Errand:
-                value = await _done(value)
+                value = await awaitable(value, loop)
             if value is not NotImplemented:
                 return value
         from everwarm._aside import aside
@@ -35,17 +36,3 @@ def twin(verb, begin=None):
     awaited.__doc__ = f"As ``{name}``, awaited."
     awaited.__wrapped__ = verb
     return awaited
-
-
-async def _done(errand):
-    """What an errand comes to."""
-    from everwarm._bell import rest, ring
-
-    own = ring()
-    try:
-        while (seconds := errand.ask(own)) is not None:
-            await rest(own, seconds)
-    except BaseException:
-        errand.leave()  # a traceback may keep the errand for long
-        raise
-    return errand.value()

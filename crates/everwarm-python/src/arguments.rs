@@ -1,11 +1,12 @@
 //! The arguments of one call, as vectorcall hands them over or as a verb's `*args` and `**kwargs`.
 
+use pyo3::Borrowed;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use pyo3::{Borrowed, intern};
 
 use crate::calling;
+use crate::lasting::intern;
 
 /// Positional arguments, then the values of the named ones in the order of `names`.
 #[derive(Clone, Copy)]

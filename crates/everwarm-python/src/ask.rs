@@ -6,9 +6,8 @@ use std::time::Duration;
 use everwarm_core::clock::Instant;
 use everwarm_core::limits::End;
 use everwarm_core::using::{Plan, Read};
+use everwarm_engine::Ask;
 use everwarm_engine::stack::Place;
-use everwarm_engine::{Ask, LeadId};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -16,6 +15,7 @@ use crate::answer::{Answer, Status};
 use crate::engine::{Arrival, Key, Lead, Turn};
 use crate::errors;
 use crate::home::{Home, Keyed};
+use crate::lasting::intern;
 use crate::limits::{self, Deadline, Overrides, Times};
 use crate::object::Object;
 use crate::settle::Flight;
@@ -260,7 +260,7 @@ impl Wish {
     ) -> PyResult<Flight> {
         let storable = self.is_storable() && plan.stores();
         let mut flight = Flight::new(source.home(), lead, keyed, storable);
-        flight.remote = self.remote(py, source, (flight.lead.id(), storable))?;
+        flight.remote = self.remote(py, source, (&flight.lead, storable))?;
         Ok(flight)
     }
 
@@ -269,7 +269,7 @@ impl Wish {
         self,
         py: Python<'_>,
         source: &impl Source,
-        lead: (LeadId, bool),
+        lead: (&Lead, bool),
     ) -> PyResult<Option<Box<Remote>>> {
         let (Some(link), Some(place), Some(mut tags)) = (source.link(), self.place, self.tags)
         else {

@@ -53,11 +53,12 @@ impl Objects {
             home.engine.missed(&home.scope, hash);
             return Ok(default);
         };
-        let (since, reading) = (home.engine.stamp(), held.reading());
-        let place = held.into_place();
+        let since = home.engine.stamp();
+        let (stack, place) = held.into_place();
         let default = default.unbind();
-        Errand::begin(py, reading, move |py, stored| {
-            let kept = match Held::at(&home, &keyed, place) {
+        let of = (Arc::clone(&stack), place.clone());
+        Errand::reading(py, of, move |py, stored| {
+            let kept = match Held::at(&home, &keyed, (stack, place)) {
                 Some(held) => held.take(py, stored, since)?,
                 None => None,
             };
@@ -84,7 +85,7 @@ impl Objects {
         let Some(reading) = many.reading() else {
             return Ok(many.take(py, &home, Vec::new())?.into_any());
         };
-        Errand::begin(py, reading, move |py, stored| {
+        Errand::to_ask(py, reading, move |py, stored| {
             Ok(many.take(py, &home, stored)?.into_any().unbind())
         })
     }
@@ -122,7 +123,7 @@ impl Objects {
         };
         let unfinished = Unfinished(Some((Arc::clone(&home), held.mark())));
         let place = held.into_place();
-        Errand::begin(py, setting, move |py, _| {
+        Errand::to_ask(py, setting, move |py, _| {
             unfinished.ends();
             if let Some(held) = Held::at(&home, &keyed, place) {
                 let given = Given {

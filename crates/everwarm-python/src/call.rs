@@ -21,12 +21,12 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::panic::PanicException;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
 use crate::arguments::Arguments;
 use crate::calling;
 use crate::function::Function;
+use crate::lasting::Lasting;
 use crate::ready;
 
 #[repr(C)]
@@ -38,7 +38,7 @@ struct Call {
     function: Option<Function>,
 }
 
-static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static TYPE: Lasting<Py<PyType>> = Lasting::new();
 
 /// The native half of a decorated function, or a `TypeError`.
 pub(crate) fn function<'a>(object: &'a Bound<'_, PyAny>) -> PyResult<&'a Function> {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use everwarm_engine::LeadId;
 use parking_lot::Mutex;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::engine::Lead;
+use crate::lasting::intern;
 use crate::object::Object;
 use crate::terms::{span_of, texts};
 use crate::{calling, modules};

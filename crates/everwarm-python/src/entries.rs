@@ -10,12 +10,13 @@ use everwarm_core::key::{Short, Writer};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::Policy;
 use everwarm_engine::Amendment;
+use pyo3::Borrowed;
 use pyo3::prelude::*;
-use pyo3::{Borrowed, intern};
 
 use crate::engine::Key;
 use crate::given::Ttl;
 use crate::home::{Home, Keyed};
+use crate::lasting::intern;
 use crate::object::Object;
 use crate::objects::Objects;
 use crate::shared::{Held, held};

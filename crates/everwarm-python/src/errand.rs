@@ -3,26 +3,56 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
 
+use everwarm_core::using::Read;
+use everwarm_engine::stack::{Place, Stack, Stored};
 use parking_lot::Mutex;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
 use pyo3::prelude::*;
+use pyo3::types::{PyType, PyWeakrefReference};
 
-use crate::bell::{Ring, seconds};
+use crate::bell::Bell;
+use crate::gather::{Told, Waiting};
+use crate::lasting::{Lasting, intern};
+use crate::modules;
 use crate::shared::{self, Ours, Step};
 
-/// The rest of a verb, which a task drives.
+/// The rest of a verb, which a task awaits, once. It does nothing before.
 #[pyclass(frozen, module = "everwarm._native")]
 pub(crate) struct Errand(Mutex<State>);
 
 enum State {
-    Asking(Box<dyn Asking>),
-    Value(Py<PyAny>),
+    New(Box<dyn Asking>),
+    Waiting(Box<dyn Asking>, Wait),
+    /// A read that is asked with others.
+    Reading(Box<Reading>),
     Spent,
 }
 
+/// A read that was not asked yet, or waits.
+struct Reading {
+    stack: Arc<Stack>,
+    place: Place,
+    then: Then,
+    waiting: Option<Arc<Waiting>>,
+}
+
+/// What is made of what the stores have.
+type Then = Box<dyn FnOnce(Python<'_>, Option<Stored>) -> PyResult<Py<PyAny>> + Send>;
+
+/// What a step of an errand came to.
+enum Stepped<'py> {
+    /// The value of the verb.
+    Value(Py<PyAny>),
+    /// The task is to wait for this.
+    Future(Bound<'py, PyAny>),
+}
+
 trait Asking: Send {
-    fn ask(&mut self, py: Python<'_>, ring: Option<&Ring>) -> PyResult<Step<Py<PyAny>>>;
+    fn ask(&mut self, py: Python<'_>, waker: &Waker) -> PyResult<Step<Py<PyAny>>>;
 }
 
 /// The answer that is waited for, and what is made of it.
@@ -37,9 +67,9 @@ where
     A::Output: Send,
     T: FnOnce(Python<'_>, A::Output) -> PyResult<Py<PyAny>> + Send,
 {
-    fn ask(&mut self, py: Python<'_>, ring: Option<&Ring>) -> PyResult<Step<Py<PyAny>>> {
+    fn ask(&mut self, py: Python<'_>, waker: &Waker) -> PyResult<Step<Py<PyAny>>> {
         match (
-            shared::step_calmly(py, self.answer.get(), ring),
+            shared::step_awaited(py, self.answer.get(), waker),
             self.then.take(),
         ) {
             (Step::Done(answer), Some(then)) => then(py, answer).map(Step::Done),
@@ -52,9 +82,88 @@ where
     }
 }
 
+/// How the task of an errand waits: by the bell of its loop.
+struct Wait {
+    running: Py<PyAny>,
+    bell: Py<Bell>,
+    waker: Waker,
+    number: u64,
+    timer: Option<Py<PyAny>>,
+}
+
+/// The loop that runs on this thread, and its bell.
+fn here<'py>(py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, Bell>)> {
+    static HERE: Lasting<Py<PyAny>> = Lasting::new();
+    let here = HERE.get_or_try_init(py, || {
+        let module = modules::own(py, "everwarm._bell")?;
+        PyResult::Ok(module.getattr(intern!(py, "here"))?.unbind())
+    })?;
+    here.bind(py).call0()?.extract()
+}
+
+/// A future of a loop, as one says itself that it is awaited.
+fn awaited<'py>(running: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = running.py();
+    let future = running.call_method0(intern!(py, "create_future"))?;
+    future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
+    Ok(future)
+}
+
+impl Wait {
+    /// On the loop that runs on this thread.
+    fn here(py: Python<'_>) -> PyResult<Self> {
+        let (running, bell) = here(py)?;
+        let (waker, number) = bell.get().place();
+        Ok(Self {
+            running: running.unbind(),
+            bell: bell.unbind(),
+            waker,
+            number,
+            timer: None,
+        })
+    }
+
+    /// A future that is done once the bell calls, or after this time.
+    fn future<'py>(&mut self, py: Python<'py>, left: Duration) -> PyResult<Bound<'py, PyAny>> {
+        let running = self.running.bind(py);
+        let future = awaited(running)?;
+        self.bell.get().expect(self.number, &future)?;
+        if left != Duration::MAX {
+            let wake_up = modules::own(py, "everwarm._drive")?.getattr(intern!(py, "_wake_up"))?;
+            let given = (
+                left.as_secs_f64(),
+                wake_up,
+                PyWeakrefReference::new(&future)?,
+            );
+            let timer = running.call_method1(intern!(py, "call_later"), given)?;
+            self.timer = Some(timer.unbind());
+        }
+        Ok(future)
+    }
+
+    fn end_timer(&mut self, py: Python<'_>) -> PyResult<()> {
+        if let Some(timer) = self.timer.take() {
+            timer.call_method0(py, intern!(py, "cancel"))?;
+        }
+        Ok(())
+    }
+}
+
+fn asking<A, T>(answer: A, then: T) -> Box<dyn Asking>
+where
+    A: Future + Send + 'static,
+    A::Output: Send,
+    T: FnOnce(Python<'_>, A::Output) -> PyResult<Py<PyAny>> + Send + 'static,
+{
+    Box::new(Asked {
+        answer: Ours::new(Box::pin(answer)),
+        then: Some(then),
+    })
+}
+
 impl Errand {
-    /// Asks, and goes on with `then` once there is an answer; what the verb gives, if that is at once.
-    pub(crate) fn begin<'py, A, T>(
+    /// What is to be asked, and what is made of the answer.
+    pub(crate) fn to_ask<'py, A, T>(
         py: Python<'py>,
         answer: A,
         then: T,
@@ -64,53 +173,158 @@ impl Errand {
         A::Output: Send,
         T: FnOnce(Python<'_>, A::Output) -> PyResult<Py<PyAny>> + Send + 'static,
     {
-        let mut asked = Asked {
-            answer: Ours::new(Box::pin(answer)),
-            then: Some(then),
+        Self::begun(py, State::New(asking(answer, then)))
+    }
+
+    /// A read of an entry, to be asked with others, and what is made of what is there.
+    pub(crate) fn reading<'py, T>(
+        py: Python<'py>,
+        (stack, place): (Arc<Stack>, Place),
+        then: T,
+    ) -> PyResult<Bound<'py, PyAny>>
+    where
+        T: FnOnce(Python<'_>, Option<Stored>) -> PyResult<Py<PyAny>> + Send + 'static,
+    {
+        let reading = Reading {
+            stack,
+            place,
+            then: Box::new(then),
+            waiting: None,
         };
-        match asked.ask(py, None)? {
-            Step::Done(value) => Ok(value.into_bound(py)),
-            Step::Again(_) => {
-                let errand = Self(Mutex::new(State::Asking(Box::new(asked))));
-                Ok(Bound::new(py, errand)?.into_any())
+        Self::begun(py, State::Reading(Box::new(reading)))
+    }
+
+    fn begun(py: Python<'_>, state: State) -> PyResult<Bound<'_, PyAny>> {
+        Ok(Bound::new(py, Self(Mutex::new(state)))?.into_any())
+    }
+
+    fn put(&self, state: State) {
+        *self.0.lock() = state;
+    }
+
+    /// Goes on.
+    fn step<'py>(&self, py: Python<'py>) -> PyResult<Stepped<'py>> {
+        match self.take() {
+            State::New(asking) => self.ask(py, asking, Wait::here(py)?),
+            State::Waiting(asking, wait) => self.ask(py, asking, wait),
+            State::Reading(reading) => self.read(py, reading),
+            State::Spent => Err(spent()),
+        }
+    }
+
+    fn ask<'py>(
+        &self,
+        py: Python<'py>,
+        mut asking: Box<dyn Asking>,
+        mut wait: Wait,
+    ) -> PyResult<Stepped<'py>> {
+        wait.end_timer(py)?;
+        let (bell, running) = (wait.bell.bind(py), wait.running.bind(py));
+        match Bell::in_turn(bell, running, || asking.ask(py, &wait.waker))? {
+            Ok(Step::Again(left)) => {
+                let future = wait.future(py, left)?;
+                self.put(State::Waiting(asking, wait));
+                Ok(Stepped::Future(future))
             }
+            Ok(Step::Done(value)) => {
+                wait.bell.get().forget(wait.number);
+                Ok(Stepped::Value(value))
+            }
+            Err(error) => {
+                wait.bell.get().forget(wait.number);
+                Err(error)
+            }
+        }
+    }
+
+    fn read<'py>(&self, py: Python<'py>, mut reading: Box<Reading>) -> PyResult<Stepped<'py>> {
+        let Some(waiting) = &reading.waiting else {
+            let (running, bell) = here(py)?;
+            let future = awaited(&running)?;
+            let of = (Arc::clone(&reading.stack), reading.place.clone());
+            reading.waiting = Some(Bell::gather(&bell, &running, of, &future)?);
+            self.put(State::Reading(reading));
+            return Ok(Stepped::Future(future));
+        };
+        let mut future = None;
+        let told = waiting.told(|| {
+            let other = awaited(&here(py)?.0)?;
+            Ok(future.insert(other).clone().unbind())
+        })?;
+        match (told, future) {
+            (Some(Told::Stored(stored)), _) => (reading.then)(py, *stored).map(Stepped::Value),
+            (Some(Told::Alone), _) => {
+                let Reading {
+                    stack, place, then, ..
+                } = *reading;
+                let answer = stack.get(place, Arc::new([]), Read::Any);
+                self.ask(py, asking(answer, then), Wait::here(py)?)
+            }
+            (None, Some(future)) => {
+                self.put(State::Reading(reading));
+                Ok(Stepped::Future(future))
+            }
+            (None, None) => Err(spent()),
         }
     }
 
     fn take(&self) -> State {
         mem::replace(&mut *self.0.lock(), State::Spent)
     }
+
+    /// Gives the verb up: what it may have done is not known.
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        if let State::Waiting(asking, mut wait) = self.take() {
+            drop(asking);
+            wait.bell.get().forget(wait.number);
+            wait.end_timer(py)?;
+        }
+        Ok(())
+    }
 }
 
 #[pymethods]
 impl Errand {
-    /// Asks: None once the verb is done. Else `ring` will be woken, or it is to be asked again after so many seconds.
-    fn ask(&self, py: Python<'_>, ring: &Bound<'_, Ring>) -> PyResult<Option<f64>> {
-        let State::Asking(mut asking) = self.take() else {
-            return Err(spent());
-        };
-        let (state, left) = match asking.ask(py, Some(ring.get()))? {
-            Step::Done(value) => (State::Value(value), None),
-            Step::Again(left) => (State::Asking(asking), Some(seconds(left))),
-        };
-        *self.0.lock() = state;
-        Ok(left)
+    fn __await__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
     }
 
-    /// Gives the verb up: what it may have done is not known.
-    fn leave(&self) {
-        drop(self.take());
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
     }
 
-    /// What the verb gives.
-    fn value(&self) -> PyResult<Py<PyAny>> {
-        match self.take() {
-            State::Value(value) => Ok(value),
-            _ => Err(spent()),
+    /// Goes on: what the task is to wait for, until the verb is done.
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.step(py)? {
+            Stepped::Future(future) => Ok(future),
+            Stepped::Value(value) => Err(PyStopIteration::new_err((value,))),
         }
+    }
+
+    /// As of a coroutine: what is raised in the task ends it.
+    #[pyo3(signature = (kind, error=None, _trace=None))]
+    fn throw(
+        &self,
+        kind: Bound<'_, PyAny>,
+        error: Option<Bound<'_, PyAny>>,
+        _trace: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.leave(kind.py())?;
+        let raised = match (kind.cast_into::<PyType>(), error) {
+            (Ok(class), Some(error)) if error.is_instance(&class)? => error,
+            (Ok(class), Some(value)) => class.call1((value,))?,
+            (Ok(class), None) => class.call0()?,
+            (Err(instance), _) => instance.into_inner(),
+        };
+        Err(PyErr::from_value(raised))
+    }
+
+    /// Gives the verb up.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.leave(py)
     }
 }
 
 fn spent() -> PyErr {
-    PyRuntimeError::new_err("this errand has no value")
+    PyRuntimeError::new_err("cannot reuse an awaited verb: call it again")
 }

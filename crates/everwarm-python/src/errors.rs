@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::store::Failure;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 
+use crate::lasting::intern;
 use crate::modules;
 
 /// The exception for an error of the core.

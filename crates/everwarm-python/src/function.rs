@@ -7,9 +7,9 @@ use everwarm_core::key::{Header, Short, Writer};
 use everwarm_core::using::Plan;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use pyo3::{ffi, intern};
 
 use crate::answer::{Answer, Status};
 use crate::arguments::Arguments;
@@ -18,6 +18,7 @@ use crate::engine::Key;
 use crate::format::Plan as Format;
 use crate::home::{Found, Home, Keyed};
 use crate::index::Index;
+use crate::lasting::intern;
 use crate::limits::Overrides;
 use crate::listener::Title;
 use crate::object::Object;

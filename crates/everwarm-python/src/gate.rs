@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
-use pyo3::intern;
 use pyo3::prelude::*;
 
+use crate::lasting::intern;
 use crate::{calling, modules};
 
 /// How many reasons there are to keep hits from the short way; open at none.

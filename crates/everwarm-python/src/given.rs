@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pyo3::Borrowed;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyIterator, PyString, PyTuple};
-use pyo3::{Borrowed, intern};
 
 use crate::calling;
+use crate::lasting::intern;
 use crate::terms::{span_of, texts};
 
 /// The ttl that a verb is given.

@@ -9,7 +9,6 @@ use everwarm_core::policy::Policy;
 use everwarm_engine::stack::{Done, Need};
 use everwarm_engine::{Ask, Bulkhead, Caller, Scope};
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::engine::{Engine, Key, Seed};
@@ -17,6 +16,7 @@ use crate::errors;
 use crate::failures::Failures;
 use crate::gate::{self, Gate};
 use crate::instances::Instances;
+use crate::lasting::intern;
 use crate::own::Numbers;
 use crate::primitives::Ground;
 use crate::shared::{Link, Naming};
@@ -259,11 +259,11 @@ impl Home {
             return Ok(());
         }
         let done = match &self.link {
-            Some(link) => link.invalidate(py, tags)?,
-            None => Done::Now,
+            Some(link) => link.invalidate(py, tags),
+            None => Ok(Done::Now),
         };
         self.engine.invalidate_tags(tags);
-        self.told(py, done)
+        self.told(py, done?)
     }
 
     /// Says that an invalidation has not reached a store, where that is to be said.

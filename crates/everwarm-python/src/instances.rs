@@ -118,7 +118,7 @@ pub(crate) fn no_weak_reference(object: &Bound<'_, PyAny>) -> PyErr {
 
 /// The callback of a weak reference to an instance.
 #[pyclass(frozen, module = "everwarm._native")]
-struct Farewell {
+pub(crate) struct Farewell {
     instances: Weak<Instances>,
     address: usize,
 }

@@ -29,13 +29,17 @@ mod format;
 mod found;
 mod function;
 mod gate;
+mod gather;
 mod given;
+mod health;
 mod home;
 mod index;
 mod instances;
 mod invalidates;
 mod isolate;
+
 mod keys;
+mod lasting;
 mod limits;
 mod listener;
 mod lock;
@@ -128,6 +132,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<terms::Terms>()?;
     module.add_class::<turn::Turn>()?;
     module.add_class::<wanted::Wanted>()?;
+    lasting::made_early::<instances::Farewell>(module);
+    lasting::made_early::<shared::Names>(module);
     module.add_class::<using::Plan>()?;
     module.add_class::<invalidates::Texts>()?;
     module.add_class::<unit::Deed>()?;

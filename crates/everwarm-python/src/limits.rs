@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use everwarm_core::limits::{self, End};
 use everwarm_engine::{Bulkhead, Caller, LeadId, Line, Permit};
 use pyo3::exceptions::PyException;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
 use crate::answer::Status;
 use crate::ask::Source;
 use crate::home::Home;
+use crate::lasting::intern;
 use crate::object::Object;
 use crate::settle::Flight;
 use crate::table::Table;

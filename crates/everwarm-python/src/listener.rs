@@ -9,11 +9,11 @@ use everwarm_engine::{Cause, Scope};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::engine::Key;
+use crate::lasting::intern;
 use crate::object::Object;
 use crate::{calling, keys, modules, report};
 

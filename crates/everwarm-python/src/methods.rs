@@ -6,14 +6,15 @@
 
 use std::ffi::{CStr, c_char};
 
+use pyo3::Borrowed;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
-use pyo3::{Borrowed, intern};
 
 use crate::call::guarded;
 use crate::calling;
 use crate::given::{Tags, Ttl};
+use crate::lasting::intern;
 use crate::objects::Objects;
 
 const GET: &CStr = c"get($self, key, default=None)

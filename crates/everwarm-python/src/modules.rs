@@ -3,12 +3,13 @@
 //! An import looks up its `__import__` in the globals of the Python code that runs, which may have none. What is loaded is
 //! found without it.
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-static LOADED: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+use crate::lasting::Lasting;
+use crate::lasting::intern;
+
+static LOADED: Lasting<Py<PyDict>> = Lasting::new();
 
 /// Remembers where loaded modules are; called once, when the module is made.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -12,7 +12,7 @@ use everwarm_engine::{Amendment, Cause, Chance, Condition};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::ask::Source;
 use crate::entries::{keyed, keyed_whole};
@@ -446,15 +446,29 @@ impl Objects {
         }
     }
 
-    /// Whether the cache can be used: it is not closed.
+    /// Whether the cache can be used: it is not closed, and all its stores answer, within a second together.
     fn ping(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let home = Self::open(slf)?;
-        if home.engine.is_closed() {
-            return Ok(false);
-        }
-        home.link
-            .as_ref()
-            .map_or(Ok(true), |link| link.ping(slf.py()))
+        Self::answers(slf)
+    }
+
+    /// `aping` where stores answer later: whether they do, or an errand.
+    fn _aping<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::answers_later(slf)
+    }
+
+    /// How the tiers behind memory are, by field: at this depth, within a second together.
+    fn _look_over<'py>(slf: &Bound<'py, Self>, depth: &str) -> PyResult<Bound<'py, PyList>> {
+        Self::look_over(slf, depth)
+    }
+
+    /// The same where stores answer later: the fields, or an errand.
+    fn _alook_over<'py>(slf: &Bound<'py, Self>, depth: &str) -> PyResult<Bound<'py, PyAny>> {
+        Self::look_over_later(slf, depth)
+    }
+
+    /// Whether it was closed.
+    fn _is_closed(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        Ok(Self::open(slf)?.engine.is_closed())
     }
 
     /// Ends the cache: its entries leave, its verbs raise `Closed` from here on.

@@ -4,17 +4,17 @@
 //! An iterator of any other class is a value like others: a file, a cursor or a stream that is meant to be shared has the same
 //! methods as one that is not.
 
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use crate::home::Home;
+use crate::lasting::Lasting;
+use crate::lasting::intern;
 use crate::modules;
 use crate::settle::Flight;
 
 /// The classes of coroutines and of asynchronous generators.
-static AWAITED: PyOnceLock<[Py<PyType>; 2]> = PyOnceLock::new();
+static AWAITED: Lasting<[Py<PyType>; 2]> = Lasting::new();
 
 /// Where classes are at home whose iterators are spent when they are read; among ours are `Ready`, which stands for a coroutine,
 /// and `Scan`.

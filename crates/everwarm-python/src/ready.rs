@@ -14,9 +14,9 @@ use std::ptr::{self, null_mut};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use crate::lasting::Lasting;
 use crate::object::Object;
 
 #[repr(C)]
@@ -26,7 +26,7 @@ struct Ready {
     value: *mut ffi::PyObject,
 }
 
-static TYPE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static TYPE: Lasting<Py<PyType>> = Lasting::new();
 
 /// What is said of one that has been awaited, in CPython's words for coroutines.
 const SPENT: &std::ffi::CStr = c"cannot reuse already awaited coroutine";

@@ -1,9 +1,9 @@
 //! What is said in the log, once, of what users gave and what went wrong in it.
 
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::home::Home;
+use crate::lasting::intern;
 use crate::modules;
 
 /// Says once, in the log, that a callable of the policy has failed. What it raised may show a value or a key, so it is not said

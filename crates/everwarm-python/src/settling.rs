@@ -52,10 +52,14 @@ impl Settling {
     pub(crate) fn finish(mut self, py: Python<'_>, home: &Home) -> PyResult<()> {
         let standing = match self.begin(py, home) {
             Ok(Begun::Standing(standing)) => Ok(standing),
-            Ok(Begun::Write(link, written)) => {
-                let written = shared::finish(py, written);
-                Ok(link.standing(home, &written))
-            }
+            Ok(Begun::Write(link, written)) => match shared::drive(py, written) {
+                Ok(written) => Ok(link.standing(home, &written)),
+                Err(interrupt) => {
+                    // What is computed is theirs who wait. Whether it is stored is not known, as if the store had failed.
+                    self.end(py, home, Ok(Standing::Shared))?;
+                    return Err(interrupt);
+                }
+            },
             Err(error) => Err(error),
         };
         self.end(py, home, standing)

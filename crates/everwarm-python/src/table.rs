@@ -9,7 +9,6 @@ use std::time::Duration;
 use everwarm_engine::{Bulkhead, Scope, Ticker};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -18,6 +17,7 @@ use crate::clock::Hand;
 use crate::engine::{Engine, Key, Seed};
 use crate::format::Plan as Format;
 use crate::gate::Gate;
+use crate::lasting::intern;
 use crate::listener::{Ear, Listener};
 use crate::lock::new_engine;
 use crate::object::Object;

@@ -9,7 +9,6 @@ use everwarm_core::policy::Policy;
 use everwarm_core::template::{Field, Piece, Step, Template};
 use everwarm_engine::stack::Need;
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyType};
 
@@ -18,6 +17,7 @@ use crate::bounds::size_of;
 use crate::errors;
 use crate::failures::Failures;
 use crate::index::Indexed;
+use crate::lasting::intern;
 use crate::limits::Limits;
 use crate::own::Own;
 use crate::signature::{Signature, Unkeyed};

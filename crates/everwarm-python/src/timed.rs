@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::using::Plan;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -12,6 +11,7 @@ use crate::arguments::Spread;
 use crate::ask::{Source, Wish};
 use crate::called::Called;
 use crate::home::Keyed;
+use crate::lasting::intern;
 use crate::limits::Overrides;
 use crate::turn::Turn;
 use crate::{call, modules, waiting};

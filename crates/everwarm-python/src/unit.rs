@@ -11,11 +11,11 @@ use std::time::Duration;
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_engine::stack::Done;
 use everwarm_engine::{Amendment, Cause};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::home::{Home, Keyed};
+use crate::lasting::intern;
 use crate::objects::Objects;
 use crate::shared::{Held, held};
 use crate::table::Table;
@@ -130,8 +130,9 @@ fn let_go_now(py: Python<'_>, home: &Home, keyed: &Keyed, cause: Cause) -> PyRes
         let there = engine.contains(scope, keyed.hash, &keyed.key);
         return Ok(engine.delete_because(scope, keyed.hash, &keyed.key, cause) && there);
     };
-    let (there, done) = held.delete(py);
+    let deleted = held.delete(py);
     engine.delete_because(scope, keyed.hash, &keyed.key, cause);
+    let (there, done) = deleted?;
     home.told(py, done).map(|()| there)
 }
 
@@ -163,11 +164,11 @@ pub(crate) fn clears_later(on: &Bound<'_, PyAny>, home: &Home) -> PyResult<bool>
 /// Lets all entries of a cache go.
 pub(crate) fn clear_cache(py: Python<'_>, home: &Home) -> PyResult<()> {
     let done = match &home.link {
-        Some(link) => link.clear(py)?,
-        None => Done::Now,
+        Some(link) => link.clear(py),
+        None => Ok(Done::Now),
     };
     home.engine.clear();
-    home.told(py, done)
+    home.told(py, done?)
 }
 
 /// A unit begins on a table.
@@ -189,11 +190,11 @@ pub(crate) fn end_unit(table: &Bound<'_, Table>) {
 pub(crate) fn invalidate_named(table: &Bound<'_, Table>, names: Vec<String>) -> PyResult<()> {
     let (py, names) = (table.py(), shared(names));
     let done = match &table.get().link {
-        Some(link) => link.invalidate(py, &names)?,
-        None => Done::Now,
+        Some(link) => link.invalidate(py, &names),
+        None => Ok(Done::Now),
     };
     table.get().engine.invalidate_tags(&names);
-    told(table, done)
+    told(table, done?)
 }
 
 /// Has nothing stored under these tags for a span, and lets go of what is.
@@ -206,11 +207,11 @@ pub(crate) fn suspend_named(
     let (py, names) = (table.py(), shared(names));
     let span = Duration::from_secs_f64(span);
     let done = match &table.get().link {
-        Some(link) => link.suspend(py, &names, Some(span))?,
-        None => Done::Now,
+        Some(link) => link.suspend(py, &names, Some(span)),
+        None => Ok(Done::Now),
     };
     table.get().engine.suspend_tags(&names, span);
-    told(table, done)
+    told(table, done?)
 }
 
 /// Lets go of what carries these tags, and values be stored under them again.
@@ -218,11 +219,11 @@ pub(crate) fn suspend_named(
 pub(crate) fn resume_named(table: &Bound<'_, Table>, names: Vec<String>) -> PyResult<()> {
     let (py, names) = (table.py(), shared(names));
     let done = match &table.get().link {
-        Some(link) => link.suspend(py, &names, None)?,
-        None => Done::Now,
+        Some(link) => link.suspend(py, &names, None),
+        None => Ok(Done::Now),
     };
     table.get().engine.resume_tags(&names);
-    told(table, done)
+    told(table, done?)
 }
 
 /// Refuses a mark before the commit where a store cannot keep it.

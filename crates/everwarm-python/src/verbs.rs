@@ -301,7 +301,7 @@ pub(crate) fn prime<'py>(
             let held = Held::new(py, home, &keyed)?;
             if once::is_spent_by_use(&value) {
                 if let Some(held) = &held {
-                    held.delete(py);
+                    held.delete(py)?;
                 }
                 home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
                 once::report(&value, &native.title(py));
@@ -309,7 +309,7 @@ pub(crate) fn prime<'py>(
             }
             let Some(weight) = weight_of(home, &value) else {
                 if let Some(held) = &held {
-                    held.delete(py);
+                    held.delete(py)?;
                 }
                 home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
                 return Ok(());
@@ -324,7 +324,7 @@ pub(crate) fn prime<'py>(
             }
             if policy.ttl == Some(Duration::ZERO) {
                 if let Some(held) = &held {
-                    held.delete(py);
+                    held.delete(py)?;
                 }
                 home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
                 return Ok(());
@@ -403,11 +403,11 @@ pub(crate) fn clear_function(function: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = function.py();
     let home = call::function(function)?.home(py)?;
     let done = match &home.link {
-        Some(link) => link.clear_function(py)?,
-        None => Done::Now,
+        Some(link) => link.clear_function(py),
+        None => Ok(Done::Now),
     };
     home.engine.clear_scope(&home.scope);
-    home.told(py, done)
+    home.told(py, done?)
 }
 
 /// The counters of a function.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use everwarm_core::limits::End;
 use everwarm_engine::{Caller, LeadId};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 
 use crate::calling;
 use crate::engine::{Arrival, Ticket};
+use crate::lasting::Lasting;
+use crate::lasting::intern;
 use crate::modules;
 use crate::object::Object;
 use crate::waking::Bed;
@@ -64,7 +64,7 @@ fn leads_of(variable: &Bound<'_, PyAny>) -> PyResult<Vec<LeadId>> {
 
 /// The context variable that holds the leads that it computes for, as the Python half has it.
 fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static VARIABLE: Lasting<Py<PyAny>> = Lasting::new();
     let variable = VARIABLE.get_or_try_init(py, || {
         Ok::<_, PyErr>(drive(py)?.getattr(intern!(py, "_chain"))?.unbind())
     })?;
@@ -73,7 +73,7 @@ fn variable(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 
 /// The context variable that holds the leads of paused generators, which go on when the context asks them to.
 fn held(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    static VARIABLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static VARIABLE: Lasting<Py<PyAny>> = Lasting::new();
     let variable = VARIABLE.get_or_try_init(py, || {
         Ok::<_, PyErr>(drive(py)?.getattr(intern!(py, "_held"))?.unbind())
     })?;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use everwarm_engine::{Chance, Negative};
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -14,6 +13,7 @@ use crate::ask::{Later, Source};
 use crate::entries::keyed_whole;
 use crate::given::{Tags, Ttl};
 use crate::home::{Home, Keyed};
+use crate::lasting::intern;
 use crate::object::Object;
 use crate::objects::Objects;
 use crate::settle::Flight;

@@ -7,14 +7,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use everwarm_engine::Scope;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyCFunction, PyDict, PyFloat, PyFrozenSet, PyFunction, PyInt,
     PyList, PyModule, PySet, PyString, PyTuple, PyType,
 };
 
+use crate::lasting::Lasting;
+use crate::lasting::intern;
 use crate::{calling, modules, report};
 
 /// How many objects of one value are looked at.
@@ -42,7 +42,7 @@ enum Says {
     Estimate,
 }
 
-static GETSIZEOF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static GETSIZEOF: Lasting<Py<PyAny>> = Lasting::new();
 
 /// How the values of a cache are weighed.
 pub(crate) struct Weigher {

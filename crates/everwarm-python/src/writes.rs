@@ -73,7 +73,7 @@ impl Objects {
         let held = Held::new(slf.py(), &home, &keyed)?;
         let Some(weight) = home.weight_of(&value) else {
             if let Some(held) = &held {
-                held.delete(slf.py());
+                held.delete(slf.py())?;
             }
             home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
             return Ok(());

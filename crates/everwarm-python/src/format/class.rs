@@ -1,12 +1,12 @@
 //! Classes whose instances are stored by their fields, and rebuilt without running what made them.
 
 use everwarm_codec::format::{Extension, Malformed};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySet, PyString, PyTuple, PyType};
 
 use crate::keys::classes::{derives, inherited, own};
 use crate::keys::model::{builtin_base, named_tuple_fields, texts};
+use crate::lasting::intern;
 
 use super::decode::{Read, Stop};
 use super::encode::Encoder;

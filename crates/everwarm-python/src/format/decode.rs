@@ -5,13 +5,13 @@
 
 use everwarm_codec::format::{Content, Extension, MAX_LEVELS, Malformed, Reader, Token};
 use pyo3::exceptions::PyException;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet,
     PyString, PyTuple,
 };
 
+use crate::lasting::intern;
 use crate::object::Object;
 
 use super::made;

@@ -4,12 +4,13 @@
 //! known here, then types that the specification lists (`library`).
 
 use everwarm_codec::format::{Beyond, Extension, MAX_DEPTH, Writer};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyRange,
     PySet, PyString, PyTuple,
 };
+
+use crate::lasting::intern;
 
 use super::class::Class;
 use super::library;

@@ -5,13 +5,13 @@
 use everwarm_codec::format::Extension;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
 use crate::keys::classes::{derives, imported};
 use crate::keys::exact;
 use crate::keys::known::is_genuine;
+use crate::lasting::intern;
 use crate::modules;
 
 use super::encode::Encoder;

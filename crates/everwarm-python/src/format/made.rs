@@ -1,14 +1,14 @@
 //! Values of the standard library, made from what the bytes say of them.
 
 use everwarm_codec::format::{Extension, Malformed};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBytes, PyDate, PyDateTime, PyDelta, PyDict, PyInt, PyList, PyRange, PyString, PyTime,
     PyTzInfo,
 };
 
+use crate::lasting::Lasting;
+use crate::lasting::intern;
 use crate::modules;
 
 use super::decode::{Read, Stop};
@@ -208,7 +208,7 @@ pub(super) fn zone<'py>(key: &Bound<'py, PyAny>) -> Read<'py> {
 }
 
 pub(super) fn decimal<'py>(py: Python<'py>, bytes: &[u8]) -> Read<'py> {
-    static DECIMAL: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static DECIMAL: Lasting<Py<PyAny>> = Lasting::new();
     let class = DECIMAL.get_or_try_init(py, || {
         from_module(py, "decimal", "Decimal").map(Bound::unbind)
     })?;
@@ -223,7 +223,7 @@ pub(super) fn decimal<'py>(py: Python<'py>, bytes: &[u8]) -> Read<'py> {
 }
 
 pub(super) fn uuid<'py>(py: Python<'py>, bytes: &[u8]) -> Read<'py> {
-    static UUID: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static UUID: Lasting<Py<PyAny>> = Lasting::new();
     let class = UUID.get_or_try_init(py, || from_module(py, "uuid", "UUID").map(Bound::unbind))?;
     let given = PyDict::new(py);
     given.set_item(intern!(py, "bytes"), PyBytes::new(py, &bytes[..16]))?;

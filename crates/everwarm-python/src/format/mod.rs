@@ -71,6 +71,7 @@ fn decoded<'py>(
 /// Adds what this room gives to Python.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Plan>()?;
+    crate::lasting::made_early::<raw::Payload>(module);
     module.add_function(wrap_pyfunction!(encoded, module)?)?;
     module.add_function(wrap_pyfunction!(decoded, module)?)?;
     module.add_function(wrap_pyfunction!(plan::register_class, module)?)?;

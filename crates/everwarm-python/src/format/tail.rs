@@ -2,10 +2,10 @@
 
 use everwarm_codec::format::{Extension, Malformed, Reader};
 use pyo3::buffer::PyBuffer;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice};
 
+use crate::lasting::intern;
 use crate::modules;
 
 use super::decode::{Decoder, Read};

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use everwarm_core::key::{Limit, Writer};
 use parking_lot::Mutex;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyMappingProxy, PyString, PyType, PyWeakrefMethods, PyWeakrefReference};
 
+use crate::lasting::intern;
 use crate::modules;
 
 use super::exact;

@@ -1,9 +1,10 @@
 //! From canonical bytes back to a Python value: for who is told of a key and does not hold it.
 
 use everwarm_core::key::{Value, decode_all};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString, PyTuple};
+
+use crate::lasting::intern;
 
 /// The key that was written with these bytes: str, bytes, int, float, bool and None, and tuples of these. Any other is
 /// given as text, and so is one with a text or byte string so long that only its digest was written.

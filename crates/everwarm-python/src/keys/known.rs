@@ -3,9 +3,10 @@
 //! None of their modules is ever imported for this: whoever has an instance has imported it.
 
 use everwarm_core::key::{Writer, tag::known};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+
+use crate::lasting::intern;
 
 use super::classes::imported;
 use super::exact;

@@ -1,9 +1,10 @@
 //! Classes that declare their content: enumerations, named tuples, dataclasses, attrs, pydantic, msgspec.
 
 use everwarm_core::key::Writer;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyAnyMethods, PyDict, PyString, PyTuple, PyType};
+
+use crate::lasting::intern;
 
 use super::classes::{Name, derives, inherited, own};
 use super::exact;

@@ -1,9 +1,10 @@
 //! Arrays, scalars and dtypes of numpy, by content.
 
 use everwarm_core::key::{Writer, tag::known};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
+
+use crate::lasting::intern;
 
 use super::classes::derives;
 use super::exact;

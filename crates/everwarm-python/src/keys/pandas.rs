@@ -1,9 +1,10 @@
 //! The types of pandas, by content.
 
 use everwarm_core::key::{Writer, tag::known};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyType};
+
+use crate::lasting::intern;
 
 use super::classes::{derives, imported};
 use super::refusal::{At, CHOOSE, Encoded, Of, Stop};

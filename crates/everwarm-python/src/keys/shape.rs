@@ -5,9 +5,10 @@ use std::sync::Arc;
 use everwarm_core::key::Writer;
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
+
+use crate::lasting::intern;
 
 use super::classes::{Name, inherited, is_importable};
 use super::model::{self, Record};

@@ -72,6 +72,16 @@ pub(crate) fn first_step<F: Future + Unpin>(future: &mut F) -> Step<F::Output> {
     waiting(|| step(future, Waker::noop()))
 }
 
+/// As [`step_calmly`], for a task that this waker wakes.
+pub(crate) fn step_awaited<F>(py: Python<'_>, future: &mut F, waker: &Waker) -> Step<F::Output>
+where
+    F: Future + Unpin + Send,
+    F::Output: Send,
+{
+    codec::calm();
+    py.detach(|| step(future, waker))
+}
+
 /// Asks once, detached and with nothing of what was met before. Without a ring nobody is woken, and it is to be asked again with one.
 pub(crate) fn step_calmly<F>(py: Python<'_>, future: &mut F, ring: Option<&Ring>) -> Step<F::Output>
 where
@@ -87,6 +97,10 @@ where
 }
 
 /// Asks until there is an answer, and parks meanwhile; the interpreter is free for others, and signals are seen.
+///
+/// # Errors
+/// What a signal's handler raised: what was asked is walked away from, and whether it was done is not known. The stack leaves nothing
+/// half done then; memory is the caller's to put right.
 pub(crate) fn drive<F>(py: Python<'_>, future: F) -> PyResult<F::Output>
 where
     F: Future + Send,
@@ -96,7 +110,7 @@ where
     let mut future = Box::pin(future);
     match py.detach(|| first_step(&mut future)) {
         Step::Done(answer) => return Ok(answer),
-        Step::Again(_) => {}
+        Step::Again(_) => py.check_signals()?,
     }
     let parker = Parker::new();
     loop {
@@ -107,12 +121,38 @@ where
     }
 }
 
+/// As [`drive`], of what has a time limit of its own: nothing is asked by I/O that blocks this thread, and so outlasts it.
+pub(crate) fn drive_calmly<F>(py: Python<'_>, future: F) -> PyResult<F::Output>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    codec::calm();
+    let mut future = Box::pin(future);
+    let parker = Parker::new();
+    loop {
+        let turned = py.detach(|| {
+            let until = Instant::now() + SIGNALS;
+            parked(until, &parker, || step(&mut future, &parker.waker()))
+        });
+        if let Some(answer) = turned {
+            return Ok(answer);
+        }
+        py.check_signals()?;
+    }
+}
+
 /// Asks, and parks until it is time to look for signals; None then.
 fn turn<F: Future + Unpin>(future: &mut F, parker: &Parker) -> Option<F::Output> {
     let waker = parker.waker();
     let until = Instant::now() + SIGNALS;
+    parked(until, parker, || waiting(|| step(future, &waker)))
+}
+
+/// Asks by `step`, and parks in between, until that time at most.
+fn parked<T>(until: Instant, parker: &Parker, mut step: impl FnMut() -> Step<T>) -> Option<T> {
     loop {
-        let left = match waiting(|| step(future, &waker)) {
+        let left = match step() {
             Step::Done(answer) => return Some(answer),
             Step::Again(left) => left,
         };
@@ -136,25 +176,4 @@ pub(crate) async fn within<F: Future + Send>(future: F, limit: Duration) -> Opti
         Pin::new(nap).poll(context).map(|()| None)
     })
     .await
-}
-
-/// As [`drive`], for what is short and must not be left half done: signals are seen afterwards.
-pub(crate) fn finish<F>(py: Python<'_>, future: F) -> F::Output
-where
-    F: Future + Send,
-    F::Output: Send,
-{
-    codec::calm();
-    let mut future = Box::pin(future);
-    py.detach(|| {
-        if let Step::Done(answer) = first_step(&mut future) {
-            return answer;
-        }
-        let parker = Parker::new();
-        loop {
-            if let Some(answer) = turn(&mut future, &parker) {
-                return answer;
-            }
-        }
-    })
 }

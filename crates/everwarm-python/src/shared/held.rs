@@ -26,7 +26,7 @@ use crate::table::Table;
 use crate::verbs::{Found, found_elsewhere};
 
 use super::codec;
-use super::drive::{drive, finish};
+use super::drive::drive;
 use super::link::Link;
 use super::remote::Kept;
 
@@ -88,11 +88,6 @@ impl<'a> Held<'a> {
         self.take(py, stored, since)
     }
 
-    /// What is to be asked for that, of whatever age the entry is.
-    pub(crate) fn reading(&self) -> impl Future<Output = Option<Stored>> + Send + use<> {
-        self.stack.get(self.place.clone(), Arc::new([]), Read::Any)
-    }
-
     /// Takes what the stores have, which memory takes over unless something came between since then.
     pub(crate) fn take(
         &self,
@@ -147,16 +142,30 @@ impl<'a> Held<'a> {
     /// Puts a value by hand.
     pub(crate) fn put(&self, py: Python<'_>, given: &Given<'_>) -> PyResult<()> {
         let since = self.home.engine.stamp();
-        match self.setting(py, given)? {
-            Some(set) => drop(finish(py, set)),
+        let put = match self.link.encoded(py, self.home, given.value)? {
+            Some(payload) => self.put_payload(py, payload, self.meta(given)),
             // What lies there is no longer the entry's value. Memory has it alone, and has to hear of its tags all the same.
             None => {
                 self.stack.note(given.tags);
-                finish(py, self.stack.delete(self.place.clone()));
+                drive(py, self.stack.delete(self.place.clone())).map(drop)
             }
+        };
+        match put {
+            Ok(()) => self.remember(py, given, since),
+            Err(_) => self.forget(),
         }
-        self.remember(py, given, since);
-        Ok(())
+        put
+    }
+
+    /// Has the stores put the bytes of a value.
+    fn put_payload(&self, py: Python<'_>, payload: Vec<u8>, mut meta: Meta) -> PyResult<()> {
+        codec::calm();
+        match py.detach(|| self.stack.set_now(&self.place, &payload, &mut meta)) {
+            Some(written) if written.is_stored() => Ok(()),
+            // What is there is older than what was to be set.
+            Some(_) => drive(py, self.stack.delete(self.place.clone())).map(drop),
+            None => drive(py, self.stack.set(self.place.clone(), payload, meta)).map(drop),
+        }
     }
 
     /// What is to be asked to put a value; None if it cannot be stored.
@@ -228,7 +237,7 @@ impl<'a> Held<'a> {
                 Change::Delete(give) => Change::Delete(Some(give)),
             },
         };
-        let amended = finish(py, self.stack.amend(self.place.clone(), change));
+        let amended = drive(py, self.stack.amend(self.place.clone(), change))?;
         codec::check(py, &self.place.name)?;
         match amended {
             Ok(Some(give)) => Ok(give),
@@ -267,8 +276,11 @@ impl<'a> Held<'a> {
     }
 
     /// Deletes it everywhere; whether it was there, and whether all stores have done it.
-    pub(crate) fn delete(&self, py: Python<'_>) -> (bool, Done) {
-        let (there, done) = finish(py, self.stack.delete(self.place.clone()));
+    ///
+    /// # Errors
+    /// What a signal's handler raised meanwhile; memory has let go of the entry, and the stores are owed to be told.
+    pub(crate) fn delete(&self, py: Python<'_>) -> PyResult<(bool, Done)> {
+        let ended = drive(py, self.stack.delete(self.place.clone()));
         self.forget();
         let in_memory =
             self.home
@@ -278,8 +290,9 @@ impl<'a> Held<'a> {
             .home
             .engine
             .delete(&self.home.scope, self.keyed.hash, &self.keyed.key);
+        let (there, done) = ended?;
         let was = there || (done == Done::Pending && in_memory && deleted);
-        (was, done)
+        Ok((was, done))
     }
 
     /// What is known of a value beside its bytes.
@@ -315,13 +328,13 @@ impl<'a> Held<'a> {
     }
 
     /// Has memory take over what the stores have, unless something came between.
-    fn fill(&self, py: Python<'_>, kept: &Kept, since: Stamp) {
-        let Some(weight) = self.home.weight_of(kept.value.bind(py)) else {
-            return;
-        };
+    pub(super) fn fill(&self, py: Python<'_>, kept: &Kept, since: Stamp) {
         if !self.home.has_memory() {
             return;
         }
+        let Some(weight) = self.home.weight_of(kept.value.bind(py)) else {
+            return;
+        };
         let lifetime = self.home.in_memory(kept.lifetime);
         let put = Put {
             scope: &self.home.scope,

@@ -15,13 +15,15 @@ use crate::home::{Home, Keyed};
 use crate::object::Object;
 
 use super::codec;
-use super::drive::{drive, finish};
+use super::drive::drive;
 use super::held::{Given, Held};
 
 /// Values by their keys: those that memory has, and those that stores are to be asked for.
 pub(crate) struct Many {
     found: Py<PyDict>,
-    wanted: Vec<(Py<PyAny>, Keyed, Place)>,
+    wanted: Vec<(Py<PyAny>, Keyed)>,
+    /// Where those lie that are wanted.
+    places: Arc<[Place]>,
     stack: Option<Arc<Stack>>,
     since: Stamp,
 }
@@ -36,24 +38,30 @@ impl Many {
             let keyed = keyed_whole(home, &key)?;
             match home.engine.hit(&home.scope, keyed.hash, &keyed.key) {
                 Some(value) => found.set_item(key, value.into_bound(py))?,
-                None => missing.push((key, keyed)),
+                None => missing.push((key.unbind(), keyed)),
             }
         }
         let since = home.engine.stamp();
-        let (mut wanted, mut stack) = (Vec::new(), None);
-        for (key, keyed) in missing {
-            match Held::new(py, home, &keyed)? {
-                Some(held) => {
-                    let (of, place) = held.into_place();
-                    stack.get_or_insert(of);
-                    wanted.push((key.unbind(), keyed, place));
-                }
-                None => home.engine.missed(&home.scope, keyed.hash),
+        let mut places = Vec::with_capacity(missing.len());
+        let link = home.link.as_ref();
+        missing.retain(|(_, keyed)| match link.and_then(|link| link.place(keyed)) {
+            Some(place) => {
+                places.push(place);
+                true
             }
-        }
+            None => {
+                home.engine.missed(&home.scope, keyed.hash);
+                false
+            }
+        });
+        let stack = match link {
+            Some(link) if !places.is_empty() => Some(link.shared.stack(py)?),
+            _ => None,
+        };
         Ok(Self {
             found: found.unbind(),
-            wanted,
+            wanted: missing,
+            places: places.into(),
             stack,
             since,
         })
@@ -63,8 +71,7 @@ impl Many {
     pub(crate) fn reading(
         &self,
     ) -> Option<impl Future<Output = Vec<Option<Stored>>> + Send + use<>> {
-        let places = self.wanted.iter().map(|(.., place)| place.clone());
-        Some(self.stack.as_ref()?.get_many(places.collect()))
+        Some(self.stack.as_ref()?.get_many(Arc::clone(&self.places)))
     }
 
     /// All that was found, with what the stores have.
@@ -76,22 +83,24 @@ impl Many {
     ) -> PyResult<Bound<'py, PyDict>> {
         codec::check(py, "")?;
         let found = self.found.into_bound(py);
-        let Some(stack) = self.stack else {
+        let (Some(stack), Some(link)) = (self.stack, &home.link) else {
             return Ok(found);
         };
-        for ((key, keyed, place), stored) in self.wanted.into_iter().zip(stored) {
-            let held = Held::at(home, &keyed, (Arc::clone(&stack), place));
-            let kept = match &held {
-                Some(held) => held.take(py, stored, self.since)?,
-                None => None,
+        let wanted = self.wanted.into_iter().zip(self.places.iter());
+        for (((key, keyed), place), stored) in wanted.zip(stored) {
+            let decoded = stored.and_then(|stored| link.decoded(py, &stack, home, stored));
+            let Some(kept) = decoded else {
+                home.engine.missed(&home.scope, keyed.hash);
+                continue;
             };
-            match kept {
-                Some(kept) => {
-                    home.scope.count_hit();
-                    found.set_item(key, kept.value.into_bound(py))?;
+            if home.has_memory() {
+                let of = (Arc::clone(&stack), place.clone());
+                if let Some(held) = Held::at(home, &keyed, of) {
+                    held.fill(py, &kept, self.since);
                 }
-                None => home.engine.missed(&home.scope, keyed.hash),
             }
+            home.scope.count_hit();
+            found.set_item(key, kept.value.into_bound(py))?;
         }
         Ok(found)
     }
@@ -124,7 +133,7 @@ pub(crate) fn put_many(
         let held = Held::new(py, home, keyed)?;
         let Some(weight) = *weight else {
             if let Some(held) = held {
-                held.delete(py);
+                held.delete(py)?;
             }
             home.engine.refuse(&home.scope, keyed.hash, &keyed.key);
             continue;
@@ -160,11 +169,15 @@ pub(crate) fn put_many(
         }
     }
     let since = home.engine.stamp();
-    if let Some((first, _)) = puts.first() {
-        finish(py, first.stack.set_many(together));
-    }
+    let put = match puts.first() {
+        Some((first, _)) => drive(py, first.stack.set_many(together)).map(drop),
+        None => Ok(()),
+    };
     for (held, given) in &puts {
-        held.remember(py, given, since);
+        match put {
+            Ok(()) => held.remember(py, given, since),
+            Err(_) => held.forget(),
+        }
     }
-    Ok(())
+    put
 }

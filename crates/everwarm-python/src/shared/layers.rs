@@ -5,10 +5,10 @@ use std::sync::Arc;
 use everwarm_core::store::Store;
 use everwarm_engine::{Chance, FineTicker, Ticker};
 use everwarm_layers::{Means, Options, Watch, Wishes, Wrapped, wrap};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::lasting::intern;
 use crate::passing::Passing;
 use crate::terms::span_of;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::key::{Header, Heading, Limit};
-use everwarm_engine::stack::{Done, Need, Older, Place};
+use everwarm_engine::stack::{Done, Need, Older, Place, Spot};
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -14,8 +14,9 @@ use crate::keys;
 use crate::tenant::Tenant;
 
 use super::Shared;
-use super::drive::{drive, finish};
+use super::drive::drive;
 use super::naming::OWN;
+use super::places::Number;
 use super::upgrade::{Declared, Upgrade};
 
 /// How many of them an entry has.
@@ -23,6 +24,8 @@ pub(crate) const OWN_TAGS: usize = 2;
 
 /// The stores of one function or of objects, with what all of its entries have in common.
 pub(crate) struct Link {
+    /// By which its places are known.
+    number: Number,
     pub(crate) shared: Arc<Shared>,
     pub(crate) format: Py<Format>,
     function: Arc<str>,
@@ -50,6 +53,7 @@ impl Link {
         let older = older.collect::<Result<_, _>>()?;
         let outer = shared.naming.function(header.function);
         Ok(Self {
+            number: Number::fresh(),
             heading: Heading::new(shared.naming.namespace(), header, schema)?,
             function: header.function.into(),
             tag: tag_of_function(&outer),
@@ -89,30 +93,42 @@ impl Link {
         if keyed.is_bound() {
             return None;
         }
+        if self.shared.naming.is_secret() {
+            return Some(self.place_anew(keyed));
+        }
+        let places = &self.shared.places;
+        places.find(self.number, keyed).or_else(|| {
+            let place = self.place_anew(keyed);
+            places.note(self.number, keyed, &place);
+            Some(place)
+        })
+    }
+
+    fn place_anew(&self, keyed: &Keyed) -> Place {
         let tenant = keyed.tenant.as_ref();
         let (plain, digest) = self.heading.name(keyed.key.arguments());
         let name = self
             .shared
             .naming
             .entry(&self.outer, tenant, (plain, &digest));
-        Some(if self.function.is_empty() {
-            self.place_of(&name, tenant)
-        } else {
-            Place {
-                older: self.older_places(keyed),
-                ..self.placed(name.into(), digest.as_bytes()[..].into(), tenant)
-            }
+        if self.function.is_empty() {
+            return self.place_of(&name, tenant);
+        }
+        Place::from(Spot {
+            older: self.older_places(keyed),
+            ..self.spot(name.into(), digest.as_bytes()[..].into(), tenant)
         })
     }
 
     /// The place of an object by its stored name: a walk knows no more.
     pub(crate) fn place_of(&self, name: &str, tenant: Option<&Tenant>) -> Place {
         let name: Arc<str> = name.into();
-        self.placed(Arc::clone(&name), name.into(), tenant)
+        let key = Arc::clone(&name).into();
+        Place::from(self.spot(name, key, tenant))
     }
 
-    fn placed(&self, name: Arc<str>, key: Arc<[u8]>, tenant: Option<&Tenant>) -> Place {
-        Place {
+    fn spot(&self, name: Arc<str>, key: Arc<[u8]>, tenant: Option<&Tenant>) -> Spot {
+        Spot {
             name,
             function: Arc::clone(&self.outer),
             schema: Arc::clone(&self.schema),
@@ -154,7 +170,7 @@ impl Link {
         if tags.is_empty() {
             return Ok(Done::Now);
         }
-        Ok(finish(py, self.shared.stack(py)?.invalidate(tags.into())))
+        drive(py, self.shared.stack(py)?.invalidate(tags.into()))
     }
 
     /// Suspends tags in the stores for a span, or resumes them.
@@ -165,11 +181,11 @@ impl Link {
         span: Option<Duration>,
     ) -> PyResult<Done> {
         let stack = self.shared.stack(py)?;
-        Ok(match (tags.is_empty(), span) {
-            (true, _) => Done::Now,
-            (false, Some(span)) => finish(py, stack.suspend(tags.into(), span)),
-            (false, None) => finish(py, stack.resume(tags.into())),
-        })
+        match (tags.is_empty(), span) {
+            (true, _) => Ok(Done::Now),
+            (false, Some(span)) => drive(py, stack.suspend(tags.into(), span)),
+            (false, None) => drive(py, stack.resume(tags.into())),
+        }
     }
 
     /// Whether the stores can suspend tags.
@@ -179,13 +195,13 @@ impl Link {
 
     /// Clears the whole namespace in the stores.
     pub(crate) fn clear(&self, py: Python<'_>) -> PyResult<Done> {
-        Ok(finish(py, self.shared.stack(py)?.clear()))
+        drive(py, self.shared.stack(py)?.clear())
     }
 
     /// Clears the function in the stores.
     pub(crate) fn clear_function(&self, py: Python<'_>) -> PyResult<Done> {
         let stack = self.shared.stack(py)?;
-        Ok(finish(py, stack.clear_function(Arc::clone(&self.outer))))
+        drive(py, stack.clear_function(Arc::clone(&self.outer)))
     }
 
     /// Has the stores let go of what has expired; how many they were.
@@ -197,11 +213,6 @@ impl Link {
     /// Waits until queued writes are done.
     pub(crate) fn flush(&self, py: Python<'_>) -> PyResult<()> {
         drive(py, self.shared.stack(py)?.flush())
-    }
-
-    /// Whether all stores answer.
-    pub(crate) fn ping(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(drive(py, self.shared.stack(py)?.ping())?.is_ok())
     }
 
     /// Flushes and closes the stores.

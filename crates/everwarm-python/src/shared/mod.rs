@@ -5,6 +5,7 @@
 
 mod codec;
 mod drive;
+mod health;
 pub(crate) mod held;
 pub(crate) mod held_many;
 mod keyring;
@@ -13,6 +14,7 @@ mod link;
 mod names;
 mod naming;
 mod ours;
+mod places;
 mod remote;
 mod tier;
 mod upgrade;
@@ -32,16 +34,17 @@ use everwarm_engine::{Bounds, Ticker, process};
 use everwarm_layers::Watch;
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::engine::Engine;
 use crate::errors;
+use crate::lasting::intern;
 use crate::modules;
 
-pub(crate) use codec::{Codec, check as check_tampering};
-pub(crate) use drive::{Alarm, Step, drive, finish, first_step, step_calmly};
+pub(crate) use codec::{Codec, check as check_tampering, is_alarmed};
+pub(crate) use drive::{Alarm, Step, drive, first_step, step_awaited, step_calmly};
+pub(crate) use health::depth_of;
 pub(crate) use held::{Given, Held};
 pub(crate) use keyring::{Key, Keyring, key_of_password};
 pub(crate) use link::{Link, OWN_TAGS};
@@ -58,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) naming: Arc<Naming>,
     /// Whether there is memory in front of them.
     pub(crate) memory: bool,
+    /// Where entries lie that were asked for a short time ago.
+    places: places::Places,
     tiers: Vec<tier::Recipe>,
     codec: Arc<dyn Seals>,
     ticker: Ticker,
@@ -106,6 +111,7 @@ impl Shared {
         let shared = Self {
             memory: plan.memory.is_some() && sealed.is_none(),
             naming: Arc::clone(plan.naming),
+            places: places::Places::default(),
             tiers,
             codec: Arc::clone(&plan.codec.0) as Arc<dyn Seals>,
             ticker: plan.ticker,
@@ -134,6 +140,9 @@ impl Shared {
             stack: Arc::clone(&stack),
             told: Vec::new(),
         };
+        if slot.is_some() {
+            made.stack.inherits();
+        }
         // The parent's connections and threads are not the child's to end.
         mem::forget(slot.replace(made));
         Ok(stack)
@@ -147,6 +156,13 @@ impl Shared {
         let mut tiers: Vec<Tier> = opened.into_iter().flatten().collect();
         if tiers.is_empty() {
             tiers.push(tier::Recipe::alone(self.ticker.clone()));
+        }
+        let mac = self.naming.mac();
+        for (mac, notify) in mac
+            .iter()
+            .zip(tiers.last().and_then(|tier| tier.store.notify()))
+        {
+            notify.authenticate(mac);
         }
         let is_silent = tiers
             .last()
@@ -215,6 +231,7 @@ impl Shared {
             }
         }
         engine.invalidate_tags(&tags);
+        tell_complaints(py, &stack)?;
         self.tell_doubts(py, &stack)
     }
 
@@ -247,6 +264,7 @@ impl Shared {
             let refused = tier.refused.iter();
             let refused: Vec<_> = refused.map(|(kind, count)| (kind.name(), *count)).collect();
             fields.set_item("refused", refused)?;
+            fields.set_item("hears", tier.hears)?;
             layers::tell(&watch, &fields)?;
             PyResult::Ok(fields)
         };
@@ -284,4 +302,17 @@ impl Shared {
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         self.tiers.iter().try_for_each(|tier| tier.visit(visit))
     }
+}
+
+/// Says in the log which failures of tiers do not pass by themselves, once for each kind.
+fn tell_complaints(py: Python<'_>, stack: &Stack) -> PyResult<()> {
+    let complaints = stack.complaints();
+    if complaints.is_empty() {
+        return Ok(());
+    }
+    let report = modules::own(py, "everwarm._report")?;
+    for (tier, why) in complaints {
+        report.call_method1(intern!(py, "complaint"), (&*tier, why))?;
+    }
+    Ok(())
 }

@@ -70,7 +70,7 @@ impl Names {
             .names
             .iter()
             .map(|name| self.link.place_of(name, self.tenant.as_ref()));
-        let stored = drive(py, self.stack.get_many(places.collect()))?;
+        let stored = drive(py, self.stack.get_many(places.collect::<Vec<_>>()))?;
         codec::check(py, "")?;
         let keys = stored
             .iter()

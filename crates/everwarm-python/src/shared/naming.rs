@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use everwarm_codec::names::{Named, Names};
+use everwarm_core::bus::mac::Mac;
 use everwarm_core::key::{Digest, Header, Heading, Limit, prefix};
 use everwarm_core::mark::{Tag, TagKind};
 use everwarm_engine::primitives::MARK;
@@ -50,6 +51,12 @@ impl Naming {
     /// Whether names say nothing.
     pub(crate) fn is_secret(&self) -> bool {
         self.names.is_some()
+    }
+
+    /// What authenticates messages, where names say nothing.
+    pub(crate) fn mac(&self) -> Option<Arc<dyn Mac>> {
+        let names = self.names.as_ref()?;
+        Some(Arc::new(names.messages(&self.namespace)))
     }
 
     /// A function as stores know it. Objects, which have none, stay what they are.

@@ -13,6 +13,7 @@ use everwarm_engine::stack::{Fetched, Place, Seat, Stack, Stored, Written};
 use pyo3::prelude::*;
 
 use crate::answer::Told;
+use crate::engine::Lead;
 use crate::format::Unreadable;
 use crate::home::Home;
 use crate::object::Object;
@@ -30,6 +31,8 @@ pub(crate) struct Remote {
     pub(super) lead: LeadId,
     /// Whether anything may be stored.
     pub(super) stores: bool,
+    /// Whether it may wait for who computes elsewhere.
+    waits: bool,
     place: Place,
     /// The canonical bytes of a key that is to be listed.
     key: Option<Vec<u8>>,
@@ -114,15 +117,16 @@ impl Remote {
     pub(crate) fn new(
         py: Python<'_>,
         link: &Arc<Link>,
-        (lead, stores): (LeadId, bool),
+        (lead, stores): (&Lead, bool),
         (place, key): (Place, Option<Vec<u8>>),
         tags: &[Arc<str>],
     ) -> PyResult<Self> {
         Ok(Self {
             stack: link.shared.stack(py)?,
             link: Arc::clone(link),
-            lead,
+            lead: lead.id(),
             stores,
+            waits: lead.waits(),
             place,
             key,
             tags: tags.into(),
@@ -132,8 +136,11 @@ impl Remote {
 
     /// Asks the stores for an entry that `read` takes, else for the seat to compute under.
     pub(crate) fn ask(&self, read: Read) -> impl Future<Output = Fetched> + Send + use<> {
-        self.stack
-            .fetch(self.place.clone(), Arc::clone(&self.tags), read)
+        self.stack.fetch_for(
+            self.place.clone(),
+            Arc::clone(&self.tags),
+            (read, self.waits),
+        )
     }
 
     /// Asks the stores, for a caller who was given an old value, for what somebody has computed since, else for the seat.
@@ -149,6 +156,7 @@ impl Remote {
             stack: Arc::clone(&self.stack),
             lead,
             stores: self.stores,
+            waits: self.waits,
             place: self.place.clone(),
             key: self.key.clone(),
             tags: Arc::clone(&self.tags),
@@ -187,7 +195,7 @@ impl Remote {
                 return Ok(None);
             };
             codec::check(py, &self.place.name)?;
-            match self.take(py, home, fetched) {
+            match self.take(py, home, fetched)? {
                 Taken::Unreadable => read = Read::Nothing,
                 taken => return Ok(Some(taken)),
             }
@@ -195,8 +203,16 @@ impl Remote {
     }
 
     /// Takes what was fetched.
-    pub(crate) fn take(&mut self, py: Python<'_>, home: &Home, fetched: Fetched) -> Taken {
-        match fetched {
+    ///
+    /// # Errors
+    /// What a signal's handler raised while a value was put in its place of today.
+    pub(crate) fn take(
+        &mut self,
+        py: Python<'_>,
+        home: &Home,
+        fetched: Fetched,
+    ) -> PyResult<Taken> {
+        Ok(match fetched {
             Fetched::Lead(mut seat) => {
                 let old = seat.take_old();
                 self.seat = Some(seat);
@@ -204,7 +220,7 @@ impl Remote {
             }
             Fetched::Older(stored, seat) => {
                 self.seat = Some(seat);
-                match self.upgraded(py, home, *stored) {
+                match self.upgraded(py, home, *stored)? {
                     Some(kept) => Taken::Kept(kept),
                     None if self.seat.is_some() => Taken::Seat(None),
                     None => Taken::Unreadable,
@@ -215,7 +231,7 @@ impl Remote {
                 Some(kept) => Taken::Kept(kept),
                 None => Taken::Unreadable,
             },
-        }
+        })
     }
 
     /// Under which name it lies in stores.

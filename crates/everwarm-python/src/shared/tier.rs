@@ -11,11 +11,11 @@ use everwarm_layers::{Watch, Wrapped};
 use everwarm_memory::MemoryStore as Native;
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::errors;
+use crate::lasting::intern;
 use crate::report::report_so;
 use crate::store;
 use crate::terms::span_of;
@@ -34,6 +34,8 @@ pub(crate) struct Recipe {
     /// Looks at the layers of the store that was made last; None before, and where it could not be had. Locked by attached threads
     /// only.
     watch: Mutex<Option<Watch>>,
+    /// Why its store could not be had, if it could not.
+    missing: Mutex<Option<Failure>>,
 }
 
 enum Origin {
@@ -52,6 +54,7 @@ impl Recipe {
             ttl: None,
             write: Write::Through,
             watch: Mutex::default(),
+            missing: Mutex::default(),
         }
     }
 
@@ -85,6 +88,7 @@ impl Recipe {
             },
             layers: Layers::new(tier, ticker)?,
             watch: Mutex::default(),
+            missing: Mutex::default(),
         })
     }
 
@@ -106,12 +110,14 @@ impl Recipe {
                         "so the cache goes on without this store",
                     );
                     *self.watch.lock() = None;
+                    *self.missing.lock() = Some(failure);
                     return Ok(None);
                 }
             },
         };
         let Wrapped { store, watch } = self.layers.around(store);
         *self.watch.lock() = Some(watch);
+        *self.missing.lock() = None;
         let label = store.info().kind.into();
         Ok(Some(Tier {
             store,
@@ -124,6 +130,16 @@ impl Recipe {
     /// Looks at the layers of its store, if that could be had.
     pub(crate) fn watch(&self) -> Option<Watch> {
         self.watch.lock().clone()
+    }
+
+    /// Why its store could not be had, and the scheme of its URL.
+    pub(crate) fn missing(&self) -> Option<(&str, Failure)> {
+        let failure = self.missing.lock().clone()?;
+        let scheme = match &self.origin {
+            Origin::Url(url) => url.split_once(':').map_or("", |(scheme, _)| scheme),
+            Origin::Memory(..) | Origin::Object(_) => "memory",
+        };
+        Some((scheme, failure))
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

@@ -16,7 +16,7 @@ use crate::report::say;
 use crate::waiting::Computing;
 
 use super::Shared;
-use super::drive::finish;
+use super::drive::drive;
 use super::remote::{Kept, Remote};
 
 /// What is known of the older names of a function: its version then, its schema, how its values were written, and what converts
@@ -85,17 +85,28 @@ impl Upgrade {
 
 impl Remote {
     /// What is made of a value under an older name, stored in its place of today; None if it is to be computed after all.
-    pub(super) fn upgraded(&mut self, py: Python<'_>, home: &Home, stored: Stored) -> Option<Kept> {
+    ///
+    /// # Errors
+    /// What a signal's handler raised meanwhile.
+    pub(super) fn upgraded(
+        &mut self,
+        py: Python<'_>,
+        home: &Home,
+        stored: Stored,
+    ) -> PyResult<Option<Kept>> {
         // What converts is part of the computation: it may not ask for its own key.
-        let computing = Computing::new(py, self.lead).ok()?;
+        let Ok(computing) = Computing::new(py, self.lead) else {
+            return Ok(None);
+        };
         let (meta, age) = (stored.opened.meta.clone(), stored.age);
         let kept = self.link.decoded(py, &self.stack, home, stored);
         drop(computing);
-        let kept = kept?;
-        match self.move_in(py, home, (&kept.value, meta), age) {
-            Written::Overtaken | Written::Lost => None,
-            _ => Some(kept),
-        }
+        let Some(kept) = kept else {
+            return Ok(None);
+        };
+        let written = self.move_in(py, home, (&kept.value, meta), age)?;
+        let is_past = matches!(written, Written::Overtaken | Written::Lost);
+        Ok((!is_past).then_some(kept))
     }
 
     /// Stores a converted value under its name of today; it lives no longer for that.
@@ -105,21 +116,21 @@ impl Remote {
         home: &Home,
         (value, meta): (&Object, Meta),
         age: Duration,
-    ) -> Written {
+    ) -> PyResult<Written> {
         if !self.stores {
-            return Written::Apart;
+            return Ok(Written::Apart);
         }
         let Ok(payload) = self.link.encoded(py, home, value) else {
             // Where it is strict, what is computed instead is refused in the same way, and says so.
-            return Written::Lost;
+            return Ok(Written::Lost);
         };
         let (Some(payload), Some(seat)) = (payload, self.seat.take()) else {
-            return Written::Apart;
+            return Ok(Written::Apart);
         };
         let meta = Meta {
             format: self.link.meta().format,
             ..meta
         };
-        finish(py, self.stack.settle_older(seat, payload, meta, age))
+        drive(py, self.stack.settle_older(seat, payload, meta, age))
     }
 }

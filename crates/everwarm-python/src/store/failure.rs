@@ -5,10 +5,10 @@ use pyo3::exceptions::{
     PyConnectionError, PyException, PyKeyboardInterrupt, PyMemoryError, PyNotImplementedError,
     PyOSError, PyPermissionError, PyTimeoutError,
 };
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::lasting::intern;
 use crate::modules;
 
 /// Numbers of errors that say: there is no room (ENOSPC, EDQUOT, EFBIG).

@@ -205,6 +205,7 @@ impl OpenedStore {
             ("generations", self.store.generations().is_some()),
             ("notify", self.store.notify().is_some()),
             ("suspend", self.store.suspending().is_some()),
+            ("health", self.store.health().is_some()),
         ];
         offered
             .into_iter()

@@ -44,8 +44,10 @@ impl Turn {
         answer: Fetched,
     ) -> PyResult<()> {
         let next = self.with_home(py, |home| {
-            let remote = flight.remote.as_mut()?;
-            Some(match remote.take(py, home, answer) {
+            let Some(remote) = flight.remote.as_mut() else {
+                return PyResult::Ok(None);
+            };
+            Ok(Some(match remote.take(py, home, answer)? {
                 Taken::Kept(kept) => {
                     *self.status.lock() = Status::served(kept.freshness());
                     let (value, anew) = flight.found(py, home, &kept);
@@ -65,8 +67,8 @@ impl Turn {
                     flight.lead.defer(ELSEWHERE);
                     State::Spent
                 }
-            })
-        })?;
+            }))
+        })??;
         *self.state.lock() = next.unwrap_or(State::Spent);
         Ok(())
     }

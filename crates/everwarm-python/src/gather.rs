@@ -1,0 +1,157 @@
+//! Reads that the tasks of one loop await in one of its turns: they are asked together, as one question.
+//!
+//! Each read leaves its place with the bell of its loop and waits for a future. When the turn is over, what lies there is asked of
+//! each stack in one go, however many tasks it is for: one trip, one wake-up, and one pass through the layers.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Waker;
+
+use everwarm_core::using::Read;
+use everwarm_engine::stack::{Place, Stack, Stored};
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+
+use crate::lasting::intern;
+use crate::shared::{self, Ours, Step};
+
+/// How many reads are asked together at most.
+const MOST: usize = 512;
+
+/// What a read came to.
+pub(crate) enum Told {
+    /// What the stores have.
+    Stored(Box<Option<Stored>>),
+    /// It is to be asked alone: in one of all these entries somebody has meddled.
+    Alone,
+}
+
+/// A read that waits; locked by attached threads only.
+pub(crate) struct Waiting(Mutex<Slot>);
+
+struct Slot {
+    told: Option<Told>,
+    future: Py<PyAny>,
+}
+
+impl Waiting {
+    fn new(future: Py<PyAny>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Slot { told: None, future })))
+    }
+
+    /// What it came to, once that is known; else `future` will be done then.
+    pub(crate) fn told(
+        &self,
+        future: impl FnOnce() -> PyResult<Py<PyAny>>,
+    ) -> PyResult<Option<Told>> {
+        let told = self.0.lock().told.take();
+        if told.is_none() {
+            let future = future()?;
+            let old = mem::replace(&mut self.0.lock().future, future);
+            drop(old);
+        }
+        Ok(told)
+    }
+
+    fn tell(&self, py: Python<'_>, told: Told) -> PyResult<()> {
+        let future = {
+            let mut waiting = self.0.lock();
+            waiting.told = Some(told);
+            waiting.future.clone_ref(py)
+        };
+        done(future.bind(py))
+    }
+}
+
+/// Has a future done that may have been cancelled.
+pub(crate) fn done(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        future.call_method1(intern!(py, "set_result"), (py.None(),))?;
+    }
+    Ok(())
+}
+
+/// Reads of one stack that were not asked yet.
+pub(crate) struct Gathered {
+    stack: Arc<Stack>,
+    places: Vec<Place>,
+    waiting: Vec<Arc<Waiting>>,
+}
+
+/// Adds a read to those of its stack; it waits for `future`.
+pub(crate) fn add(
+    all: &mut Vec<Gathered>,
+    (stack, place): (Arc<Stack>, Place),
+    future: Py<PyAny>,
+) -> Arc<Waiting> {
+    let waiting = Waiting::new(future);
+    let fits = |some: &&mut Gathered| Arc::ptr_eq(&some.stack, &stack) && some.places.len() < MOST;
+    match all.iter_mut().rev().find(fits) {
+        Some(some) => {
+            some.places.push(place);
+            some.waiting.push(Arc::clone(&waiting));
+        }
+        None => all.push(Gathered {
+            stack,
+            places: vec![place],
+            waiting: vec![Arc::clone(&waiting)],
+        }),
+    }
+    waiting
+}
+
+/// What stores have of many entries, in their order.
+type Answer = Pin<Box<dyn Future<Output = Vec<Option<Stored>>> + Send>>;
+
+/// Reads that are being asked.
+pub(crate) struct Asked {
+    answer: Ours<Answer>,
+    waiting: Vec<Arc<Waiting>>,
+}
+
+impl From<Gathered> for Asked {
+    fn from(gathered: Gathered) -> Self {
+        let Gathered {
+            stack,
+            mut places,
+            waiting,
+        } = gathered;
+        let answer: Answer = match (places.pop(), places.len()) {
+            (Some(place), 0) => {
+                let one = stack.get(place, Arc::new([]), Read::Any);
+                Box::pin(async move { vec![one.await] })
+            }
+            (last, _) => {
+                places.extend(last);
+                Box::pin(stack.get_many(places))
+            }
+        };
+        Self {
+            answer: Ours::new(answer),
+            waiting,
+        }
+    }
+}
+
+impl Asked {
+    /// Asks on, and tells those who wait; whether it is to be asked again, once `waker` is called.
+    pub(crate) fn ask(&mut self, py: Python<'_>, waker: &Waker) -> PyResult<bool> {
+        let Step::Done(stored) = shared::step_awaited(py, self.answer.get(), waker) else {
+            return Ok(true);
+        };
+        let is_alarmed = shared::is_alarmed();
+        for (waiting, stored) in self.waiting.drain(..).zip(stored) {
+            waiting.tell(
+                py,
+                match is_alarmed {
+                    true => Told::Alone,
+                    false => Told::Stored(Box::new(stored)),
+                },
+            )?;
+        }
+        Ok(false)
+    }
+}
