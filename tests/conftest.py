@@ -19,9 +19,10 @@ MARKERS = {
 }
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+# Examples are many on the first interpreter, and enough on the others to find what differs there.
 hypothesis.settings.register_profile(
     "ci",
-    max_examples=500,
+    max_examples=100 if CORE_ONLY else 500,
     deadline=None,
     print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],

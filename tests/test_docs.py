@@ -74,8 +74,8 @@ def documents() -> list[str]:
     )
 
 
-# Pages whose examples need a server: the variable that says where it is, and the one that the page reads.
-NEEDS = {"docs/guide/redis.md": ("EVERWARM_TEST_REDIS", "REDIS_URL")}
+# Pages and examples that need a server: the variable that says where it is, and the one that they read.
+NEEDS = dict.fromkeys(("docs/guide/redis.md", "examples/together.py"), ("EVERWARM_TEST_REDIS", "REDIS_URL"))
 
 
 def environment(document: str) -> dict[str, str]:
@@ -264,7 +264,7 @@ def test_the_readme_has_examples() -> None:
 
 @pytest.mark.parametrize("example", sorted(file.name for file in ROOT.glob("examples/*.py")))
 def test_examples_run(example: str) -> None:
-    run(f"examples/{example}")
+    run(f"examples/{example}", env=environment(f"examples/{example}"))
 
 
 def package_modules() -> list[str]:

@@ -61,6 +61,23 @@ def test_single_ids_become_one_call(world, make, calls):
     assert (stats.computations, stats.hits, stats.misses) == (4, 1, 4)
 
 
+def test_ids_that_are_collected_for_a_set_get_their_own_values(world):
+    names = [f"name {number}" for number in range(16)]
+
+    def lengths(ids: set):
+        return {each: each.upper() for each in ids}
+
+    batch = Cache().batch(collect=LONG, chunk=len(names))(_shaped_for_sets(world, lengths))
+    started = [world.start(batch.load, name) for name in names]
+    assert [each.result(PATIENCE) for each in started] == [name.upper() for name in names]
+
+
+def _shaped_for_sets(world, body):
+    shaped = world.cached(same)(body)
+    shaped.__annotations__ = {"ids": "set"}
+    return shaped
+
+
 def test_a_window_ends_by_its_time(world, make, calls):
     batch = make(collect="2ms")
     assert world.call(batch.load, 1) == 10

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from everwarm import Cache, Policy, _presets
+from everwarm import Cache, Policy, Tier, _presets
 from everwarm.testing import ManualClock
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "presets.md"
@@ -79,3 +79,38 @@ def test_the_page_shows_the_presets_as_they_are():
         for cell, policy in zip(cells, _presets.POLICIES.values(), strict=True):
             said = f"`{getattr(policy, field)!r}`" if field in policy._said else ""
             assert cell == said, field
+
+
+def test_production_says_which_layers_are_around_stores_and_they_are():
+    layers = shop.production.layers
+    assert shop.secure.layers == layers and not shop.dev.layers
+    # Nobody listens there, and nobody has said anything about layers.
+    with Cache(["redis+unix:///nowhere/redis.sock"]) as cache:
+        said = ", ".join(f"{name}={'on' if on is True else on}" for name, on in layers.items())
+        assert cache.describe()["tiers"].value == f"redis+unix ({said})"
+        text = cache.production(name="text")(lambda number: str(number))
+        assert [text(number) for number in range(50)] == [str(n) for n in range(50)]
+        (tier,) = cache.tiers()
+        assert tier.breaker == "open" and tier.unasked["breaker"] > 0
+        assert tier.retries > 0 and tier.p99 is not None
+        assert set(tier.errors) == {"transient"}
+
+
+def test_its_layers_go_around_any_store():
+    class Away:
+        asked = 0
+
+        def get(self, name):
+            Away.asked += 1
+            raise ConnectionError
+
+        def set(self, name, data, ttl):
+            raise ConnectionError
+
+        delete = clear = get
+
+    with Cache([Tier(Away(), **shop.production.layers)]) as cache:
+        for number in range(50):
+            assert cache.get(number) is None
+        (tier,) = cache.tiers()
+    assert tier.breaker == "open" and tier.retries > 0 and Away.asked < 50

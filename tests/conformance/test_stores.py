@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from everwarm.testing import conformance, open_store
 from project import ROOT
+from servers import needed
 
 FACETS = ("counters", "conditional", "leases", "scan", "touch")
 VERBS = """get set delete clear get_many set_many delete_many sweep ping close incr set_if delete_if
@@ -43,19 +44,22 @@ def test_a_native_store_keeps(opened, promise):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("opened", [memory, disk, file])
-def test_natively_it_keeps_the_same(opened):
+@pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis"])
+def test_natively_it_keeps_the_same(kind):
     """The object that `open_store` gives is taken for the store that it is."""
 
     def native(place):
-        if opened is memory:
+        if kind == "memory":
             return place.once(lambda: open_store("memory://")).again()
-        return open_store(f"{opened.__name__}://{place.directory}")
+        return open_store(url or f"{kind}://{place.directory}")
 
-    for suite in ("generations", "notify", "suspend"):
-        offered = suite in open_store("memory://").facets and opened is not file
-        expected = None if offered else False
-        assert {conformance.outcome(native, name) for name in conformance.promises(suite)[:2]} == {expected}
+    url = needed("EVERWARM_TEST_REDIS") if kind == "redis" else None
+    many = [name for name in promises("generations") if "many_entries" in name]
+    suites = {suite: promises(suite)[:2] for suite in ("generations", "notify", "suspend")}
+    for suite, names in {**suites, "generations": [*suites["generations"], *many]}.items():
+        expected = False if kind == "file" else None
+        assert {conformance.outcome(native, name) for name in names} == {expected}, suite
+    assert {conformance.outcome(native, name) for name in promises("health")} == {None}
 
 
 def own_store():
@@ -73,5 +77,5 @@ def test_a_store_in_python_keeps(promise):
 
 def test_facets_without_methods_are_not_offered():
     store, _ = own_store()
-    for suite in ("conditional", "leases", "touch", "generations", "notify", "suspend"):
+    for suite in ("conditional", "leases", "touch", "generations", "notify", "suspend", "health"):
         assert {conformance.outcome(store, name) for name in conformance.promises(suite)} == {False}

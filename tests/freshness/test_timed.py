@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import time
+from contextvars import ContextVar
 
 import pytest
 from everwarm import Cache, ConfigError, Policy, _timed
 from everwarm.testing import run_due
-from worlds import until
+from worlds import PATIENCE, until
 
 EVERY = Policy(ttl=60, refresh_every=20)
 
@@ -236,3 +237,28 @@ def test_a_forked_child_goes_on(source):
             os._exit(0 if rates.peek("a").value == 2 else 1)
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_what_a_tenant_reads_is_computed_anew_for_that_tenant(world, clock, source):
+    tenant = ContextVar("tenant")
+    with Cache(tenant=tenant, clock=clock) as cache:
+
+        @world.cached(cache(EVERY))
+        def rates(currency):
+            return tenant.get(), source(currency)
+
+        def of(name):
+            tenant.set(name)
+            return rates("a"), rates("a")
+
+        async def awaited(name):
+            tenant.set(name)
+            return await rates("a"), await rates("a")
+
+        asked = awaited if world.is_async else of
+        for name in ("ann", "bob"):
+            found = world.run(lambda name=name: asked(name)).result(PATIENCE)
+            assert found[0] == found[1] and found[0][0] == name
+        clock.advance(20)
+        assert run_due(cache) == 2
+        source.is_asked(4)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import everwarm
 import pytest
+from servers import OwnServer
 
 # How long a scenario may hang before it counts as a deadlock.
 DEADLINE = 60
@@ -97,3 +98,11 @@ def run():
         return ended.out
 
     return run
+
+
+@pytest.fixture
+def server(tmp_path: Path):
+    """A Redis server of this test's own, which runs."""
+    made = OwnServer(tmp_path).start()
+    yield made
+    made.kill()

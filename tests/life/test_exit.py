@@ -6,17 +6,30 @@ import signal
 import textwrap
 
 import pytest
+from servers import needed
 
 pytestmark = pytest.mark.timeout(60)
 
 # RELIABILITY P3 at the figure of CI: each of the ways this often, a hundred and more in all.
-ROUNDS = 7
+ROUNDS = {"memory": 3, "redis": 2}
+
+# Where the entries are: with connections that are alive at the exit, or without. What does not fit into
+# stores is said in the log, which is not what these tests are about.
+HEADS = {
+    "memory": "PLACE = {}\n",
+    "redis": """
+import logging, os, sys
+logging.disable(logging.WARNING)
+__file__ = "leaving.py"
+PLACE = {"stores": sys.argv[1], "namespace": f"exit-{os.getpid()}"}
+""",
+}
 
 PRELUDE = """
 import asyncio, atexit, os, signal, sys, threading, time
 from everwarm import Cache
 
-shop = Cache()
+shop = Cache(**PLACE)
 
 class Lingering:
     # Keeps the interpreter's end open for so long that each daemon thread meets it.
@@ -111,7 +124,7 @@ WAYS = {
             started.wait()
             for _ in range(4):
                 in_thread(held, 1)
-            while held.stats().followers < 4:
+            while held.stats().misses < 5:
                 time.sleep(0.001)
             print("leaving")
             sys.exit(4)
@@ -156,7 +169,7 @@ WAYS = {
             leader = in_thread(until_told, 1, daemon=False)
             started.wait()
             follower = in_thread(lambda: print(until_told(1)), daemon=False)
-            while until_told.stats().followers < 1:
+            while until_told.stats().misses < 2:
                 time.sleep(0.001)
             print("leaving")
             go.set()
@@ -172,7 +185,7 @@ WAYS = {
             loop = asyncio.new_event_loop()
             async def main():
                 tasks = [loop.create_task(waits(1)) for _ in range(3)]
-                while waits.stats().followers < 2:
+                while waits.stats().misses < 3:
                     await asyncio.sleep(0)
                 return tasks
             tasks = loop.run_until_complete(main())
@@ -258,7 +271,7 @@ WAYS = {
             """
             import atexit, sys
             from everwarm import Cache
-            cache = Cache()
+            cache = Cache(**PLACE)
             @cache(ttl=60)
             def price(x):
                 return x
@@ -294,11 +307,21 @@ WAYS = {
 }
 
 
+@pytest.fixture(params=HEADS)
+def place(request):
+    """The kind of place, and its URL."""
+    url = "" if request.param == "memory" else f"{needed('EVERWARM_TEST_REDIS')}?timeout=5s"
+    return request.param, url
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_the_exit_code_is_kept(way, script):
+def test_the_exit_code_is_kept(way, place, script):
     source, code, said = WAYS[way]
-    for _ in range(ROUNDS):
-        ended = script(source).until("leaving").end()
+    kind, url = place
+    if kind == "redis" and way == "a daemon thread is in the end of a value":
+        pytest.skip("what no store takes may be let go of before, by another thread")
+    for _ in range(ROUNDS[kind]):
+        ended = script(HEADS[kind] + source, url).until("leaving").end()
         assert ended.code == code, ended
         assert ended.took < 2, ended
         if said is None:
@@ -316,7 +339,7 @@ def test_the_exit_code_is_kept(way, script):
 
 
 WORK = """
-work = sys.argv[1]
+work = sys.argv[2]
 if work == "computes":
     print("ready")
     held(1)
@@ -333,9 +356,10 @@ else:
 
 @pytest.mark.parametrize("work", ["computes", "follows", "idles"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_process_as_it_would_without_a_cache(number, work, script):
-    for _ in range(3):
-        ended = script(PRELUDE + WORK, work).until("ready").send(number).end()
+def test_a_signal_ends_the_process_as_it_would_without_a_cache(number, work, place, script):
+    kind, url = place
+    for _ in range(2):
+        ended = script(HEADS[kind] + PRELUDE + WORK, url, work).until("ready").send(number).end()
         assert ended.code == -number, ended
         assert ended.took < 2, ended
         if number == signal.SIGTERM:

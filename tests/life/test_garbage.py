@@ -25,6 +25,15 @@ class Value:
         self.holds = holds
 
 
+@pytest.fixture(autouse=True, scope="module")
+def alone():
+    """Collections look at what these tests make, and not at all that a long run has left in memory."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def settled():
     """Nothing left over from elsewhere is collected in the middle of a test."""

@@ -266,3 +266,50 @@ def test_a_handler_that_raises_at_any_moment_leaves_nobody_waiting(alarm):
             pass
     # Each key can still be computed: no lead was left in its seat.
     assert [function(x) for x in range(50)] == [[x] for x in range(50)]
+
+
+def test_an_interrupt_while_a_frozen_server_is_waited_for(server):
+    """A signal is seen long before the store's own time limit."""
+    cache = Cache([f"{server.url}?timeout=20s&breaker=false&retry=false"], namespace="shop")
+
+    @cache(name="double")
+    def double(x: int) -> int:
+        return 2 * x
+
+    until(lambda: cache.ping() and cache.add("kept", "kept"))
+    assert double(1) == 2
+    calls = [
+        lambda: double(n),
+        lambda: cache.get("kept"),
+        lambda: cache.set("other", n),
+        lambda: cache.incr("count"),
+        lambda: double.invalidate(1),
+        lambda: cache.delete("other"),
+        lambda: cache.get_many(["kept", "other"]),
+        lambda: cache.set_many({"other": n, "another": n}),
+    ]
+    took = []
+    for n in range(ROUNDS // 2):
+        server.freeze()
+        begun = []
+
+        def waits(begun=begun):
+            return begun and time.monotonic() > begun[0] + 0.005
+
+        sent, sender = interrupt_when(waits, signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            begun.append(time.monotonic())
+            calls[n % len(calls)]()
+            # It may have ended just before.
+            sender.join()
+            time.sleep(SOON + SLACK)
+        took.append(time.monotonic() - sent[0])
+        sender.join()
+        server.thaw()
+        # No reply that nobody waited for is another's.
+        until(lambda: cache.get("kept") is not None)
+        assert cache.get("kept") in ("kept", None)
+        assert double(n + 1000) == 2 * n + 2000
+    assert max(took) < SOON + SLACK
+    assert sorted(took)[len(took) // 2] < SOON
+    cache.close()

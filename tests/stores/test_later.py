@@ -80,7 +80,8 @@ def test_the_loop_goes_on_meanwhile():
 
     asyncio.run(main())
     assert far.stats().computations == 1
-    assert longest < delay / 2
+    # A loop that waits for the store stands still for all of a delay; a loaded machine holds it for a part.
+    assert longest < 0.9 * delay
     far.close()
 
 

@@ -7,42 +7,26 @@ import threading
 
 import pytest
 from everwarm import Cache, ConfigError, Tier, Unsupported
-from everwarm.testing import ManualClock, open_store
+from everwarm.testing import ManualClock
+from own_store import OwnStore
 
 
-class Weak:
+class Weak(OwnStore):
     """A store in Python that fails when it is told so, and counts what it is asked."""
 
     def __init__(self):
-        self.store = open_store("memory://")
+        super().__init__()
         self.failing = None
-        self.asked = 0
         self.failures_left = 0
 
     def _ask(self):
-        self.asked += 1
+        super()._ask()
         if self.failing is not None and self.failures_left != 0:
             self.failures_left -= 1
             raise self.failing
 
     def fail(self, error, times=-1):
         self.failing, self.failures_left = error, times
-
-    def get(self, name):
-        self._ask()
-        return self.store.get(name)
-
-    def set(self, name, data, ttl):
-        self._ask()
-        self.store.set(name, data, ttl)
-
-    def delete(self, name):
-        self._ask()
-        return self.store.delete(name)
-
-    def clear(self, prefix):
-        self._ask()
-        return self.store.clear(prefix)
 
 
 @pytest.fixture
@@ -314,7 +298,7 @@ def test_its_layers_are_turned_off_in_its_url(clock):
 def test_a_time_limit_of_a_tier_is_its_stores(clock):
     tier = Tier(NOWHERE, timeout="100ms")
     cache = Cache([tier], namespace="shop", clock=clock)
-    assert cache.describe()["tiers"].value == "redis (timeout=0.1)"
+    assert cache.describe()["tiers"].value == "redis (timeout=0.1, breaker=on, retry=on, bulkhead=64)"
     cache.close()
     with pytest.raises(ConfigError, match="timeout"):
         Cache([f"{NOWHERE}?timeout=soon"])

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import everwarm
-from everwarm import Cache, Policy, Result, Stats, cache
+from everwarm import Advice, Cache, Health, Policy, Result, Stats, TierHealth, cache
 from everwarm.testing import ManualClock, clock
 from typing_extensions import assert_type
 
@@ -55,6 +55,10 @@ for key in shop.scan("user:"):
     assert_type(key, str)
 shop.flush()
 assert_type(shop.ping(), bool)
+assert_type(shop.health(), Health)
+assert_type(shop.health("full").tiers, tuple[TierHealth, ...])
+assert_type(shop.health().tiers[0].warnings, tuple[Advice, ...])
+assert_type(shop.health().to_dict(), dict[str, Any])
 with Cache() as closing:
     assert_type(closing, Cache)
 closing.close()
@@ -65,6 +69,7 @@ async def number() -> int:
 
 
 async def awaited() -> None:
+    assert_type(await shop.ahealth("ping"), Health)
     assert_type(await shop.aget("k"), Any | None)
     assert_type(await shop.aget("k", 0), Any | int)
     await shop.aset("k", 1, ttl=5, tags=["a"])

@@ -30,6 +30,7 @@ class Versioned(everwarm.Store):
         return 0
 
 
+assert_type(everwarm.from_redis_py(object(), timeout="100ms", retry=False), everwarm.Tier)
 plain: everwarm.Store = Plain()
 native: everwarm.Store = open_store("memory://", clock=ManualClock())
 

@@ -35,6 +35,7 @@ shop.compare_and_set("k", "1", 5)  # E: arg-type / reportArgumentType
 shop.scan(5)  # E: arg-type / reportArgumentType
 counted: str = shop.incr("k")  # E: assignment / reportAssignmentType
 shop["k"]  # E: index / reportIndexIssue
+shop.health("deep")  # E: arg-type / reportArgumentType
 swept: str = shop.sweep()  # E: assignment / reportAssignmentType
 
 ManualClock("now")  # E: arg-type / reportArgumentType

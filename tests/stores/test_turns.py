@@ -1,0 +1,120 @@
+"""What the tasks of one loop read in one of its turns is one question, and each is answered for itself."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+from everwarm import Cache, Keyring, StoreError
+from everwarm.testing import open_store
+from servers import emptied, needed
+
+pytestmark = pytest.mark.timeout(60)
+
+KEY = "1: 7d8e1b5f93a64c02e5f8170b9d3c46a2f01e8b7d5c3a69e412f0d8b6c7a59e31"
+
+
+@pytest.fixture
+def url():
+    return emptied(needed("EVERWARM_TEST_REDIS"), "turns")
+
+
+@pytest.fixture
+def far(url):
+    """A cache without memory, each of whose reads goes to the server."""
+    with Cache([url], namespace="turns") as cache:
+        yield cache
+
+
+def transactions(url):
+    """How many transactions a server has done."""
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port)) as line:
+        line.sendall(b"INFO commandstats\r\nPING\r\n")
+        said = b""
+        while not said.endswith(b"+PONG\r\n"):
+            said += line.recv(65536)
+    counted = re.search(rb"cmdstat_exec:calls=(\d+)", said)
+    return int(counted[1]) if counted else 0
+
+
+def test_reads_of_one_turn_are_one_question(url, far):
+    keys = [f"k{number}" for number in range(100)]
+    far.set_many({key: key.upper() for key in keys})
+
+    async def main():
+        assert await far.aget("k0") == "K0"
+        before = transactions(url)
+        found = await asyncio.gather(*map(far.aget, [*keys, "nobody"]))
+        return found, transactions(url) - before
+
+    found, asked = asyncio.run(main())
+    assert found == [key.upper() for key in keys] + [None]
+    # Other tests may ask the same server.
+    assert 1 <= asked <= 20
+    stats = far.stats()
+    assert (stats.hits, stats.misses) == (101, 1)
+
+
+def test_a_task_that_is_cancelled_leaves_the_others_their_values(far):
+    far.set_many({"a": 1, "b": 2, "c": 3})
+
+    async def main():
+        tasks = [asyncio.ensure_future(far.aget(key, 0)) for key in ("a", "b", "c", "d")]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, *others = asyncio.run(main())
+    assert isinstance(first, asyncio.CancelledError)
+    assert others == [2, 3, 0]
+
+
+def test_a_loop_that_stops_in_a_turn_holds_up_no_other(far):
+    far.set("a", 1)
+
+    async def left():
+        reading = asyncio.ensure_future(far.aget("a"))
+        await asyncio.sleep(0)
+        reading.cancel()
+
+    for _ in range(3):
+        asyncio.run(left())
+        assert asyncio.run(far.aget("a")) == 1
+    assert far.get("a") == 1
+
+
+def test_caches_of_one_loop_do_not_mix(url, far):
+    with Cache([url], namespace="turns-other") as other:
+        far.set("a", 1)
+        other.set("a", 2)
+
+        async def main():
+            return await asyncio.gather(far.aget("a"), other.aget("a"), far.aget("b", 3), other.aget("b", 4))
+
+        assert asyncio.run(main()) == [1, 2, 3, 4]
+
+
+def test_a_tampered_entry_is_raised_to_who_asked_for_it_alone(url):
+    # A database of its own, since a keyring hides the names.
+    place = urlsplit(url)._replace(path="/9").geturl()
+    store = open_store(place)
+    store.clear("")
+    with Cache([place], namespace="turns", keyring=Keyring(KEY), on_tamper="raise") as cache:
+        cache.set("spoilt", 1)
+        (name,) = store.scan()[0]
+        envelope, *_ = store.get(name)
+        store.set(name, envelope[:-1] + bytes([envelope[-1] ^ 1]), 60.0)
+        cache.set("sound", 2)
+
+        async def both():
+            reads = (cache.aget("spoilt"), cache.aget("sound"))
+            return await asyncio.gather(*reads, return_exceptions=True)
+
+        spoilt, sound = asyncio.run(both())
+        assert isinstance(spoilt, StoreError) and spoilt.kind == "tampered"
+        assert sound == 2
+    store.close()
