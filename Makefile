@@ -7,7 +7,7 @@
 SECONDS ?= 30
 
 help:
-	@echo "make demo   set up a private environment, build, run examples/quickstart.py and survives.py"
+	@echo "make demo   set up a private environment, build, run quickstart.py, survives.py and together.py of examples/"
 	@echo "make test   set up and run every test, Rust and Python"
 	@echo "make fuzz   mutate envelopes, values, keys, files and URLs, SECONDS=30 for each target"
 	@echo "make clean  delete what the two commands have set up"

@@ -18,6 +18,7 @@ wheels=.cache/test/wheels
 found=.cache/test/interpreters
 missing=.cache/test/missing-interpreters
 servers=.cache/test/servers
+other_servers=.cache/test/other-servers
 rm -rf "$logs"
 mkdir -p "$logs"
 
@@ -29,10 +30,13 @@ hang_guard=(--timeout 300 --timeout-method thread)
 
 # Ends the servers of this run, or of an earlier one that was killed.
 servers_down() {
-  if [[ -s $servers ]]; then
-    (source "$servers" && scripts/servers/down)
-    rm "$servers"
-  fi
+  local told
+  for told in "$servers" "$other_servers"; do
+    if [[ -s $told ]]; then
+      (source "$told" && scripts/servers/down)
+      rm "$told"
+    fi
+  done
 }
 
 current="finding interpreters"
@@ -74,16 +78,20 @@ environments() {
   done
 }
 
-# Starts the servers that tests of stores find by variables. Where there is no Redis those tests skip, but not in CI.
+# Starts the servers that tests of stores find by variables: those of the first interpreter, some of whose tests hear all that
+# is said to a server, and those that the others share. Where there is no Redis those tests skip, but not in CI.
 servers_up() {
-  local status=0
-  scripts/servers/up >"$servers" || status=$?
-  if ((status == 69)) && [[ -z ${CI:-} ]]; then
-    echo "SKIPPED: everything that needs Redis" >&2
-    return 0
-  fi
-  sed -n 's/^export EVERWARM_TEST_SERVERS=//p' "$servers"
-  return "$status"
+  local told status=0
+  for told in "$servers" "$other_servers"; do
+    scripts/servers/up >"$told" || status=$?
+    if ((status == 69)) && [[ -z ${CI:-} ]]; then
+      echo "SKIPPED: everything that needs Redis" >&2
+      : >"$other_servers"
+      return 0
+    fi
+    sed -n 's/^export EVERWARM_TEST_SERVERS=//p' "$told"
+    ((status == 0)) || return "$status"
+  done
 }
 
 rust_tests() {
@@ -125,32 +133,46 @@ install_everwarm() {
   done
 }
 
-# The tests of one environment, in a database of the interpreter's own: others may run beside it on the same server.
-core_python_tests() {
-  local redis=${EVERWARM_TEST_REDIS:-}
-  if [[ -n $redis ]]; then
-    export EVERWARM_TEST_REDIS=${redis%/*}/$("$1/bin/python" -c 'import sys; print(sys.version_info.minor)')
-  fi
-  TESTS_CORE_ONLY=1 "$1/bin/python" -m pytest "${hang_guard[@]}" -p no:cacheprovider
+# Tests that are marked `once`, on the first interpreter; nobody else says anything to their servers.
+python_tests_once() {
+  .venv-test/bin/python -m pytest "${hang_guard[@]}" -p no:cacheprovider -m once
 }
 
-# The tests on every interpreter but the first, on two of them at a time, since a test mostly uses one core and often waits.
-other_python_tests() {
-  local interpreter version versions=() pids=() at status=0
-  for interpreter in "${interpreters[@]:1}"; do
-    while (($(jobs -rp | wc -l) >= 2)); do
+# All other tests of one interpreter, in a database of its own; on the first one with all libraries.
+python_tests_of() {
+  local environment redis
+  environment=$(environment_of "$1")
+  source "$other_servers"
+  redis=${EVERWARM_TEST_REDIS:-}
+  if [[ -n $redis ]]; then
+    export EVERWARM_TEST_REDIS=${redis%/*}/$("$1" -c 'import sys; print(sys.version_info.minor)')
+  fi
+  if [[ $1 != "$python" ]]; then
+    export TESTS_CORE_ONLY=1
+  fi
+  "$environment/bin/python" -m pytest "${hang_guard[@]}" -p no:cacheprovider -m "not once"
+}
+
+# The tests on every interpreter, three parts at a time: a test mostly waits.
+python_tests() {
+  local interpreter parts=(python_tests_once) names=("$(version_of "$python"), once") at name pids=() status=0
+  for interpreter in "${interpreters[@]}"; do
+    parts+=("python_tests_of $interpreter")
+    names+=("$(version_of "$interpreter")")
+  done
+  for at in "${!parts[@]}"; do
+    while (($(jobs -rp | wc -l) >= 3)); do
       sleep 1
     done
-    version=$(version_of "$interpreter")
-    core_python_tests "$(environment_of "$interpreter")" >"$logs/python-tests-$version.log" 2>&1 &
-    versions+=("$version")
+    ${parts[at]} >"$logs/python-tests-${names[at]//, /-}.log" 2>&1 &
     pids+=($!)
   done
   for at in "${!pids[@]}"; do
+    name=${names[at]}
     if wait "${pids[at]}"; then
-      echo "CPython ${versions[at]}: $(tail -n 1 "$logs/python-tests-${versions[at]}.log")"
+      echo "CPython $name: $(tail -n 1 "$logs/python-tests-${name//, /-}.log")"
     else
-      cat "$logs/python-tests-${versions[at]}.log"
+      cat "$logs/python-tests-${name//, /-}.log"
       status=1
     fi
   done
@@ -176,7 +198,7 @@ step "python environments" environments
 step "python lint" .venv-test/bin/ruff check
 step "python format" .venv-test/bin/ruff format --check
 export PYO3_PYTHON=$PWD/.venv-test/bin/python
-step "rust lint" cargo clippy --locked --workspace --all-targets -- -D warnings
+step "rust lint" cargo clippy --locked --profile "$profile" --workspace --all-targets -- -D warnings
 servers_down
 step "servers" servers_up
 source "$servers"
@@ -193,8 +215,7 @@ for interpreter in "${interpreters[@]}"; do
 done
 export TESTS_PYTHONS
 
-step "python tests on the others" other_python_tests
-step "python tests" .venv-test/bin/python -m pytest "${hang_guard[@]}"
+step "python tests" python_tests
 
 current="adding up"
 printf '\nmake test: every step passed in %d s on CPython %s\n' "$SECONDS" "$versions"
