@@ -1,4 +1,4 @@
-//! Changing the index: what a step notes is applied after its head is written, by its writer or by the next one.
+//! Changing the index: what a step notes is applied once its head is written, by its writer or by the next one; markers just before.
 
 use std::sync::Arc;
 
@@ -22,6 +22,10 @@ impl Change {
             Self::Put { slot, .. } => slot.hash,
             Self::Take { hash, .. } => *hash,
         }
+    }
+
+    pub(crate) fn is_of_marker(&self) -> bool {
+        matches!(self, Self::Put { slot, .. } if slot.is == Use::Marker)
     }
 }
 

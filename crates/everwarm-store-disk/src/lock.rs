@@ -64,6 +64,15 @@ impl Files {
         }
     }
 
+    /// Waits until the last step of others is in the index; that of a process which ended on the way is finished.
+    pub(crate) fn catch_up(&self) -> Result<(), Failure> {
+        if self.is_writable {
+            self.write(|_| Ok(()))
+        } else {
+            lock(&self.head, PATIENCE).map(drop)
+        }
+    }
+
     fn right_to_write(&self) -> Result<(MutexGuard<'_, Seat>, Locked<'_>), Failure> {
         let seat = self.seat.try_lock_for(PATIENCE.whole).ok_or_else(busy)?;
         Ok((seat, lock(&self.head, PATIENCE)?))

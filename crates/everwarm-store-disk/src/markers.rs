@@ -1,7 +1,7 @@
 //! The markers that a process read, for as long as no tag was invalidated: the counter in the head says so.
 //!
-//! A marker changes with an invalidation alone, which moves the counter in the same step; what is read after the head may be newer
-//! than it, and then invalidates more than it must for one read.
+//! A marker changes with an invalidation alone, which moves the counter in the same step, and lies in the index before the head says
+//! so; what is read after the head may be newer than it, and then invalidates more than it must for one read.
 
 use std::collections::HashMap;
 

@@ -2,7 +2,8 @@
 //!
 //! A step appends its records to the log, writes the head, and then changes the index. With the head it is done: what of the
 //! index is missing, because the process ended there, the next writer applies again from the records of the last batch. What
-//! was appended without a head lies beyond the end and is overwritten.
+//! was appended without a head lies beyond the end and is overwritten. Markers alone are changed before the head, whose number
+//! readers keep them by.
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -194,11 +195,16 @@ impl<'f> Writing<'f> {
         self.seat.is_unsure = true;
         self.files.recall.begin();
         self.seat.head = None;
+        let changes = std::mem::take(&mut self.changes);
+        // A marker that is newer than the head makes a miss at worst; an older one would be taken for that of the head's number.
+        for &change in changes.iter().filter(|change| change.is_of_marker()) {
+            self.apply(change)?;
+        }
         self.write_head()?;
         self.files.own.add(self.step_told, &self.head);
         self.step_told = self.head.told;
         self.harden(&self.files.head)?;
-        for change in std::mem::take(&mut self.changes) {
+        for &change in changes.iter().filter(|change| !change.is_of_marker()) {
             self.apply(change)?;
         }
         if self.is_hard() {

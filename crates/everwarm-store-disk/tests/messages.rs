@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::thread;
+
 use everwarm_core::store::{Bytes, Message, Notify, Store};
 use everwarm_store_disk::Disk;
 use support::{now, open};
@@ -66,4 +68,25 @@ fn who_writes_much_is_not_behind_by_that() {
     }
     assert_eq!(heard(&one, first), ["theirs"]);
     assert!(now(other.messages(first)).unwrap().gap);
+}
+
+#[test]
+fn what_is_told_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, other) = (open(directory.path()), open(directory.path()));
+    thread::scope(|scope| {
+        let writer = scope.spawn(|| (0..20_000).for_each(|_| set(&other, "name")));
+        let mut heard = one.change();
+        while !writer.is_finished() {
+            if one.change() == heard {
+                continue;
+            }
+            heard = now(one.messages(heard)).unwrap().up_to;
+            let version = now(one.get("name")).unwrap().map(|found| found.version);
+            assert!(
+                version >= Some(heard),
+                "of {heard} was heard, and {version:?} is there"
+            );
+        }
+    });
 }

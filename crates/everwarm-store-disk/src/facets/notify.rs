@@ -1,7 +1,8 @@
 //! What others changed: the log's own records, each of which says where the one before it lies that others are told of.
 //!
 //! The number of a message is the place of its record. It is written with the step itself, in the head, so that there is no write
-//! without its message.
+//! without its message. The index follows the head, so who hears of another's last step sees to it that the index does: else what
+//! was there before would be read again, and kept.
 
 use std::os::unix::fs::FileExt;
 
@@ -94,6 +95,9 @@ fn messages(files: &Files, after: u64) -> Result<Messages, Failure> {
             });
         }
     };
+    if head.writer != files.writer && head.told != after && head.last <= head.told {
+        files.catch_up()?;
+    }
     let messages = match walk(files, &index, &head, after) {
         Ok(messages) => messages,
         Err(Trouble::Failed(failure)) => return Err(failure),
