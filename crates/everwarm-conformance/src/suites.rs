@@ -135,6 +135,7 @@ promises! { $
         ones_own_changes_are_left_out
         what_was_told_is_not_told_again
         who_is_far_behind_is_told_of_a_gap
+        what_is_told_is_there
     }
     suspend {
         a_suspension_invalidates

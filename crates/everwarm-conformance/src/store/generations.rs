@@ -444,20 +444,26 @@ pub(crate) fn many_entries_come_with_what_was_acknowledged(bench: &Bench<'_>) ->
     let [reading, writing] = bench.pair();
     let [space, name, other] = [bench.space(), bench.name("name"), bench.name("other")];
     let lacks = || Broken::new("a handle offers no generations");
-    let (reads, writes) = (reading.generations(), writing.generations());
-    let (reads, writes) = (reads.ok_or_else(lacks)?, writes.ok_or_else(lacks)?);
+    let marked = reading.generations().ok_or_else(lacks)?;
+    let marking = writing.generations().ok_or_else(lacks)?;
     let tags = [tag(1)];
-    let acknowledged = AtomicU64::new(0);
+    let (acknowledged, reads) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            let written = (0..200).try_for_each(|_| {
-                let told = wait(writes.invalidate(&space, &tags))?;
+            let written = (0..200).try_for_each(|round| {
+                let told = wait(marking.invalidate(&space, &tags))?;
                 let number = told.markers[0].map_or(0, |marker| marker.number);
                 acknowledged.store(number, Ordering::Release);
-                wait(writing.set(&name, number.to_string().into(), None))
+                wait(writing.set(&name, number.to_string().into(), None))?;
+                // Most of them race; after some it stands still for a whole read.
+                let seen = reads.load(Ordering::Relaxed).saturating_add(2);
+                while round % 8 == 0 && reads.load(Ordering::Relaxed) < seen {
+                    thread::yield_now();
+                }
+                Ok::<_, Broken>(())
             });
             acknowledged.store(u64::MAX, Ordering::Release);
-            Ok::<_, Broken>(written?)
+            written
         });
         let mut kept = Ok(());
         while kept.is_ok() {
@@ -465,8 +471,10 @@ pub(crate) fn many_entries_come_with_what_was_acknowledged(bench: &Bench<'_>) ->
             if before == u64::MAX {
                 break;
             }
-            kept = none_is_missing(reads, [&other, &name], (&space, &tags), before);
+            kept = none_is_missing(marked, [&other, &name], (&space, &tags), before);
+            reads.fetch_add(1, Ordering::Relaxed);
         }
+        reads.store(u64::MAX, Ordering::Relaxed);
         joined(writer).and(kept)
     })
 }

@@ -1,6 +1,7 @@
 //! What others changed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use everwarm_core::mark::Tag;
 use everwarm_core::store::{Bytes, Entry, Message, Notify, Store};
 
 use super::LONG;
+use super::keeping::joined;
 use crate::harness::Bench;
 use crate::promise::{Broken, Kept, ensure};
 use crate::wait::wait;
@@ -241,4 +243,50 @@ pub(crate) fn who_is_far_behind_is_told_of_a_gap(bench: &Bench<'_>) -> Kept {
         "of {CHANGES} changes {heard} were told, and no gap"
     );
     Ok(())
+}
+
+pub(crate) fn what_is_told_is_there(bench: &Bench<'_>) -> Kept {
+    const SETS: u64 = 1_000;
+    /// No store remembers fewer messages.
+    const AHEAD: u64 = 64;
+    let Some((first, second)) = two(bench)? else {
+        return Ok(());
+    };
+    let listens = notify(&*second)?;
+    let name = bench.name("name");
+    let mut after = listens.change();
+    let there = AtomicU64::new(0);
+    let begun = Instant::now();
+    let is_late = || begun.elapsed() > TOLD_WITHIN;
+    thread::scope(|scope| {
+        let sets = scope.spawn(|| {
+            (1..=SETS).try_for_each(|n| {
+                while n > there.load(Ordering::Relaxed) + AHEAD && !is_late() {
+                    thread::yield_now();
+                }
+                let bytes = Bytes::copy_from_slice(&n.to_be_bytes());
+                Ok(wait(first.set(&name, bytes, None))?)
+            })
+        });
+        let mut heard = 0;
+        while there.load(Ordering::Relaxed) < SETS && !is_late() {
+            if listens.change() == after {
+                thread::yield_now();
+                continue;
+            }
+            let told = wait(listens.messages(after))?;
+            after = told.up_to;
+            let more = told.messages.iter().filter(|told| names(told, &name));
+            heard += more.count() as u64;
+            let found = wait(second.get(&name))?;
+            let number = found.and_then(|found| (*found.bytes).try_into().ok());
+            let number = number.map_or(0, u64::from_be_bytes);
+            ensure!(
+                number >= heard,
+                "{heard} sets were told of, and what number {number} set was read after that"
+            );
+            there.store(number, Ordering::Relaxed);
+        }
+        joined(sets)
+    })
 }

@@ -84,6 +84,7 @@ pub(crate) enum Fault {
     TellsItself,
     TellsAgain,
     HidesGaps,
+    TellsTooSoon,
     LeasesAllOrNone,
     SettlesUpToTheFirst,
     SuspendsNothing,
@@ -125,6 +126,8 @@ pub(crate) struct Seen {
     /// What it suspended itself.
     pub(crate) suspended: Vec<Tag>,
     answers: VecDeque<Option<Found>>,
+    /// What was found last.
+    before: Option<Found>,
     last: String,
 }
 
@@ -294,6 +297,12 @@ impl Store for Faulty {
             return Answer::later(async {
                 std::future::ready(()).await;
                 Ok(self.seen().answers.pop_front().flatten())
+            });
+        }
+        if self.has(Fault::TellsTooSoon) {
+            return now(|| {
+                let found = self.look(name)?;
+                Ok(std::mem::replace(&mut self.seen().before, found))
             });
         }
         if self.has(Fault::SwapsAnswers) {

@@ -276,6 +276,7 @@ const FAULTS: &[(Fault, &str, &str)] = &[
         "notify",
         "who_is_far_behind_is_told_of_a_gap",
     ),
+    (Fault::TellsTooSoon, "notify", "what_is_told_is_there"),
     (
         Fault::LeasesAllOrNone,
         "leases",
