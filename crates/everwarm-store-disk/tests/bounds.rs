@@ -16,6 +16,18 @@ fn narrow(path: &Path) -> Config {
     }
 }
 
+/// Two handles of a store with room for so many entries.
+fn two_for(path: &Path, max_entries: u64) -> (Disk, Disk) {
+    let open = || {
+        let config = Config {
+            max_entries,
+            ..narrow(path)
+        };
+        Disk::open(config).unwrap()
+    };
+    (open(), open())
+}
+
 /// What the files take in the directory.
 fn taken(path: &Path) -> u64 {
     let files = std::fs::read_dir(path.join("v1")).unwrap();
@@ -62,14 +74,7 @@ fn all_files_together_stay_within_max_bytes() {
 #[test]
 fn there_are_never_more_than_max_entries() {
     let directory = tempfile::tempdir().unwrap();
-    let config = Config {
-        max_entries: 100,
-        ..narrow(directory.path())
-    };
-    let (disk, other) = (
-        Disk::open(config.clone()).unwrap(),
-        Disk::open(config).unwrap(),
-    );
+    let (disk, other) = two_for(directory.path(), 100);
     for at in 0..1_000 {
         set(&disk, &at.to_string(), b"value");
         assert!(disk.usage().unwrap().entries <= 100);
@@ -113,14 +118,7 @@ fn what_is_read_outlives_what_is_not() {
 #[test]
 fn what_was_evicted_does_not_come_back() {
     let directory = tempfile::tempdir().unwrap();
-    let config = Config {
-        max_entries: 10,
-        ..narrow(directory.path())
-    };
-    let (disk, other) = (
-        Disk::open(config.clone()).unwrap(),
-        Disk::open(config).unwrap(),
-    );
+    let (disk, other) = two_for(directory.path(), 10);
     let (mut present, mut chance) = (0, Chance(7));
     for at in 0..2_000 {
         let name = chance.below(40).to_string();
