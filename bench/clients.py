@@ -7,6 +7,7 @@ databases of their own.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -20,6 +21,7 @@ CONNECTIONS = 1_000
 PATIENCE = "5s"
 BASE = "redis-py with hiredis"
 EVERWARM = "everwarm"
+BARE = "a bare socket"
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,35 @@ def _cachekit(library: Any, server: Server) -> Asked:
     return Asked(names, lambda: None, put="put(x, value, ttl=ttl)")
 
 
+class _Bare:
+    """A socket that sends `GET` and receives the reply, of which it knows what it looks like.
+
+    No client can be faster: what it takes is system calls, two wake-ups, and the server.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._socket = socket.create_connection((server.host, server.port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def get(self, key: str) -> bytes:
+        self._socket.sendall(b"*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n" % (len(key), key.encode()))
+        reply = self._socket.recv(4096)
+        return reply[reply.index(b"\n") + 1 : -2]
+
+    def put(self, key: str, value: bytes) -> None:
+        words = b"$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(key), key.encode(), len(value), value)
+        self._socket.sendall(b"*3\r\n$3\r\nSET\r\n" + words)
+        self._socket.recv(4096)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _bare(_: Any, server: Server) -> Asked:
+    bare = _Bare(server)
+    return Asked({"get": bare.get, "put": bare.put}, bare.close)
+
+
 # Awaited.
 
 
@@ -152,6 +183,7 @@ async def _coredis(library: Any, server: Server) -> Asked:
 CLIENTS: tuple[Client, ...] = (
     Client(EVERWARM, "everwarm", _everwarm),
     Client(BASE, "redis", _redis),
+    Client(BARE, "socket", _bare, "is no client: it knows the reply, and shows what none can go below"),
     Client("valkey-glide", "glide_sync", _glide),
     Client("dogpile.cache", "dogpile.cache", _dogpile, "makes values by pickle"),
     Client("cachine's RedisCache", "cachine", _cachine, "makes values by JSON or pickle"),
