@@ -143,6 +143,12 @@ impl Process {
         }
     }
 
+    /// The value, if there is one, for who computes nothing.
+    fn got(&self, key: &str, names: &[&str]) -> Option<String> {
+        let got = self.stack.get(self.place(key), tags(names), Read::Any);
+        self.wait(got).map(|stored| text(&stored))
+    }
+
     fn lead(&self, key: &str, names: &[&str]) -> Seat {
         *self.fetched(key, names).expect_err("there is nothing")
     }
@@ -189,6 +195,24 @@ fn what_one_invalidates_is_a_miss_in_the_other() {
         assert!(other.fetched("b", &["b"]).is_ok());
         one.wait(one.stack.clear());
         drop(other.lead("b", &["b"]));
+    });
+}
+
+#[test]
+fn what_is_read_alone_is_held_against_all_of_its_tags() {
+    everywhere("read", |[one, other]| {
+        one.fill("k", "1", &["a"]);
+        one.fill("b", "2", &["b"]);
+        one.fill("c", "3", &["c"]);
+        // That it has a tag is told by the entry, and the marker is asked for then.
+        assert_eq!(other.got("k", &[]).as_deref(), Some("1"));
+        one.wait(one.stack.invalidate(tags(&["a", "b"])));
+        assert_eq!(other.got("k", &["a"]), None);
+        assert_eq!(other.got("b", &[]), None);
+        assert_eq!(other.got("c", &["c"]).as_deref(), Some("3"));
+        one.wait(one.stack.clear());
+        assert_eq!(other.got("c", &["c"]), None);
+        assert_eq!(other.got("nothing", &[]), None);
     });
 }
 

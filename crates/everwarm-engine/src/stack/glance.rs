@@ -3,7 +3,7 @@
 use everwarm_core::using::Read;
 
 use super::found::Stored;
-use super::look::{AtHand, Entry, Look, covers};
+use super::look::{AtHand, Entry, Held, Look, covers};
 use super::place::{Digests, Place};
 use super::{Stack, Write};
 
@@ -54,6 +54,42 @@ impl Stack {
         let stored = entry.and_then(|entry| self.accept_now(entry, place, labels, at_hand, look));
         self.count_look(0, look, stored.is_some());
         stored.map_or(Glance::Nothing, Glance::Found)
+    }
+
+    /// Whether nothing but the last tier can have what is looked for.
+    pub(super) fn is_alone(&self, look: Look) -> bool {
+        self.tiers.len() == 1
+            && self.last().tier.write != Write::Behind
+            && look.read != Read::Nothing
+    }
+
+    /// As [`look`](Self::look), where the last tier [is alone](Self::is_alone): a glance at what answers later, without all that filling
+    /// nearer tiers takes.
+    pub(super) async fn look_at_only(
+        &self,
+        place: &Place,
+        labels: &Digests,
+        look: Look,
+    ) -> Option<Stored> {
+        if self.owes(&place.name, labels.all()) {
+            return None;
+        }
+        let (found, reading) = self.read_last(&place.name, labels).await?;
+        let at_hand = reading
+            .as_ref()
+            .map_or_else(AtHand::default, |reading| AtHand {
+                tags: labels.all(),
+                markers: &reading.markers,
+            });
+        let entry = found.and_then(|found| self.enter_last(place, found));
+        let held = entry.map(|entry| self.held_against(entry, place, labels, (at_hand, look)));
+        let accepted = match held {
+            Some(Held::Unsure(unsure)) => Box::pin(self.ask_further(unsure, place)).await,
+            Some(Held::Accepted(accepted)) => Some(accepted),
+            Some(Held::Invalid) | None => None,
+        };
+        self.count_look(0, look, accepted.is_some());
+        accepted.map(|accepted| accepted.stored)
     }
 
     /// As [`accept`](Self::accept), of a store that answers at once.

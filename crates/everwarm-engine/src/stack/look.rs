@@ -367,11 +367,14 @@ impl Stack {
         match self.held_against(entry, place, labels, (at_hand, look)) {
             Held::Accepted(accepted) => Some(accepted),
             Held::Invalid => None,
-            Held::Unsure(unsure) => {
-                let Reading { markers, .. } = self.read_markers(&unsure.further).await?;
-                self.made_sure(unsure, place, |at, _| markers.get(at).copied())
-            }
+            Held::Unsure(unsure) => self.ask_further(unsure, place).await,
         }
+    }
+
+    /// The entry, if the markers that were not at hand say that it is valid.
+    pub(super) async fn ask_further(&self, unsure: Unsure, place: &Place) -> Option<Accepted> {
+        let Reading { markers, .. } = self.read_markers(&unsure.further).await?;
+        self.made_sure(unsure, place, |at, _| markers.get(at).copied())
     }
 
     /// As [`accept`](Self::accept), without asking for what is not at hand.

@@ -35,9 +35,28 @@ impl Stack {
             Glance::Nothing => return self.look_at_older(&place, &labels, look).await,
             Glance::Unclear => {}
         }
-        let mut rights = Rights::new(&self, &place.name);
-        let found = Box::pin(self.look_further(&place, &labels, look, Some(&mut rights))).await?;
-        Some(self.read(&place, found).await)
+        let found = match self.is_alone(look) {
+            true => self.look_at_only(&place, &labels, look).await,
+            false => Box::pin(self.get_further(&place, &labels, look)).await,
+        };
+        match found {
+            Some(found) if found.is_to_slide() => Some(Box::pin(self.read(&place, found)).await),
+            None if !place.older.is_empty() && look.read != Read::Nothing => {
+                Box::pin(self.look_at_older(&place, &labels, look)).await
+            }
+            found => found,
+        }
+    }
+
+    /// What the nearest of several tiers has, with which those before it are filled.
+    async fn get_further(
+        self: &Arc<Self>,
+        place: &Place,
+        labels: &Digests,
+        look: Look,
+    ) -> Option<Stored> {
+        let mut rights = Rights::new(self, &place.name);
+        self.look(place, labels, look, Some(&mut rights)).await
     }
 
     pub(super) async fn peek_one(
