@@ -41,6 +41,7 @@ mod markers;
 mod met;
 mod node;
 mod packed;
+mod prepared;
 mod renewed;
 mod replies;
 mod request;

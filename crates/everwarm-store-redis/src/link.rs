@@ -281,7 +281,8 @@ async fn go(
     (deadline, is_alone): (&Deadline, bool),
 ) -> Result<Vec<Value>, Failure> {
     let commands = |server: &str| {
-        let mut packed = Packed::default();
+        let room = steps.iter().map(|step| requests[step.at].room());
+        let mut packed = Packed::with_room(room.sum());
         for step in steps {
             requests[step.at].write(&mut packed, step.form, server);
         }

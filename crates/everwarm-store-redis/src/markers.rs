@@ -164,8 +164,7 @@ impl Part<'_> {
 
     /// The commands that read it as it is, behind others.
     pub(crate) fn read(&self, step: &mut Packed) {
-        self.shard.read(step);
-        step.words("MGET", self.markers());
+        read_markers(&self.shard, self.tags.iter().map(|(_, tag)| *tag), step);
     }
 
     /// The step that reads it as it is, and nothing else.
@@ -177,28 +176,7 @@ impl Part<'_> {
 
     /// What the replies to those commands say.
     pub(crate) fn of_read(&self, replies: &[Value]) -> Result<Read, Failure> {
-        let [shard, Value::Array(markers)] = replies else {
-            return Err(unexpected("a read of markers"));
-        };
-        let Some(mark) = shard_in(shard, &self.shard)? else {
-            return Ok(Read::Missing);
-        };
-        let mut read = Vec::with_capacity(markers.len());
-        for marker in markers {
-            let Some(text) = text(marker) else {
-                read.push(None);
-                continue;
-            };
-            let Some((epoch, number)) = text.split_once(' ') else {
-                return Err(unexpected("a read of markers"));
-            };
-            if number.contains(' ') {
-                return Ok(Read::Unclear);
-            }
-            let marker = mark_of(&self.shard, epoch, number)?;
-            read.push((marker.epoch == mark.epoch).then_some(marker));
-        }
-        Ok(Read::There(mark, read))
+        markers_in(&self.shard, replies)
     }
 
     /// What a script's answer says: epoch, number, and the number of each marker.
@@ -225,6 +203,45 @@ impl Shard {
     pub(crate) fn read(&self, step: &mut Packed) {
         step.words("HMGET", [&*self.key, "e", "n"]);
     }
+}
+
+/// The commands that read a shard and the markers of some tags in it as they are, behind others.
+pub(crate) fn read_markers<'a>(
+    shard: &Shard,
+    tags: impl ExactSizeIterator<Item = &'a Tag>,
+    step: &mut Packed,
+) {
+    shard.read(step);
+    step.words("MGET", tags.map(|tag| shard.marker(tag)));
+}
+
+/// What the replies to [`read_markers`] say.
+///
+/// # Errors
+/// `Corruption` for what no store wrote.
+pub(crate) fn markers_in(shard: &Shard, replies: &[Value]) -> Result<Read, Failure> {
+    let [read, Value::Array(markers)] = replies else {
+        return Err(unexpected("a read of markers"));
+    };
+    let Some(mark) = shard_in(read, shard)? else {
+        return Ok(Read::Missing);
+    };
+    let mut marks = Vec::with_capacity(markers.len());
+    for marker in markers {
+        let Some(text) = text(marker) else {
+            marks.push(None);
+            continue;
+        };
+        let Some((epoch, number)) = text.split_once(' ') else {
+            return Err(unexpected("a read of markers"));
+        };
+        if number.contains(' ') {
+            return Ok(Read::Unclear);
+        }
+        let marker = mark_of(shard, epoch, number)?;
+        marks.push((marker.epoch == mark.epoch).then_some(marker));
+    }
+    Ok(Read::There(mark, marks))
 }
 
 /// The command that reads a shard as it is.

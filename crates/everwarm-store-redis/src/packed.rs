@@ -12,6 +12,14 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
+    /// None, with room for so many bytes.
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(bytes),
+            count: 0,
+        }
+    }
+
     /// Adds a command.
     pub(crate) fn add(&mut self, command: &Cmd) {
         command.write_packed_command(&mut self.bytes);
@@ -33,6 +41,14 @@ impl Packed {
         self.head(b'*', others.len() + 1);
         self.one(verb);
         others.for_each(|word| self.one(word.as_ref()));
+        self.count += 1;
+    }
+
+    /// Adds a command of a verb and one word, in its parts.
+    pub(crate) fn parts(&mut self, verb: &str, parts: &[&str]) {
+        self.head(b'*', 2);
+        self.one(verb);
+        put(&mut self.bytes, parts);
         self.count += 1;
     }
 
@@ -123,11 +139,13 @@ mod tests {
         words.add(&["twelve", " ", "lette"]);
         one.written("MGET", &words);
         one.words("MGET", ["a\r\nb", "", "twelve lette"]);
+        one.parts("GET", &["twelve", " ", "lette"]);
         other.add(&redis::cmd("MULTI"));
         let mut get = redis::cmd("MGET");
         get.arg("a\r\nb").arg("").arg("twelve lette");
         other.add(&get);
         other.add(&get);
+        other.add(redis::cmd("GET").arg("twelve lette"));
         assert_eq!((one.bytes, one.count), (other.bytes, other.count));
     }
 }

@@ -11,6 +11,8 @@ const DEEPEST: usize = 32;
 const LONGEST_LINE: usize = 64 << 10;
 /// The longest that a server keeps under one key.
 const LONGEST: usize = 512 << 20;
+/// Digits of a number that is surely small enough.
+const SAFE_DIGITS: usize = 18;
 /// Room that is kept for further replies.
 const KEPT: usize = 1 << 20;
 
@@ -139,6 +141,11 @@ fn count(line: &[u8]) -> Result<Option<usize>, Garbled> {
 }
 
 fn number(line: &[u8]) -> Result<i64, Garbled> {
+    // Nearly all are lengths of a few digits.
+    if matches!(line.len(), 1..=SAFE_DIGITS) && line.iter().all(u8::is_ascii_digit) {
+        let digits = line.iter().map(|digit| i64::from(digit - b'0'));
+        return Ok(digits.fold(0, |all, digit| all * 10 + digit));
+    }
     let text = std::str::from_utf8(line).map_err(|_| Garbled)?;
     text.parse().map_err(|_| Garbled)
 }
@@ -222,6 +229,27 @@ mod tests {
             rest = next;
         }
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn numbers_are_read_up_to_the_largest() {
+        let largest = i64::MAX.to_string();
+        for (line, read) in [
+            ("0", Ok(0)),
+            ("+7", Ok(7)),
+            ("-1", Ok(-1)),
+            ("007", Ok(7)),
+            ("999999999999999999", Ok(999_999_999_999_999_999)),
+            (&largest, Ok(i64::MAX)),
+            ("9223372036854775808", Err(Garbled)),
+            ("", Err(Garbled)),
+            ("-", Err(Garbled)),
+            ("1 ", Err(Garbled)),
+            ("1:", Err(Garbled)),
+            ("/", Err(Garbled)),
+        ] {
+            assert_eq!(number(line.as_bytes()), read, "{line:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::script::{Argument, Call, Script};
 /// What a request without a value counts.
 const SMALL: usize = 1024;
 
+/// Bytes of what stands around the commands of a step.
+const AROUND: usize = 32;
+
 /// One thing that is asked of the server of one slot.
 pub(crate) struct Request {
     /// The slot that says which server.
@@ -86,6 +89,14 @@ impl Request {
                 }
                 packed.add(&call.command(form.is_whole, server));
             }
+        }
+    }
+
+    /// Room that is enough for what it writes most often.
+    pub(crate) fn room(&self) -> usize {
+        match &self.asked {
+            Asked::InOneStep(commands) => commands.bytes.len() + AROUND,
+            Asked::One(_) | Asked::Script(_) => 0,
         }
     }
 

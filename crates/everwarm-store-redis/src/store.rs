@@ -23,6 +23,7 @@ use crate::link::{Link, Reply};
 use crate::lots::Lot;
 use crate::markers::opening;
 use crate::packed::Packed;
+use crate::prepared::Reads;
 use crate::request::{Request, answer};
 use crate::script::{Argument, Script, script};
 use crate::teller::Trust;
@@ -50,6 +51,7 @@ pub struct Redis {
     pub(crate) layout: Layout,
     pub(crate) scans: Scans,
     pub(crate) bus: Bus,
+    pub(crate) reads: Reads,
 }
 
 impl Redis {
@@ -68,6 +70,7 @@ impl Redis {
             link,
             layout,
             scans: Scans::default(),
+            reads: Reads::default(),
         })
     }
 

@@ -62,7 +62,10 @@ impl Generations for Redis {
         namespace: &'a str,
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)> {
-        given(self.get_with_all(name, namespace, tags))
+        match self.prepared(name, namespace, tags) {
+            Some(prepared) => given(self.get_prepared(prepared, namespace, tags)),
+            None => given(self.get_with_all(name, namespace, tags)),
+        }
     }
 
     fn get_many_with<'a>(
@@ -93,7 +96,7 @@ impl Generations for Redis {
 
 impl Redis {
     /// The tags by shards, in a namespace that is listened to from here on.
-    fn parts<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Parts<'a> {
+    pub(crate) fn parts<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Parts<'a> {
         let parts = Parts::new(self.layout, &self.hearing().teller, (namespace, tags));
         self.attend(&parts.space);
         parts
@@ -252,7 +255,7 @@ impl Redis {
     }
 
     /// The reading that was read, once it is known what the suspended tags in it are worth.
-    async fn made_clear(
+    pub(crate) async fn made_clear(
         &self,
         parts: &Parts<'_>,
         replies: impl IntoIterator<Item = Result<Value, Failure>>,

@@ -1,0 +1,201 @@
+//! Prepared reads: what is asked behind an entry is the same for all entries of a namespace with the same tags, and is written once.
+//!
+//! On a cluster entries and tags are spread over shards, and nothing is prepared.
+
+use std::sync::Arc;
+
+use everwarm_core::mark::{Reading, Tag};
+use everwarm_core::store::{Failure, Found};
+use parking_lot::RwLock;
+use redis::Value;
+
+use crate::entry::found;
+use crate::error::unexpected;
+use crate::keys::{Kind, Layout, Shard, braces, namespace_of};
+use crate::markers::{Read, markers_in, read_markers, space_of};
+use crate::packed::Packed;
+use crate::request::Request;
+use crate::store::{Redis, check};
+
+/// How many are kept: as many functions of a cache are read in turns without any being written again.
+const KEPT: usize = 16;
+/// Tags of the most that is kept.
+const MOST_TAGS: usize = 8;
+
+/// The reads of a namespace's entries with the same tags.
+pub(crate) struct Prepared {
+    namespace: Box<str>,
+    tags: Box<[Tag]>,
+    /// Where the entries lie, and their tags.
+    pub(crate) shard: Shard,
+    /// What the keys of the entries begin with.
+    beginning: String,
+    /// What is asked behind an entry: the time, the shard and the markers.
+    behind: Packed,
+}
+
+impl Prepared {
+    fn new(layout: Layout, namespace: &str, tags: &[Tag]) -> Self {
+        let shard = layout.shard(&space_of(namespace), 0);
+        let mut behind = Packed::default();
+        behind.word("TIME");
+        read_markers(&shard, tags.iter(), &mut behind);
+        Self {
+            namespace: namespace.into(),
+            tags: tags.into(),
+            beginning: Kind::Entry.of(&braces(&shard.space, 0)),
+            shard,
+            behind,
+        }
+    }
+
+    fn is_of(&self, namespace: &str, tags: &[Tag]) -> bool {
+        *self.tags == *tags && *self.namespace == *namespace
+    }
+
+    /// How many tags there are.
+    pub(crate) const fn count(&self) -> usize {
+        self.tags.len()
+    }
+
+    /// The read of an entry, if its name lies in the namespace.
+    pub(crate) fn of(&self, name: &str) -> Option<Request> {
+        if namespace_of(name) != &*self.shard.space {
+            return None;
+        }
+        let mut step = Packed::with_room(self.behind.bytes.len() + 2 * name.len());
+        step.parts("GET", &[&self.beginning, name]);
+        step.all(&self.behind);
+        Some(Request::in_one_step(self.shard.slot, step))
+    }
+}
+
+/// The prepared reads that were used last. Nobody waits for a lock of theirs, which a thread may have held when the process was forked.
+#[derive(Default)]
+pub(crate) struct Reads([RwLock<Option<Arc<Prepared>>>; KEPT]);
+
+impl Reads {
+    /// The reads of a namespace with these tags; None where nothing is prepared.
+    pub(crate) fn of(
+        &self,
+        layout: Layout,
+        namespace: &str,
+        tags: &[Tag],
+    ) -> Option<Arc<Prepared>> {
+        if layout != Layout::ONE || tags.is_empty() || tags.len() > MOST_TAGS {
+            return None;
+        }
+        // Tags are digests.
+        let spread = tags.iter().fold(0, |all, tag| all ^ usize::from(tag.0[0]));
+        let place = &self.0[spread % KEPT];
+        let kept = place.try_read().and_then(|kept| kept.clone());
+        if let Some(kept) = kept.filter(|kept| kept.is_of(namespace, tags)) {
+            return Some(kept);
+        }
+        let prepared = Arc::new(Prepared::new(layout, namespace, tags));
+        if let Some(mut place) = place.try_write() {
+            *place = Some(Arc::clone(&prepared));
+        }
+        Some(prepared)
+    }
+}
+
+impl Redis {
+    /// The prepared read of an entry, in a namespace that is listened to from here on.
+    pub(crate) fn prepared(
+        &self,
+        name: &str,
+        namespace: &str,
+        tags: &[Tag],
+    ) -> Option<(Arc<Prepared>, Request)> {
+        let prepared = self.reads.of(self.layout, namespace, tags)?;
+        // Names that are refused are refused where the reason is given.
+        let request = prepared.of(name).filter(|_| check(name).is_ok())?;
+        self.attend(&prepared.shard.space);
+        Some((prepared, request))
+    }
+
+    /// Reads an entry and what is known of these tags, as it was prepared.
+    ///
+    /// # Errors
+    /// What stood in the way, or what the server refused.
+    pub(crate) async fn get_prepared(
+        &self,
+        (prepared, request): (Arc<Prepared>, Request),
+        namespace: &str,
+        tags: &[Tag],
+    ) -> Result<(Option<Found>, Reading), Failure> {
+        let Value::Array(mut entry) = self.link.ask_one(request).await? else {
+            return Err(unexpected("a read"));
+        };
+        let behind = entry.split_off(2.min(entry.len()));
+        let reading = match markers_in(&prepared.shard, &behind)? {
+            Read::There(mark, markers) => Reading {
+                shards: vec![mark],
+                markers,
+            },
+            Read::Missing => Reading {
+                shards: Vec::new(),
+                markers: vec![None; prepared.count()],
+            },
+            Read::Unclear => {
+                let parts = self.parts(namespace, tags);
+                let read = [Ok(Value::Array(behind))];
+                Box::pin(self.made_clear(&parts, read)).await?
+            }
+        };
+        Ok((found(Value::Array(entry))?, reading))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TAGS: [Tag; 2] = [Tag([1; 16]), Tag([2; 16])];
+
+    #[test]
+    fn what_is_prepared_is_what_would_be_written_anew() {
+        let (reads, name) = (Reads::default(), "shop:f::1");
+        let prepared = reads.of(Layout::ONE, "shop", &TAGS).expect("one server");
+        let mut sent = Packed::default();
+        let request = prepared.of(name).expect("it lies in the namespace");
+        request.write(&mut sent, Default::default(), "");
+        let mut expected = Packed::default();
+        let shard = Layout::ONE.shard_of_name(name);
+        expected.word("MULTI");
+        expected.words("GET", [Layout::ONE.keys(name).entry]);
+        expected.word("TIME");
+        expected.words("HMGET", [&*shard.key, "e", "n"]);
+        expected.words("MGET", TAGS.iter().map(|tag| shard.marker(tag)));
+        expected.word("EXEC");
+        let text = |packed: &Packed| String::from_utf8_lossy(&packed.bytes).into_owned();
+        assert_eq!(text(&sent), text(&expected));
+        assert_eq!(sent.count, expected.count);
+        assert_eq!(request.slot, shard.slot);
+        assert!(prepared.of("another:f::1").is_none());
+    }
+
+    #[test]
+    fn reads_with_the_same_tags_are_prepared_once_and_others_are_not_mixed_up() {
+        let reads = Reads::default();
+        let of = |namespace, tags: &[Tag]| reads.of(Layout::ONE, namespace, tags);
+        let first = of("shop", &TAGS).expect("one server");
+        assert!(Arc::ptr_eq(&first, &of("shop", &TAGS).expect("it is kept")));
+        let other = of("other", &TAGS).expect("one server");
+        assert_eq!(&*other.shard.space, "other");
+        let fewer = of("other", &TAGS[..1]).expect("one server");
+        assert_eq!((other.count(), fewer.count()), (2, 1));
+        assert!(of("shop", &[]).is_none());
+        assert!(of("shop", &[TAGS[0]; MOST_TAGS + 1]).is_none());
+        assert!(reads.of(Layout::SPREAD, "shop", &TAGS).is_none());
+    }
+
+    #[test]
+    fn nobody_waits_for_a_lock() {
+        let reads = Reads::default();
+        let _held: Vec<_> = reads.0.iter().map(RwLock::write).collect();
+        let prepared = reads.of(Layout::ONE, "shop", &TAGS).expect("one server");
+        assert!(prepared.of("shop:f::1").is_some());
+    }
+}
