@@ -1,6 +1,6 @@
 //! When an operation is over, whether or not it was answered.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::time::{Duration, Instant};
 
 use everwarm_core::store::Failure;
@@ -45,6 +45,19 @@ impl Deadline {
     /// What is left, if that many bytes came back; nothing once it is over.
     pub(crate) fn left(&self, bytes: u64) -> Duration {
         self.limit(bytes).saturating_sub(self.began.elapsed())
+    }
+
+    /// Waits before something is asked once more; whether enough of the time is left for that, and it has waited.
+    ///
+    /// # Errors
+    /// If no runtime can be had.
+    pub(crate) async fn pauses(&self, pause: Duration) -> Result<bool, Failure> {
+        if self.left(0) < pause + self.limit / 4 {
+            return Ok(false);
+        }
+        let waits = Self::after(pause, 0);
+        let waited = waits.within(pending::<()>(), || 0).await?;
+        Ok(waited.is_none())
     }
 
     /// What `work` gives, or `None` once the time is over. `received` counts the bytes that came back since it began.

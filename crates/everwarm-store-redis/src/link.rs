@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use everwarm_core::store::{Failure, FailureKind};
 use futures_util::future::join_all;
@@ -21,6 +22,9 @@ use crate::topology::Topology;
 
 /// How often a request may be sent on: to where its slot is, while it moves, and with its script.
 const TRIPS: usize = 5;
+/// How long a request is held back whose keys lie with two servers while their slot moves: longer each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a server said to a request.
 pub(crate) type Reply = Result<Value, Failure>;
@@ -55,6 +59,8 @@ struct Step {
     at: usize,
     node: Option<Arc<Node>>,
     form: Form,
+    /// Whether it is a while before it may be asked again: it was not done, and its reply says why.
+    is_held: bool,
 }
 
 impl Link {
@@ -136,6 +142,7 @@ impl Link {
             at,
             node: None,
             form: Form::default(),
+            is_held: false,
         };
         let mut steps: Vec<Step> = (0..requests.len()).map(first).collect();
         let mut replies: Vec<Reply> = requests.iter().map(|_| Err(sent_on())).collect();
@@ -164,7 +171,16 @@ impl Link {
             topology.map(&deadline).await?;
             deadline = deadline.anew();
         }
-        for _ in 0..TRIPS {
+        let (mut left, mut pause) = (TRIPS, FIRST_PAUSE);
+        while left > 0 && !steps.is_empty() {
+            if steps.iter().all(|step| !step.is_held) {
+                left -= 1;
+            } else if deadline.pauses(pause).await? {
+                pause = (2 * pause).min(LONGEST_PAUSE);
+            } else {
+                steps.retain(|step| !step.is_held);
+                continue;
+            }
             let map = topology.map(&deadline).await?;
             let trips = sorted(&map, requests, steps, replies);
             let is_alone = trips.len() == 1;
@@ -183,9 +199,6 @@ impl Link {
                     (trip, said),
                     (&mut *replies, &mut steps),
                 );
-            }
-            if steps.is_empty() {
-                break;
             }
         }
         Ok(())
@@ -316,7 +329,12 @@ fn take(
         match answer(values.by_ref().take(count)) {
             Ok(value) => replies[step.at] = Ok(value),
             Err(error) => match sent(topology, node, &error, &step) {
-                Some(next) => steps.push(next),
+                Some(next) => {
+                    if next.is_held {
+                        replies[step.at] = Err(answered(&error));
+                    }
+                    steps.push(next);
+                }
                 None => replies[step.at] = Err(answered(&error)),
             },
         }
@@ -330,6 +348,7 @@ fn sent(topology: &Topology, node: &Arc<Node>, error: &ServerError, step: &Step)
             at: step.at,
             node: Some(node),
             form,
+            is_held: false,
         })
     };
     let to = || {
@@ -362,6 +381,14 @@ fn sent(topology: &Topology, node: &Arc<Node>, error: &ServerError, step: &Step)
                 ..step.form
             },
         ),
+        // Refused before anything was done, for as long as some of its keys are there and others are not.
+        Some(ServerErrorKind::TryAgain) => {
+            let again = next(Arc::clone(node), step.form);
+            again.map(|step| Step {
+                is_held: true,
+                ..step
+            })
+        }
         Some(
             ServerErrorKind::ReadOnly
             | ServerErrorKind::MasterDown
