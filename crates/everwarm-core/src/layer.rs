@@ -17,11 +17,21 @@ pub enum Verb {
     All,
     /// Pings and the end.
     Life,
+    /// Taking in what others did. What was invalidated has to be heard of whatever becomes of other operations, so nothing but a time
+    /// limit keeps it out; and where it is sent by the server it lies here already, and says nothing of how the store does.
+    Listen,
 }
 
 impl Verb {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Change, Self::All, Self::Life];
+    pub const ALL: [Self; 6] = [
+        Self::Read,
+        Self::Write,
+        Self::Change,
+        Self::All,
+        Self::Life,
+        Self::Listen,
+    ];
 
     /// The name users see.
     #[must_use]
@@ -32,6 +42,7 @@ impl Verb {
             Self::Change => "change",
             Self::All => "all",
             Self::Life => "life",
+            Self::Listen => "listen",
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::shim::Mutex;
 ///   say nothing about that, and so are misses; nor does an answer that nobody waited for.
 /// - Pings and the end pass in every state, and are not counted. One that is answered in time ends the while for which the store is
 ///   left alone.
+/// - What others did is listened to in every state, and says nothing about the store.
 pub struct Breaker {
     clock: Arc<dyn Clock>,
     draw: Arc<dyn Draw>,
@@ -119,6 +120,7 @@ impl Layer for Breaker {
     ) -> Answer<'a, T> {
         let slow_from = match verb {
             Verb::Life => return self.watch(attempt),
+            Verb::Listen => return attempt(),
             Verb::All => Duration::MAX,
             Verb::Read | Verb::Write | Verb::Change => self.slow_from + deadline::allowance(size),
         };

@@ -142,7 +142,7 @@ impl Layer for Bulkhead {
         _: usize,
         attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
     ) -> Answer<'a, T> {
-        if verb == Verb::Life {
+        if matches!(verb, Verb::Life | Verb::Listen) {
             return attempt();
         }
         let later = match self.try_place() {

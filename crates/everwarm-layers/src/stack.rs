@@ -398,7 +398,9 @@ impl<S: Store, L: Layer> Notify for Layered<S, L> {
     }
 
     fn messages(&self, after: u64) -> Answer<'_, Messages> {
-        self.look(S::notify, move |facet| facet.messages(after))
+        self.layer.around(Verb::Listen, 0, move || {
+            asked(self.store.notify(), |facet| facet.messages(after))
+        })
     }
 
     fn silence(&self) -> Duration {

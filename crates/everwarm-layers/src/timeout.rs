@@ -64,7 +64,7 @@ impl<T: Timer> Timeout<T> {
     ) -> Result<R, Failure> {
         let (more, limit) = match verb {
             Verb::All => return self.bounded(verb, answer, self.deadline * ALL).await,
-            Verb::Life => return self.bounded(verb, answer, self.deadline).await,
+            Verb::Life | Verb::Listen => return self.bounded(verb, answer, self.deadline).await,
             Verb::Read | Verb::Write | Verb::Change => (allowance(size), self.limit()),
         };
         let Some((clock, pace)) = &self.pace else {
@@ -122,6 +122,7 @@ fn late(verb: Verb, limit: Duration) -> Failure {
         Verb::Change => "a change",
         Verb::All => "a clear or sweep",
         Verb::Life => "a ping or close",
+        Verb::Listen => "a look at what others did",
     };
     Failure::new(
         FailureKind::Timeout,

@@ -96,6 +96,61 @@ fn a_store_that_hangs_costs_its_deadline_until_the_breaker_opens_and_then_nothin
 }
 
 #[test]
+fn what_others_did_is_heard_whatever_becomes_of_other_operations() {
+    let world = World::default();
+    let options = Options {
+        bulkhead: Some(Options::berths(1, DEADLINE)),
+        ..Options::of(DEADLINE)
+    };
+    let (wrapped, weather) = behind(&options, &world.means());
+    let notify = wrapped.store.notify().expect("it tells of others");
+    let heard = || now(notify.messages(0)).map(|heard| heard.messages.len());
+    // It takes its time as anything does, and no more; that says nothing of other operations.
+    weather.is(HANGING);
+    for _ in 0..30 {
+        let mut answer = notify.messages(0);
+        assert_eq!(look(&mut answer).map(|told| told.is_ok()), None);
+        world.pass(DEADLINE);
+        assert_eq!(
+            look(&mut answer).map(|told| told.map(drop)),
+            Some(Err(FailureKind::Timeout))
+        );
+    }
+    weather.is(FAILING);
+    assert_eq!(heard(), Err(FailureKind::Transient), "and is not repeated");
+    assert_eq!(wrapped.watch.again(), 0);
+    assert_eq!(wrapped.watch.breaker(), Some(State::Closed));
+    // Nor does it say that a store works that does not.
+    for _ in 0..10 {
+        let _ = now(wrapped.store.delete("name"));
+        weather.is(FINE);
+        assert_eq!(heard(), Ok(1));
+        weather.is(FAILING);
+    }
+    assert_eq!(wrapped.watch.breaker(), Some(State::Open));
+    weather.is(FINE);
+    assert_eq!(heard(), Ok(1), "an open breaker keeps nothing from it");
+    world.pass(SECOND);
+    for _ in 0..10 {
+        assert_eq!(heard(), Ok(1));
+    }
+    assert_ne!(
+        wrapped.watch.breaker(),
+        Some(State::Closed),
+        "only a trial can tell"
+    );
+    assert_eq!(wrapped.watch.refused(), (0, 0));
+    assert_eq!(wrapped.watch.counted(Verb::Listen).calls, 52);
+    assert_eq!(wrapped.watch.counted(Verb::Read).calls, 0);
+    // One who has all places keeps nothing from it either.
+    weather.is(HANGING);
+    let mut others: Vec<_> = (0..30).map(|_| wrapped.store.get("name")).collect();
+    others.iter_mut().for_each(|answer| drop(look(answer)));
+    weather.is(FINE);
+    assert_eq!(heard(), Ok(1));
+}
+
+#[test]
 fn a_read_that_is_done_again_is_one_call_for_the_breaker_and_two_for_the_store() {
     let world = World::default();
     let (wrapped, weather) = behind(&Options::of(DEADLINE), &world.means());

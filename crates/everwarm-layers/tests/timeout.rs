@@ -39,6 +39,7 @@ fn what_is_late_is_a_timeout() {
         (Verb::Write, "a write"),
         (Verb::Change, "a change"),
         (Verb::Life, "a ping or close"),
+        (Verb::Listen, "a look at what others did"),
     ];
     for (verb, what) in verbs {
         let answer = layer.around(verb, 0, || later(Duration::from_secs(60), Ok(())));

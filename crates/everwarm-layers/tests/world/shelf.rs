@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use everwarm_core::store::{Answer, Bytes, Counters, Durability, Found, Info, Limits, Store};
+use everwarm_core::store::{
+    Answer, Bytes, Counters, Durability, Found, Info, Limits, Message, Messages, Notify, Store,
+};
 
 #[derive(Debug, Default)]
 pub(crate) struct Shelf(Mutex<BTreeMap<String, Bytes>>);
@@ -69,6 +71,24 @@ impl Store for Shelf {
 
     fn counters(&self) -> Option<&dyn Counters> {
         Some(self)
+    }
+
+    fn notify(&self) -> Option<&dyn Notify> {
+        Some(self)
+    }
+}
+
+impl Notify for Shelf {
+    fn change(&self) -> u64 {
+        1
+    }
+
+    fn messages(&self, _: u64) -> Answer<'_, Messages> {
+        Answer::done(Messages {
+            messages: vec![Message::Key("theirs".into())],
+            up_to: 1,
+            gap: false,
+        })
     }
 }
 
