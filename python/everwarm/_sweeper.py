@@ -64,7 +64,9 @@ def _run() -> None:
     while True:
         with _changed:
             period = _pace = _LOOK if any(map(_is_pressing, _tables)) else _PERIOD
-            _changed.wait(period)
+            # Who ends it may have rung before this thread first came here, as in a forked child that exits.
+            if not _ending:
+                _changed.wait(period)
             tables = list(_tables)
             if _ending or not tables:
                 _thread = None

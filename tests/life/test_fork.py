@@ -426,3 +426,79 @@ def test_gunicorn_with_preload(tmp_path):
 def _page(port: int, path: str) -> list[str]:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=30) as answer:
         return answer.read().decode().split()
+
+
+def test_a_child_that_ends_as_any_interpreter_does_keeps_its_exit_code(run, tmp_path):
+    # Half of them with a thread that computes, and each with a sweeper that has only just begun.
+    run(
+        script(
+            """
+            stores = ["memory://", f"disk://{sys.argv[1]}"]
+            places = [Cache(), Cache(stores, namespace="forked")]
+            over = threading.Event()
+
+            def hammer(place):
+                @place(name="busy", ttl=0.2, stale_while_revalidate=5, tags=["soon"])
+                def busy(x):
+                    return [x]
+                n = 0
+                while not over.is_set():
+                    n += 1
+                    busy(n % 50)
+                    if n % 9 == 0:
+                        place.invalidate_tags("soon")
+
+            threads = [threading.Thread(target=hammer, args=(place,)) for place in places]
+            for thread in threads:
+                thread.start()
+
+            def leave(n):
+                # SystemExit passes out of the script.
+                signal.alarm(20)
+                place = places[n % 2]
+                started = threading.Event()
+
+                @place(name=f"last{n}", ttl=60)
+                def last(x):
+                    started.set()
+                    while x:
+                        time.sleep(0.001)
+                    return [x]
+
+                assert last(0) == [0]
+                if n % 4 < 2:
+                    threading.Thread(target=last, args=(1,), daemon=True).start()
+                    started.wait()
+                sys.exit(7)
+
+            for n in range(40):
+                number = os.fork()
+                if number == 0:
+                    leave(n)
+                _, status = os.waitpid(number, 0)
+                assert os.waitstatus_to_exitcode(status) == 7, (n, status)
+            over.set()
+            for thread in threads:
+                thread.join()
+            """
+        ),
+        str(tmp_path),
+    )
+
+
+def test_a_sweeper_that_begins_when_the_exit_has_rung_keeps_nobody_waiting(run):
+    run(
+        textwrap.dedent(
+            """
+            import threading
+            from everwarm import _sweeper
+
+            _sweeper._PERIOD = 60.0
+            _sweeper._ending = True
+            sweeper = threading.Thread(target=_sweeper._run, daemon=True)
+            sweeper.start()
+            sweeper.join(10)
+            assert not sweeper.is_alive()
+            """
+        )
+    )
