@@ -8,7 +8,7 @@ use everwarm_core::using::Read;
 use everwarm_engine::stack::{Done, Fetched, Options, Sleeper, Write, Written};
 
 use tiers::shelf::Facets;
-use tiers::{Host, Process, meta, name, place, tags, wait};
+use tiers::{Host, Process, meta, name, place, poll, tags, wait};
 
 /// A host with one tier, whose store takes its time; the first process writes behind.
 fn behind(polls: usize, change: impl FnOnce(&mut Options)) -> (Host, Process, Process) {
@@ -154,6 +154,27 @@ fn a_full_queue_drops_and_counts() {
     let seat = small.lead("k", &[]);
     let written = wait(small.stack.settle(seat, vec![b'x'; 100], meta(&[])));
     assert!(matches!(written, Written::Failed(_)));
+}
+
+#[test]
+fn whoever_interrupts_a_flush_may_write_what_is_being_written() {
+    // As the handler of a signal does on the thread that flushes: nothing goes on beneath it until it is done.
+    let (_, one, other) = behind(3, |_| {});
+    for round in 0..50 {
+        wait(one.stack.set(place("k"), b"first".to_vec(), meta(&[])));
+        let mut flush = Box::pin(one.stack.flush());
+        let _ = poll(&mut flush);
+        match round % 2 {
+            0 => drop(wait(one.stack.delete(place("k")))),
+            _ => {
+                assert!(wait(one.stack.set(place("k"), b"second".to_vec(), meta(&[]))).is_stored())
+            }
+        }
+        wait(flush);
+        wait(one.stack.flush());
+        let expected = (round % 2 == 1).then(|| "second".to_owned());
+        assert_eq!(other.value("k"), expected, "round {round}");
+    }
 }
 
 #[test]

@@ -200,7 +200,7 @@ impl Stack {
     }
 
     /// Has the writes done that are queued for a name.
-    async fn settle_queued(&self, place: &Place) {
+    async fn settle_queued(self: &Arc<Self>, place: &Place) {
         let last = self.tiers.len() - 1;
         if self.queue.find(last, &place.name).is_some() {
             self.flush_queue().await;

@@ -1,13 +1,14 @@
 //! Write-behind: writes that wait for a thread of the engine, which sees bytes only.
 //!
 //! The queue is bounded. The last write of a name wins, reads look here first, and a deletion or invalidation takes out what it is
-//! about. One write is under way at most, and whoever deletes its name waits for it.
+//! about. One write is under way at most, and whoever deletes its name waits for it. Whoever flushes leaves the writing to that thread:
+//! on its own it could be interrupted in the midst of a write by what waits for its end, such as the handler of a signal.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -47,6 +48,10 @@ struct Waiting {
     bytes: u64,
     last: u64,
     worker: Option<Thread>,
+    /// How often a write ended or was taken out, or the thread ended.
+    ends: u64,
+    /// Who waits for the next of these.
+    watchers: Vec<Waker>,
 }
 
 #[derive(Clone)]
@@ -126,8 +131,13 @@ impl Queue {
         });
         let by_target = &waits.by_target;
         waits.order.retain(|target| by_target.contains_key(target));
+        let watchers = match gone.is_empty() {
+            true => Vec::new(),
+            false => waits.ends_one(),
+        };
         drop(waiting);
         drop(gone);
+        watchers.into_iter().for_each(Waker::wake);
     }
 
     /// Takes out the writes of a name.
@@ -161,6 +171,25 @@ impl Queue {
         self.0.lock().last
     }
 
+    fn ends(&self) -> u64 {
+        self.0.lock().ends
+    }
+
+    /// Is over once something ended after so many.
+    fn ended(&self, ends: u64) -> impl Future<Output = ()> {
+        poll_fn(move |context| {
+            let mut waiting = self.0.lock();
+            if waiting.ends != ends {
+                return Poll::Ready(());
+            }
+            let waker = context.waker();
+            if !waiting.watchers.iter().any(|other| other.will_wake(waker)) {
+                waiting.watchers.push(waker.clone());
+            }
+            Poll::Pending
+        })
+    }
+
     /// Whether a write with this number, or an earlier one, is not done.
     fn has_up_to(&self, number: u64) -> bool {
         let waiting = self.0.lock();
@@ -180,8 +209,13 @@ impl Queue {
         if waiting.under_way.is_some() {
             return None;
         }
-        let target = waiting.order.pop_front()?;
-        let item = waiting.by_target.get(&target)?.clone();
+        // One that was queued again while it was under way is in line twice.
+        let (target, item) = loop {
+            let target = waiting.order.pop_front()?;
+            if let Some(item) = waiting.by_target.get(&target) {
+                break (target, item.clone());
+            }
+        };
         waiting.under_way = Some((target.clone(), item.number));
         Some(Way {
             queue: self,
@@ -205,6 +239,7 @@ impl Drop for Way<'_> {
         let mut waiting = self.queue.0.lock();
         let waits = &mut *waiting;
         waits.under_way = None;
+        let watchers = waits.ends_one();
         let same = |item: &Item| item.number == self.item.number;
         let mut written = None;
         if waits.by_target.get(&self.target).is_some_and(same) {
@@ -217,6 +252,15 @@ impl Drop for Way<'_> {
         }
         drop(waiting);
         drop(written);
+        watchers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Waiting {
+    /// Something ended; who has to be told.
+    fn ends_one(&mut self) -> Vec<Waker> {
+        self.ends += 1;
+        std::mem::take(&mut self.watchers)
     }
 }
 
@@ -242,11 +286,12 @@ impl Stack {
         self.queue.waiting_for(tier)
     }
 
-    fn call_worker(self: &Arc<Self>) {
+    /// Has the thread write; whether there is one.
+    fn call_worker(self: &Arc<Self>) -> bool {
         let mut waiting = self.queue.0.lock();
         if let Some(worker) = &waiting.worker {
             worker.unpark();
-            return;
+            return true;
         }
         let stack = Arc::clone(self);
         let builder = thread::Builder::new().name("everwarm-writes".to_owned());
@@ -254,6 +299,7 @@ impl Stack {
         if let Ok(handle) = builder.spawn(move || work(&stack)) {
             waiting.worker = Some(handle.thread().clone());
         }
+        waiting.worker.is_some()
     }
 
     /// Does the next write; whether there was one.
@@ -278,13 +324,17 @@ impl Stack {
         true
     }
 
-    /// Waits until the writes that are queued now are done, and does them itself where nobody else does.
-    pub(super) async fn flush_queue(&self) {
+    /// Waits until the writes that are queued now are done, and does them itself where there is no thread for it.
+    pub(super) async fn flush_queue(self: &Arc<Self>) {
         let last = self.queue.last();
-        let mut nap = Nap::new(self);
-        while self.queue.has_up_to(last) {
-            if !self.write_next().await {
-                nap.take().await;
+        loop {
+            let ends = self.queue.ends();
+            if !self.queue.has_up_to(last) {
+                return;
+            }
+            let is_done = self.queue.is_under_way(|_| true) || self.call_worker();
+            if is_done || !self.write_next().await {
+                self.queue.ended(ends).await;
             }
         }
     }
@@ -292,8 +342,12 @@ impl Stack {
     /// Waits until no write is under way for such a name.
     pub(super) async fn quiesce(&self, is: impl Fn(&str) -> bool) {
         let mut nap = Nap::new(self);
-        while self.queue.is_under_way(&is) {
-            nap.take().await;
+        loop {
+            let ends = self.queue.ends();
+            if !self.queue.is_under_way(&is) {
+                return;
+            }
+            nap.take_until(self.queue.ended(ends)).await;
         }
     }
 }
@@ -337,8 +391,31 @@ impl<'a> Nap<'a> {
     }
 }
 
+/// The thread works; dropped, it ended in the midst of it, and whoever waits for it calls another.
+struct Works<'a> {
+    queue: &'a Queue,
+    ended: bool,
+}
+
+impl Drop for Works<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let mut waiting = self.queue.0.lock();
+        waiting.worker = None;
+        let watchers = waiting.ends_one();
+        drop(waiting);
+        watchers.into_iter().for_each(Waker::wake);
+    }
+}
+
 /// What the thread does: it writes as long as there is something to write, lingers, and ends.
 fn work(stack: &Arc<Stack>) {
+    let mut works = Works {
+        queue: &stack.queue,
+        ended: false,
+    };
     let parker = Parker::new();
     let waker = parker.waker();
     let mut context = Context::from_waker(&waker);
@@ -351,6 +428,7 @@ fn work(stack: &Arc<Stack>) {
         let mut waiting = stack.queue.0.lock();
         if waiting.order.is_empty() {
             waiting.worker = None;
+            works.ended = true;
             return;
         }
     }

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
@@ -207,9 +208,13 @@ pub(crate) fn lasting(fresh: Duration, names: &[&str]) -> Meta {
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..1_000_000 {
+    for round in 0..1_000_000 {
         if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
             return value;
+        }
+        // A thread of the stack may have to do something first.
+        if round > 1_000 {
+            thread::yield_now();
         }
     }
     panic!("it does not end");
