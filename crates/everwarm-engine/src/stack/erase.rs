@@ -7,6 +7,7 @@ use everwarm_core::mark::{Tag, TagKind};
 
 use super::Stack;
 use super::found::Done;
+use super::overtaken::struck;
 use super::owed::{Debt, Debtor};
 use super::place::Place;
 use super::recent::digest;
@@ -163,6 +164,7 @@ impl Stack {
         let answer = authority.invalidate(&self.namespace, tags).await;
         let reading = self.last().said(answer)?;
         self.markers.invalidated(asked, tags, &reading);
+        self.overtake(&struck(tags, &reading)).await;
         Some(())
     }
 

@@ -204,10 +204,12 @@ impl Stack {
         let since = self.known.heard();
         let mut stamps = Vec::new();
         if hold != Hold::Apart {
+            let has_room = rights.enter(Some(&labels));
             match self.stamps(labels.all()).await {
-                Some(taken) if rights.enter() => stamps = taken,
+                Some(taken) if has_room => stamps = taken,
                 _ => hold = Hold::Apart,
             }
+            rights.begin(&stamps);
         }
         if hold == Hold::Apart {
             self.markers.unread();

@@ -135,15 +135,23 @@ impl Stack {
         }
         let since = self.known.heard();
         let labels: Vec<Digests> = sitting.iter().map(|&at| many.labels[at].clone()).collect();
+        let mut has_room = Vec::with_capacity(sitting.len());
+        for (&at, labels) in sitting.iter().zip(&labels) {
+            let rights = many.rights[at].as_mut();
+            has_room.push(rights.is_some_and(|rights| rights.enter(Some(labels))));
+        }
         let stamps = self.stamps(&Digests::union(&labels)).await;
         let held = if leases { Hold::Leased } else { Hold::Free };
-        for (at, labels) in sitting.into_iter().zip(labels) {
+        for ((at, labels), has_room) in sitting.into_iter().zip(labels).zip(has_room) {
             let Some(mut rights) = many.rights[at].take() else {
                 continue;
             };
             // Without stamps, or room to have leases renewed, nothing is stored.
             let (stamps, hold) = match &stamps {
-                Some(stamps) if rights.enter() => (stamps.clone(), held),
+                Some(stamps) if has_room => {
+                    rights.begin(stamps);
+                    (stamps.clone(), held)
+                }
                 _ => {
                     self.markers.unread();
                     rights.give_all_back();

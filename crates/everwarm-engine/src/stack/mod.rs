@@ -28,10 +28,12 @@ mod look;
 mod many;
 mod markers;
 mod options;
+mod overtaken;
 mod owed;
 mod place;
 mod queue;
 mod recent;
+mod returns;
 mod seat;
 mod set;
 mod set_now;
@@ -79,6 +81,7 @@ use owed::Owed;
 use place::Digests;
 use queue::Queue;
 use recent::Recent;
+use returns::Returns;
 use seat::Seats;
 
 use crate::shim::{AtomicU64, Mutex};
@@ -103,6 +106,7 @@ pub struct Stack {
     /// Whether nearer tiers count: nothing was missed that they would have to know of.
     nearer_count: AtomicBool,
     recent: Recent,
+    returns: Returns,
     /// When the markers were last asked for anew; 0: never.
     asked_anew: AtomicU64,
 }
@@ -138,6 +142,7 @@ impl Stack {
             silence: Mutex::new(Silence::new(options.ticker.now(), hears)),
             nearer_count: AtomicBool::new(hears),
             recent: Recent::new(failovers),
+            returns: Returns::default(),
             options,
             seats: Seats::new(),
             markers: Markers::new(),

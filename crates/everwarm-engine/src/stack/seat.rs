@@ -10,23 +10,18 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::lease::{Event, Holder};
-use everwarm_core::mark::Mark;
+use everwarm_core::mark::{Mark, Tag};
 use everwarm_core::store::Grant;
 
 use super::Stack;
-use super::found::Stored;
+use super::found::{Stored, Written};
+use super::overtaken::Basis;
 use super::place::{Digests, Place};
 use crate::process::Process;
 use crate::shim::Mutex;
 
 /// How many seats are renewed; whoever sits beyond computes without the right to store.
 const ROOM: usize = 65_536;
-
-/// How many leases wait to be given back; others end by themselves.
-const RETURNS: usize = 1_024;
-
-/// After how many failures to give a lease back the others are left for the next time.
-const FAILURES: usize = 4;
 
 /// The right to compute. Dropping it gives its leases back.
 #[must_use = "dropping a seat hands the computation over"]
@@ -162,23 +157,58 @@ impl Rights {
         let mut part = Self::new(&self.stack, &self.name);
         if let Some(token) = self.take(tier) {
             part.leases.push(Lease { tier, token });
-            part.enter();
+            part.enter(None);
         }
         part
     }
 
-    /// Has the leases renewed from here on; whether there was room.
-    pub(super) fn enter(&mut self) -> bool {
+    /// Has the leases renewed from here on, and what is about to be computed be overtaken; whether there was room.
+    pub(super) fn enter(&mut self, tags: Option<&Digests>) -> bool {
         let terms = (self.stack.now(), self.stack.options.lease_ttl);
-        let id = self.stack.seats.enter(&self.name, &self.leases, terms);
+        let basis = tags.map(|tags| Basis::new(tags.clone()));
+        let id = self
+            .stack
+            .seats
+            .enter(&self.name, (&self.leases, basis), terms);
         self.id = id;
         id.is_some()
     }
 
+    /// What is computed begins with these stamps. Where it is overtaken already, its leases are given back.
+    pub(super) fn begin(&mut self, stamps: &[Mark]) {
+        if let Some(id) = self.id
+            && self.stack.seats.begin(&self.name, id, stamps)
+        {
+            self.give_all_back();
+        }
+    }
+
     /// Whether the key was written or deleted by this process since.
     pub(super) fn are_void(&self) -> bool {
-        self.id
-            .is_some_and(|id| self.stack.seats.is_void(&self.name, id))
+        self.right() == Right::Void
+    }
+
+    /// Why nothing may be stored any more, as far as this process knows.
+    pub(super) fn lost(&self) -> Option<Written> {
+        match self.right() {
+            Right::Kept => None,
+            Right::Void => Some(Written::Lost),
+            Right::Overtaken => Some(Written::Overtaken),
+        }
+    }
+
+    fn right(&self) -> Right {
+        let right = self.id.map(|id| self.stack.seats.right(&self.name, id));
+        right.unwrap_or(Right::Kept)
+    }
+
+    /// Has the leases renewed no more. Those of what was overtaken are on their way back already.
+    fn leave(&mut self) {
+        if let Some(id) = self.id.take()
+            && self.stack.seats.leave(&self.name, id) == Right::Overtaken
+        {
+            self.leases.clear();
+        }
     }
 
     /// Gives the leases back that were not used, and waits until the stores know: who waits for them is woken now, and not after the
@@ -187,6 +217,7 @@ impl Rights {
         if self.process.is_parent() || self.spent.load(Ordering::Relaxed) {
             return;
         }
+        self.leave();
         let stack = Arc::clone(&self.stack);
         while let Some(&Lease { tier, token }) = self.leases.last() {
             let level = &stack.tiers[tier];
@@ -218,9 +249,7 @@ impl Drop for Rights {
         if self.process.is_parent() {
             return;
         }
-        if let Some(id) = self.id {
-            self.stack.seats.leave(&self.name, id);
-        }
+        self.leave();
         if !self.spent.load(Ordering::Relaxed) {
             self.give_all_back();
         }
@@ -237,16 +266,6 @@ fn token() -> u64 {
 #[derive(Debug)]
 pub(super) struct Seats {
     taken: Mutex<Taken>,
-    returns: Mutex<Vec<Return>>,
-}
-
-/// A lease that is to be given back.
-#[derive(Debug)]
-struct Return {
-    name: Arc<str>,
-    lease: Lease,
-    /// When it has ended by itself, even if the store gave it long after it was asked for.
-    until: Instant,
 }
 
 #[derive(Debug)]
@@ -262,16 +281,38 @@ struct Taken {
 struct Sitting {
     id: u64,
     leases: Vec<(Lease, Holder)>,
-    void: bool,
+    right: Right,
+    /// What is computed, if something is.
+    basis: Option<Basis>,
+}
+
+/// Whether a value may be stored when it is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Right {
+    /// As far as this process knows.
+    Kept,
+    /// No: the key was written or deleted meanwhile.
+    Void,
+    /// No: it was invalidated meanwhile, and its leases are not its own any more.
+    Overtaken,
 }
 
 impl Sitting {
     /// Takes the right to store.
     fn void(&mut self) {
-        self.void = true;
+        if self.right == Right::Kept {
+            self.right = Right::Void;
+        }
         for (_, holder) in &mut self.leases {
             *holder = holder.after(Event::Overwritten);
         }
+    }
+
+    /// Takes the right to store, and the leases.
+    fn overtake(&mut self) -> impl Iterator<Item = Lease> + use<> {
+        self.right = Right::Overtaken;
+        let leases = std::mem::take(&mut self.leases);
+        leases.into_iter().map(|(lease, _)| lease)
     }
 }
 
@@ -291,7 +332,6 @@ impl Seats {
                 last: 0,
                 due: Instant::NEVER,
             }),
-            returns: Mutex::new(Vec::new()),
         }
     }
 
@@ -299,7 +339,7 @@ impl Seats {
     fn enter(
         &self,
         name: &Arc<str>,
-        leases: &[Lease],
+        (leases, basis): (&[Lease], Option<Basis>),
         (now, ttl): (Instant, Duration),
     ) -> Option<u64> {
         let mut taken = self.taken.lock();
@@ -314,31 +354,66 @@ impl Seats {
         let sitting = Sitting {
             id,
             leases: leases.iter().map(|lease| (*lease, holder)).collect(),
-            void: false,
+            right: Right::Kept,
+            basis,
         };
         let name = Arc::clone(name);
         taken.by_name.entry(name).or_default().push(sitting);
         Some(id)
     }
 
-    fn leave(&self, name: &str, id: u64) {
+    /// Leaves a seat; what had become of its right to store.
+    fn leave(&self, name: &str, id: u64) -> Right {
         let mut taken = self.taken.lock();
         let Some(sitting) = taken.by_name.get_mut(name) else {
-            return;
+            return Right::Kept;
         };
-        let before = sitting.len();
-        sitting.retain(|sitting| sitting.id != id);
-        let (after, left) = (sitting.len(), before - sitting.len());
-        taken.count -= left;
-        if after == 0 {
+        let Some(at) = sitting.iter().position(|sitting| sitting.id == id) else {
+            return Right::Kept;
+        };
+        let left = sitting.swap_remove(at);
+        if sitting.is_empty() {
             taken.by_name.remove(name);
         }
+        taken.count -= 1;
+        left.right
     }
 
-    fn is_void(&self, name: &str, id: u64) -> bool {
+    fn right(&self, name: &str, id: u64) -> Right {
         let taken = self.taken.lock();
         let mut sitting = taken.by_name.get(name).into_iter().flatten();
-        sitting.any(|sitting| sitting.id == id && sitting.void)
+        let sitting = sitting.find(|sitting| sitting.id == id);
+        sitting.map_or(Right::Kept, |sitting| sitting.right)
+    }
+
+    /// A computation begins with these stamps; whether it is overtaken already, and whoever sits has to give its leases back.
+    fn begin(&self, name: &str, id: u64, stamps: &[Mark]) -> bool {
+        let mut taken = self.taken.lock();
+        let mut sitting = taken.by_name.get_mut(name).into_iter().flatten();
+        let Some(sitting) = sitting.find(|sitting| sitting.id == id) else {
+            return false;
+        };
+        let basis = sitting.basis.as_mut();
+        let is_overtaken = basis.is_some_and(|basis| basis.begins(stamps));
+        if is_overtaken {
+            drop(sitting.overtake());
+        }
+        is_overtaken
+    }
+
+    /// Takes the right to store from all whom these invalidations overtook; their leases.
+    pub(super) fn overtake(&self, struck: &[(Tag, Mark)]) -> Vec<(Arc<str>, Lease)> {
+        let mut leases = Vec::new();
+        let mut taken = self.taken.lock();
+        for (name, all) in &mut taken.by_name {
+            for sitting in all {
+                let basis = sitting.basis.as_mut();
+                if basis.is_some_and(|basis| basis.meets(struck)) {
+                    leases.extend(sitting.overtake().map(|lease| (Arc::clone(name), lease)));
+                }
+            }
+        }
+        leases
     }
 
     /// Takes the right to store from all who sit for a name.
@@ -403,54 +478,6 @@ impl Seats {
 }
 
 impl Stack {
-    fn give_back(&self, name: &Arc<str>, lease: Lease) {
-        let level = &self.tiers[lease.tier];
-        let Some(leases) = level.tier.store.leases() else {
-            return;
-        };
-        // What blocks is done here; what has to be awaited is left to the next look.
-        if level.embedded
-            && let Ok(answer) = leases.release(name, lease.token).now()
-            && level.said(answer).is_some()
-        {
-            return;
-        }
-        self.leave_returns([Return {
-            name: Arc::clone(name),
-            lease,
-            until: self.now().after(2 * self.options.lease_ttl),
-        }]);
-    }
-
-    fn leave_returns(&self, more: impl IntoIterator<Item = Return>) {
-        let mut returns = self.seats.returns.lock();
-        let room = RETURNS.saturating_sub(returns.len());
-        returns.extend(more.into_iter().take(room));
-    }
-
-    /// Gives back the leases that were left for it. What a store does not take is left for the next time: it may have given a lease
-    /// whose answer was lost, and whoever asks for that name would wait until it ends.
-    pub(super) async fn return_leases(&self) {
-        let mut returns = std::mem::take(&mut *self.seats.returns.lock()).into_iter();
-        let mut failed = Vec::new();
-        for back in returns.by_ref() {
-            let level = &self.tiers[back.lease.tier];
-            let Some(leases) = level.tier.store.leases() else {
-                continue;
-            };
-            let answer = leases.release(&back.name, back.lease.token).await;
-            if level.said(answer).is_none() {
-                failed.push(back);
-            }
-            // Each may have taken its time; the others are first next time.
-            if failed.len() == FAILURES {
-                break;
-            }
-        }
-        let now = self.now();
-        self.leave_returns(returns.chain(failed).filter(|back| now < back.until));
-    }
-
     /// Renews the leases of those who sit, at a third of their life.
     pub(super) async fn renew_leases(&self) {
         let ttl = self.options.lease_ttl;

@@ -95,8 +95,8 @@ impl Stack {
         if seat.hold == Hold::Apart || self.owes(&seat.place.name, tags) {
             return Err((Written::Apart, seat.rights));
         }
-        if seat.rights.are_void() {
-            return Err((Written::Lost, seat.rights));
+        if let Some(lost) = seat.rights.lost() {
+            return Err((lost, seat.rights));
         }
         let stamps = std::mem::take(&mut seat.stamps);
         let sealed = self.seal(&seat.place, (&payload, meta), stamps, tags);

@@ -7,6 +7,7 @@ use everwarm_core::mark::{Tag, TagKind};
 
 use super::Stack;
 use super::found::Done;
+use super::overtaken::struck;
 use super::owed::Debt;
 
 impl Stack {
@@ -64,6 +65,7 @@ impl Stack {
             return Done::Pending;
         };
         self.markers.feed(asked, tags, &reading);
+        self.overtake(&struck(tags, &reading)).await;
         self.acknowledged(debtor, before)
     }
 }

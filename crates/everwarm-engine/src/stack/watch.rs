@@ -10,6 +10,7 @@ use everwarm_core::mark::Tag;
 use everwarm_core::store::{Message, Notify};
 
 use super::found::Event;
+use super::overtaken::struck;
 use super::owed::Debt;
 use super::{Stack, Write};
 
@@ -130,6 +131,7 @@ impl Stack {
                 marker,
             } if *namespace == *self.namespace => {
                 self.markers.hear(tag, marker);
+                self.overtake(&[(tag, marker)]).await;
                 if let Some(event) = self.event_of(tag) {
                     news.add(event);
                 }
@@ -197,13 +199,14 @@ impl Stack {
         for part in before.chunks(TRIP) {
             let tags: Vec<Tag> = part.iter().map(|(tag, _)| *tag).collect();
             let reading = self.read_markers(&tags).await?;
-            for ((tag, before), marker) in part.iter().zip(reading.markers) {
-                if marker != Some(*before)
-                    && let Some(event) = self.event_of(*tag)
-                {
+            let markers = part.iter().zip(&reading.markers);
+            let changed = markers.filter(|((_, before), marker)| **marker != Some(*before));
+            for ((tag, _), _) in changed {
+                if let Some(event) = self.event_of(*tag) {
                     news.add(event);
                 }
             }
+            self.overtake(&struck(&tags, &reading)).await;
         }
         self.markers.confirm(now);
         self.asked_anew
