@@ -12,25 +12,17 @@ _bells = {}
 
 
 class _Bell:
-    """The tasks of one loop that wait, each by its future, which is held weakly: its task holds it."""
+    """The bell of a loop, which is held weakly."""
 
-    __slots__ = ("loop", "native", "waiting")
+    __slots__ = ("loop", "native")
 
     def __init__(self, loop):
-        self.waiting = {}
         self.loop = ref(loop)
         try:
-            self.native = _native.Bell()
-            loop.add_reader(self.native.fileno(), self.ring)
+            self.native = _native.Bell(None, self.loop if hasattr(loop, "remove_reader") else None)
+            loop.add_reader(self.native.fileno(), self.native.rung)
         except NotImplementedError:
-            self.native = _native.Bell(lambda: loop.call_soon_threadsafe(self.ring))
-
-    def ring(self):
-        """Wakes all who were called since the last time; on the loop's own thread."""
-        for number in self.native.rung():
-            waiter = self.waiting.pop(number, None)
-            if waiter is not None:
-                _wake_up(waiter)
+            self.native = _native.Bell(lambda: loop.call_soon_threadsafe(self.native.rung))
 
     def is_gone(self):
         loop = self.loop()
@@ -40,11 +32,15 @@ class _Bell:
 def _bell(loop):
     bell = _bells.get(id(loop))
     if bell is None or bell.loop() is not loop:
-        # A bell that nobody has closes what its loop has read.
-        for key in [key for key, old in _bells.items() if old.is_gone()]:
-            del _bells[key]
+        let_go()
         bell = _bells[id(loop)] = _Bell(loop)
     return bell
+
+
+def let_go():
+    """Closes what loops have read that are over: a bell that nobody has does so."""
+    for key in [key for key, bell in list(_bells.items()) if bell.is_gone()]:
+        _bells.pop(key, None)
 
 
 def here():
@@ -68,14 +64,14 @@ async def rest(ring, seconds):
     if loop is None:
         ring.rest(seconds)
         return
-    waiting = _bell(loop).waiting
+    bell = _bell(loop).native
     future = loop.create_future()
-    waiting[ring.number] = waiter = ref(future)
-    timer = None if seconds == float("inf") else loop.call_later(seconds, _wake_up, waiter)
+    bell.expect(ring.number, future)
+    timer = None if seconds == float("inf") else loop.call_later(seconds, _wake_up, ref(future))
     try:
         await future
     finally:
-        waiting.pop(ring.number, None)
+        bell.forget(ring.number)
         if timer is not None:
             timer.cancel()
 

@@ -112,6 +112,9 @@ class Objects(_native.Objects):
         if timed is not None:
             timed.forget(self)
         super().close()
+        bell = sys.modules.get("everwarm._bell")
+        if bell is not None:
+            bell.let_go()
 
     def ascan(self, prefix=""):
         """As ``scan``, for ``async for``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
 from weakref import WeakSet
 
@@ -77,6 +78,8 @@ def _run() -> None:
             _look_around(table)
             if waited >= _PERIOD:
                 _sweep(table)
+        if waited >= _PERIOD:
+            _let_go()
         waited %= _PERIOD
 
 
@@ -86,6 +89,13 @@ def _look_around(table: Table) -> None:
         table.look_around()
     except Exception:  # a store of the user's own
         _log.exception("a store did not say what others changed")
+
+
+def _let_go() -> None:
+    """Closes the connections of loops that are over."""
+    bell = sys.modules.get("everwarm._bell")
+    if bell is not None:
+        bell.let_go()
 
 
 def _sweep(table: Table) -> None:

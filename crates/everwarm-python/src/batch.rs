@@ -12,11 +12,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::arguments::{Arguments, Spread};
-use crate::bell::{Ring, seconds};
 use crate::call;
 use crate::function::Function;
 use crate::home::Home;
 use crate::object::Object;
+use crate::ring::{Ring, seconds};
 use crate::shared::{self, Ours, Step};
 use crate::signature::Unkeyed;
 use crate::turn::{Asking, Turn};

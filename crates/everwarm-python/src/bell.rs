@@ -1,8 +1,9 @@
-//! Waking those who wait for stores that answer later: a thread by its parker, a task by the bell of its loop.
+//! Waking tasks that wait for stores which answer later: each loop has a bell.
 //!
 //! An answer comes on a thread that never runs Python. It puts the number of who waits in the bell's line, and who is the first in
 //! line has a byte written that the loop reads. So a loop is woken once for all who are answered in one of its turns, on its own
-//! thread, where it asks for the whole line.
+//! thread, where it asks for the whole line. What comes on a connection of the loop's own (`reader`) it reads itself, and then no byte
+//! is written.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -11,26 +12,35 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Wake, Waker};
-use std::time::Duration;
 
+use everwarm_engine::process;
 use everwarm_engine::stack::{Place, Stack};
-use everwarm_engine::{Parker, process};
+use everwarm_runtime::Loop;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::PyWeakrefReference;
 
 use crate::calling;
-use crate::gather::{self, Asked, Gathered, Waiting, done};
+use crate::expected::Expected;
+use crate::gather::{self, Asked, Gathered, Waiting};
 use crate::lasting::intern;
-use crate::waiting::SIGNALS;
+use crate::reader::Reader;
+use crate::ring::Ring;
 
 /// Who waits on one loop and is to be woken.
 struct Line {
     /// Locked by threads of ours too: a child of a fork must not touch it.
-    numbers: Mutex<Vec<u64>>,
+    called: Mutex<Called>,
     call: Call,
     process: u64,
+}
+
+#[derive(Default)]
+struct Called {
+    numbers: Vec<u64>,
+    /// Whether the loop was told that there are any, or looks anyway.
+    is_told: bool,
 }
 
 /// How a loop is told.
@@ -46,13 +56,42 @@ impl Line {
         if self.process != process() {
             return;
         }
-        let is_first = {
-            let mut numbers = self.numbers.lock();
-            numbers.push(number);
-            numbers.len() == 1
+        let was_told = {
+            let mut called = self.called.lock();
+            called.numbers.push(number);
+            std::mem::replace(&mut called.is_told, true)
         };
-        if is_first {
+        if !was_told {
             self.call.call();
+        }
+    }
+
+    /// Who is called, with those whom `look` has called meanwhile: the loop need not be told of them.
+    fn looked(&self, look: impl FnOnce()) -> Vec<u64> {
+        let _looks = Looks::new(self);
+        look();
+        std::mem::take(&mut self.called.lock().numbers)
+    }
+}
+
+/// A loop looks who is called. Of who is called later it is told again.
+struct Looks<'a>(&'a Line);
+
+impl<'a> Looks<'a> {
+    fn new(line: &'a Line) -> Self {
+        line.called.lock().is_told = true;
+        Self(line)
+    }
+}
+
+impl Drop for Looks<'_> {
+    fn drop(&mut self) {
+        let mut called = self.0.called.lock();
+        called.is_told = !called.numbers.is_empty();
+        let is_left = called.is_told;
+        drop(called);
+        if is_left {
+            self.0.call.call();
         }
     }
 }
@@ -87,11 +126,13 @@ impl Wake for Caller {
 }
 
 /// The bell of one loop.
-#[pyclass(frozen, module = "everwarm._native")]
+#[pyclass(frozen, weakref, module = "everwarm._native")]
 pub(crate) struct Bell {
     line: Arc<Line>,
     socket: Option<UnixStream>,
-    /// The futures of errands that wait, held weakly: their tasks hold them. Locked by attached threads only.
+    /// There if the loop can read connections of its own.
+    reader: Option<Reader>,
+    /// The futures of those who wait, held weakly: their tasks hold them. Locked by attached threads only.
     waiting: Mutex<HashMap<u64, Py<PyWeakrefReference>>>,
     /// Whether the loop was told that its turn will be over.
     is_in_turn: AtomicBool,
@@ -102,10 +143,14 @@ pub(crate) struct Bell {
 
 #[pymethods]
 impl Bell {
-    /// `call` is called from any thread, where the loop cannot read a socket.
+    /// `call` is called from any thread, where the loop cannot read a socket; `reads` refers to the loop, where it can, and can be told
+    /// to read one no more.
     #[new]
-    #[pyo3(signature = (call=None))]
-    fn new(call: Option<Py<PyAny>>) -> PyResult<Self> {
+    #[pyo3(signature = (call=None, reads=None))]
+    fn new(
+        call: Option<Py<PyAny>>,
+        reads: Option<Bound<'_, PyWeakrefReference>>,
+    ) -> PyResult<Self> {
         let (call, socket) = match call {
             Some(function) => (Call::Function(function), None),
             None => {
@@ -117,13 +162,14 @@ impl Bell {
             }
         };
         let line = Line {
-            numbers: Mutex::new(Vec::new()),
+            called: Mutex::default(),
             call,
             process: process(),
         };
         Ok(Self {
             line: Arc::new(line),
             socket,
+            reader: reads.map(Reader::new),
             waiting: Mutex::default(),
             is_in_turn: AtomicBool::new(false),
             gathered: Mutex::default(),
@@ -138,30 +184,88 @@ impl Bell {
 
     /// One who is to be woken by it.
     fn ring(&self) -> Ring {
-        let (waker, number) = self.place();
-        Ring {
-            waker,
-            number,
-            parker: None,
-        }
+        Ring::of_task(self.place())
     }
 
-    /// Wakes the errands that are called, and gives the numbers of others who are to be woken, some perhaps twice; on the loop's own
-    /// thread.
-    fn rung(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
-        if self.line.process != process() {
-            return Ok(Vec::new());
+    /// Wakes those who are called; on the loop's own thread.
+    fn rung(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let bell = slf.get();
+        if bell.line.process != process() {
+            return Ok(());
         }
-        // Read before the line is taken: who comes after that is the first again, and writes another.
-        if let Some(mut socket) = self.socket.as_ref() {
+        // Read before the line is taken: who comes after that writes another.
+        if let Some(mut socket) = bell.socket.as_ref() {
             let mut bytes = [0; 64];
             while let Err(error) = socket.read(&mut bytes)
                 && error.kind() == ErrorKind::Interrupted
             {}
         }
-        let mut numbers = std::mem::take(&mut *self.line.numbers.lock());
+        let numbers = bell.line.looked(|| {
+            if let Some(reader) = &bell.reader {
+                reader.read_all();
+            }
+        });
+        Self::wake(slf, numbers)
+    }
+
+    /// Reads what has come on a connection of the loop's own, and wakes those it is for; on the loop's own thread.
+    fn come(slf: &Bound<'_, Self>, descriptor: i32) -> PyResult<()> {
+        let bell = slf.get();
+        let Some(reader) = bell
+            .reader
+            .as_ref()
+            .filter(|_| bell.line.process == process())
+        else {
+            return Ok(());
+        };
+        let mut read = Ok(());
+        let numbers = bell
+            .line
+            .looked(|| read = reader.read(slf.py(), descriptor));
+        Self::wake(slf, numbers)?;
+        read
+    }
+
+    /// The turn is over in which tasks of the loop asked stores: what they asked leaves together.
+    fn turn_over(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (py, bell) = (slf.py(), slf.get());
+        if bell.line.process != process() {
+            return Ok(());
+        }
+        bell.is_in_turn.store(false, Ordering::Relaxed);
+        let gathered = std::mem::take(&mut *bell.gathered.lock());
+        let ask = |gathered: Gathered| bell.ask(py, bell.place(), gathered.into());
+        let ask_all = || gathered.into_iter().flat_map(ask).collect();
+        let (answered, _): (Vec<_>, _) = everwarm_runtime::in_turn(bell.reads(), ask_all);
+        everwarm_runtime::turn_over();
+        // After that: on what was brought meanwhile may have been asked already.
+        if let Some(reader) = &bell.reader {
+            reader.begin(py, || Ok(slf.getattr(intern!(py, "come"))?.unbind()))?;
+        }
+        go_on(py, answered)
+    }
+
+    /// Has a future done once that number is called.
+    pub(crate) fn expect(&self, number: u64, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        let future = PyWeakrefReference::new(future)?.unbind();
+        let old = self.waiting.lock().insert(number, future);
+        drop(old);
+        Ok(())
+    }
+
+    /// Nobody waits for that number any more.
+    pub(crate) fn forget(&self, number: u64) {
+        let old = self.waiting.lock().remove(&number);
+        drop(old);
+    }
+}
+
+impl Bell {
+    /// Wakes those who have these numbers. Where the loop reads for itself they go on at once, and what they ask then leaves.
+    fn wake(slf: &Bound<'_, Self>, mut numbers: Vec<u64>) -> PyResult<()> {
+        let (py, bell, is_idle) = (slf.py(), slf.get(), numbers.is_empty());
         let called: Vec<_> = {
-            let mut waiting = self.waiting.lock();
+            let mut waiting = bell.waiting.lock();
             let called = numbers.extract_if(.., |number| waiting.contains_key(number));
             let called: Vec<_> = called.collect();
             called
@@ -169,42 +273,36 @@ impl Bell {
                 .filter_map(|number| waiting.remove(number))
                 .collect()
         };
-        for future in called {
-            if let Some(future) = future.bind(py).upgrade() {
-                done(&future)?;
-            }
-        }
-        let answered: Vec<_> = {
-            let mut asked = self.asked.lock();
-            let answered = numbers.extract_if(.., |number| asked.contains_key(number));
-            let answered: Vec<_> = answered.collect();
-            answered
-                .into_iter()
+        let asked: Vec<_> = {
+            let mut asked = bell.asked.lock();
+            let called = numbers.into_iter();
+            called
                 .filter_map(|number| Some((number, asked.remove(&number)?)))
                 .collect()
         };
-        for (number, (waker, asked)) in answered {
-            self.ask(py, (number, waker), asked)?;
+        let ask = |(number, (waker, asked))| bell.ask(py, (waker, number), asked);
+        let ask_all = || asked.into_iter().flat_map(ask).collect();
+        let (answered, is_due): (Vec<_>, _) = everwarm_runtime::in_turn(bell.reads(), ask_all);
+        let called = called.iter().filter_map(|future| future.bind(py).upgrade());
+        let goes_on = called.map(Bound::unbind).chain(answered).collect();
+        if bell.reader.is_none() || is_idle {
+            if is_due {
+                everwarm_runtime::turn_over();
+            }
+            return go_on(py, goes_on);
         }
-        Ok(numbers)
+        // What they ask waits for the end of this turn, and not of another.
+        bell.is_in_turn.store(true, Ordering::Relaxed);
+        let went = go_on(py, goes_on);
+        Self::turn_over(slf).and(went)
     }
 
-    /// The turn is over in which tasks of the loop asked stores: what they asked leaves together.
-    fn turn_over(&self, py: Python<'_>) -> PyResult<()> {
-        self.is_in_turn.store(false, Ordering::Relaxed);
-        let gathered = std::mem::take(&mut *self.gathered.lock());
-        let asked = everwarm_runtime::in_turn(|| {
-            gathered.into_iter().try_for_each(|gathered| {
-                let (waker, number) = self.place();
-                self.ask(py, (number, waker), gathered.into())
-            })
-        });
-        everwarm_runtime::turn_over();
-        asked.0
+    /// The loop as stores know it, if it can read connections of its own.
+    fn reads(&self) -> Option<&Arc<Loop>> {
+        let reader = self.reader.as_ref()?;
+        (self.line.process == process()).then_some(&reader.own)
     }
-}
 
-impl Bell {
     /// A waker for one who waits, and the number by which the bell calls him.
     pub(crate) fn place(&self) -> (Waker, u64) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -213,12 +311,28 @@ impl Bell {
         (Waker::from(Arc::new(Caller { line, number })), number)
     }
 
-    /// Asks on for reads of one turn.
-    fn ask(&self, py: Python<'_>, (number, waker): (u64, Waker), mut asked: Asked) -> PyResult<()> {
-        if asked.ask(py, &waker)? {
+    /// Asks on for reads of one turn: the futures that are to be done.
+    fn ask(
+        &self,
+        py: Python<'_>,
+        (waker, number): (Waker, u64),
+        mut asked: Asked,
+    ) -> Vec<Py<PyAny>> {
+        asked.ask(py, &waker).unwrap_or_else(|| {
             self.asked.lock().insert(number, (waker, asked));
+            Vec::new()
+        })
+    }
+
+    /// What a task of the bell's loop is to wait for, as one says itself that it is awaited.
+    pub(crate) fn future<'py>(&self, running: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if self.reader.is_some() {
+            return Ok(Expected::new(running)?.into_any());
         }
-        Ok(())
+        let py = running.py();
+        let future = running.call_method0(intern!(py, "create_future"))?;
+        future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
+        Ok(future)
     }
 
     /// Asks for a place of a stack when this turn is over, with what else its tasks read in it; `future` is done then.
@@ -243,27 +357,13 @@ impl Bell {
         Ok(())
     }
 
-    /// Has a future done once that number is called.
-    pub(crate) fn expect(&self, number: u64, future: &Bound<'_, PyAny>) -> PyResult<()> {
-        let future = PyWeakrefReference::new(future)?.unbind();
-        let old = self.waiting.lock().insert(number, future);
-        drop(old);
-        Ok(())
-    }
-
-    /// Nobody waits for that number any more.
-    pub(crate) fn forget(&self, number: u64) {
-        let old = self.waiting.lock().remove(&number);
-        drop(old);
-    }
-
     /// What `call` gives, as a part of this turn of the loop, with what else its tasks ask in it.
     pub(crate) fn in_turn<T>(
         slf: &Bound<'_, Self>,
         running: &Bound<'_, PyAny>,
         call: impl FnOnce() -> T,
     ) -> PyResult<T> {
-        let (given, is_due) = everwarm_runtime::in_turn(call);
+        let (given, is_due) = everwarm_runtime::in_turn(slf.get().reads(), call);
         if is_due {
             Self::turn_ends(slf, running)?;
         }
@@ -271,63 +371,25 @@ impl Bell {
     }
 }
 
-/// Who is woken once a store has answered: a task, by its loop's bell, or this thread.
-#[pyclass(frozen, module = "everwarm._native")]
-pub(crate) struct Ring {
-    waker: Waker,
-    /// Which one of its bell's it is.
-    #[pyo3(get)]
-    number: u64,
-    parker: Option<Parker>,
-}
-
-#[pymethods]
-impl Ring {
-    /// This thread, which has nothing else to do meanwhile.
-    #[new]
-    fn new() -> Self {
-        let parker = Parker::new();
-        Self {
-            waker: parker.waker(),
-            number: 0,
-            parker: Some(parker),
-        }
-    }
-
-    /// Waits, as the thread that it was made on, until it is woken or so many seconds are over.
-    fn rest(&self, py: Python<'_>, seconds: f64) -> PyResult<()> {
-        let Some(parker) = &self.parker else {
-            return Ok(());
+/// Has those go on who wait for these futures, on the loop's own thread and in nobody's step.
+fn go_on(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
+    let mut went = Ok(());
+    for future in futures {
+        let future = future.into_bound(py);
+        let goes = match future.cast::<Expected>() {
+            Ok(expected) if went.is_ok() => Expected::come(expected),
+            _ => done(&future),
         };
-        let mut left = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        while !left.is_zero() {
-            let slice = left.min(SIGNALS);
-            let is_woken = py.detach(|| parker.park(slice));
-            py.check_signals()?;
-            if is_woken {
-                break;
-            }
-            left -= slice;
-        }
-        Ok(())
+        went = went.and(goes);
     }
+    went
 }
 
-impl Ring {
-    pub(crate) const fn waker(&self) -> &Waker {
-        &self.waker
+/// Has a future done that may have been cancelled.
+fn done(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        future.call_method1(intern!(py, "set_result"), (py.None(),))?;
     }
-
-    /// Whether it is a thread, which stores may block.
-    pub(crate) const fn is_thread(&self) -> bool {
-        self.parker.is_some()
-    }
-}
-
-/// Seconds as Python has them; infinity for what only a waker ends.
-pub(crate) fn seconds(left: Duration) -> f64 {
-    match left {
-        Duration::MAX => f64::INFINITY,
-        left => left.as_secs_f64(),
-    }
+    Ok(())
 }

@@ -16,7 +16,8 @@ use pyo3::types::{PyType, PyWeakrefReference};
 
 use crate::bell::Bell;
 use crate::gather::{Told, Waiting};
-use crate::lasting::{Lasting, intern};
+use crate::here::here;
+use crate::lasting::intern;
 use crate::modules;
 use crate::shared::{self, Ours, Step};
 
@@ -91,24 +92,6 @@ struct Wait {
     timer: Option<Py<PyAny>>,
 }
 
-/// The loop that runs on this thread, and its bell.
-fn here<'py>(py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, Bell>)> {
-    static HERE: Lasting<Py<PyAny>> = Lasting::new();
-    let here = HERE.get_or_try_init(py, || {
-        let module = modules::own(py, "everwarm._bell")?;
-        PyResult::Ok(module.getattr(intern!(py, "here"))?.unbind())
-    })?;
-    here.bind(py).call0()?.extract()
-}
-
-/// A future of a loop, as one says itself that it is awaited.
-fn awaited<'py>(running: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    let py = running.py();
-    let future = running.call_method0(intern!(py, "create_future"))?;
-    future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
-    Ok(future)
-}
-
 impl Wait {
     /// On the loop that runs on this thread.
     fn here(py: Python<'_>) -> PyResult<Self> {
@@ -126,7 +109,7 @@ impl Wait {
     /// A future that is done once the bell calls, or after this time.
     fn future<'py>(&mut self, py: Python<'py>, left: Duration) -> PyResult<Bound<'py, PyAny>> {
         let running = self.running.bind(py);
-        let future = awaited(running)?;
+        let future = self.bell.get().future(running)?;
         self.bell.get().expect(self.number, &future)?;
         if left != Duration::MAX {
             let wake_up = modules::own(py, "everwarm._drive")?.getattr(intern!(py, "_wake_up"))?;
@@ -240,7 +223,7 @@ impl Errand {
     fn read<'py>(&self, py: Python<'py>, mut reading: Box<Reading>) -> PyResult<Stepped<'py>> {
         let Some(waiting) = &reading.waiting else {
             let (running, bell) = here(py)?;
-            let future = awaited(&running)?;
+            let future = bell.get().future(&running)?;
             let of = (Arc::clone(&reading.stack), reading.place.clone());
             reading.waiting = Some(Bell::gather(&bell, &running, of, &future)?);
             self.put(State::Reading(reading));
@@ -248,7 +231,8 @@ impl Errand {
         };
         let mut future = None;
         let told = waiting.told(|| {
-            let other = awaited(&here(py)?.0)?;
+            let (running, bell) = here(py)?;
+            let other = bell.get().future(&running)?;
             Ok(future.insert(other).clone().unbind())
         })?;
         match (told, future) {

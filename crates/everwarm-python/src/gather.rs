@@ -14,7 +14,6 @@ use everwarm_engine::stack::{Place, Stack, Stored};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
-use crate::lasting::intern;
 use crate::shared::{self, Ours, Step};
 
 /// How many reads are asked together at most.
@@ -55,23 +54,12 @@ impl Waiting {
         Ok(told)
     }
 
-    fn tell(&self, py: Python<'_>, told: Told) -> PyResult<()> {
-        let future = {
-            let mut waiting = self.0.lock();
-            waiting.told = Some(told);
-            waiting.future.clone_ref(py)
-        };
-        done(future.bind(py))
+    /// Says what it came to; who waits for this future is to go on.
+    fn tell(&self, py: Python<'_>, told: Told) -> Py<PyAny> {
+        let mut waiting = self.0.lock();
+        waiting.told = Some(told);
+        waiting.future.clone_ref(py)
     }
-}
-
-/// Has a future done that may have been cancelled.
-pub(crate) fn done(future: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = future.py();
-    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
-        future.call_method1(intern!(py, "set_result"), (py.None(),))?;
-    }
-    Ok(())
 }
 
 /// Reads of one stack that were not asked yet.
@@ -137,21 +125,19 @@ impl From<Gathered> for Asked {
 }
 
 impl Asked {
-    /// Asks on, and tells those who wait; whether it is to be asked again, once `waker` is called.
-    pub(crate) fn ask(&mut self, py: Python<'_>, waker: &Waker) -> PyResult<bool> {
+    /// Asks on, and tells those who wait: the futures that are to be done. None if it is to be asked again, once `waker` is called.
+    pub(crate) fn ask(&mut self, py: Python<'_>, waker: &Waker) -> Option<Vec<Py<PyAny>>> {
         let Step::Done(stored) = shared::step_awaited(py, self.answer.get(), waker) else {
-            return Ok(true);
+            return None;
         };
         let is_alarmed = shared::is_alarmed();
-        for (waiting, stored) in self.waiting.drain(..).zip(stored) {
-            waiting.tell(
-                py,
-                match is_alarmed {
-                    true => Told::Alone,
-                    false => Told::Stored(Box::new(stored)),
-                },
-            )?;
-        }
-        Ok(false)
+        let told = self.waiting.drain(..).zip(stored).map(|(waiting, stored)| {
+            let told = match is_alarmed {
+                true => Told::Alone,
+                false => Told::Stored(Box::new(stored)),
+            };
+            waiting.tell(py, told)
+        });
+        Some(told.collect())
     }
 }

@@ -23,6 +23,7 @@ mod engine;
 mod entries;
 mod errand;
 mod errors;
+mod expected;
 mod explain;
 mod failures;
 mod format;
@@ -32,6 +33,7 @@ mod gate;
 mod gather;
 mod given;
 mod health;
+mod here;
 mod home;
 mod index;
 mod instances;
@@ -53,8 +55,10 @@ mod parameter;
 mod passing;
 mod primitives;
 mod proxy;
+mod reader;
 mod ready;
 mod report;
+mod ring;
 mod scan;
 mod settle;
 mod settle_many;
@@ -82,6 +86,7 @@ mod writes;
 #[pyfunction]
 fn after_fork() {
     everwarm_engine::after_fork();
+    here::after_fork();
     waking::after_fork();
 }
 
@@ -115,7 +120,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     call::register(module)?;
     module.add_class::<batch::Fetch>()?;
     module.add_class::<bell::Bell>()?;
-    module.add_class::<bell::Ring>()?;
+    module.add_class::<ring::Ring>()?;
     module.add_class::<errand::Errand>()?;
     module.add_class::<settle_many::Storing>()?;
     module.add_class::<clock::Hand>()?;
@@ -132,6 +137,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<terms::Terms>()?;
     module.add_class::<turn::Turn>()?;
     module.add_class::<wanted::Wanted>()?;
+    lasting::made_early::<expected::Expected>(module);
     lasting::made_early::<instances::Farewell>(module);
     lasting::made_early::<shared::Names>(module);
     module.add_class::<using::Plan>()?;

@@ -4,7 +4,7 @@
 //! found without it.
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 
 use crate::lasting::Lasting;
 use crate::lasting::intern;
@@ -20,6 +20,14 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
         .cast_into::<PyDict>()?;
     let _ = LOADED.set(py, modules.unbind());
     Ok(())
+}
+
+/// Whether somebody has imported a module.
+pub(crate) fn is_loaded(name: &Bound<'_, PyString>) -> PyResult<bool> {
+    match LOADED.get(name.py()) {
+        Some(modules) => modules.bind(name.py()).contains(name),
+        None => Ok(false),
+    }
 }
 
 /// A module, if somebody has imported it.

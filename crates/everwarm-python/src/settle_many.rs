@@ -10,9 +10,9 @@ use pyo3::exceptions::PyException;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use crate::bell::{Ring, seconds};
 use crate::call;
 use crate::home::Home;
+use crate::ring::{Ring, seconds};
 use crate::settling::Settling;
 use crate::shared::{self, Link, Ours, Standing, Step, Writing};
 use crate::turn::Turn;

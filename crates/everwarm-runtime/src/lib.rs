@@ -2,7 +2,8 @@
 //!
 //! Tasks have their answers brought by [`handle`]'s threads, whichever executor they run on. A thread that has nothing else to do
 //! says so with [`waiting`], and a store that finds [`may_block`] asks with blocking I/O on that very thread: nothing is handed to
-//! another one and back. What the tasks of a loop ask in one of its turns leaves together ([`in_turn`]).
+//! another one and back. What the tasks of a loop ask in one of its turns leaves together ([`in_turn`]), and a loop that can ([`Loop`]) reads the answers
+//! on its own thread.
 //!
 //! ```
 //! use everwarm_runtime::{handle, may_block, waiting};
@@ -16,11 +17,13 @@
 
 mod alarms;
 mod pause;
+mod reading;
 mod runtime;
 mod turn;
 mod waiting;
 
 pub use pause::pause;
+pub use reading::{Loop, Reading};
 pub use runtime::handle;
-pub use turn::{in_turn, turn_over, write_soon};
+pub use turn::{in_turn, reads_itself, turn_over, write_soon};
 pub use waiting::{may_block, waiting};

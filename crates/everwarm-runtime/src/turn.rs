@@ -4,20 +4,25 @@
 //! drives them says that a turn is on, and says when it is over. Whoever asks without having said so is not held up.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::task::Waker;
 
+use crate::reading::Loop;
+
 thread_local! {
-    static TURN: RefCell<Turn> = const { RefCell::new(Turn { is_on: false, writers: Vec::new() }) };
+    static TURN: RefCell<Turn> = const { RefCell::new(Turn { on: None, writers: Vec::new() }) };
 }
 
 struct Turn {
-    is_on: bool,
+    /// That of a loop, which may read for itself.
+    on: Option<Option<Arc<Loop>>>,
     writers: Vec<Waker>,
 }
 
-/// Runs `call` within a turn of this thread's loop; whether [`turn_over`] is to be called when the turn is over.
-pub fn in_turn<T>(call: impl FnOnce() -> T) -> (T, bool) {
-    let _on = On::new();
+/// Runs `call` within a turn of this thread's loop, which is told if it reads for itself; whether [`turn_over`] is to be called when
+/// the turn is over.
+pub fn in_turn<T>(reads: Option<&Arc<Loop>>, call: impl FnOnce() -> T) -> (T, bool) {
+    let _on = On::new(reads.cloned());
     let given = call();
     (given, TURN.with_borrow(|turn| !turn.writers.is_empty()))
 }
@@ -25,7 +30,7 @@ pub fn in_turn<T>(call: impl FnOnce() -> T) -> (T, bool) {
 /// Wakes who writes: when the turn of this thread's loop is over, at once if there is none.
 pub fn write_soon(writer: Waker) {
     let left = TURN.with_borrow_mut(|turn| {
-        if !turn.is_on {
+        if turn.on.is_none() {
             return Some(writer);
         }
         if turn.writers.iter().all(|other| !other.will_wake(&writer)) {
@@ -44,18 +49,25 @@ pub fn turn_over() {
     writers.into_iter().for_each(Waker::wake);
 }
 
-/// The turn, over also where the call panics.
-struct On(bool);
+/// The loop whose turn is on, if it reads for itself.
+#[must_use]
+pub fn reads_itself() -> Option<Arc<Loop>> {
+    TURN.with_borrow(|turn| turn.on.clone().flatten())
+}
+
+/// The turn, over also where the call panics; with the one around it.
+struct On(Option<Option<Arc<Loop>>>);
 
 impl On {
-    fn new() -> Self {
-        Self(TURN.with_borrow_mut(|turn| std::mem::replace(&mut turn.is_on, true)))
+    fn new(reads: Option<Arc<Loop>>) -> Self {
+        Self(TURN.with_borrow_mut(|turn| turn.on.replace(reads)))
     }
 }
 
 impl Drop for On {
     fn drop(&mut self) {
-        TURN.with_borrow_mut(|turn| turn.is_on = self.0);
+        let gone = TURN.with_borrow_mut(|turn| std::mem::replace(&mut turn.on, self.0.take()));
+        drop(gone);
     }
 }
 
@@ -82,13 +94,30 @@ mod tests {
         let woken = || count.0.load(Ordering::Relaxed);
         write_soon(writer());
         assert_eq!(woken(), 1);
-        assert_eq!(in_turn(|| ()), ((), false));
-        assert_eq!(in_turn(|| write_soon(writer())), ((), true));
-        assert_eq!(in_turn(|| write_soon(writer())), ((), true));
+        assert_eq!(in_turn(None, || ()), ((), false));
+        assert_eq!(in_turn(None, || write_soon(writer())), ((), true));
+        assert_eq!(in_turn(None, || write_soon(writer())), ((), true));
         assert_eq!(woken(), 1);
         turn_over();
         assert_eq!(woken(), 2);
         turn_over();
         assert_eq!(woken(), 2);
+    }
+
+    #[test]
+    fn a_loop_that_reads_for_itself_is_known_in_its_turn_alone() {
+        let (outer, inner) = (Arc::new(Loop::default()), Arc::new(Loop::default()));
+        let is = |expected: &Arc<Loop>| {
+            let there = reads_itself();
+            there.is_some_and(|there| Arc::ptr_eq(&there, expected))
+        };
+        in_turn(Some(&outer), || {
+            assert!(is(&outer));
+            in_turn(Some(&inner), || assert!(is(&inner)));
+            in_turn(None, || assert!(reads_itself().is_none()));
+            assert!(is(&outer));
+        });
+        assert!(reads_itself().is_none());
+        assert_eq!(Arc::strong_count(&outer), 1);
     }
 }

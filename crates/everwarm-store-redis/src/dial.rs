@@ -1,9 +1,10 @@
 //! Connecting: a socket, encryption, the first words. It is done in the background, within one time limit.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use everwarm_core::store::{Failure, FailureKind};
+use everwarm_runtime::Loop;
 use redis::Value;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -14,6 +15,7 @@ use crate::blocking::{Blocking, server_name};
 use crate::deadline::Deadline;
 use crate::error::{not_yet, refused, unexpected};
 use crate::handshake::{Greeting, Handshake, Identity, Protocol};
+use crate::own;
 use crate::packed::Packed;
 use crate::shared::{Cut, Shared};
 use crate::socket::Socket;
@@ -44,6 +46,15 @@ impl Dial {
         let late = not_yet(&address.to_string(), limit);
         let dialled = tokio::time::timeout(limit, self.dialled(address)).await;
         dialled.unwrap_or(Err(late))
+    }
+
+    /// A connection for the tasks of one loop, which reads it itself; for a task of the store's runtime.
+    ///
+    /// # Errors
+    /// What stood in the way.
+    pub(crate) async fn own(self, address: Address, of: Weak<Loop>) -> Result<Shared, Failure> {
+        let shared = self.shared(address.clone()).await?;
+        own::given(shared, &of, &address).await
     }
 
     async fn dialled(self, address: Address) -> Result<Shared, Failure> {

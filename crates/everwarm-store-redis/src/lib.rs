@@ -40,6 +40,7 @@ mod map;
 mod markers;
 mod met;
 mod node;
+mod own;
 mod packed;
 mod prepared;
 mod renewed;

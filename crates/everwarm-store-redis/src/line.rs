@@ -3,7 +3,7 @@
 //! Whoever asks puts bytes behind those that have not left yet. They are written by whoever asked, on his own thread and all that there
 //! are at once, as far as they leave at once; the rest by one task, which reads: each reply belongs to the first who still waits for
 //! one. The task also says when time is over, by one timer for all who wait. Who walked away stays in his place, so that his replies
-//! are not taken for another's.
+//! are not taken for another's. Where one loop alone asks, it reads, and not the task (`own`).
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -24,6 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::address::Address;
 use crate::deadline::Deadline;
 use crate::error;
+use crate::own::Inbox;
 use crate::packed::Packed;
 use crate::replies::Replies;
 use crate::shared::Cut;
@@ -32,17 +33,21 @@ use crate::socket::Socket;
 /// Operations that may wait for their replies.
 const MOST: usize = 1 << 16;
 /// Bytes that are read at once.
-const ROOM: usize = 64 << 10;
+pub(crate) const ROOM: usize = 64 << 10;
 /// Room that is kept for what is written.
 const KEPT: usize = 1 << 20;
+/// Who has asked nothing for so long looks whether the connection is still there.
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// A connection, as those know it who ask on it.
 pub(crate) struct Line {
-    address: Address,
+    pub(crate) address: Address,
     state: Mutex<State>,
     /// Who writes and reads.
     writer: AtomicWaker,
     received: AtomicU64,
+    /// What a loop reads, if one does.
+    inbox: Option<Inbox>,
 }
 
 #[derive(Default)]
@@ -55,6 +60,8 @@ struct State {
     /// Whether the task will look at the time before the first who waits is late.
     is_timed: bool,
     asked: VecDeque<Asked>,
+    /// When somebody asked last.
+    used: Option<std::time::Instant>,
     /// Why it has ended.
     end: Option<Failure>,
 }
@@ -121,10 +128,14 @@ impl Wake for Line {
 }
 
 impl Line {
-    /// A connection to this server, with its socket, if whoever asks may write to it.
-    pub(crate) fn new(address: &Address, near: Option<Socket>) -> Arc<Self> {
+    /// A connection to this server, with its socket, if whoever asks may write to it, and with what a loop reads, if one does.
+    pub(crate) fn new(
+        address: &Address,
+        near: Option<Arc<Socket>>,
+        inbox: Option<Inbox>,
+    ) -> Arc<Self> {
         let state = State {
-            near: near.map(Arc::new),
+            near,
             ..State::default()
         };
         Arc::new(Self {
@@ -132,12 +143,37 @@ impl Line {
             state: Mutex::new(state),
             writer: AtomicWaker::new(),
             received: AtomicU64::new(0),
+            inbox,
         })
     }
 
     /// Whether it has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.state.lock().end.is_some()
+    }
+
+    /// As [`is_over`](Self::is_over), of one that a loop reads: it may have ended while the loop stood still.
+    pub(crate) fn is_over_by_now(&self) -> bool {
+        let state = self.state.lock();
+        let was_used = state.used.is_none_or(|used| used.elapsed() < MOMENT);
+        if state.end.is_some() || was_used || !state.asked.is_empty() {
+            return state.end.is_some();
+        }
+        drop(state);
+        !self.reads()
+    }
+
+    /// The socket, if whoever asks may write to it.
+    pub(crate) fn near(&self) -> Option<Arc<Socket>> {
+        self.state.lock().near.clone()
+    }
+
+    /// Reads what a loop would read, without waiting; whether more may come.
+    pub(crate) fn reads(&self) -> bool {
+        match &self.inbox {
+            Some(inbox) => inbox.read(self),
+            None => true,
+        }
     }
 
     /// Asks. To walk away from the answer leaves nothing behind.
@@ -159,6 +195,7 @@ impl Line {
             true => state.unsent = packed.bytes,
             false => state.unsent.extend_from_slice(&packed.bytes),
         }
+        state.used = Some(deadline.began());
         state.asked.push_back(Asked {
             replies: Vec::with_capacity(packed.count),
             count: packed.count,
@@ -195,7 +232,7 @@ impl Line {
     }
 
     /// Has come to its end: nobody waits any longer.
-    fn ends(&self, why: &Failure) {
+    pub(crate) fn ends(&self, why: &Failure) {
         let mut state = self.state.lock();
         let gone = std::mem::take(&mut *state);
         state.end = Some(gone.end.unwrap_or_else(|| why.clone()));
@@ -205,10 +242,19 @@ impl Line {
             .filter_map(|exchange| exchange.ends(Err(Cut::Lost(why.clone()))))
             .collect();
         wakers.into_iter().for_each(Waker::wake);
+        // A loop may have found out.
+        self.writer.wake();
     }
 
-    /// Hands out the replies that have come whole.
-    fn hand_out(&self, replies: &mut Replies) -> Result<(), Failure> {
+    /// Takes in bytes, and hands out the replies that have come whole: who is to be woken.
+    pub(crate) fn hand_out(
+        &self,
+        replies: &mut Replies,
+        read: &[u8],
+    ) -> (Vec<Waker>, Result<(), Failure>) {
+        self.received
+            .fetch_add(read.len() as u64, Ordering::Relaxed);
+        replies.feed(read);
         let mut ended = Vec::new();
         let mut state = self.state.lock();
         let taken = loop {
@@ -228,12 +274,22 @@ impl Line {
             }
         };
         drop(state);
-        let wakers: Vec<_> = ended
+        let wakers = ended
             .into_iter()
             .filter_map(|asked| asked.exchange?.ends(Ok(asked.replies)))
             .collect();
-        wakers.into_iter().for_each(Waker::wake);
-        taken
+        (wakers, taken)
+    }
+
+    /// Whether the time is over of the first who waits.
+    fn is_late(&self) -> bool {
+        let received = self.received.load(Ordering::Relaxed);
+        let state = self.state.lock();
+        let first = state.asked.iter().find(|asked| asked.exchange.is_some());
+        first.is_some_and(|asked| {
+            let bytes = received.wrapping_sub(asked.before);
+            asked.deadline.left(bytes).is_zero()
+        })
     }
 
     /// Says to those whose time is over that it is; when that is due again.
@@ -343,12 +399,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
                 Ok(()) => {}
                 Err(failed) => return Poll::Ready(error::refused(&self.line.address, &failed)),
             }
-            let read = buffer.filled();
-            self.line
-                .received
-                .fetch_add(read.len() as u64, Ordering::Relaxed);
-            self.replies.feed(read);
-            if let Err(failure) = self.line.hand_out(&mut self.replies) {
+            let (wakers, taken) = self.line.hand_out(&mut self.replies, buffer.filled());
+            wakers.into_iter().for_each(Waker::wake);
+            if let Err(failure) = taken {
                 return Poll::Ready(failure);
             }
         }
@@ -359,6 +412,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
         loop {
             if self.due.is_some() && self.timer.as_mut().poll(context).is_pending() {
                 return;
+            }
+            if self.line.is_late() {
+                // A loop that stood still has not read what has come in time.
+                self.line.reads();
             }
             self.due = self.line.end_the_late().map(|left| Instant::now() + left);
             match self.due {
@@ -374,6 +431,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Work<S> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.line.writer.register(context.waker());
+        if self.line.is_over() {
+            return Poll::Ready(());
+        }
         if let Poll::Ready(Err(failed)) = self.poll_write(context) {
             self.line.ends(&error::refused(&self.line.address, &failed));
             return Poll::Ready(());
@@ -427,7 +487,11 @@ mod tests {
         let (near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let socket = Socket::Unix(near.try_clone().unwrap());
-        let line = Line::new(&Address::Unix("nowhere".into()), Some(socket));
+        let line = Line::new(
+            &Address::Unix("nowhere".into()),
+            Some(Arc::new(socket)),
+            None,
+        );
         let deadline = Deadline::after(Duration::from_secs(60), 0);
 
         let first = line.ask(packed(b'a', 9), &deadline);
@@ -466,7 +530,11 @@ mod tests {
         let (near, _far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let socket = Socket::Unix(near.try_clone().unwrap());
-        let line = Line::new(&Address::Unix("nowhere".into()), Some(socket));
+        let line = Line::new(
+            &Address::Unix("nowhere".into()),
+            Some(Arc::new(socket)),
+            None,
+        );
         let _inside = runtime.enter();
         let stream = tokio::net::UnixStream::from_std(near).unwrap();
         runtime.spawn(Work::new(&line, stream));

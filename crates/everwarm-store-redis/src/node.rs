@@ -1,4 +1,4 @@
-//! One server: the connection that tasks share, those that threads use, and when they are given up.
+//! One server: the connection that tasks share, those of loops and of threads, and when they are given up.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use crate::deadline::Deadline;
 use crate::dial::Dial;
 use crate::idle::{Idle, Line};
 use crate::met::Reign;
+use crate::own::Own;
 use crate::packed::Packed;
 use crate::renewed::Renewed;
 use crate::shared::{Cut, Shared};
@@ -24,6 +25,7 @@ pub(crate) struct Node {
     dial: Dial,
     reign: Arc<Reign>,
     shared: Renewed<Shared>,
+    own: Own,
     idle: Arc<Idle>,
 }
 
@@ -33,6 +35,7 @@ impl Node {
         let reign = Arc::new(reign);
         Self {
             shared: Renewed::new(address.to_string()),
+            own: Own::default(),
             address,
             dial,
             idle: Arc::new(Idle::new(Arc::clone(&reign))),
@@ -62,7 +65,7 @@ impl Node {
         }
         let there = self.shared.there().filter(|shared| self.is_good(shared));
         let (shared, deadline) = match there {
-            Some(shared) => (shared, *deadline),
+            Some(shared) => (self.loops_own().unwrap_or(shared), *deadline),
             None => Box::pin(self.connected(deadline)).await?,
         };
         let exchanged = shared
@@ -72,10 +75,45 @@ impl Node {
             Cut::TimedOut(failure) => failure,
             Cut::Lost(failure) => {
                 self.shared.give_up(&shared);
+                self.own.give_up(&shared);
                 self.idle.clear();
                 failure
             }
         })
+    }
+
+    /// The connection of the loop whose turn is on, if it has one of its own; else one is made for it, if it can read one.
+    fn loops_own(&self) -> Option<Arc<Shared>> {
+        let asking = everwarm_runtime::reads_itself()?;
+        if self.dial.tls.is_some() {
+            return None;
+        }
+        let own = self.own.of(&asking, &self.address)?;
+        if let Some(there) = own.there() {
+            if !there.is_over_by_now() && self.reign.lasts(there.reign) {
+                return Some(there);
+            }
+            own.give_up(&there);
+        }
+        own.renew(|| {
+            let of = Arc::downgrade(&asking);
+            let dialled = self.dial.clone().own(self.address.clone(), of);
+            self.counted(dialled)
+        });
+        None
+    }
+
+    /// A connection, with the number of the reign that it belongs to.
+    fn counted<F: Future<Output = Result<Shared, Failure>> + Send>(
+        &self,
+        dialled: F,
+    ) -> impl Future<Output = Result<Shared, Failure>> + Send + use<F> {
+        let reign = Arc::clone(&self.reign);
+        async move {
+            let mut shared = dialled.await?;
+            shared.reign = reign.begins(&shared.server);
+            Ok(shared)
+        }
     }
 
     /// The same, on this thread, which is blocked for moments: between two of them whoever polls this may look around. Who walks away
@@ -144,15 +182,7 @@ impl Node {
             self.shared.give_up(&shared);
         }
         let is_first = self.shared.is_first();
-        let dial = || {
-            let dialled = self.dial.clone().shared(self.address.clone());
-            let reign = Arc::clone(&self.reign);
-            async move {
-                let mut shared = dialled.await?;
-                shared.reign = reign.begins(&shared.server);
-                Ok(shared)
-            }
-        };
+        let dial = || self.counted(self.dial.clone().shared(self.address.clone()));
         let shared = self.shared.get((deadline, self.dial.limit), dial).await?;
         Ok((shared, if is_first { deadline.anew() } else { *deadline }))
     }
@@ -176,6 +206,7 @@ impl Node {
     /// Drops all connections, for good.
     pub(crate) fn close(&self) {
         self.shared.close();
+        self.own.close();
         self.idle.close();
     }
 }

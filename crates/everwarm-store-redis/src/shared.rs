@@ -7,7 +7,7 @@ use everwarm_core::store::{Failure, FailureKind};
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::address::Address;
 use crate::deadline::Deadline;
@@ -20,7 +20,7 @@ use crate::socket::Socket;
 pub(crate) struct Shared {
     /// There until it is dropped, or belongs to a parent process.
     line: Option<Arc<Line>>,
-    work: AbortHandle,
+    work: JoinHandle<()>,
     silence: Mutex<Silence>,
     process: u32,
     /// The server, once it is known.
@@ -46,10 +46,18 @@ impl Shared {
         ),
         address: &Address,
     ) -> Self {
-        let line = Line::new(address, near);
+        let line = Line::new(address, near.map(Arc::new), None);
+        Self::at_work(&line, stream)
+    }
+
+    /// A connection whose task writes to this stream, and reads it; to be made within the runtime.
+    pub(crate) fn at_work(
+        line: &Arc<Line>,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Self {
         Self {
-            work: tokio::spawn(Work::new(&line, stream)).abort_handle(),
-            line: Some(line),
+            work: tokio::spawn(Work::new(line, stream)),
+            line: Some(Arc::clone(line)),
             silence: Mutex::new(Silence::default()),
             process: std::process::id(),
             server: Identity::default(),
@@ -60,6 +68,20 @@ impl Shared {
     /// Whether it has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.line().is_over()
+    }
+
+    /// As [`is_over`](Self::is_over), of one that a loop reads.
+    pub(crate) fn is_over_by_now(&self) -> bool {
+        self.line().is_over_by_now()
+    }
+
+    /// Its socket, which nobody writes to or reads any more, and the server; None where who asks may not write.
+    pub(crate) async fn left(mut self) -> Option<(Arc<Socket>, Identity)> {
+        let socket = self.line().near()?;
+        self.work.abort();
+        // That it was ended is what was wanted.
+        let _ = (&mut self.work).await;
+        Some((socket, std::mem::take(&mut self.server)))
     }
 
     fn line(&self) -> &Arc<Line> {

@@ -14,7 +14,7 @@ use everwarm_engine::stack::Sleep;
 use everwarm_runtime::waiting;
 use pyo3::prelude::*;
 
-use crate::bell::Ring;
+use crate::ring::Ring;
 use crate::waiting::SIGNALS;
 
 use super::codec;

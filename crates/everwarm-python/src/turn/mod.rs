@@ -18,11 +18,11 @@ use pyo3::prelude::*;
 
 use crate::answer::{Status, Told};
 use crate::ask::Source;
-use crate::bell::{Ring, seconds};
 use crate::engine::{Arrival, Ticket};
 use crate::home::Home;
 use crate::limits::Times;
 use crate::object::Object;
+use crate::ring::{Ring, seconds};
 use crate::settle::Flight;
 use crate::settling::{Settling, Writes};
 use crate::shared::{self, Link, Ours, Step};

@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 
 use super::{Asking, State, Turn};
 use crate::answer::Status;
-use crate::bell::{Ring, seconds};
 use crate::home::Home;
+use crate::ring::{Ring, seconds};
 use crate::settle::Flight;
 use crate::settling::{Begun, Settling, Writes};
 use crate::shared::{self, Link, Ours, Step, Taken};
