@@ -10,13 +10,14 @@ use hashbrown::Equivalent;
 
 use crate::authority::{Authority, Faults};
 use crate::departures::{Departures, Reason};
-use crate::entry::{Entry, Key};
+use crate::entry::{Entry, Key, Term};
 use crate::flights::{Flights, Seats, Sitter};
 use crate::listener::{Cause, Incoming, Listener};
 use crate::objects::Amendment;
 use crate::recording::Event;
 use crate::scope::Scope;
 use crate::shim::{AtomicU64, Mutex, MutexGuard};
+use crate::sitting::Plain;
 use crate::stats::Stats;
 use crate::ticker::Ticker;
 use crate::what_if::Sample;
@@ -159,28 +160,53 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let stamp = self.authority.stamp();
         let (tags, term) = windows::dated(&self.authority.intern(put.tags), &put.lifetime);
         let now = self.ticker.now();
-        let mut seats = self.seats(put.hash);
-        if self.is_closed() {
-            drop(seats);
-            return;
-        }
-        let entry = Entry {
-            value: put.value,
-            stamp,
-            written: seats.versions.next(now),
-            tags,
-        };
-        let doomed = seats.vacate(put.hash, &put.key);
         let incoming = Incoming {
-            entry,
+            entry: Entry {
+                value: put.value,
+                stamp,
+                written: now,
+                tags,
+            },
             term,
             weight: put.weight,
             now,
         };
-        let stored = self.store(put.scope, put.hash, put.key, incoming);
+        self.put_incoming((put.scope, put.hash, put.key), incoming);
+    }
+
+    /// As [`put`](Self::put), of a value without tags of which there is nothing to say but when it ends.
+    #[inline]
+    pub fn put_plain(&self, (scope, hash, key): (&Scope, u64, K), value: V, plain: Plain) {
+        let incoming = Incoming {
+            entry: Entry {
+                value,
+                stamp: self.authority.stamp(),
+                written: plain.now,
+                tags: None,
+            },
+            term: Term {
+                deadline: plain.end,
+                keep_until: plain.end,
+            },
+            weight: plain.weight,
+            now: plain.now,
+        };
+        self.put_incoming((scope, hash, key), incoming);
+    }
+
+    #[inline]
+    fn put_incoming(&self, (scope, hash, key): (&Scope, u64, K), mut incoming: Incoming<V>) {
+        let mut seats = self.seats(hash);
+        if self.is_closed() {
+            drop(seats);
+            return;
+        }
+        incoming.entry.written = seats.versions.next(incoming.now);
+        let doomed = seats.vacate(hash, &key);
+        let stored = self.store(scope, hash, key, incoming);
         drop(seats);
         drop(doomed);
-        self.let_go(put.scope, stored);
+        self.let_go(scope, stored);
     }
 
     /// Makes one key gone, also for who computes it: callers who come later do not get that value, and it is not stored.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::lifetime::Lifetime;
-use everwarm_engine::{Amendment, Condition, Place, Put, Seen, Settle, Turn};
+use everwarm_engine::{Amendment, Condition, Place, Plain, Put, Seen, Settle, Turn};
 use support::{World, names, settle};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -125,6 +125,34 @@ fn a_put_ends_the_computation_of_its_key_only_if_it_takes_effect() {
         assert_eq!(put_if(&world, 1, 1, condition), !kept);
         assert_eq!(lead.settle(2, Settle::default()).stored, kept);
     }
+}
+
+#[test]
+fn a_plain_put_does_what_a_put_does() {
+    let world = World::new();
+    let end = Instant::ZERO.after(SECOND * 10);
+    let put_plain = |name: u64, value: u64| {
+        let key = world.key(name);
+        let (now, weight) = (world.cache.now(), 0);
+        let at = (&*world.scope, key.hash(), key);
+        let plain = Plain { now, end, weight };
+        world.cache.put_plain(at, value, plain);
+    };
+    let before = world.lead(1);
+    put_plain(1, 1);
+    assert!(!before.settle(2, Settle::default()).stored);
+    world.put_with(2, 1, end, &[]);
+    let [plain, usual] = [1, 2].map(|name| seen(&world, name).expect("it was put"));
+    assert_eq!((plain.ttl, &plain.tags), (usual.ttl, &usual.tags));
+    put_plain(1, 3);
+    assert!(seen(&world, 1).expect("it was put").version > plain.version);
+    assert_eq!((world.hit(1), left(&world, 1)), (Some(3), Some(10)));
+    world.hand.advance(SECOND * 10);
+    assert_eq!(world.hit(1), None);
+    world.cache.close();
+    put_plain(3, 1);
+    assert_eq!(seen(&world, 3), None);
+    world.cache.check();
 }
 
 #[test]

@@ -64,11 +64,28 @@ pub(crate) fn guarded(work: impl FnOnce() -> PyResult<*mut ffi::PyObject>) -> *m
         let error = match catch_unwind(AssertUnwindSafe(|| calling::unless_ended(work))) {
             Ok(Ok(object)) => return object,
             Ok(Err(error)) => error,
-            Err(_) => PanicException::new_err("a bug in everwarm: its native code panicked"),
+            Err(_) => panicked(),
         };
         error.restore(py);
         null_mut()
     })
+}
+
+/// Does `work`, of which PyO3 need not know that the thread is attached: it drops nothing of PyO3's. None, with an exception set, if
+/// it panicked.
+#[inline]
+pub(crate) fn guarded_alone<R>(work: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(|| calling::unless_ended(work))) {
+        Ok(result) => Some(result),
+        Err(_) => {
+            known_to_pyo3(|py| panicked().restore(py));
+            None
+        }
+    }
+}
+
+fn panicked() -> PyErr {
+    PanicException::new_err("a bug in everwarm: its native code panicked")
 }
 
 /// Runs `work` with PyO3 knowing that the thread is attached. It counts for itself, and where it does not know, what is

@@ -5,13 +5,14 @@
 //! longer way, and other arguments go to `_get` and `_set`, which PyO3 has made.
 
 use std::ffi::{CStr, c_char};
+use std::ptr::null_mut;
 
 use pyo3::Borrowed;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
-use crate::call::guarded;
+use crate::call::{guarded, guarded_alone};
 use crate::calling;
 use crate::given::{Tags, Ttl};
 use crate::lasting::intern;
@@ -203,9 +204,22 @@ unsafe extern "C" fn set(
         count,
         names,
     };
+    if given.plain(2) {
+        // SAFETY: as for `get`.
+        let set = guarded_alone(|| unsafe {
+            objects(object).set_common(given.at(0), given.at(1), Ttl::Unsaid)
+        });
+        match set {
+            Some(false) => {}
+            // SAFETY: as for `get`.
+            Some(true) => return unsafe { Python::assume_attached() }.None().into_ptr(),
+            None => return null_mut(),
+        }
+    }
     // SAFETY: as for `get`.
     guarded(|| unsafe {
-        if let Some(ttl) = given.ttl()
+        if !given.plain(2)
+            && let Some(ttl) = given.ttl()
             && objects(object).set_common(given.at(0), given.at(1), ttl?)
         {
             return Ok(Python::assume_attached().None().into_ptr());

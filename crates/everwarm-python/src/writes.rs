@@ -6,13 +6,14 @@ use everwarm_core::clock::Instant;
 use everwarm_core::judge::Freshness;
 use everwarm_core::key::Short;
 use everwarm_core::lifetime::Lifetime;
-use everwarm_engine::{Cause, Condition, Put, Written};
+use everwarm_core::settle::{Outcome, plain_end};
+use everwarm_engine::{Cause, Condition, Plain, Put, Written};
 use pyo3::Borrowed;
 use pyo3::prelude::*;
 
 use crate::entries::{closed, ends, keyed_whole};
 use crate::given::{Tags, Ttl, pairs, whole};
-use crate::home::Keyed;
+use crate::home::{Home, Keyed};
 use crate::keys;
 use crate::object::Object;
 use crate::objects::Objects;
@@ -33,24 +34,55 @@ impl Objects {
             return false;
         };
         let short = keys::add_common(key, Short::for_scope(home.scope.id())).complete();
-        let special = home.engine.is_closed() || !home.table(value.py()).get().puts_plainly;
+        let py = value.py();
+        let special = home.engine.is_closed() || !home.table(py).get().puts_plainly;
         let (Some(short), false) = (short, special) else {
             return false;
         };
-        let lifetime = self.lifetime(home, ttl);
-        home.engine.put(Put {
-            scope: &home.scope,
-            hash: home.seed.hash_one(short),
-            key: short.into(),
-            value: Object::from(value.to_owned()),
-            lifetime,
-            tags: &[],
-            weight: 0,
-        });
-        if ends(&lifetime) {
-            Table::watch(home.table(value.py()));
+        let (hash, value) = (home.seed.hash_one(short), Object::from(value.to_owned()));
+        let may_end = match self.plain(home, ttl) {
+            Some(plain) => {
+                let at = (&*home.scope, hash, short.into());
+                home.engine.put_plain(at, value, plain);
+                plain.end != Instant::NEVER
+            }
+            None => {
+                let lifetime = self.lifetime(home, ttl);
+                home.engine.put(Put {
+                    scope: &home.scope,
+                    hash,
+                    key: short.into(),
+                    value,
+                    lifetime,
+                    tags: &[],
+                    weight: 0,
+                });
+                ends(&lifetime)
+            }
+        };
+        if may_end {
+            Table::watch(home.table(py));
         }
         true
+    }
+
+    /// When a value is over that is written there now, if that is all there is to say of its life.
+    fn plain(&self, home: &Home, ttl: Ttl) -> Option<Plain> {
+        let Ttl::Unsaid = ttl else {
+            return None;
+        };
+        let now = home.engine.now();
+        let end = plain_end(
+            Outcome::Value { ttl: None },
+            &home.policy,
+            now,
+            &self.chance,
+        )?;
+        Some(Plain {
+            now,
+            end,
+            weight: 0,
+        })
     }
 
     /// Stores a value, whatever is there.
