@@ -129,13 +129,25 @@ impl Objects {
             home.scope.count_bypass();
             return Ok(None);
         }
-        let found = match Self::hit_or_due(&home, key)? {
+        // Where memory has little the stores will be asked: then the key is made once for both.
+        let keyed = match home.has_memory() {
+            true => None,
+            false => Some(keyed_whole(&home, key)?),
+        };
+        let found = match &keyed {
+            Some(keyed) => Self::hit_keyed_or_due(&home, keyed.hash, &keyed.key).ok_or(keyed.hash),
+            None => Self::hit_or_due(&home, key)?,
+        };
+        let found = match found {
             Ok(value) => Some(value),
             Err(hash) => {
                 if home.engine.is_closed() {
                     return Err(closed(slf));
                 }
-                let behind = Self::behind(py, &home, key)?;
+                let behind = match &keyed {
+                    Some(keyed) => Self::behind_keyed(py, &home, keyed)?,
+                    None => Self::behind(py, &home, key)?,
+                };
                 if behind.is_none() {
                     home.engine.missed(&home.scope, hash);
                 }
@@ -171,10 +183,21 @@ impl Objects {
             return Ok(found);
         }
         let (hash, key) = keyed(home, key)?;
-        let found = home
-            .engine
-            .hit_since(&home.scope, hash, &key, Instant::ZERO);
-        Ok(found.ok_or(hash))
+        Ok(Self::due(home, hash, &key).ok_or(hash))
+    }
+
+    /// As [`hit_or_due`](Self::hit_or_due), of a key that is made already.
+    fn hit_keyed_or_due(home: &Home, hash: u64, key: &Key) -> Option<Object> {
+        let found = home.engine.hit(&home.scope, hash, key);
+        match found {
+            None if !home.policy.is_plain() => Self::due(home, hash, key),
+            found => found,
+        }
+    }
+
+    /// The value of an entry, be it due to be computed anew.
+    fn due(home: &Home, hash: u64, key: &Key) -> Option<Object> {
+        home.engine.hit_since(&home.scope, hash, key, Instant::ZERO)
     }
 
     /// What stores behind memory have for a key, counted as a hit.
@@ -186,8 +209,11 @@ impl Objects {
         if home.link.is_none() {
             return Ok(None);
         }
-        let keyed = keyed_whole(home, key)?;
-        let Some(held) = Held::new(py, home, &keyed)? else {
+        Self::behind_keyed(py, home, &keyed_whole(home, key)?)
+    }
+
+    fn behind_keyed(py: Python<'_>, home: &Home, keyed: &Keyed) -> PyResult<Option<Object>> {
+        let Some(held) = Held::new(py, home, keyed)? else {
             return Ok(None);
         };
         let kept = held.read(py)?;
