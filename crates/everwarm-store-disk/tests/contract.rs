@@ -36,6 +36,28 @@ fn a_set_replaces_whole() {
 }
 
 #[test]
+fn a_large_value_is_read_into_the_room_that_the_last_one_left() {
+    const LENGTH: usize = 100_000;
+    let directory = tempfile::tempdir().unwrap();
+    let disk = open(directory.path());
+    set(&disk, "one", &[1; LENGTH]);
+    set(&disk, "two", &[2; LENGTH]);
+    let one = get(&disk, "one").unwrap();
+    let room = one.as_ptr();
+    let two = get(&disk, "two").unwrap();
+    assert_ne!(two.as_ptr(), room, "somebody reads there");
+    assert_eq!((&one[..], &two[..]), (&[1; LENGTH][..], &[2; LENGTH][..]));
+    drop((one, two));
+    let first = get(&disk, "one").unwrap();
+    let room = first.as_ptr();
+    drop(first);
+    // What the allocator is given back is taken by these.
+    let others: Vec<Vec<u8>> = (0..4).map(|_| vec![3; LENGTH]).collect();
+    assert_eq!(get(&disk, "two").unwrap().as_ptr(), room);
+    drop(others);
+}
+
+#[test]
 fn readers_never_see_parts_of_two_values() {
     let directory = tempfile::tempdir().unwrap();
     let (writer, reader) = (open(directory.path()), open(directory.path()));
