@@ -6,7 +6,7 @@ use everwarm_core::clock::Instant;
 
 use super::Wrong;
 use super::story::{Making, Moment, Story};
-use crate::history::{Incident, Right, Target};
+use crate::history::{Incident, Right};
 use crate::node::LEASE;
 
 /// How long after its holder's death a lease may stay untaken.
@@ -83,9 +83,8 @@ fn may_have_ended(story: &Story<'_>, making: &Making, (from, to): (Moment, Momen
         // What the store did not take is repeated at any time.
         let returned = undoing.returned.filter(|(_, done)| *done);
         let is_over = returned.is_some_and(|(at, _)| at < from);
-        matches!(undoing.target, Target::Key(key) if key == making.key)
-            && undoing.began < to
-            && !is_over
+        // An invalidation overtakes what it meets, and a lease that is overtaken is given back.
+        undoing.target.meets(making.key) && undoing.began < to && !is_over
     });
     let lost = |incident| matches!(incident, Incident::Restart | Incident::Failover(_));
     let unreachable = |incident| match incident {
