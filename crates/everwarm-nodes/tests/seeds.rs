@@ -11,7 +11,7 @@ const ENOUGH: u64 = 4_000;
 /// From which seed on. A number that comes twice lets go of everything, whatever server gives it: one that does not jump is rarely seen.
 fn first(fault: Fault) -> u64 {
     match fault {
-        Fault::FailoverWithoutJump => 11_200,
+        Fault::FailoverWithoutJump => 23_200,
         _ => 0,
     }
 }
