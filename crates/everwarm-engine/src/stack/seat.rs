@@ -413,6 +413,9 @@ impl Seats {
                 }
             }
         }
+        drop(taken);
+        // In an order that the simulator can repeat.
+        leases.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         leases
     }
 
