@@ -58,6 +58,14 @@ impl Fault {
         Self::NoFlight,
     ];
 
+    /// Whether it shows after a failover alone.
+    pub(crate) const fn is_of_failovers(self) -> bool {
+        matches!(
+            self,
+            Self::FailoverWithoutJump | Self::FailoverUnheard | Self::FailoverHeardLate
+        )
+    }
+
     /// The name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {

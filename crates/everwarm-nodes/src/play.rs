@@ -38,7 +38,7 @@ type Host = (Machine, Option<Running>);
 #[must_use]
 pub fn play(seed: u64, fault: Option<Fault>) -> Run {
     let mut draw = Draw::new(seed);
-    let weather = Weather::draw(&mut draw);
+    let weather = Weather::draw(&mut draw, fault);
     let runtime = Runtime::new(DAWN);
     let network = Network::new(&runtime, &weather, draw.split(), fault);
     let mut hosts = Vec::new();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use everwarm_core::clock::Instant;
 
 use crate::draw::Draw;
+use crate::fault::Fault;
 use crate::history::{Incident, Node};
 
 /// When a run begins, by the world's clock.
@@ -45,9 +46,18 @@ pub struct Weather {
 }
 
 impl Weather {
-    /// The weather of a seed: three in ten are calm.
+    /// The weather of a seed: three in ten are calm. Where a failover is what a planted fault is about, there is none without one.
     #[must_use]
-    pub(crate) fn draw(draw: &mut Draw) -> Self {
+    pub(crate) fn draw(draw: &mut Draw, fault: Option<Fault>) -> Self {
+        let mut weather = Self::of_any_kind(draw);
+        if fault.is_some_and(Fault::is_of_failovers) {
+            weather.incidents.push(Self::failover(draw));
+            weather.in_order();
+        }
+        weather
+    }
+
+    fn of_any_kind(draw: &mut Draw) -> Self {
         let nodes = 2 + draw.below(2) as Node;
         let calm = Self {
             nodes,
@@ -79,9 +89,13 @@ impl Weather {
         };
         let count = draw.below(4);
         weather.incidents = (0..count).map(|_| weather.incident(draw)).collect();
-        weather.incidents.sort_by_key(|(at, ..)| *at);
-        weather.forgo_the_unstated();
+        weather.in_order();
         weather
+    }
+
+    fn in_order(&mut self) {
+        self.incidents.sort_by_key(|(at, ..)| *at);
+        self.forgo_the_unstated();
     }
 
     /// A server that takes over from one that took over itself, and of which it has not heard that yet, gives the same numbers as that
@@ -103,7 +117,7 @@ impl Weather {
     }
 
     fn incident(&self, draw: &mut Draw) -> (Instant, Duration, Incident) {
-        let at = DAWN.after(draw.millis(500, 15_000));
+        let at = Self::sometime(draw);
         let span = draw.millis(200, 5_000);
         let node = draw.below(self.nodes as u64) as Node;
         let incident = match draw.below(11) {
@@ -121,12 +135,22 @@ impl Weather {
                 node,
                 ahead: [1, 3, 1_000][draw.below(3) as usize],
             },
-            _ => {
-                let lag = draw.millis(1, 1_000);
-                return (at, lag, Incident::Failover(at.before(lag)));
-            }
+            _ => return Self::failover_at(at, draw),
         };
         (at, span, incident)
+    }
+
+    fn failover(draw: &mut Draw) -> (Instant, Duration, Incident) {
+        Self::failover_at(Self::sometime(draw), draw)
+    }
+
+    fn failover_at(at: Instant, draw: &mut Draw) -> (Instant, Duration, Incident) {
+        let lag = draw.millis(1, 1_000);
+        (at, lag, Incident::Failover(at.before(lag)))
+    }
+
+    fn sometime(draw: &mut Draw) -> Instant {
+        DAWN.after(draw.millis(500, 15_000))
     }
 
     /// Whether messages flow as they should: then others learn of everything within half a second.
