@@ -170,7 +170,16 @@ def test_of_several_processes_one_computes(world, tmp_path, source):
             assert world.call(function, "a") == 1
         assert all(len(_timed._timer.calls[cache]) == 1 for cache in caches)
         until(lambda: not any(cache in _timed._timer.calls for cache in caches))
-        until(lambda: 2 in (one.peek("a").value, other.peek("a").value))
+
+        def is_anew():
+            return 2 in (one.peek("a").value, other.peek("a").value)
+
+        late = time.monotonic() + 4
+        until(lambda: is_anew() or time.monotonic() > late)
+        if not is_anew():
+            # It came to the store later than it was made, and was too young there: the next read counts.
+            assert world.call(one, "a") == 1
+            until(is_anew)
         assert source.asked == 2
         # Who was not elected asks the store again.
         until(lambda: world.call(one, "a") == world.call(other, "a") == 2)
