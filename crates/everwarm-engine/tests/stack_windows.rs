@@ -34,7 +34,7 @@ fn aged(tiers: usize, seconds: u32) -> (Host, Process, Process) {
 }
 
 fn behind(process: &Process) -> Fetched {
-    wait(process.stack.fetch_behind(place("k"), tags(&[])))
+    wait(process.stack.fetch_behind(place("k"), tags(&[]), Read::Any))
 }
 
 fn seat(fetched: Fetched) -> (Seat, Option<Stored>) {
@@ -93,6 +93,21 @@ fn one_process_computes_an_old_value_anew_and_no_other_waits() {
             other => panic!("it was computed: {other:?}"),
         }
         assert_eq!(one.far().leased(), 0);
+    }
+}
+
+#[test]
+fn a_value_that_is_too_old_for_who_computes_it_anew_is_not_taken() {
+    for tiers in [1, 2] {
+        let (_host, one, _) = aged(tiers, 7);
+        let anew = |seconds| {
+            let read = Read::no_older(SECOND * seconds);
+            wait(one.stack.fetch_behind(place("k"), tags(&[]), read))
+        };
+        assert!(matches!(anew(7), Fetched::Found(_)));
+        let (leads, _) = seat(anew(6));
+        assert!(one.settle(leads, "new", &[]).is_stored());
+        assert!(matches!(anew(6), Fetched::Found(_)));
     }
 }
 

@@ -297,7 +297,7 @@ fn stored(
 /// dropped, and a later call begins it.
 fn behind(py: Python<'_>, source: &impl Source, flight: Flight) {
     let begun = source.later(py).and_then(|(asked, arguments, keywords)| {
-        let turn = Bound::new(py, crate::turn::Turn::leading(&asked, flight))?;
+        let turn = Bound::new(py, crate::turn::Turn::leading(&asked, flight, Read::Any))?;
         modules::own(py, "everwarm._behind")?
             .getattr(intern!(py, "begin"))?
             .call1((asked, arguments, keywords, turn))

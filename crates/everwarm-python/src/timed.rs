@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
-use everwarm_core::using::Plan;
+use everwarm_core::using::{Plan, Read};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -68,9 +68,11 @@ pub(crate) fn lead_again(
             return Ok(None);
         };
         let seen = home.engine.peek(&home.scope, keyed.hash, &keyed.key);
-        if seen.is_some_and(|seen| seen.age + FINE < every) {
-            return Ok(None);
-        }
+        let read = match seen {
+            Some(seen) if seen.age + FINE < every => return Ok(None),
+            Some(_) => anew(every),
+            None => Read::Any,
+        };
         let source = Called {
             me: function,
             function: native,
@@ -84,8 +86,14 @@ pub(crate) fn lead_again(
             return Ok(None);
         };
         let flight = wish.flight(py, &source, (lead, keyed), Plan::ORDINARY)?;
-        Ok(Some(Turn::leading(function, flight)))
+        Ok(Some(Turn::leading(function, flight, read)))
     })
+}
+
+/// What of the stores is somebody's newer value. That which is to be computed anew may be somewhat younger by the store's clock; what
+/// another process has computed since is as old as this one is late.
+fn anew(every: Duration) -> Read {
+    Read::no_older(every / 2)
 }
 
 /// What the clock of a function's cache shows, in seconds.

@@ -115,6 +115,7 @@ impl Stack {
         self: Arc<Self>,
         place: Place,
         tags: Arc<[Arc<str>]>,
+        read: Read,
     ) -> Fetched {
         let labels = self.labels(&place, &tags);
         let mut rights = Rights::new(&self, &place.name);
@@ -122,7 +123,7 @@ impl Stack {
             return Fetched::Lead(self.sit(place, labels, Hold::Apart, rights).await);
         }
         let look = Look {
-            read: Read::Any,
+            read,
             counts: false,
             takes_old: true,
         };

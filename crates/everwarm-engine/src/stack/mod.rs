@@ -267,8 +267,9 @@ impl Stack {
         self: &Arc<Self>,
         place: Place,
         tags: Arc<[Arc<str>]>,
+        read: Read,
     ) -> impl Future<Output = Fetched> + Send + use<> {
-        self.clone().fetch_anew(place, tags)
+        self.clone().fetch_anew(place, tags, read)
     }
 
     /// As [`fetch`](Self::fetch), of many that may be read: in one trip to each tier. Nothing for those that are to be fetched alone,

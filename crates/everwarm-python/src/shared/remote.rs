@@ -143,10 +143,11 @@ impl Remote {
         )
     }
 
-    /// Asks the stores, for a caller who was given an old value, for what somebody has computed since, else for the seat.
-    pub(crate) fn ask_behind(&self) -> impl Future<Output = Fetched> + Send + use<> {
+    /// Asks the stores, for a caller who was given an old value, for what somebody has computed since and `read` takes, else for
+    /// the seat.
+    pub(crate) fn ask_behind(&self, read: Read) -> impl Future<Output = Fetched> + Send + use<> {
         self.stack
-            .fetch_behind(self.place.clone(), Arc::clone(&self.tags))
+            .fetch_behind(self.place.clone(), Arc::clone(&self.tags), read)
     }
 
     /// The same entry for another lead, of which nothing was asked yet.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use everwarm_core::using;
+use everwarm_core::using::{self, Read};
 use everwarm_engine::Ask;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyTypeError;
@@ -153,9 +153,10 @@ impl Turn {
         }
     }
 
-    /// The turn of a computation in the background.
-    pub(crate) fn leading(asked: &Bound<'_, PyAny>, flight: Flight) -> Self {
-        let asking = flight.remote.as_deref().map(|remote| remote.ask_behind());
+    /// The turn of a computation in the background, which takes of the stores what `read` takes.
+    pub(crate) fn leading(asked: &Bound<'_, PyAny>, flight: Flight, read: Read) -> Self {
+        let asking = flight.remote.as_deref();
+        let asking = asking.map(|remote| remote.ask_behind(read));
         let flight = Box::new(flight);
         let state = match asking {
             Some(asking) => State::Ask(flight, Ours::new(Box::pin(asking))),

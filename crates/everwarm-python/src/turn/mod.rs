@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use everwarm_core::limits::End;
+use everwarm_core::using::Read;
 use everwarm_engine::Settle;
 use everwarm_engine::stack::Fetched;
 use parking_lot::Mutex;
@@ -132,7 +133,7 @@ impl Turn {
     /// The turn of a computation that is to be begun in the background, once.
     fn behind(&self, py: Python<'_>) -> Option<Self> {
         let flight = self.behind.lock().take()?;
-        Some(Self::leading(self.asked.bind(py), *flight))
+        Some(Self::leading(self.asked.bind(py), *flight, Read::Any))
     }
 
     /// The number of the lead, if this turn is one.
