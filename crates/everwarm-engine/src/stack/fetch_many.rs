@@ -47,6 +47,7 @@ impl Stack {
             counts: true,
             takes_old: true,
         };
+        self.repeat_lost();
         let mut left: Vec<usize> = (0..many.places.len())
             .filter(|&at| self.is_plain(&many.places[at], &many.labels[at]))
             .collect();
@@ -76,7 +77,7 @@ impl Stack {
     /// Whether an entry lies where one trip shows it, and nothing is owed of it.
     fn is_plain(&self, place: &Place, labels: &Digests) -> bool {
         place.older.is_empty()
-            && !self.owes(&place.name, labels.all())
+            && !self.owed.is_about(&place.name, labels.all())
             && self.queue.find(self.tiers.len() - 1, &place.name).is_none()
     }
 

@@ -75,6 +75,7 @@ impl Stack {
             return None;
         }
         let (found, reading) = self.read_last(&place.name, labels).await?;
+        self.repeat_lost();
         let at_hand = reading
             .as_ref()
             .map_or_else(AtHand::default, |reading| AtHand {

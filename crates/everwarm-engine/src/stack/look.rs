@@ -364,6 +364,7 @@ impl Stack {
         look: Look,
     ) -> Option<Accepted> {
         let at_hand = at_hand.unwrap_or_default();
+        self.repeat_lost();
         match self.held_against(entry, place, labels, (at_hand, look)) {
             Held::Accepted(accepted) => Some(accepted),
             Held::Invalid => None,
@@ -374,10 +375,12 @@ impl Stack {
     /// The entry, if the markers that were not at hand say that it is valid.
     pub(super) async fn ask_further(&self, unsure: Unsure, place: &Place) -> Option<Accepted> {
         let Reading { markers, .. } = self.read_markers(&unsure.further).await?;
+        self.repeat_lost();
         self.made_sure(unsure, place, |at, _| markers.get(at).copied())
     }
 
-    /// As [`accept`](Self::accept), without asking for what is not at hand.
+    /// As [`accept`](Self::accept), without asking for what is not at hand. Since the store has answered, what a failover lost has to be
+    /// [owed again](Self::repeat_lost).
     pub(super) fn held_against(
         &self,
         entry: Entry,
@@ -401,7 +404,8 @@ impl Stack {
         }
     }
 
-    /// The entry, if its stamps cover the markers that were read of its further tags, by place and tag, and nothing is owed of it by now.
+    /// The entry, if its stamps cover the markers that were read of its further tags, by place and tag, and nothing is owed of it by now,
+    /// which takes the same.
     pub(super) fn made_sure(
         &self,
         unsure: Unsure,
@@ -411,7 +415,7 @@ impl Stack {
         let further = unsure.further.iter().enumerate();
         let markers: Option<Vec<_>> = further.map(|(at, tag)| marker(at, tag)).collect();
         let is_valid = valid(&unsure.entry.opened.meta.stamps, markers?)
-            && !self.owes(&place.name, unsure.labels.all());
+            && !self.owed.is_about(&place.name, unsure.labels.all());
         is_valid.then(|| Accepted::new(unsure.entry, unsure.worth, unsure.labels))
     }
 
@@ -427,7 +431,7 @@ impl Stack {
     ) -> Option<(Worth, Vec<Tag>)> {
         let meta = &entry.opened.meta;
         let worth = worth(meta, entry, look)?;
-        if self.owes(&place.name, labels.all()) {
+        if self.owed.is_about(&place.name, labels.all()) {
             return None;
         }
         let mut further = Vec::new();

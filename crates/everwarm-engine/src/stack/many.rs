@@ -84,8 +84,9 @@ impl Stack {
         let mut all: Vec<Option<Stored>> = places.iter().map(|_| None).collect();
         let mut left = Vec::with_capacity(places.len());
         let is_queued = !self.queue.is_empty();
+        self.repeat_lost();
         for (at, place) in places.iter().enumerate() {
-            let owed = self.owes(&place.name, labels[at].all());
+            let owed = self.owed.is_about(&place.name, labels[at].all());
             let queued = match is_queued {
                 true => self.look_at_queued(place, &labels[at], look).await,
                 false => None,
@@ -128,6 +129,7 @@ impl Stack {
             tags: &tags,
             markers: &markers,
         };
+        self.repeat_lost();
         let (mut all, mut unsure) = (Vec::with_capacity(left.len()), Vec::new());
         let mut is_found = vec![false; places.len()];
         for (&at, found) in left.iter().zip(found) {
@@ -189,6 +191,7 @@ impl Stack {
         let Some(Reading { markers, .. }) = self.read_markers(&tags).await else {
             return Vec::new();
         };
+        self.repeat_lost();
         let marker = |_, tag: &Tag| markers.get(tags.binary_search(tag).ok()?).copied();
         let sure = unsure.into_iter();
         sure.filter_map(|(at, unsure)| Some((at, self.made_sure(unsure, &places[at], marker)?)))
