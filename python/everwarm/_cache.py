@@ -15,6 +15,23 @@ from everwarm._presets import Preset
 from everwarm._result import WhatIf, _Frozen, stats, tier_stats
 
 
+class _FromFirstUse:
+    """What configuration may say: it is there from the first use on, and asking for it is one.
+
+    Once it is there the interpreter finds it without coming here. A ``__getattr__`` of the class would make
+    looking up each of its verbs several times as slow.
+    """
+
+    def __set_name__(self, owner, name):
+        self._name = name
+
+    def __get__(self, cache, owner=None):
+        if cache is None:
+            return self
+        cache._resolve()
+        return cache.__dict__[self._name]
+
+
 class Cache(Objects):
     """A bounded cache in this process's memory: it decorates functions, and has entries of its own.
 
@@ -311,12 +328,7 @@ class Cache(Objects):
             watch(table)
         return table
 
-    def __getattr__(self, name):
-        # What configuration may say is there from the first use on, and asking for it is one.
-        if name in ("_table", "namespace", "max_entries", "max_bytes", "eviction"):
-            self._resolve()
-            return self.__dict__[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    _table, namespace, max_entries, max_bytes, eviction = (_FromFirstUse() for _ in range(5))
 
     def _hold(self, hand):
         """Has it read a test's clock, whether it is used already or not."""
