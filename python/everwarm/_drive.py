@@ -41,7 +41,10 @@ async def drive(function, args, kwargs, plan=ORDINARY, described=False):
             from everwarm._limits import Deadline
 
             deadline = Deadline(turn.hard_limit)
-        if turn.ask(asker()) is not None:
+        loop = _running_loop()
+        if loop is not None and deadline is None and (look := turn.looking()) is not None:
+            await _looked(turn, look, loop)
+        if turn.ask(None if loop is not None else _native.Ring()) is not None:
             await asked(turn, deadline)
         lead = turn.lead
         if lead is not None:
@@ -87,6 +90,19 @@ async def arrival(turn, deadline=None):
 def asker():
     """Who asks first: nobody on a loop of asyncio's; elsewhere this thread, which stores may block."""
     return None if _running_loop() is not None else _native.Ring()
+
+
+async def _looked(turn, look, loop):
+    """Waits for the first look of a turn at its stores, which is one with those of other tasks."""
+    lead = turn.led
+    _hosts[lead] = loop
+    try:
+        await awaitable(look, loop)
+    except BaseException as error:
+        turn.fail(error)  # a traceback may keep the turn for long
+        raise
+    finally:
+        _hosts.pop(lead, None)  # a fork may have emptied it
 
 
 async def asked(turn, deadline=None):

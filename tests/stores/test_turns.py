@@ -59,6 +59,82 @@ def test_reads_of_one_turn_are_one_question(url, far):
     assert (stats.hits, stats.misses) == (101, 1)
 
 
+@pytest.fixture
+def double(far):
+    """A function whose calls all look there, and which notes what it computes."""
+    computed = []
+
+    @far(ttl=600, name="double", depends_on="nothing")
+    async def double(x):
+        computed.append(x)
+        await asyncio.sleep(0.01)
+        if x < 0:
+            raise ValueError(x)
+        return 2 * x
+
+    double.computed = computed
+    return double
+
+
+def test_first_looks_of_calls_in_one_turn_are_one_question(url, double):
+    async def main():
+        first = await asyncio.gather(*map(double, range(100)))
+        assert sorted(double.computed) == list(range(100))
+        before = transactions(url)
+        found = await asyncio.gather(*map(double, range(100)))
+        return first, found, transactions(url) - before
+
+    first, found, asked = asyncio.run(main())
+    assert first == found == [2 * x for x in range(100)]
+    assert len(double.computed) == 100
+    assert 1 <= asked <= 20
+    stats = double.stats()
+    assert (stats.calls, stats.hits, stats.misses, stats.computations) == (200, 100, 100, 100)
+
+
+def test_a_call_that_looks_with_others_leads_waits_or_fails_by_itself(double):
+    async def main():
+        calls = [double(x) for x in (1, 2, 2, -3, -3, 4)]
+        tasks = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.sleep(0)
+        tasks[0].cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    first, *others = asyncio.run(main())
+    assert isinstance(first, asyncio.CancelledError)
+    assert others[:2] == [4, 4] and others[-1] == 8
+    assert [type(error) for error in others[2:4]] == [ValueError] * 2
+    assert sorted(double.computed) == [-3, 2, 4]
+    assert asyncio.run(double(1)) == 2, "nobody waits for who has left"
+
+
+def test_calls_of_two_loops_look_each_for_itself(double):
+    async def main():
+        return await asyncio.gather(*map(double, range(20)))
+
+    assert asyncio.run(main()) == asyncio.run(main()) == [2 * x for x in range(20)]
+    assert sorted(double.computed) == list(range(20))
+
+
+def test_an_old_value_that_stands_for_errors_is_there_when_it_is_needed(far):
+    fails = []
+
+    @far(ttl=0.2, stale_if_error=60, name="rates", depends_on="nothing")
+    async def rates(x):
+        if fails:
+            raise ConnectionError
+        return x
+
+    async def main():
+        first = await asyncio.gather(*map(rates, range(5)))
+        await asyncio.sleep(0.3)
+        fails.append(1)
+        return first, await asyncio.gather(*map(rates, range(5)))
+
+    first, after = asyncio.run(main())
+    assert first == after == list(range(5))
+
+
 def test_a_task_that_is_cancelled_leaves_the_others_their_values(far):
     far.set_many({"a": 1, "b": 2, "c": 3})
 
@@ -117,4 +193,28 @@ def test_a_tampered_entry_is_raised_to_who_asked_for_it_alone(url):
         spoilt, sound = asyncio.run(both())
         assert isinstance(spoilt, StoreError) and spoilt.kind == "tampered"
         assert sound == 2
+    store.close()
+
+
+def test_a_tampered_value_of_a_function_is_raised_to_its_callers_alone(url):
+    place = urlsplit(url)._replace(path="/9").geturl()
+    store = open_store(place)
+    store.clear("")
+    with Cache([place], namespace="turns", keyring=Keyring(KEY), on_tamper="raise") as cache:
+
+        @cache(ttl=600, name="double", depends_on="nothing")
+        async def double(x):
+            return 2 * x
+
+        async def both():
+            return await asyncio.gather(double(1), double(2), return_exceptions=True)
+
+        assert asyncio.run(double(1)) == 2
+        (name,) = store.scan()[0]
+        envelope, *_ = store.get(name)
+        store.set(name, envelope[:-1] + bytes([envelope[-1] ^ 1]), 60.0)
+        assert asyncio.run(double(2)) == 4
+        spoilt, sound = asyncio.run(both())
+        assert isinstance(spoilt, StoreError) and spoilt.kind == "tampered"
+        assert sound == 4
     store.close()

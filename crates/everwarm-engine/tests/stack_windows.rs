@@ -72,6 +72,45 @@ fn an_old_value_beyond_the_stale_window_comes_with_the_seat() {
 }
 
 #[test]
+fn a_first_look_finds_what_is_old_too() {
+    use Freshness::{Fresh, Stale};
+    let expected = [
+        (7, Some(Judgement::Serve(Fresh))),
+        (8, Some(Judgement::ServeAndRefresh(Fresh))),
+        (12, Some(Judgement::ServeAndRefresh(Stale))),
+        (20, Some(Judgement::OnlyIfError)),
+        (30, None),
+    ];
+    for (age, judgement) in expected {
+        let (_host, _, other) = aged(1, age);
+        let one = wait(other.stack.find(place("k")));
+        assert_eq!(one.map(|stored| stored.judgement), judgement, "at {age} s");
+        let many = wait(other.stack.find_many(vec![place("nobody"), place("k")]));
+        let many: Vec<_> = many
+            .into_iter()
+            .map(|stored| stored.map(|stored| stored.judgement))
+            .collect();
+        assert_eq!(many, [None, judgement], "at {age} s");
+    }
+}
+
+#[test]
+fn who_found_nothing_computes_unless_another_has_meanwhile() {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    let unfound = || wait(one.stack.fetch_unfound(place("k"), tags(&[]), true));
+    assert!(wait(one.stack.find(place("k"))).is_none());
+    drop(seat(unfound()));
+    assert!(wait(one.stack.find(place("k"))).is_none());
+    let seat = other.lead("k", &[]);
+    assert!(other.settle(seat, "new", &[]).is_stored());
+    match unfound() {
+        Fetched::Found(stored) => assert_eq!(text(&stored), "new"),
+        other => panic!("it was computed: {other:?}"),
+    }
+}
+
+#[test]
 fn plain_reads_take_fresh_values_alone() {
     for (age, is_there) in [(9, true), (10, false)] {
         let (_host, _, other) = aged(1, age);

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 
 use everwarm_engine::process;
-use everwarm_engine::stack::{Place, Stack};
 use everwarm_runtime::Loop;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyOSError;
@@ -23,7 +22,7 @@ use pyo3::types::PyWeakrefReference;
 
 use crate::calling;
 use crate::expected::Expected;
-use crate::gather::{self, Asked, Gathered, Waiting};
+use crate::gather::{self, Asked, Gathered, Sought, Waiting};
 use crate::lasting::intern;
 use crate::reader::Reader;
 use crate::ring::Ring;
@@ -339,10 +338,11 @@ impl Bell {
     pub(crate) fn gather(
         slf: &Bound<'_, Self>,
         running: &Bound<'_, PyAny>,
-        of: (Arc<Stack>, Place),
+        sought: Sought,
         future: &Bound<'_, PyAny>,
     ) -> PyResult<Arc<Waiting>> {
-        let waiting = gather::add(&mut slf.get().gathered.lock(), of, future.clone().unbind());
+        let future = future.clone().unbind();
+        let waiting = gather::add(&mut slf.get().gathered.lock(), sought, future);
         Self::turn_ends(slf, running)?;
         Ok(waiting)
     }

@@ -15,11 +15,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyType, PyWeakrefReference};
 
 use crate::bell::Bell;
-use crate::gather::{Told, Waiting};
+use crate::gather::{Sought, Told, Waiting};
 use crate::here::here;
 use crate::lasting::intern;
 use crate::modules;
 use crate::shared::{self, Ours, Step};
+use crate::turn::Turn;
 
 /// The rest of a verb, which a task awaits, once. It does nothing before.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -42,7 +43,15 @@ struct Reading {
 }
 
 /// What is made of what the stores have.
-type Then = Box<dyn FnOnce(Python<'_>, Option<Stored>) -> PyResult<Py<PyAny>> + Send>;
+type Made = Box<dyn FnOnce(Python<'_>, Option<Stored>) -> PyResult<Py<PyAny>> + Send>;
+
+/// Who is told what the stores have.
+enum Then {
+    /// A verb, by what it makes of that.
+    Verb(Made),
+    /// A turn that leads, and goes on by itself.
+    Turn(Py<Turn>),
+}
 
 /// What a step of an errand came to.
 enum Stepped<'py> {
@@ -162,16 +171,32 @@ impl Errand {
     /// A read of an entry, to be asked with others, and what is made of what is there.
     pub(crate) fn reading<'py, T>(
         py: Python<'py>,
-        (stack, place): (Arc<Stack>, Place),
+        of: (Arc<Stack>, Place),
         then: T,
     ) -> PyResult<Bound<'py, PyAny>>
     where
         T: FnOnce(Python<'_>, Option<Stored>) -> PyResult<Py<PyAny>> + Send + 'static,
     {
+        Self::to_read(py, of, Then::Verb(Box::new(then)))
+    }
+
+    /// The first look of a turn that leads, to be asked with others: the turn has what is there.
+    pub(crate) fn looking<'py>(
+        turn: &Bound<'py, Turn>,
+        of: (Arc<Stack>, Place),
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::to_read(turn.py(), of, Then::Turn(turn.clone().unbind()))
+    }
+
+    fn to_read(
+        py: Python<'_>,
+        (stack, place): (Arc<Stack>, Place),
+        then: Then,
+    ) -> PyResult<Bound<'_, PyAny>> {
         let reading = Reading {
             stack,
             place,
-            then: Box::new(then),
+            then,
             waiting: None,
         };
         Self::begun(py, State::Reading(Box::new(reading)))
@@ -224,8 +249,12 @@ impl Errand {
         let Some(waiting) = &reading.waiting else {
             let (running, bell) = here(py)?;
             let future = bell.get().future(&running)?;
-            let of = (Arc::clone(&reading.stack), reading.place.clone());
-            reading.waiting = Some(Bell::gather(&bell, &running, of, &future)?);
+            let sought = Sought {
+                stack: Arc::clone(&reading.stack),
+                place: reading.place.clone(),
+                is_led: matches!(reading.then, Then::Turn(_)),
+            };
+            reading.waiting = Some(Bell::gather(&bell, &running, sought, &future)?);
             self.put(State::Reading(reading));
             return Ok(Stepped::Future(future));
         };
@@ -235,20 +264,23 @@ impl Errand {
             let other = bell.get().future(&running)?;
             Ok(future.insert(other).clone().unbind())
         })?;
-        match (told, future) {
-            (Some(Told::Stored(stored)), _) => (reading.then)(py, *stored).map(Stepped::Value),
-            (Some(Told::Alone), _) => {
-                let Reading {
-                    stack, place, then, ..
-                } = *reading;
+        if let Some(future) = future {
+            self.put(State::Reading(reading));
+            return Ok(Stepped::Future(future));
+        }
+        let Reading {
+            stack, place, then, ..
+        } = *reading;
+        match (told.ok_or_else(spent)?, then) {
+            (Told::Stored(stored), Then::Verb(then)) => then(py, *stored).map(Stepped::Value),
+            (Told::Alone, Then::Verb(then)) => {
                 let answer = stack.get(place, Arc::new([]), Read::Any);
                 self.ask(py, asking(answer, then), Wait::here(py)?)
             }
-            (None, Some(future)) => {
-                self.put(State::Reading(reading));
-                Ok(Stepped::Future(future))
+            (told, Then::Turn(turn)) => {
+                turn.get().looked(py, told)?;
+                Ok(Stepped::Value(py.None()))
             }
-            (None, None) => Err(spent()),
         }
     }
 

@@ -62,21 +62,33 @@ impl Waiting {
     }
 }
 
+/// What is read.
+pub(crate) struct Sought {
+    pub(crate) stack: Arc<Stack>,
+    pub(crate) place: Place,
+    /// Whether it is to be computed where there is nothing.
+    pub(crate) is_led: bool,
+}
+
 /// Reads of one stack that were not asked yet.
 pub(crate) struct Gathered {
     stack: Arc<Stack>,
+    is_led: bool,
     places: Vec<Place>,
     waiting: Vec<Arc<Waiting>>,
 }
 
 /// Adds a read to those of its stack; it waits for `future`.
-pub(crate) fn add(
-    all: &mut Vec<Gathered>,
-    (stack, place): (Arc<Stack>, Place),
-    future: Py<PyAny>,
-) -> Arc<Waiting> {
+pub(crate) fn add(all: &mut Vec<Gathered>, sought: Sought, future: Py<PyAny>) -> Arc<Waiting> {
     let waiting = Waiting::new(future);
-    let fits = |some: &&mut Gathered| Arc::ptr_eq(&some.stack, &stack) && some.places.len() < MOST;
+    let Sought {
+        stack,
+        place,
+        is_led,
+    } = sought;
+    let fits = |some: &&mut Gathered| {
+        Arc::ptr_eq(&some.stack, &stack) && some.is_led == is_led && some.places.len() < MOST
+    };
     match all.iter_mut().rev().find(fits) {
         Some(some) => {
             some.places.push(place);
@@ -84,6 +96,7 @@ pub(crate) fn add(
         }
         None => all.push(Gathered {
             stack,
+            is_led,
             places: vec![place],
             waiting: vec![Arc::clone(&waiting)],
         }),
@@ -93,6 +106,10 @@ pub(crate) fn add(
 
 /// What stores have of many entries, in their order.
 type Answer = Pin<Box<dyn Future<Output = Vec<Option<Stored>>> + Send>>;
+
+fn alone(one: impl Future<Output = Option<Stored>> + Send + 'static) -> Answer {
+    Box::pin(async move { vec![one.await] })
+}
 
 /// Reads that are being asked.
 pub(crate) struct Asked {
@@ -104,17 +121,21 @@ impl From<Gathered> for Asked {
     fn from(gathered: Gathered) -> Self {
         let Gathered {
             stack,
+            is_led,
             mut places,
             waiting,
         } = gathered;
         let answer: Answer = match (places.pop(), places.len()) {
-            (Some(place), 0) => {
-                let one = stack.get(place, Arc::new([]), Read::Any);
-                Box::pin(async move { vec![one.await] })
-            }
+            (Some(place), 0) => match is_led {
+                true => alone(stack.find(place)),
+                false => alone(stack.get(place, Arc::new([]), Read::Any)),
+            },
             (last, _) => {
                 places.extend(last);
-                Box::pin(stack.get_many(places))
+                match is_led {
+                    true => Box::pin(stack.find_many(places)),
+                    false => Box::pin(stack.get_many(places)),
+                }
             }
         };
         Self {

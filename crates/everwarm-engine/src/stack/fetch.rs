@@ -30,20 +30,38 @@ impl Stack {
             counts: true,
             takes_old: true,
         };
-        let mut old = None;
-        let looked = match self.glance_at(&place, &labels, look) {
-            Glance::Found(stored) => match only_if_error(stored) {
-                Ok(stored) => return self.fetched(&place, stored).await,
-                Err(stored) => {
-                    old = Some(stored);
-                    true
-                }
-            },
-            Glance::Nothing => true,
-            Glance::Unclear => false,
+        // What an embedded store does not need is apart, so that what a hit moves about is small.
+        let (found, looked) = match self.glance_at(&place, &labels, look) {
+            Glance::Found(stored) => (Some(stored), true),
+            Glance::Nothing => (None, true),
+            Glance::Unclear if self.is_alone(look) => (
+                Box::pin(self.look_at_only(&place, &labels, look)).await,
+                true,
+            ),
+            Glance::Unclear => (None, false),
         };
-        // Apart, so that what a hit moves about is small.
+        let old = match found.map(only_if_error) {
+            Some(Ok(stored)) => return self.fetched(&place, stored).await,
+            Some(Err(stored)) => Some(stored),
+            None => None,
+        };
         Box::pin(self.fetch_further(place, labels, (look, waits), (looked, old))).await
+    }
+
+    pub(super) async fn lead_unfound(
+        self: Arc<Self>,
+        place: Place,
+        tags: Arc<[Arc<str>]>,
+        waits: bool,
+    ) -> Fetched {
+        let labels = self.labels(&place, &tags);
+        let look = Look {
+            read: Read::Any,
+            counts: true,
+            takes_old: true,
+        };
+        self.fetch_further(place, labels, (look, waits), (true, None))
+            .await
     }
 
     async fn fetch_further(

@@ -21,13 +21,13 @@ impl Stack {
         self: Arc<Self>,
         place: Place,
         tags: Arc<[Arc<str>]>,
-        read: Read,
+        (read, takes_old): (Read, bool),
     ) -> Option<Stored> {
         let labels = self.labels(&place, &tags);
         let look = Look {
             read,
             counts: true,
-            takes_old: false,
+            takes_old,
         };
         match self.glance_at(&place, &labels, look) {
             Glance::Found(stored) => return Some(self.read(&place, stored).await),
@@ -74,11 +74,15 @@ impl Stack {
     }
 
     /// One trip to each tier for those that no nearer one has, and one for the markers.
-    pub(super) async fn get_all(self: Arc<Self>, places: Arc<[Place]>) -> Vec<Option<Stored>> {
+    pub(super) async fn get_all(
+        self: Arc<Self>,
+        places: Arc<[Place]>,
+        takes_old: bool,
+    ) -> Vec<Option<Stored>> {
         let look = Look {
             read: Read::Any,
             counts: true,
-            takes_old: false,
+            takes_old,
         };
         let labels = self.labels_of_all(&places);
         let mut all: Vec<Option<Stored>> = places.iter().map(|_| None).collect();

@@ -261,6 +261,41 @@ impl Stack {
         self.clone().fetch_or_lead(place, tags, (read, waits))
     }
 
+    /// As [`fetch_for`](Self::fetch_for), after [`find`](Self::find) has found nothing.
+    pub fn fetch_unfound(
+        self: &Arc<Self>,
+        place: Place,
+        tags: Arc<[Arc<str>]>,
+        waits: bool,
+    ) -> impl Future<Output = Fetched> + Send + use<> {
+        self.clone().lead_unfound(place, tags, waits)
+    }
+
+    /// Whether many reads are one trip, and nothing more than that is done for one that is to be computed where there is nothing: there
+    /// is one store, and it answers later.
+    #[must_use]
+    pub fn finds_together(&self) -> bool {
+        let level = self.last();
+        self.tiers.len() == 1 && !level.embedded && level.tier.write != Write::Behind
+    }
+
+    /// A value that is to be computed where there is none: also an old one, as [`fetch`](Self::fetch) finds it.
+    pub fn find(
+        self: &Arc<Self>,
+        place: Place,
+    ) -> impl Future<Output = Option<Stored>> + Send + use<> {
+        let tags = Arc::new([]);
+        self.clone().get_one(place, tags, (Read::Any, true))
+    }
+
+    /// As [`find`](Self::find), of many, in their order.
+    pub fn find_many(
+        self: &Arc<Self>,
+        places: Vec<Place>,
+    ) -> impl Future<Output = Vec<Option<Stored>>> + Send + use<> {
+        self.clone().get_all(places.into(), true)
+    }
+
     /// As [`fetch`](Self::fetch), in the background, for a caller that was given an old value: only a value that somebody has
     /// computed anew is found, and where another process computes, that is said.
     pub fn fetch_behind(
@@ -328,7 +363,7 @@ impl Stack {
         tags: Arc<[Arc<str>]>,
         read: Read,
     ) -> impl Future<Output = Option<Stored>> + Send + use<> {
-        self.clone().get_one(place, tags, read)
+        self.clone().get_one(place, tags, (read, false))
     }
 
     /// The value in a stack of one embedded store, whose answers are there at once: so without a future. Where it takes more, which may
@@ -368,7 +403,7 @@ impl Stack {
         self: &Arc<Self>,
         places: P,
     ) -> impl Future<Output = Vec<Option<Stored>>> + Send + use<P> {
-        self.clone().get_all(places.into())
+        self.clone().get_all(places.into(), false)
     }
 
     /// Sets by hand: what is being computed for the key, anywhere, is not stored.

@@ -143,6 +143,19 @@ impl Remote {
         )
     }
 
+    /// As [`ask`](Self::ask), after a look that found nothing.
+    pub(crate) fn ask_unfound(&self) -> impl Future<Output = Fetched> + Send + use<> {
+        self.stack
+            .fetch_unfound(self.place.clone(), Arc::clone(&self.tags), self.waits)
+    }
+
+    /// Where to look first, if that can be done with other reads.
+    pub(crate) fn found_together(&self) -> Option<(Arc<Stack>, Place)> {
+        let is_plain = self.tags.is_empty() && self.place.older.is_empty();
+        (is_plain && self.stack.finds_together())
+            .then(|| (Arc::clone(&self.stack), self.place.clone()))
+    }
+
     /// Asks the stores, for a caller who was given an old value, for what somebody has computed since and `read` takes, else for
     /// the seat.
     pub(crate) fn ask_behind(&self, read: Read) -> impl Future<Output = Fetched> + Send + use<> {

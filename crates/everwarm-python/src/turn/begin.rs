@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use everwarm_core::limits::Limits;
 use everwarm_core::using::{self, Read};
 use everwarm_engine::Ask;
 use parking_lot::Mutex;
@@ -136,8 +137,12 @@ impl Turn {
                 (ask::computed(home, plan), state)
             }
         };
+        let times = source.times();
         Ok(Self {
-            times: Some(source.times()),
+            // Who waits for less time than is usual sees to that at each step.
+            looks_with_others: plan.read() == Read::Any
+                && times.limits.wait >= Limits::default().wait,
+            times: Some(times),
             ..Self::of(asked, status, state)
         })
     }
@@ -149,6 +154,7 @@ impl Turn {
             status: Mutex::new(status),
             told: Mutex::new(None),
             behind: Mutex::new(None),
+            looks_with_others: false,
             state: Mutex::new(state),
         }
     }

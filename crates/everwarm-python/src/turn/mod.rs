@@ -20,13 +20,14 @@ use pyo3::prelude::*;
 use crate::answer::{Status, Told};
 use crate::ask::Source;
 use crate::engine::{Arrival, Ticket};
+use crate::errand::Errand;
 use crate::home::Home;
 use crate::limits::Times;
 use crate::object::Object;
 use crate::ring::{Ring, seconds};
 use crate::settle::Flight;
 use crate::settling::{Settling, Writes};
-use crate::shared::{self, Link, Ours, Step};
+use crate::shared::{self, Link, Ours, Remote, Step};
 use crate::wanted::Wanted;
 use crate::{call, errors, failures, limits, waiting};
 
@@ -43,6 +44,8 @@ pub(crate) struct Turn {
     told: Mutex<Option<Box<Told>>>,
     /// A computation that is to be begun in the background, since the value is old.
     behind: Mutex<Option<Box<Flight>>>,
+    /// Whether its first look at the stores may be one with those of other calls.
+    looks_with_others: bool,
     state: Mutex<State>,
 }
 
@@ -73,6 +76,18 @@ impl Turn {
     #[getter]
     fn status(&self) -> &'static str {
         self.status.lock().name()
+    }
+
+    /// Its first look at the stores, to be awaited: together with those of other tasks. None if it is to be asked alone.
+    fn looking<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let of = match &*slf.get().state.lock() {
+            State::Ask(flight, _) if slf.get().looks_with_others => {
+                let remote = flight.remote.as_deref();
+                remote.and_then(Remote::found_together)
+            }
+            _ => None,
+        };
+        of.map(|of| Errand::looking(slf, of)).transpose()
     }
 
     /// Asks the stores, if the turn is a lead that has any, or that is stored: None once they have answered. Else `ring` will be

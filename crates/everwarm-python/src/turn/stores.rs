@@ -4,12 +4,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use everwarm_core::judge::Judgement;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::Fetched;
 use pyo3::prelude::*;
 
 use super::{Asking, State, Turn};
 use crate::answer::Status;
+use crate::gather;
 use crate::home::Home;
 use crate::ring::{Ring, seconds};
 use crate::settle::Flight;
@@ -34,6 +36,30 @@ impl Turn {
     /// Puts it back, to be asked alone.
     pub(crate) fn ask_alone(&self, (flight, asking): Asking) {
         *self.state.lock() = State::Ask(flight, asking);
+    }
+
+    /// Goes on with what was found at the first look. Where that is not told, or is worth something only after an error, the stores are
+    /// asked as they are alone.
+    pub(crate) fn looked(&self, py: Python<'_>, told: gather::Told) -> PyResult<()> {
+        let (flight, asking) = match self.take() {
+            State::Ask(flight, asking) => (flight, asking),
+            state => {
+                *self.state.lock() = state;
+                return Ok(());
+            }
+        };
+        let asking = match (told, flight.remote.as_deref()) {
+            (gather::Told::Stored(stored), Some(remote)) => match *stored {
+                Some(stored) if stored.judgement != Judgement::OnlyIfError => {
+                    return self.answered(py, flight, Fetched::Found(stored));
+                }
+                Some(_) => asking,
+                None => Ours::new(Box::pin(remote.ask_unfound()) as Pin<Box<_>>),
+            },
+            _ => asking,
+        };
+        *self.state.lock() = State::Ask(flight, asking);
+        Ok(())
     }
 
     /// Goes on with what the stores have said.
