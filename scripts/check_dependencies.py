@@ -51,6 +51,7 @@ FORBID_UNSAFE = (
     "everwarm-runtime",
     "everwarm-proxy",
     "everwarm-store-redis",
+    "everwarm-store-memcached",
     "everwarm-store-disk",
     "everwarm-store-file",
     "everwarm-conformance",
