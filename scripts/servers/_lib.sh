@@ -1,7 +1,8 @@
 # What the servers' scripts share: which programs, which ports, and one server from its start until it answers. Sourced, not run.
 #
 # A server is a directory with what it runs with and from: `redis.conf`, `redis.log`, `redis.sock`, and `pid`, the process that was
-# started last. Several runs may be under way at once: ports are drawn anew, and what answers is asked through its own socket.
+# started last; of Memcached `memcached.words` and `memcached.log`. Several runs may be under way at once: ports are drawn anew, and what
+# answers is asked through its own socket.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -27,6 +28,18 @@ programs() {
     }
   fi
   export REDIS_SERVER REDIS_CLI
+}
+
+# Sets MEMCACHED.
+memcached_program() {
+  if [[ -z ${MEMCACHED:-} ]]; then
+    MEMCACHED=$(command -v memcached) || {
+      local fetched
+      fetched=$("$here/fetch.sh" memcached) || exit $?
+      MEMCACHED=$fetched/memcached
+    }
+  fi
+  export MEMCACHED
 }
 
 # Prints one line of shell that sets a variable; no value of ours has a quote.
@@ -66,15 +79,60 @@ until_true() {
   done
 }
 
-# Whether the process of a server runs; it is known by the file that it was started with, too, since pids are used again.
+# Whether the process of a server runs; it is known by the files that it was started with, too, since pids are used again.
 runs() {
   local pid
-  pid=$(cat "$1/pid" 2>/dev/null) && ps -ww -o command= -p "$pid" 2>/dev/null | grep -qF -- "$1/redis.conf"
+  pid=$(cat "$1/pid" 2>/dev/null) && ps -ww -o command= -p "$pid" 2>/dev/null | grep -qF -e "$1/redis.conf" -e "$1/memcached.pid"
 }
 
 # Whether a server answers; one that first wants a password does.
 answers() {
   [[ $(cli "$1" ping 2>&1) =~ PONG|NOAUTH ]]
+}
+
+# Whether the Memcached of a directory answers; one that speaks TLS only does once it listens.
+memcached_answers() {
+  local port said
+  port=$(sed -n '/^-p$/{n;p}' "$1/memcached.words")
+  if grep -q '^-Z$' "$1/memcached.words"; then
+    taken "$port"
+  else
+    said=$(exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$port" && printf 'mn\r\n' >&3 && head -n 1 <&3) && [[ $said == MN* ]]
+  fi
+}
+
+memcached_answers_or_ended() {
+  memcached_answers "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
+}
+
+# Begins the process of a Memcached whose `memcached.words` are there.
+begin_memcached() {
+  local server=$1 words
+  mapfile -t words <"$server/memcached.words"
+  rm -f "$server/pid"
+  (
+    cd "$server"
+    echo "$BASHPID" >pid
+    exec setsid "$MEMCACHED" "${words[@]}"
+  ) </dev/null >>"$server/memcached.log" 2>&1 &
+  until_true test -s "$server/pid"
+}
+
+# Starts a Memcached in a directory and sets PORT once it answers: start_memcached DIRECTORY WORD...
+start_memcached() {
+  local server=$1 attempt
+  mkdir -p "$server"
+  for attempt in {1..20}; do
+    PORT=$(free_port)
+    printf '%s\n' -l 127.0.0.1 -p "$PORT" -U 0 -m 64 -t 2 -u "$(id -un)" -P "$server/memcached.pid" "${@:2}" \
+      >"$server/memcached.words"
+    begin_memcached "$server"
+    until_true memcached_answers_or_ended "$server" || break
+    ! runs "$server" || ! memcached_answers "$server" || return 0
+    grep -qi "address already in use" "$server/memcached.log" || break
+  done
+  tail -n 20 "$server/memcached.log" >&2
+  fail "a server did not start: $server"
 }
 
 # Whether a server that this script has begun answers, or has ended.

@@ -1,15 +1,22 @@
 #!/usr/bin/env bash
-# Prints a directory with redis-server and redis-cli: Debian's packages, unpacked into a cache of our own and not installed.
+# Prints a directory with redis-server and redis-cli: Debian's packages, unpacked into a cache of our own and not installed. With the
+# word `memcached`, one with that.
 #
 # Nothing of the system is changed, and no root is needed. SERVERS_CACHE names another place for them.
 source "$(dirname "$0")/_lib.sh"
 
 cache=${SERVERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/everwarm/servers}
-kept=$cache/redis
+kind=${1:-redis}
+case $kind in
+  redis) programs=(redis-server redis-cli) packages=(redis-server redis-tools) hint="REDIS_SERVER and REDIS_CLI" ;;
+  memcached) programs=(memcached) packages=(memcached) hint="MEMCACHED" ;;
+  *) fail "there are no packages of \"$kind\"; hint: redis, memcached" ;;
+esac
+kept=$cache/$kind
 
 unavailable() {
-  echo "servers: no redis-server on PATH, and $*" >&2
-  echo "hint: install redis-server, or set REDIS_SERVER and REDIS_CLI" >&2
+  echo "servers: no ${programs[0]} on PATH, and $*" >&2
+  echo "hint: install ${packages[0]}, or set $hint" >&2
   exit "$UNAVAILABLE"
 }
 
@@ -17,7 +24,7 @@ unavailable() {
 download() {
   mkdir -p "$making/packages/partial"
   apt-get -qq --yes --no-install-recommends --download-only -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" \
-    -o Dir::Cache::archives="$making/packages" "$@" install redis-server redis-tools >&2
+    -o Dir::Cache::archives="$making/packages" "$@" install "${packages[@]}" >&2
 }
 
 # The same, with package lists of our own, where the system's are missing or too old.
@@ -43,7 +50,7 @@ unpack() {
   for package in "$making"/packages/*.deb; do
     dpkg -x "$package" "$making/kept/unpacked" || return 1
   done
-  for program in redis-server redis-cli; do
+  for program in "${programs[@]}"; do
     [[ -x $making/kept/unpacked/usr/bin/$program ]] || return 1
     wrapper >"$making/kept/$program"
     chmod +x "$making/kept/$program"

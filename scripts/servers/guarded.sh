@@ -4,34 +4,11 @@
 # The default user is off, and the other may not say KEYS or delete what is not its own by FLUSHALL. A client's certificate is
 # asked for and may be missing.
 source "$(dirname "$0")/_lib.sh"
+source "$here/_certificates.sh"
 programs
 
 server=$1/one
-mkdir -p "$server"
-
-openssl_quietly() {
-  openssl "$@" 2>>"$server/openssl.log" || {
-    tail -n 5 "$server/openssl.log" >&2
-    fail "no certificate could be made"
-  }
-}
-
-# Makes a key and a certificate, signed by the authority of this run: certificate NAME EXTENSION.
-certificate() {
-  openssl_quietly req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=everwarm test $1" \
-    -keyout "$server/$1.key" -out "$server/$1.csr"
-  openssl_quietly x509 -req -in "$server/$1.csr" -CA "$server/ca.crt" -CAkey "$server/ca.key" -CAcreateserial -days 7 \
-    -extfile <(printf 'basicConstraints=critical,CA:FALSE\n%s\n' "$2") -out "$server/$1.crt"
-}
-
-if ! command -v openssl >/dev/null; then
-  echo "servers: no openssl, so no server with TLS; hint: install openssl" >&2
-  exit "$UNAVAILABLE"
-fi
-openssl_quietly req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 7 -subj "/CN=everwarm test authority" \
-  -addext "basicConstraints=critical,CA:TRUE" -keyout "$server/ca.key" -out "$server/ca.crt"
-certificate server "subjectAltName=DNS:localhost,IP:127.0.0.1"
-certificate client "extendedKeyUsage=clientAuth"
+certificates "$server"
 
 password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 start "$server" "${FORGETFUL[@]}" "port 0" "tls-port %PORT%" "tls-auth-clients optional" "tls-ca-cert-file $server/ca.crt" \

@@ -79,8 +79,9 @@ impl Dial {
             }
         };
         let line = Line::over(stream, &self.server);
-        let replies = line.ask(self.first_words(), self.limit).await?;
-        self.greeted(&replies)?;
+        for words in self.first_words() {
+            self.greeted(&line.ask(words, self.limit).await?)?;
+        }
         Ok(line)
     }
 
@@ -100,20 +101,26 @@ impl Dial {
             }
         };
         let mut blocking = Blocking::over(stream, &self.server, self.timeout)?;
-        let replies = blocking.exchange(&self.first_words(), self.limit)?;
-        self.greeted(&replies)?;
+        for words in self.first_words() {
+            self.greeted(&blocking.exchange(&words, self.limit)?)?;
+        }
         Ok(blocking)
     }
 
-    /// Who asks, and whether meta commands are known.
-    fn first_words(&self) -> Batch {
-        let mut batch = Batch::default();
+    /// Who asks, and whether meta commands are known: each for itself, since whoever is not let in is answered once.
+    fn first_words(&self) -> Vec<Batch> {
+        let mut words = Vec::new();
         if let Some(Credentials { user, password }) = &self.credentials {
-            let words = format!("{user} {password}");
-            batch.plain(&format!("set auth 0 0 {}\r\n{words}", words.len()));
+            let said = format!("{user} {password}");
+            words.push(format!("set auth 0 0 {}\r\n{said}", said.len()));
         }
-        batch.plain("mn");
-        batch
+        words.push("mn".to_owned());
+        let batch = |words: String| {
+            let mut batch = Batch::default();
+            batch.plain(&words);
+            batch
+        };
+        words.into_iter().map(batch).collect()
     }
 
     fn greeted(&self, replies: &[Reply]) -> Result<(), Failure> {

@@ -60,5 +60,5 @@ macro_rules! places {
 places! {
     one_server: "EVERWARM_TEST_MEMCACHED"
     several_servers: "EVERWARM_TEST_MEMCACHED_SEVERAL"
-    guarded: "EVERWARM_TEST_MEMCACHED_GUARDED"
+    encrypted: "EVERWARM_TEST_MEMCACHED_TLS"
 }

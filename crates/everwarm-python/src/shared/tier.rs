@@ -155,6 +155,7 @@ enum Kind {
     Disk,
     File,
     Redis,
+    Memcached,
 }
 
 impl Kind {
@@ -162,6 +163,7 @@ impl Kind {
         match url.split_once(':').map_or("", |(scheme, _)| scheme) {
             "file" => Self::File,
             "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => Self::Redis,
+            "memcached" | "memcacheds" => Self::Memcached,
             _ => Self::Disk,
         }
     }
@@ -173,6 +175,7 @@ pub(crate) fn opened(url: &str) -> Result<Arc<dyn Store>, Failure> {
         Kind::Disk => everwarm_store_disk::open(url),
         Kind::File => everwarm_store_file::open(url),
         Kind::Redis => everwarm_store_redis::open(url),
+        Kind::Memcached => everwarm_store_memcached::open(url),
     }
 }
 
@@ -183,6 +186,7 @@ pub(crate) fn check_store(py: Python<'_>, url: &str) -> PyResult<()> {
         Kind::Disk => everwarm_store_disk::check(url),
         Kind::File => everwarm_store_file::check(url),
         Kind::Redis => everwarm_store_redis::check(url),
+        Kind::Memcached => everwarm_store_memcached::check(url),
     };
     checked.map_err(|error| errors::raise(py, &error))
 }

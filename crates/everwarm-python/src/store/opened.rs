@@ -35,7 +35,7 @@ pub(crate) struct OpenedStore {
     again: Again,
 }
 
-/// Opens the store that a URL names: `memory://`, `disk:`, `file:` or one of Redis.
+/// Opens the store that a URL names: `memory://`, `disk:`, `file:`, one of Redis or of Memcached.
 #[pyfunction]
 #[pyo3(signature = (url, clock=None))]
 pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyResult<OpenedStore> {
@@ -50,14 +50,13 @@ pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyR
             let config = Config::from_url(url).map_err(|error| errors::raise(py, &error))?;
             file(config, hand)
         }
-        Some((scheme, _)) if scheme.starts_with("redis") => {
+        Some((scheme, _)) if scheme.starts_with("redis") || scheme.starts_with("memcached") => {
             shared::check_store(py, url)?;
             let url = url.to_owned();
             Arc::new(move || shared::opened(&url))
         }
         _ => {
-            let hint =
-                "write `memory://`, `disk:///directory`, `file:///directory` or `redis://host`";
+            let hint = "write `memory://`, `disk:///directory`, `file:///directory`, `redis://host` or `memcached://host`";
             return Err(errors::config(
                 py,
                 "there is no native store of this URL",

@@ -1,6 +1,8 @@
 //! The servers that tests ask; `scripts/servers/up` says where they are.
 #![allow(dead_code)]
 
+pub(crate) mod own;
+
 use std::io::Write;
 use std::time::Duration;
 
