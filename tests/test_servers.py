@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import tempfile
@@ -67,7 +68,7 @@ def hosts(url):
 
 def test_all_servers_answer_and_none_is_left(room):
     servers = up(room)
-    assert len(processes(room)) == 1 + 1 + 6 + 6
+    assert len(processes(room)) == 1 + 1 + 6 + 6 + 4
 
     assert says(servers, "-u", servers["EVERWARM_TEST_REDIS"], "ping") == "PONG"
     assert says(servers, "-s", servers["EVERWARM_TEST_REDIS_UNIX"].partition("://")[2], "ping") == "PONG"
@@ -94,9 +95,22 @@ def test_all_servers_answer_and_none_is_left(room):
     assert len(hosts(url)) == 3 and len(masters) == 1
     assert "connected_slaves:2" in says(servers, "-p", masters.pop().split()[1], "info", "replication")
 
+    url = servers["EVERWARM_TEST_MEMCACHED_SEVERAL"].partition("?")[0]
+    for _, _, port in hosts(url):
+        assert meta(port, b"mn") == b"MN"
+    assert len(hosts(url)) == 3 and servers["EVERWARM_TEST_MEMCACHED"] in url
+    assert "?ca=" in servers["EVERWARM_TEST_MEMCACHED_TLS"]
+
     done = script("down", env={**os.environ, **servers})
     assert done.returncode == 0, done.stderr
     assert processes(room) == [] and list(room.iterdir()) == []
+
+
+def meta(port, command):
+    """What a Memcached at a port says to a command."""
+    with socket.create_connection(("127.0.0.1", int(port)), 10) as connection:
+        connection.sendall(command + b"\r\n")
+        return connection.recv(100).strip()
 
 
 def test_a_server_that_was_killed_starts_again_and_one_that_is_frozen_ends(room):
@@ -110,6 +124,19 @@ def test_a_server_that_was_killed_starts_again_and_one_that_is_frozen_ends(room)
     assert script("again", server).returncode == 1
 
     os.kill(int((server / "pid").read_text()), signal.SIGSTOP)
+    assert script("down", servers["EVERWARM_TEST_SERVERS"]).returncode == 0
+    assert processes(room) == [] and list(room.iterdir()) == []
+
+
+def test_a_memcached_that_was_killed_starts_again_at_its_port(room):
+    servers = up(room, "memcached")
+    server = Path(servers["EVERWARM_TEST_SERVERS"], "memcached", "one")
+    port = servers["EVERWARM_TEST_MEMCACHED"].rpartition(":")[2]
+    assert meta(port, b"ms a 1\r\nb") == b"HD"
+    assert script("again", server).returncode == 1
+    os.kill(int((server / "pid").read_text()), signal.SIGKILL)
+    assert script("again", server).returncode == 0
+    assert meta(port, b"mg a") == b"EN"
     assert script("down", servers["EVERWARM_TEST_SERVERS"]).returncode == 0
     assert processes(room) == [] and list(room.iterdir()) == []
 

@@ -284,7 +284,7 @@ def test_a_value_that_cannot_be_meant_is_refused_when_said(settings):
     "stores",
     [
         "mysql://u:hush@h/0",
-        "memcached://h1,h2",
+        "s3://bucket/prefix",
         "https://h?token=hush",
         ["memory://", "mongodb://h"],
     ],

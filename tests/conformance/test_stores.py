@@ -44,7 +44,7 @@ def test_a_native_store_keeps(opened, promise):
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis"])
+@pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis", "memcached"])
 def test_natively_it_keeps_the_same(kind):
     """The object that `open_store` gives is taken for the store that it is."""
 
@@ -53,11 +53,11 @@ def test_natively_it_keeps_the_same(kind):
             return place.once(lambda: open_store("memory://")).again()
         return open_store(url or f"{kind}://{place.directory}")
 
-    url = needed("EVERWARM_TEST_REDIS") if kind == "redis" else None
+    url = needed(f"EVERWARM_TEST_{kind.upper()}") if kind in ("redis", "memcached") else None
     many = [name for name in promises("generations") if "many_entries" in name]
     suites = {suite: promises(suite)[:2] for suite in ("generations", "notify", "suspend")}
     for suite, names in {**suites, "generations": [*suites["generations"], *many]}.items():
-        expected = False if kind == "file" else None
+        expected = False if kind in ("file", "memcached") else None
         assert {conformance.outcome(native, name) for name in names} == {expected}, suite
     assert {conformance.outcome(native, name) for name in promises("health")} == {None}
 

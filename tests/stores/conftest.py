@@ -30,10 +30,10 @@ class Place:
             cache.close()
 
 
-@pytest.fixture(params=["memory", "disk", "file", "redis"])
+@pytest.fixture(params=["memory", "disk", "file", "redis", pytest.param("memcached", marks=pytest.mark.once)])
 def place(request, tmp_path):
-    if request.param == "redis":
-        url = emptied(needed("EVERWARM_TEST_REDIS"), "shop")
+    if request.param in ("redis", "memcached"):
+        url = emptied(needed(f"EVERWARM_TEST_{request.param.upper()}"), "shop")
     else:
         url = "memory://" if request.param == "memory" else f"{request.param}://{tmp_path}/store"
     place = Place(url)

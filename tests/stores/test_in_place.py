@@ -20,6 +20,8 @@ def owner(view):
 
 def read_again(place, make, **keywords):
     """A value that one cache has stored, as another reads it, and what Python allocated at most."""
+    if place.kind == "memcached":
+        pytest.skip("its values are smaller than these")
     place.cache(memory=False, **keywords)(name="load", depends_on="nothing")(make)()
     load = place.cache(memory=False, **keywords)(name="load", depends_on="nothing")(
         lambda: pytest.fail("it is stored")

@@ -225,9 +225,11 @@ def test_only_if_cached_and_max_age_ask_the_store(place, number):
         there.using(only_if_cached=True)("lamp")
     assert here("lamp") == 1
     assert there.using(only_if_cached=True)("lamp") == 1
-    time.sleep(0.06)
+    # Memcached counts whole seconds.
+    age = 1.05 if place.kind == "memcached" else 0.05
+    time.sleep(age + (1 if place.kind == "memcached" else 0.01))
     assert there.using(max_age=60)("lamp") == 1
-    assert there.using(max_age=0.05)("lamp") == 2
+    assert there.using(max_age=age)("lamp") == 2
     assert here.using(refresh=True)("lamp") == 3 and heard(lambda: there("lamp") == 3)
     assert here.using(read_only=True)("table") == 4 and there.peek("table") is None
     assert here.using(skip=True)("lamp") == 5 and there("lamp") == 3
@@ -283,7 +285,7 @@ def test_a_declared_schema_stands_for_the_annotation(place, number):
         return next(number)
 
     here, there = (place.cache()(name="f", schema="number/1")(f) for f in (narrow, unknown))
-    if place.kind in ("memory", "redis"):
+    if place.kind in ("memory", "redis", "memcached"):
         assert here(1) == there(1) == 1
     else:
         assert here(1) == 1 and there(1) == 2, "the source is another"
@@ -354,7 +356,9 @@ def test_a_version_is_the_stores(place):
     assert there.compare_and_set("a", seen.version, 3) is False
     assert there.add("a", 4) is False and there.replace("a", 5) is True
     assert heard(lambda: here.get("a") == 5)
-    assert sorted(there.scan()) == ["a"] and there.get_many(["a", "b"]) == {"a": 5}
+    if place.kind != "memcached":
+        assert sorted(there.scan()) == ["a"]
+    assert there.get_many(["a", "b"]) == {"a": 5}
     there.set_many({("k", 1): 1, "b": 2}, ttl=60)
     assert here.get_many([("k", 1), "b"]) == {("k", 1): 1, "b": 2} and 59 < here.ttl("b") <= 60
     assert here.delete_many(["b", "c"]) == 1 and there.delete(("k", 1)) is True
