@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use everwarm_core::deadline::allowance;
 use everwarm_core::store::Failure;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
@@ -61,6 +62,7 @@ pub(crate) struct Asked {
     began: Instant,
     limit: Duration,
     sent: usize,
+    received: usize,
     is_flushed: bool,
     numbers: VecDeque<Option<u32>>,
     replies: Vec<Reply>,
@@ -73,6 +75,7 @@ impl Asked {
             began: Instant::now(),
             limit,
             sent: 0,
+            received: 0,
             is_flushed: false,
             numbers: batch.numbers.iter().copied().collect(),
             replies: Vec::with_capacity(batch.numbers.len()),
@@ -147,8 +150,10 @@ impl Blocking {
                 Err(Met::Nothing(kind)) => Some(kind),
                 Err(Met::Failure(failure)) => return Err(failure),
             };
-            if asked.began.elapsed() >= asked.limit {
-                return Err(timed_out(&self.server, asked.limit));
+            // Large values may take longer than small ones.
+            let limit = asked.limit + allowance(asked.received);
+            if asked.began.elapsed() >= limit {
+                return Err(timed_out(&self.server, limit));
             }
             if met == Some(io::ErrorKind::Interrupted) || begun.elapsed() >= SLICE {
                 return Ok(None);
@@ -179,6 +184,7 @@ impl Blocking {
         if read == 0 {
             return Err(Met::Failure(ended(server)));
         }
+        asked.received += read;
         self.replies.feed(&self.room[..read]);
         while !asked.numbers.is_empty() {
             let next = self.replies.next();

@@ -9,9 +9,11 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
 use std::time::Duration;
 
+use everwarm_core::deadline::allowance;
 use everwarm_core::store::Failure;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
@@ -45,6 +47,7 @@ struct Row {
     state: Mutex<State>,
     /// Who writes and reads.
     worker: AtomicWaker,
+    received: AtomicU64,
 }
 
 #[derive(Default)]
@@ -61,6 +64,8 @@ struct Asked {
     replies: Vec<Reply>,
     began: Instant,
     limit: Duration,
+    /// Bytes that had come before it was asked.
+    before: u64,
     /// Who waits for it; None once that is over.
     waits: Option<Arc<Waits>>,
 }
@@ -112,6 +117,7 @@ impl Line {
             server: server.clone(),
             state: Mutex::default(),
             worker: AtomicWaker::new(),
+            received: AtomicU64::new(0),
         });
         Self {
             work: tokio::spawn(Work::new(&row, stream)),
@@ -152,6 +158,7 @@ impl Line {
                 numbers: batch.numbers.into(),
                 began: Instant::now(),
                 limit,
+                before: row.received.load(Ordering::Relaxed),
                 waits: Some(Arc::clone(&waits)),
             });
         }
@@ -231,6 +238,7 @@ impl Row {
     /// Says to those whose time is over that it is; when that is due again, and from when on the first in the row is unanswered.
     fn end_the_late(&self) -> (Option<Instant>, Option<(Instant, Duration)>) {
         let now = Instant::now();
+        let received = self.received.load(Ordering::Relaxed);
         let (mut wakers, mut due) = (Vec::new(), None);
         let mut state = self.state.lock();
         let first = state.asked.front().map(|asked| (asked.began, asked.limit));
@@ -238,13 +246,16 @@ impl Row {
             let Some(waits) = &asked.waits else {
                 continue;
             };
-            let at = asked.began + asked.limit;
+            // Large values may take longer than small ones.
+            let since = usize::try_from(received.wrapping_sub(asked.before));
+            let limit = asked.limit + allowance(since.unwrap_or(0));
+            let at = asked.began + limit;
             if at > now {
                 // Who was asked later is late later, but for larger values.
                 due = Some(at);
                 break;
             }
-            wakers.extend(waits.ends(Err(timed_out(&self.server, asked.limit))));
+            wakers.extend(waits.ends(Err(timed_out(&self.server, limit))));
             asked.waits = None;
         }
         drop(state);
@@ -331,6 +342,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
                 Err(error) => return Poll::Ready(refused(&self.row.server, &error)),
             }
             self.heard = Instant::now();
+            let read = buffer.filled().len() as u64;
+            self.row.received.fetch_add(read, Ordering::Relaxed);
             self.replies.feed(buffer.filled());
             let (wakers, taken) = self.row.hand_out(&mut self.replies);
             wakers.into_iter().for_each(Waker::wake);

@@ -28,7 +28,7 @@ use crate::round::{self, Round};
 /// What an item takes beside the value: the server's own header, the key, ours, and leases.
 const BESIDE: u64 = 2_048;
 /// How often a step is tried again that others came before.
-pub(crate) const TRIES: usize = 64;
+pub(crate) const TRIES: usize = 1_000;
 
 const _: () = assert!(HEADER + LEASE * (MOST_LEASES + 1) + 512 <= BESIDE as usize);
 
@@ -295,20 +295,37 @@ impl Memcached {
         Err(contended())
     }
 
+    /// Deletes as [`delete_one`](Self::delete_one) does: all servers are asked what is there, and then to delete that.
     async fn delete_all(&self, names: &[&str]) -> Result<u64, Failure> {
-        let mut were = 0;
-        let mut left = Vec::new();
+        let nodes = self.link.nodes()?;
         let looked = self.ask_all(names, |_, key, batch| batch.get(key, "fc"));
+        let mut there: Vec<Vec<(&str, Kind)>> = nodes.iter().map(|_| Vec::new()).collect();
+        let mut batches: Vec<Batch> = nodes.iter().map(|_| Batch::default()).collect();
         for (&name, answer) in names.iter().zip(looked.await?) {
-            if answer?.reply.is_there()? {
-                left.push(name);
+            let answer = answer?;
+            if answer.reply.is_there()? {
+                let (kind, _) = kind_of(answer.reply.flags)?;
+                let at = self.link.at(name);
+                there[at].push((name, kind));
+                batches[at].delete(&answer.key, Some(answer.reply.cas));
             }
         }
-        // Each is deleted as it is found there, many at a time.
-        for some in left.chunks(256) {
-            let deleted = some.iter().map(|name| self.delete_one(name));
-            let deleted = try_join_all(deleted).await?;
-            were += deleted.into_iter().filter(|&was| was).count() as u64;
+        let is_alone = there.iter().filter(|some| !some.is_empty()).count() == 1;
+        let deleted = nodes.iter().zip(batches).map(|(node, batch)| async move {
+            match batch.numbers.is_empty() {
+                true => Ok(Vec::new()),
+                false => node.exchange(batch, is_alone).await,
+            }
+        });
+        let mut were = 0;
+        for (some, replies) in there.into_iter().zip(join_all(deleted).await) {
+            for ((name, kind), reply) in some.into_iter().zip(replies?) {
+                were += u64::from(match reply.written()? {
+                    Written::Done => kind != Kind::Nothing,
+                    Written::Gone => false,
+                    Written::Not => self.delete_one(name).await?,
+                });
+            }
         }
         Ok(were)
     }

@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use everwarm_core::store::{Answer, Counters, Failure, FailureKind};
 
-use crate::batch::Mode;
+use crate::batch::{Batch, Mode};
 use crate::chance::number;
-use crate::error::contended;
+use crate::error::{contended, unexpected};
 use crate::item::{Clock, Item, Kind, header};
 use crate::life::Life;
 use crate::replies::Written;
-use crate::round;
 use crate::store::{Memcached, TRIES, given};
 
 impl Memcached {
@@ -24,8 +23,8 @@ impl Memcached {
         ttl: Option<Duration>,
     ) -> Result<i64, Failure> {
         let node = self.node(name)?;
+        let (key, mut item, now) = self.look_with_clock(node, name).await?;
         for _ in 0..TRIES {
-            let (key, item, now) = self.look_with_clock(node, name).await?;
             let there = item.as_ref().filter(|item| item.is_there());
             let (before, life, ends) = match there {
                 Some(item) => {
@@ -42,11 +41,18 @@ impl Memcached {
             let mode = item.as_ref().map_or(Mode::Add, |item| Mode::Over(item.cas));
             let terms = self.terms(node, (mode, Kind::Counter), life).await?;
             let head = header(number(), text.len(), ends);
-            let parts = [&head[..], text.as_bytes()];
-            let reply = round::one(node, |batch| batch.set(&key, &parts, terms)).await?;
-            if reply.written()? == Written::Done {
+            // Where others were first, what they left is there at once: a trip for each attempt.
+            let mut batch = Batch::default();
+            batch.set(&key, &[&head, text.as_bytes()], terms);
+            batch.get(&key, "vftc");
+            let replies = node.exchange(batch, true).await?;
+            let [written, left] = &replies[..] else {
+                return Err(unexpected("a counter"));
+            };
+            if written.written()? == Written::Done {
                 return Ok(after);
             }
+            item = Item::read(left)?;
         }
         Err(contended())
     }
