@@ -19,6 +19,7 @@
 mod batch;
 mod blocking;
 mod chance;
+mod clear;
 mod config;
 mod dial;
 mod error;
@@ -29,6 +30,7 @@ mod item;
 mod life;
 mod line;
 mod link;
+mod many;
 mod names;
 mod node;
 mod replies;

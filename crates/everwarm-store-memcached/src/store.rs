@@ -10,17 +10,16 @@ use everwarm_core::store::{
     Answer, Bytes, Conditional, Counters, Durability, Entry, Failure, FailureKind, Found, Health,
     Info, Leases, Limits, Store, Touch,
 };
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 
-use crate::batch::{Batch, Mode, Terms};
+use crate::batch::{Mode, Terms};
 use crate::chance::number;
 use crate::config::Config;
 use crate::error::{contended, unexpected};
-use crate::generation::Generation;
 use crate::item::{Clock, HEADER, Item, Kind, LEASE, MOST_LEASES, flags, header, kind_of};
 use crate::life::{LONGEST, Life, PRECISION};
 use crate::link::Link;
-use crate::names::{self, check, key_of_space, space_of};
+use crate::names::{self, check};
 use crate::node::Node;
 use crate::replies::{Said, Written};
 use crate::round::{self, Round};
@@ -38,13 +37,6 @@ const _: () = assert!(HEADER + LEASE * (MOST_LEASES + 1) + 512 <= BESIDE as usiz
 /// for by others: they would have what was deleted since when it comes back.
 pub struct Memcached {
     pub(crate) link: Arc<Link>,
-}
-
-/// The names that one server has, and their places among all.
-struct Part<'a> {
-    at: usize,
-    places: Vec<usize>,
-    names: Vec<&'a str>,
 }
 
 impl Memcached {
@@ -85,73 +77,6 @@ impl Memcached {
             ),
             "store less under one name, or raise -I of the servers and item_size=",
         ))
-    }
-
-    fn parts<'a>(&self, names: &[&'a str]) -> Result<Vec<Part<'a>>, Failure> {
-        self.link.nodes()?;
-        let mut parts: Vec<Part<'a>> = Vec::new();
-        for (place, &name) in names.iter().enumerate() {
-            check(name)?;
-            let at = self.link.at(name);
-            match parts.iter_mut().find(|part| part.at == at) {
-                Some(part) => {
-                    part.places.push(place);
-                    part.names.push(name);
-                }
-                None => parts.push(Part {
-                    at,
-                    places: vec![place],
-                    names: vec![name],
-                }),
-            }
-        }
-        Ok(parts)
-    }
-
-    /// What the servers say about names, in their order: `ask` is given the place of each and its key. One that fails fails for its own
-    /// names alone.
-    pub(crate) async fn ask_all(
-        &self,
-        names: &[&str],
-        ask: impl Fn(usize, &[u8], &mut Batch) + Send + Sync,
-    ) -> Result<Vec<Result<round::Answer, Failure>>, Failure> {
-        let parts = self.parts(names)?;
-        let nodes = self.link.nodes()?;
-        let is_alone = parts.len() == 1;
-        let asked = parts.iter().map(|part| {
-            let round = Round {
-                node: &nodes[part.at],
-                names: &part.names,
-                is_alone,
-            };
-            let ask = &ask;
-            async move {
-                round
-                    .ask(|at, key, batch| ask(part.places[at], key, batch))
-                    .await
-            }
-        });
-        let said = join_all(asked).await;
-        let mut all: Vec<Option<Result<round::Answer, Failure>>> =
-            names.iter().map(|_| None).collect();
-        for (part, said) in parts.iter().zip(said) {
-            match said {
-                Ok(answers) => {
-                    for (&place, answer) in part.places.iter().zip(answers) {
-                        all[place] = Some(Ok(answer));
-                    }
-                }
-                Err(failure) => {
-                    for &place in &part.places {
-                        all[place] = Some(Err(failure.clone()));
-                    }
-                }
-            }
-        }
-        let all = all
-            .into_iter()
-            .map(|one| one.ok_or_else(|| unexpected("a command"))?);
-        Ok(all.collect())
     }
 
     /// Has the date of the servers of these names known, where a life is that long.
@@ -246,28 +171,8 @@ impl Memcached {
         Ok(())
     }
 
-    async fn set_all(&self, entries: &[Entry<'_>]) -> Result<(), Failure> {
-        let names: Vec<&str> = entries.iter().map(|entry| entry.name).collect();
-        let mut all = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let node = self.node(entry.name)?;
-            self.fits(&entry.bytes)?;
-            let life = Life::of(entry.ttl);
-            let terms = self.terms(node, (Mode::Set, Kind::Value), life).await?;
-            all.push((header(number(), entry.bytes.len(), Clock::default()), terms));
-        }
-        let said = self.ask_all(&names, |at, key, batch| {
-            let (head, terms) = &all[at];
-            batch.set(key, &[head, &entries[at].bytes], *terms);
-        });
-        for answer in said.await? {
-            answer?.reply.written()?;
-        }
-        Ok(())
-    }
-
     /// Deletes what is under a name: what was looked at, or what came in its place.
-    async fn delete_one(&self, name: &str) -> Result<bool, Failure> {
+    pub(crate) async fn delete_one(&self, name: &str) -> Result<bool, Failure> {
         let node = self.node(name)?;
         for attempt in 0..TRIES {
             let round = Round {
@@ -294,84 +199,6 @@ impl Memcached {
         }
         Err(contended())
     }
-
-    /// Deletes as [`delete_one`](Self::delete_one) does: all servers are asked what is there, and then to delete that.
-    async fn delete_all(&self, names: &[&str]) -> Result<u64, Failure> {
-        let nodes = self.link.nodes()?;
-        let looked = self.ask_all(names, |_, key, batch| batch.get(key, "fc"));
-        let mut there: Vec<Vec<(&str, Kind)>> = nodes.iter().map(|_| Vec::new()).collect();
-        let mut batches: Vec<Batch> = nodes.iter().map(|_| Batch::default()).collect();
-        for (&name, answer) in names.iter().zip(looked.await?) {
-            let answer = answer?;
-            if answer.reply.is_there()? {
-                let (kind, _) = kind_of(answer.reply.flags)?;
-                let at = self.link.at(name);
-                there[at].push((name, kind));
-                batches[at].delete(&answer.key, Some(answer.reply.cas));
-            }
-        }
-        let is_alone = there.iter().filter(|some| !some.is_empty()).count() == 1;
-        let deleted = nodes.iter().zip(batches).map(|(node, batch)| async move {
-            match batch.numbers.is_empty() {
-                true => Ok(Vec::new()),
-                false => node.exchange(batch, is_alone).await,
-            }
-        });
-        let mut were = 0;
-        for (some, replies) in there.into_iter().zip(join_all(deleted).await) {
-            for ((name, kind), reply) in some.into_iter().zip(replies?) {
-                were += u64::from(match reply.written()? {
-                    Written::Done => kind != Kind::Nothing,
-                    Written::Gone => false,
-                    Written::Not => self.delete_one(name).await?,
-                });
-            }
-        }
-        Ok(were)
-    }
-
-    async fn clear_all(&self, prefix: &str) -> Result<u64, Failure> {
-        let nodes = self.link.nodes()?;
-        if !prefix.contains(':') {
-            return Err(Failure::new(
-                FailureKind::Capability,
-                "a clear of names that are of no one namespace needs a list of them, which Memcached does not have",
-                "clear by a prefix with a colon, as the names of a namespace begin: \"shop:\"",
-            ));
-        }
-        if prefix.len() <= names::LONGEST {
-            try_join_all(nodes.iter().map(|node| clear_on(node, prefix))).await?;
-        }
-        Ok(0)
-    }
-}
-
-/// Gives the names on a server that begin with a prefix another number.
-async fn clear_on(node: &Node, prefix: &str) -> Result<(), Failure> {
-    let space = space_of(prefix);
-    let key = key_of_space(space);
-    for _ in 0..TRIES {
-        let reply = round::one(node, |batch| batch.get(&key, "vc")).await?;
-        let (next, mode) = match reply.data()? {
-            // What is no number of ours counts for nothing, and goes.
-            Some(data) => {
-                let before = Generation::decode(data).unwrap_or_else(Generation::fresh);
-                (before.after_clear(space, prefix), Mode::Over(reply.cas))
-            }
-            None => (Generation::fresh(), Mode::Add),
-        };
-        let terms = Terms {
-            mode,
-            flags: 0,
-            ends: 0,
-        };
-        let written = round::one(node, |batch| batch.set(&key, &[&next.encode()], terms)).await?;
-        if written.written()? == Written::Done {
-            node.note_generation(space, Some(Arc::new(next)));
-            return Ok(());
-        }
-    }
-    Err(contended())
 }
 
 /// The answer of what is asked on a thread that may block: it is there at once, and costs no more than that of a store without a
