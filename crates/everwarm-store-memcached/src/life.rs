@@ -74,9 +74,9 @@ impl Life {
 /// What is left of the ttl of an item which the server counts so many seconds for; None if it has no end.
 pub(crate) fn left(seconds: Option<u32>, less: u32) -> Option<Duration> {
     let millis = u64::from(seconds?).saturating_sub(1) * 1_000;
-    Some(Duration::from_millis(
-        millis.saturating_sub(less.into()).max(1),
-    ))
+    let left = Duration::from_millis(millis.saturating_sub(less.into()).max(1));
+    // A date is told by a clock that may be a tick ahead for a moment.
+    Some(left.min(LONGEST))
 }
 
 #[cfg(test)]
