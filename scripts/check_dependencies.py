@@ -28,6 +28,8 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-runtime": PURE,
     "everwarm-proxy": (),
     "everwarm-store-*": (*PURE, "everwarm-runtime"),
+    # The words of the contract are the client's, too.
+    "everwarm-server": (*PURE, "everwarm-runtime", "everwarm-store-http"),
     "everwarm-simulator": (*PURE, "everwarm-memory"),
     "everwarm-nodes": (*PURE, "everwarm-memory", "everwarm-codec", "everwarm-engine"),
     "everwarm-engine": (*PURE, *MIDDLE),
@@ -35,7 +37,7 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-conformance": ENGINE,
     "everwarm": (*ENGINE, "everwarm-macros"),
     "everwarm-cli": (*ENGINE, "everwarm"),
-    "everwarm-python": (*ENGINE, "everwarm", "everwarm-conformance", "everwarm-proxy"),
+    "everwarm-python": (*ENGINE, "everwarm", "everwarm-server", "everwarm-conformance", "everwarm-proxy"),
 }
 
 # Tests may use the suites that third parties use, too.
@@ -54,6 +56,8 @@ FORBID_UNSAFE = (
     "everwarm-store-memcached",
     "everwarm-store-disk",
     "everwarm-store-file",
+    "everwarm-store-http",
+    "everwarm-server",
     "everwarm-conformance",
     "everwarm-engine",
     "everwarm",
