@@ -40,8 +40,9 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-python": (*ENGINE, "everwarm", "everwarm-server", "everwarm-conformance", "everwarm-proxy"),
 }
 
-# Tests may use the suites that third parties use, too.
+# Tests may use the suites that third parties use, too; a server's those stores that need no server.
 TESTS_MAY_DEPEND_ON = ("everwarm-conformance", "everwarm-proxy")
+TESTS_MAY_DEPEND_ON_TOO = {"everwarm-server": ("everwarm-memory", "everwarm-store-*")}
 
 PYO3_CRATE = "everwarm-python"
 
@@ -145,7 +146,9 @@ def direction(metadata: dict[str, Any]) -> Iterator[str]:
             continue
         for dependency in package["dependencies"]:
             other = dependency["name"]
-            patterns = allowed + (TESTS_MAY_DEPEND_ON if dependency["kind"] == "dev" else ())
+            patterns = allowed
+            if dependency["kind"] == "dev":
+                patterns += TESTS_MAY_DEPEND_ON + TESTS_MAY_DEPEND_ON_TOO.get(name, ())
             if other in names and not any(fnmatch(other, pattern) for pattern in patterns):
                 yield f"{name}: must not depend on {other}"
             if other.startswith("pyo3") and name != PYO3_CRATE:

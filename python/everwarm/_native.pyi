@@ -42,6 +42,7 @@ __all__ = [
     "Plan",
     "Proxy",
     "Scan",
+    "Server",
     "Storing",
     "Table",
     "Terms",
@@ -650,6 +651,21 @@ class OpenedStore:
         self, prefix: str = "", after: str | None = None, limit: int = 1_000
     ) -> tuple[list[str], str | None]: ...
     def expire(self, name: str, ttl: float | None = None) -> bool: ...
+
+@final
+class Server:
+    """A store that is served over HTTP."""
+
+    def __new__(
+        cls,
+        places: tuple[str, str],
+        room: tuple[object, object, object] | None,
+        access: tuple[list[str], bool, tuple[str, str] | None],
+        most: tuple[int, int],
+    ) -> Self: ...
+    @property
+    def url(self) -> str: ...
+    def end(self, grace: float) -> None: ...
 
 @final
 class Place:

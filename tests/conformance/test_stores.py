@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from everwarm import _native
 from everwarm.testing import conformance, open_store
 from project import ROOT
 from servers import needed
@@ -43,14 +44,22 @@ def test_a_native_store_keeps(opened, promise):
     assert conformance.outcome(opened, promise) is None
 
 
+def served_in_memory():
+    room, access = (10_000, None, "adaptive"), ([], False, None)
+    return _native.Server(("memory://", "127.0.0.1:0"), room, access, (1 << 20, 64))
+
+
 @pytest.mark.once
 @pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis", "memcached"])
+@pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis", "http"])
 def test_natively_it_keeps_the_same(kind):
     """The object that `open_store` gives is taken for the store that it is."""
 
     def native(place):
         if kind == "memory":
             return place.once(lambda: open_store("memory://")).again()
+        if kind == "http":
+            return open_store(place.once(served_in_memory).url)
         return open_store(url or f"{kind}://{place.directory}")
 
     url = needed(f"EVERWARM_TEST_{kind.upper()}") if kind in ("redis", "memcached") else None

@@ -60,6 +60,7 @@ mod ready;
 mod report;
 mod ring;
 mod scan;
+mod server;
 mod settle;
 mod settle_many;
 mod settling;
@@ -129,6 +130,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     methods::register(module)?;
     module.add_class::<proxy::Proxy>()?;
     module.add_class::<scan::Scan>()?;
+    module.add_class::<server::Server>()?;
     module.add_class::<own::Own>()?;
     module.add_class::<shared::Codec>()?;
     module.add_class::<shared::Key>()?;

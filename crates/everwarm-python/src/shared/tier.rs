@@ -154,6 +154,7 @@ impl Recipe {
 enum Kind {
     Disk,
     File,
+    Http,
     Redis,
     Memcached,
 }
@@ -162,6 +163,7 @@ impl Kind {
     fn of(url: &str) -> Self {
         match url.split_once(':').map_or("", |(scheme, _)| scheme) {
             "file" => Self::File,
+            "http" | "https" => Self::Http,
             "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => Self::Redis,
             "memcached" | "memcacheds" => Self::Memcached,
             _ => Self::Disk,
@@ -174,6 +176,7 @@ pub(crate) fn opened(url: &str) -> Result<Arc<dyn Store>, Failure> {
     match Kind::of(url) {
         Kind::Disk => everwarm_store_disk::open(url),
         Kind::File => everwarm_store_file::open(url),
+        Kind::Http => everwarm_store_http::open(url),
         Kind::Redis => everwarm_store_redis::open(url),
         Kind::Memcached => everwarm_store_memcached::open(url),
     }
@@ -185,6 +188,7 @@ pub(crate) fn check_store(py: Python<'_>, url: &str) -> PyResult<()> {
     let checked = match Kind::of(url) {
         Kind::Disk => everwarm_store_disk::check(url),
         Kind::File => everwarm_store_file::check(url),
+        Kind::Http => everwarm_store_http::check(url),
         Kind::Redis => everwarm_store_redis::check(url),
         Kind::Memcached => everwarm_store_memcached::check(url),
     };

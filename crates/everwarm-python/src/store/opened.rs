@@ -36,6 +36,7 @@ pub(crate) struct OpenedStore {
 }
 
 /// Opens the store that a URL names: `memory://`, `disk:`, `file:`, one of Redis or of Memcached.
+/// Opens the store that a URL names: `memory://`, `disk:`, `file:`, one of Redis or behind HTTP.
 #[pyfunction]
 #[pyo3(signature = (url, clock=None))]
 pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyResult<OpenedStore> {
@@ -51,12 +52,14 @@ pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyR
             file(config, hand)
         }
         Some((scheme, _)) if scheme.starts_with("redis") || scheme.starts_with("memcached") => {
+        Some((scheme, _)) if scheme.starts_with("redis") || scheme.starts_with("http") => {
             shared::check_store(py, url)?;
             let url = url.to_owned();
             Arc::new(move || shared::opened(&url))
         }
         _ => {
             let hint = "write `memory://`, `disk:///directory`, `file:///directory`, `redis://host` or `memcached://host`";
+            let hint = "write `memory://`, `disk:///directory`, `file:///directory`, `redis://host` or `http://host`";
             return Err(errors::config(
                 py,
                 "there is no native store of this URL",
