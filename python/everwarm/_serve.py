@@ -56,8 +56,7 @@ def run(said: argparse.Namespace) -> None:
 def start(said: argparse.Namespace) -> _native.Server:
     """The server that a command line says.
 
-    Raises ``ConfigError`` for what cannot be meant, ``StoreError`` where its store or its address is not to be
-    had.
+    Raises ``ConfigError`` for what cannot be meant, ``StoreError`` where store or address cannot be had.
     """
     if (said.certificate is None) != (said.key is None):
         raise ConfigError("a certificate needs its key, and the key its certificate\nhint: give both of them")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from everwarm import Cache
+from everwarm import Cache, _native
 from everwarm.testing import open_store
 from servers import emptied, needed
 
@@ -31,15 +31,23 @@ class Place:
 
 
 @pytest.fixture(params=["memory", "disk", "file", "redis", pytest.param("memcached", marks=pytest.mark.once)])
+@pytest.fixture(params=["memory", "disk", "file", "redis", pytest.param("http", marks=pytest.mark.once)])
 def place(request, tmp_path):
     if request.param in ("redis", "memcached"):
         url = emptied(needed(f"EVERWARM_TEST_{request.param.upper()}"), "shop")
     else:
         url = "memory://" if request.param == "memory" else f"{request.param}://{tmp_path}/store"
+    if request.param == "http":
+        served = _native.Server(
+            (f"disk://{tmp_path}/store", "127.0.0.1:0"), None, ([], False, None), (1 << 26, 64)
+        )
+        url = served.url
     place = Place(url)
     place.kind = request.param
     yield place
     place.end()
+    if request.param == "http":
+        served.end(1.0)
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ LETTERS = Policy(name="letters", ttl=60, depends_on="nothing", tags=["letters"])
 @pytest.mark.parametrize("format", ["msgpack", "json", "pickle"])
 def test_another_process_replays_it(place, recorded, format):
     if format == "pickle" and place.kind in ("memory", "redis", "memcached"):
+    if format == "pickle" and place.kind in ("memory", "redis", "http"):
         pytest.skip("a store of one's own may be written by others")
     here, there = (place.cache(format=format) for _ in range(2))
     mine, theirs = here(LETTERS)(recorded(list)), there(LETTERS)(recorded(never))
@@ -136,7 +137,7 @@ def test_items_that_no_store_can_have_stay_in_memory(place, recorded):
     # Memory in front of a far store is emptied once, when it first hears of the others.
     until(lambda: whole(here("a")) == [made] and here.stats().hits == 1)
     assert here.stats().refused == here.stats().computations
-    assert here.stats().computations == 1 or place.kind == "redis"
+    assert here.stats().computations == 1 or place.kind in ("redis", "http")
 
 
 def test_a_function_that_returns_a_list_has_other_entries(place, recorded):

@@ -40,7 +40,7 @@ def test_arrays(place, keywords):
     array = numpy.arange(SIZE // 8, dtype="f8")
     back, most = read_again(place, lambda: array, **keywords)
     assert (back == array).all() and not back.flags.writeable and back.flags.aligned
-    if place.kind in ("file", "redis") and not keywords:
+    if place.kind in ("file", "redis", "http") and not keywords:
         return  # behind the heads of these nothing lies aligned, and arrays that do not are copied
     assert most < SIZE // 8, "no copy"
     assert numpy.shares_memory(back, numpy.frombuffer(owner(back), "u1"))

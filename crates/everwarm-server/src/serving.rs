@@ -84,8 +84,7 @@ impl Ask {
     /// # Errors
     /// A refusal, if it is no span.
     pub(crate) fn ttl(&self) -> Result<Option<Duration>, Refusal> {
-        let positive = |text: &str| span(text).filter(|span| !span.is_zero());
-        if let Some(ttl) = self.said(TTL, positive)? {
+        if let Some(ttl) = self.said(TTL, span)? {
             return Ok(Some(ttl));
         }
         let control = self.header(CACHE_CONTROL.as_str()).unwrap_or_default();
@@ -94,7 +93,7 @@ impl Ask {
             .filter_map(|part| part.trim().strip_prefix("max-age="));
         match ages.next() {
             None => Ok(None),
-            Some(age) => positive(age)
+            Some(age) => span(age)
                 .map(Some)
                 .ok_or_else(|| Refusal::malformed("the max-age of Cache-Control is none")),
         }

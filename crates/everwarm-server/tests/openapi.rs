@@ -256,6 +256,9 @@ fn answers(witness: &mut Witness) {
         412
     );
     assert_eq!(ask("DELETE", entry, &[("if-match", &tag)], b"").0, 204);
+    // A life that is over at once: nothing is there any more.
+    assert_eq!(ask("PUT", entry, &[("everwarm-ttl", "0")], b"value").0, 204);
+    assert_eq!(ask("GET", entry, &[], b"").0, 404);
     leases(&mut ask);
     assert_eq!(
         ask("POST", "/v1/counters/{name}", &[("everwarm-by", "-4")], b"")
@@ -325,7 +328,6 @@ fn what_is_no_route_or_cannot_be_understood_is_refused() {
             b"x",
             400,
         ),
-        ("PUT", "/v1/entries/a", &[("everwarm-ttl", "0")], b"x", 400),
         (
             "PUT",
             "/v1/entries/a",
