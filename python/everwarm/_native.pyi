@@ -42,7 +42,6 @@ __all__ = [
     "Plan",
     "Proxy",
     "Scan",
-    "Server",
     "Storing",
     "Table",
     "Terms",
@@ -91,6 +90,7 @@ __all__ = [
     "check_promise",
     "open_store",
     "promises",
+    "serve",
 ]
 
 _T = TypeVar("_T")
@@ -653,21 +653,6 @@ class OpenedStore:
     def expire(self, name: str, ttl: float | None = None) -> bool: ...
 
 @final
-class Server:
-    """A store that is served over HTTP."""
-
-    def __new__(
-        cls,
-        places: tuple[str, str],
-        room: tuple[object, object, object] | None,
-        access: tuple[list[str], bool, tuple[str, str] | None],
-        most: tuple[int, int],
-    ) -> Self: ...
-    @property
-    def url(self) -> str: ...
-    def end(self, grace: float) -> None: ...
-
-@final
 class Place:
     """A place for a store under test."""
 
@@ -681,6 +666,7 @@ def chaos_store(
 ) -> OpenedStore: ...
 def open_store(url: str, clock: Hand | None = None) -> OpenedStore: ...
 def promises() -> list[str]: ...
+def serve(places: object, room: object, access: object, most: object) -> Any: ...
 def check_promise(open: Callable[..., object], takes_place: bool, name: str) -> bool | str | None: ...
 def begin_unit(table: Table) -> None: ...
 def check_suspends(table: Table) -> None: ...

@@ -53,7 +53,7 @@ def run(said: argparse.Namespace) -> None:
     server.end(grace)
 
 
-def start(said: argparse.Namespace) -> _native.Server:
+def start(said: argparse.Namespace) -> Any:
     """The server that a command line says.
 
     Raises ``ConfigError`` for what cannot be meant, ``StoreError`` where store or address cannot be had.
@@ -65,7 +65,7 @@ def start(said: argparse.Namespace) -> _native.Server:
     identity = None if said.certificate is None else (said.certificate, said.key)
     most = _native.size("--max-body", said.max_body), said.connections
     access = _tokens(said), said.open, identity
-    return _native.Server((said.store, said.listen), _room(said.store), access, most)
+    return _native.serve((said.store, said.listen), _room(said.store), access, most)
 
 
 def _room(store: str) -> tuple[object, object, object] | None:

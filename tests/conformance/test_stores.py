@@ -46,7 +46,7 @@ def test_a_native_store_keeps(opened, promise):
 
 def served_in_memory():
     room, access = (10_000, None, "adaptive"), ([], False, None)
-    return _native.Server(("memory://", "127.0.0.1:0"), room, access, (1 << 20, 64))
+    return _native.serve(("memory://", "127.0.0.1:0"), room, access, (1 << 20, 64))
 
 
 @pytest.mark.once

@@ -38,7 +38,7 @@ def place(request, tmp_path):
     else:
         url = "memory://" if request.param == "memory" else f"{request.param}://{tmp_path}/store"
     if request.param == "http":
-        served = _native.Server(
+        served = _native.serve(
             (f"disk://{tmp_path}/store", "127.0.0.1:0"), None, ([], False, None), (1 << 26, 64)
         )
         url = served.url

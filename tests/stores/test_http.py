@@ -194,7 +194,7 @@ def test_a_forked_child_asks_for_itself(shop):
     assert (shop.get("a"), shop.get("b")) == (1, 2)
 
 
-def test_only_who_has_the_token_is_let_in(tmp_path):
+def test_only_who_has_the_token_is_let_in(tmp_path, monkeypatch):
     env = {"CACHE_TOKEN": "first-secret second-secret"}
     own = tmp_path / "token"
     own.write_text("second-secret\n")
@@ -202,6 +202,8 @@ def test_only_who_has_the_token_is_let_in(tmp_path):
         known = open_store(f"{url}?token_file={own}")
         known.set("a", b"1")
         assert "secret" not in repr(known)
+        monkeypatch.setenv("SHOP_TOKEN", "first-secret")
+        assert open_store(f"{url}?token_env=SHOP_TOKEN").get("a")[0] == b"1"
         with pytest.raises(StoreError, match="(?s)authentication.*hint: .*token_env") as caught:
             open_store(url).get("a")
         assert caught.value.kind == "authentication"

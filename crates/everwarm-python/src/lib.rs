@@ -130,7 +130,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     methods::register(module)?;
     module.add_class::<proxy::Proxy>()?;
     module.add_class::<scan::Scan>()?;
-    module.add_class::<server::Server>()?;
+    module.add_function(wrap_pyfunction!(server::serve, module)?)?;
     module.add_class::<own::Own>()?;
     module.add_class::<shared::Codec>()?;
     module.add_class::<shared::Key>()?;

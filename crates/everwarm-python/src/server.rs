@@ -8,7 +8,7 @@ use everwarm_core::error::Error;
 use everwarm_core::store::{Failure, Store};
 use everwarm_engine::Ticker;
 use everwarm_memory::MemoryStore;
-use everwarm_server::{Identity, Options, serve};
+use everwarm_server::{Identity, Options};
 use everwarm_store_http::Token;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -31,38 +31,38 @@ type Access = (Vec<String>, bool, Option<(PathBuf, PathBuf)>);
 /// Bytes of a body, and connections.
 type Most = (u64, usize);
 
+/// Serves the store of a URL at an address, or one in memory that may hold so much.
+#[pyfunction]
+pub(crate) fn serve(
+    py: Python<'_>,
+    places: (String, String),
+    room: Option<Room<'_>>,
+    access: Access,
+    most: Most,
+) -> PyResult<Server> {
+    let (url, listen) = places;
+    let memory = room.map(|(max_entries, max_bytes, eviction)| {
+        let bounds = bounds_of(&max_entries, &max_bytes, &eviction)?;
+        Ok::<_, PyErr>(MemoryStore::with_clock(bounds, Arc::new(Ticker::system())))
+    });
+    let memory = memory.transpose()?;
+    let options = options(&listen, access, most).map_err(|error| errors::raise(py, &error))?;
+    let served = py.detach(|| {
+        let store: Arc<dyn Store> = match memory {
+            Some(memory) => Arc::new(memory),
+            None => shared::opened(&url)?,
+        };
+        everwarm_server::serve(store, options)
+    });
+    let server = served.map_err(|failure: Failure| errors::store(py, &failure))?;
+    Ok(Server {
+        url: server.url(),
+        running: Mutex::new(Some(server)),
+    })
+}
+
 #[pymethods]
 impl Server {
-    /// Serves the store of a URL, or one in memory that may hold so much.
-    #[new]
-    fn new(
-        py: Python<'_>,
-        places: (String, String),
-        room: Option<Room<'_>>,
-        access: Access,
-        most: Most,
-    ) -> PyResult<Self> {
-        let (url, listen) = places;
-        let memory = room.map(|(max_entries, max_bytes, eviction)| {
-            let bounds = bounds_of(&max_entries, &max_bytes, &eviction)?;
-            Ok::<_, PyErr>(MemoryStore::with_clock(bounds, Arc::new(Ticker::system())))
-        });
-        let memory = memory.transpose()?;
-        let options = options(&listen, access, most).map_err(|error| errors::raise(py, &error))?;
-        let served = py.detach(|| {
-            let store: Arc<dyn Store> = match memory {
-                Some(memory) => Arc::new(memory),
-                None => shared::opened(&url)?,
-            };
-            serve(store, options)
-        });
-        let server = served.map_err(|failure: Failure| errors::store(py, &failure))?;
-        Ok(Self {
-            url: server.url(),
-            running: Mutex::new(Some(server)),
-        })
-    }
-
     /// The URL by which the store is found.
     #[getter]
     fn url(&self) -> &str {

@@ -157,6 +157,41 @@ fn ask(client: &Http, thread: usize, is_over: &AtomicBool) -> usize {
     answered
 }
 
+#[test]
+fn there_are_as_many_connections_as_it_was_told() {
+    let server = over_memory();
+    let proxy = Proxy::start(server.address(), 1).unwrap();
+    let url = format!("http://{}?facets=none&connections=2", proxy.address());
+    let client = support::client(&url);
+    proxy.set(Fault::delay(Duration::from_millis(5)));
+    thread::scope(|scope| {
+        for thread in 0..6 {
+            let client = &client;
+            scope.spawn(move || {
+                for n in 0..10 {
+                    set(client, &format!("n{thread}-{n}"), "x").unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(proxy.accepted(), 2);
+}
+
+#[test]
+fn one_connection_is_enough_to_ask_and_to_hear() {
+    let server = over_memory();
+    let client = support::client(&format!("{}?connections=1", server.url()));
+    let notify = client.notify().expect("it is offered");
+    set(&client, "a", "1").unwrap();
+    until("it hears", || notify.silence() < Duration::MAX);
+    let began = Instant::now();
+    for n in 0..20 {
+        set(&client, "a", &n.to_string()).unwrap();
+    }
+    // Were the place taken by who listens, each would wait for half a second.
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
 /// Something that answers everything so.
 fn stranger(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -17,7 +17,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Method, Request, Response};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::config::{Config, Secret, Token};
 use crate::contract::{BEARER, CLIENT, FAILURE, VERSION};
@@ -201,7 +201,11 @@ impl Link {
 
     /// Asks on a line of its own, and gives the head of the answer.
     async fn asked<'h>(&self, here: &'h Here, question: &Question) -> Result<Asked<'h>, Failure> {
-        let place = here.places.acquire().await.map_err(|_| closed())?;
+        // What is held back would keep others out.
+        let place = match question.patience.is_zero() {
+            true => Some(here.places.acquire().await.map_err(|_| closed())?),
+            false => None,
+        };
         let mut request = self.request(here, question)?;
         loop {
             let (mut line, is_used) = match here.rested() {
@@ -268,8 +272,8 @@ impl Link {
     }
 }
 
-/// A line, a place among those that may ask, and the head of the answer.
-type Asked<'h> = (Line, tokio::sync::SemaphorePermit<'h>, Response<Incoming>);
+/// A line, a place among those that may ask at once, and the head of the answer.
+type Asked<'h> = (Line, Option<SemaphorePermit<'h>>, Response<Incoming>);
 
 impl Here {
     /// A connection that rested, and not for too long.
