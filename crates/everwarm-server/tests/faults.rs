@@ -1,5 +1,7 @@
 //! Servers that are down, come back, fall silent, are cut, or are something else.
 
+#[path = "support/failing.rs"]
+mod failing;
 mod support;
 
 use std::io::{Read, Write};
@@ -14,7 +16,8 @@ use everwarm_core::store::{Bytes, FailureKind, Store};
 use everwarm_proxy::{Fault, Proxy};
 use everwarm_server::{Options, serve};
 use everwarm_store_http::Http;
-use support::{client_with, memory, over_memory, until, wait};
+use failing::Failing;
+use support::{client_with, memory, over_memory, served, until, wait};
 
 /// How long an operation may take in these tests: longer than it needs, since the machine may be busy.
 const LIMIT: Duration = Duration::from_millis(300);
@@ -155,6 +158,25 @@ fn ask(client: &Http, thread: usize, is_over: &AtomicBool) -> usize {
         }
     }
     answered
+}
+
+#[test]
+fn what_the_store_behind_fails_at_keeps_its_kind() {
+    for kind in FailureKind::ALL {
+        let server = served(Arc::new(Failing(kind)));
+        let client = client(&server.url());
+        let expected = match kind {
+            // This store is open.
+            FailureKind::Closed => FailureKind::Transient,
+            kind => kind,
+        };
+        assert_eq!(text(&client, "a"), Err(expected));
+        assert_eq!(set(&client, "a", "x"), Err(expected));
+        let generations = client.generations().expect("it is offered");
+        let failure = wait(generations.invalidate("shop", &[])).expect_err("it fails");
+        assert_eq!(failure.kind, expected);
+        assert!(!failure.message().contains("it fails"), "{failure}");
+    }
 }
 
 #[test]
