@@ -1,12 +1,13 @@
 //! A request on its way in: who asks, what, and how much of it is read; on its way out, with the mark of this server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::store::FailureKind;
 use everwarm_store_http::contract::{BEARER, CLIENT, SERVER, number};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Incoming};
-use hyper::header::{ALLOW, AUTHORIZATION, CONNECTION, HeaderName, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, AUTHORIZATION, CONNECTION, EXPECT, HeaderName, WWW_AUTHENTICATE};
 use hyper::{Request, http::request::Parts};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -14,6 +15,9 @@ use crate::reply::{Refusal, Reply, with};
 use crate::routes::{Verb, Way, way};
 use crate::serving::{Ask, Serving, check};
 
+/// How much of what was refused may come still, and for how long.
+const LINGER: usize = 256 << 20;
+const LINGERING: Duration = Duration::from_secs(2);
 /// What a body has beside a value that may be that large.
 pub(crate) const BESIDE: u64 = 64 << 10;
 
@@ -21,16 +25,22 @@ impl Serving {
     /// The answer to a request.
     pub(crate) async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Reply {
         let run = self.run.clone();
-        let (head, body) = request.into_parts();
-        let reply = match self.let_in(head, body).await {
+        let (head, mut body) = request.into_parts();
+        let waits = head.headers.contains_key(EXPECT);
+        let reply = match self.let_in(head, &mut body).await {
             Ok(ask) => self.served(ask).await,
-            Err(refusal) => refusal.reply(),
+            Err(refusal) => {
+                if !waits {
+                    self.let_go(body).await;
+                }
+                refusal.reply()
+            }
         };
         with(reply, HeaderName::from_static(SERVER), &run)
     }
 
     /// Lets in who may ask for what there is, and reads what was sent.
-    async fn let_in(&self, head: Parts, body: Incoming) -> Result<Ask, Refusal> {
+    async fn let_in(&self, head: Parts, body: &mut Incoming) -> Result<Ask, Refusal> {
         self.authenticate(&head)?;
         let (verb, name) = match way(&head.method, head.uri.path()) {
             Way::To(verb, name) => (verb, name),
@@ -86,7 +96,7 @@ impl Serving {
     }
 
     /// A body that says how long it is, and is not too long.
-    async fn read_whole(&self, body: Incoming) -> Result<Bytes, Refusal> {
+    async fn read_whole(&self, body: &mut Incoming) -> Result<Bytes, Refusal> {
         if body.is_end_stream() {
             return Ok(Bytes::new());
         }
@@ -127,6 +137,21 @@ impl Serving {
             Ok(Ok(read)) => Ok(read.to_bytes()),
             _ => Err(late()),
         }
+    }
+
+    /// Lets what is on its way come, for a while, and keeps none of it: a client that is cut off while it sends does not hear why.
+    async fn let_go(&self, mut body: Incoming) {
+        let going = async {
+            let mut left = LINGER;
+            while let Some(Ok(frame)) = body.frame().await {
+                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                if left == 0 {
+                    break;
+                }
+            }
+        };
+        // Who takes longer is cut off.
+        drop(tokio::time::timeout(self.patience.min(LINGERING), going).await);
     }
 
     /// Serves what was let in. What writes goes on when who asked is gone.

@@ -213,6 +213,27 @@ fn what_is_too_large_is_refused_on_both_sides() {
 }
 
 #[test]
+fn who_is_refused_while_it_sends_hears_why() {
+    let server = served_with(empty(), |options| {
+        options.tokens = vec![token("secret")];
+        options.max_body = 1_000_000;
+    });
+    let bytes = Bytes::from(vec![7; 20 << 20]);
+    for (secret, kind) in [
+        ("secret", FailureKind::Capacity),
+        ("another", FailureKind::Authentication),
+    ] {
+        let client = client_with(&server.url(), |config| {
+            config.secret = Some(Secret::Here(token(secret)));
+        });
+        for _ in 0..5 {
+            let failure = wait(client.set("a", bytes.clone(), None)).expect_err("refused");
+            assert_eq!(failure.kind, kind, "{failure}");
+        }
+    }
+}
+
+#[test]
 fn what_a_server_lacks_is_said() {
     use everwarm_store_file::{Config, FileStore};
     let directory = tempfile::tempdir().unwrap();

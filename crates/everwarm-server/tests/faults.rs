@@ -200,6 +200,24 @@ fn there_are_as_many_connections_as_it_was_told() {
 }
 
 #[test]
+fn who_is_dropped_or_closed_leaves_no_connection() {
+    let server = over_memory();
+    let proxy = Proxy::start(server.address(), 1).unwrap();
+    let clients: Vec<_> = (0..10)
+        .map(|_| support::client(&format!("http://{}", proxy.address())))
+        .collect();
+    for client in &clients {
+        set(client, "a", "1").unwrap();
+        let notify = client.notify().expect("it is offered");
+        until("it hears", || notify.silence() < Duration::MAX);
+    }
+    assert!(proxy.connections() >= 20, "{}", proxy.connections());
+    wait(clients[0].close()).unwrap();
+    drop(clients);
+    until("all connections end", || proxy.connections() == 0);
+}
+
+#[test]
 fn one_connection_is_enough_to_ask_and_to_hear() {
     let server = over_memory();
     let client = support::client(&format!("{}?connections=1", server.url()));
