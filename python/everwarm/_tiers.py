@@ -12,13 +12,10 @@ from everwarm._tier import Tier
 # Stores that are built in, first those that answer on the thread that asks, and those known by name alone.
 EMBEDDED = ("disk", "file")
 _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
-_MEMCACHED = ("memcached", "memcacheds")
-BUILT_IN = (*EMBEDDED, *_REDIS, *_MEMCACHED)
-_ABSENT = "postgres mysql sqlite mongodb s3 gs az dynamodb http https".split()
 # Stores behind a connection.
-_REMOTE = (*_REDIS, "http", "https")
+_REMOTE = (*_REDIS, "memcached", "memcacheds", "http", "https")
 BUILT_IN = (*EMBEDDED, *_REMOTE)
-_ABSENT = "memcached postgres mysql sqlite mongodb s3 gs az dynamodb".split()
+_ABSENT = "postgres mysql sqlite mongodb s3 gs az dynamodb".split()
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")
@@ -46,7 +43,6 @@ def shown(stores, known):
         said += [] if tier.write in (None, "through") else [f"write={tier.write}"]
         kind = _scheme(tier.store) or type(tier.store).__name__
         # What is around a store behind a connection without a word is said, too.
-        unsaid = _tier.LAYERS if kind in BUILT_IN and kind not in EMBEDDED else {}
         unsaid = _tier.LAYERS if kind in _REMOTE else {}
         for name in ("timeout", "breaker", "retry", "bulkhead"):
             value = getattr(tier, name)

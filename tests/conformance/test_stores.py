@@ -50,8 +50,7 @@ def served_in_memory():
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis", "memcached"])
-@pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis", "http"])
+@pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis", "memcached", "http"])
 def test_natively_it_keeps_the_same(kind):
     """The object that `open_store` gives is taken for the store that it is."""
 

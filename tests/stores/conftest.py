@@ -30,18 +30,20 @@ class Place:
             cache.close()
 
 
-@pytest.fixture(params=["memory", "disk", "file", "redis", pytest.param("memcached", marks=pytest.mark.once)])
-@pytest.fixture(params=["memory", "disk", "file", "redis", pytest.param("http", marks=pytest.mark.once)])
+ONCE = [pytest.param(kind, marks=pytest.mark.once) for kind in ("memcached", "http")]
+
+
+@pytest.fixture(params=["memory", "disk", "file", "redis", *ONCE])
 def place(request, tmp_path):
     if request.param in ("redis", "memcached"):
         url = emptied(needed(f"EVERWARM_TEST_{request.param.upper()}"), "shop")
-    else:
-        url = "memory://" if request.param == "memory" else f"{request.param}://{tmp_path}/store"
-    if request.param == "http":
+    elif request.param == "http":
         served = _native.serve(
             (f"disk://{tmp_path}/store", "127.0.0.1:0"), None, ([], False, None), (1 << 26, 64)
         )
         url = served.url
+    else:
+        url = "memory://" if request.param == "memory" else f"{request.param}://{tmp_path}/store"
     place = Place(url)
     place.kind = request.param
     yield place

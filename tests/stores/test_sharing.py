@@ -285,8 +285,7 @@ def test_a_declared_schema_stands_for_the_annotation(place, number):
         return next(number)
 
     here, there = (place.cache()(name="f", schema="number/1")(f) for f in (narrow, unknown))
-    if place.kind in ("memory", "redis", "memcached"):
-    if place.kind in ("memory", "redis", "http"):
+    if place.kind in ("memory", "redis", "memcached", "http"):
         assert here(1) == there(1) == 1
     else:
         assert here(1) == 1 and there(1) == 2, "the source is another"

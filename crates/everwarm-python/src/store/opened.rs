@@ -35,8 +35,10 @@ pub(crate) struct OpenedStore {
     again: Again,
 }
 
-/// Opens the store that a URL names: `memory://`, `disk:`, `file:`, one of Redis or of Memcached.
-/// Opens the store that a URL names: `memory://`, `disk:`, `file:`, one of Redis or behind HTTP.
+/// What the schemes of stores behind a connection begin with.
+const REMOTE: [&str; 3] = ["redis", "memcached", "http"];
+
+/// Opens the store that a URL names: `memory://`, `disk:`, `file:`, or one behind a connection.
 #[pyfunction]
 #[pyo3(signature = (url, clock=None))]
 pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyResult<OpenedStore> {
@@ -51,15 +53,13 @@ pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyR
             let config = Config::from_url(url).map_err(|error| errors::raise(py, &error))?;
             file(config, hand)
         }
-        Some((scheme, _)) if scheme.starts_with("redis") || scheme.starts_with("memcached") => {
-        Some((scheme, _)) if scheme.starts_with("redis") || scheme.starts_with("http") => {
+        Some((scheme, _)) if REMOTE.iter().any(|kind| scheme.starts_with(kind)) => {
             shared::check_store(py, url)?;
             let url = url.to_owned();
             Arc::new(move || shared::opened(&url))
         }
         _ => {
-            let hint = "write `memory://`, `disk:///directory`, `file:///directory`, `redis://host` or `memcached://host`";
-            let hint = "write `memory://`, `disk:///directory`, `file:///directory`, `redis://host` or `http://host`";
+            let hint = "write `memory://`, `disk:///directory`, `file:///directory`, or the URL of a server, such as `redis://host`";
             return Err(errors::config(
                 py,
                 "there is no native store of this URL",
