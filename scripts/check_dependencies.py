@@ -59,6 +59,7 @@ FORBID_UNSAFE = (
     "everwarm-store-file",
     "everwarm-store-http",
     "everwarm-server",
+    "everwarm-store-sql",
     "everwarm-conformance",
     "everwarm-engine",
     "everwarm",

@@ -1,0 +1,401 @@
+//! What a store in a database is told: where, as whom, in which tables, and how safely.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use everwarm_core::duration;
+use everwarm_core::error::Error;
+
+use crate::url::{Parts, decoded, excerpt};
+
+const OPTIONS: [&str; 15] = [
+    "sweep_every",
+    "timeout",
+    "table",
+    "schema",
+    "make_tables",
+    "unlogged",
+    "connections",
+    "connect_timeout",
+    "tls",
+    "sslmode",
+    "ca",
+    "sslrootcert",
+    "cert",
+    "key",
+    "host",
+];
+
+/// The port of PostgreSQL.
+const PORT: u16 = 5432;
+/// Bytes of an identifier of the user's own: the longest one of PostgreSQL's that leaves room for what is put behind it.
+const LONGEST: usize = 48;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// At a port of a host.
+    Tcp {
+        /// Its name or number.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// At the socket of this port in a directory of this machine.
+    Unix {
+        /// The directory.
+        directory: PathBuf,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// As whom a store asks.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user of the database.
+    pub user: String,
+    /// The password; `None` where the server asks for none.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How connections are encrypted. The server's certificate is always verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The file of the authorities that are trusted; `None`: those of the system.
+    pub ca: Option<PathBuf>,
+    /// The files of the client's certificate and key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// Where a store is, as whom it asks, and which tables it has.
+///
+/// ```
+/// use everwarm_store_sql::Config;
+///
+/// let config = Config::from_url("postgresql://app:secret@db.internal/shop?table=cache&schema=app")?;
+/// assert_eq!((config.table.as_str(), config.schema.as_deref()), ("cache", Some("app")));
+/// // Beyond this machine connections are encrypted, unless `tls=false` says otherwise.
+/// assert!(config.tls.is_some());
+/// assert!(!format!("{config:?}").contains("secret"));
+/// let error = Config::from_url("postgresql://localhost/shop?tabel=cache").unwrap_err();
+/// assert!(error.hint().contains("table"));
+/// # Ok::<(), everwarm_core::error::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The servers; where there are several, the one that takes writes is asked.
+    pub servers: Vec<Address>,
+    /// The database.
+    pub database: String,
+    /// As whom the server is asked.
+    pub credentials: Option<Credentials>,
+    /// The table of the entries; the names of the others begin with it. `everwarm` by default.
+    pub table: String,
+    /// The schema of the tables; `None`: the first of the user's search path.
+    pub schema: Option<String>,
+    /// Whether missing tables are made: they are by default.
+    pub make_tables: bool,
+    /// Whether tables are made that a crash of the server empties, and that cost it less.
+    pub unlogged: bool,
+    /// Connections at most, besides the one on which others are heard: 4 by default.
+    pub connections: usize,
+    /// How often a process deletes what has expired; `None`: it is left to somebody else. Every 5 minutes by default.
+    pub sweep_every: Option<Duration>,
+    /// How connections are encrypted; `None`: not at all.
+    pub tls: Option<Tls>,
+    /// How long it may take to connect: 2 s by default.
+    pub connect_timeout: Duration,
+    /// How long an operation may take, where its user has said so. Who waits for one ends it: it is for the judgement of health.
+    pub timeout: Option<Duration>,
+}
+
+impl Config {
+    /// The default tables in a database of these servers.
+    #[must_use]
+    pub fn new(servers: Vec<Address>, database: impl Into<String>) -> Self {
+        Self {
+            servers,
+            database: database.into(),
+            credentials: None,
+            table: "everwarm".to_owned(),
+            schema: None,
+            make_tables: true,
+            unlogged: false,
+            connections: 4,
+            sweep_every: Some(Duration::from_secs(300)),
+            tls: None,
+            connect_timeout: Duration::from_secs(2),
+            timeout: None,
+        }
+    }
+
+    /// What a URL says.
+    ///
+    /// # Errors
+    /// `Config` or `UnknownOption`, with a hint, for what cannot be meant. No password is in it.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        let parts = Parts::of(url)?;
+        if !matches!(parts.scheme, "postgresql" | "postgres") {
+            return Err(Error::config(
+                format!("{:?} is no scheme of a database", excerpt(parts.scheme)),
+                "write \"postgresql://user:password@host/database\"",
+            ));
+        }
+        let options = parts.options()?;
+        let socket = options.iter().find(|(option, _)| option == "host");
+        let servers = match socket {
+            Some((_, directory)) => vec![at_socket(directory, parts.hosts)?],
+            None => at_ports(parts.hosts)?,
+        };
+        let database = decoded(parts.path)?;
+        if database.is_empty() {
+            return Err(Error::config(
+                "the URL does not say which database",
+                "write it behind the host: \"postgresql://host/database\"",
+            ));
+        }
+        let mut config = Self::new(servers, database);
+        config.credentials = parts.credentials()?;
+        let mut query = Query::default();
+        for (option, text) in options {
+            config.take(&mut query, &option, &text)?;
+        }
+        config.finished(query)
+    }
+
+    fn take(&mut self, query: &mut Query, option: &str, text: &str) -> Result<(), Error> {
+        match option {
+            "host" => {}
+            "table" => self.table = identifier(option, text)?,
+            "schema" => self.schema = Some(identifier(option, text)?),
+            "make_tables" => self.make_tables = yes_or_no(option, text)?,
+            "unlogged" => self.unlogged = yes_or_no(option, text)?,
+            "connections" => self.connections = count(text)?,
+            "sweep_every" if text == "never" => self.sweep_every = None,
+            "sweep_every" => self.sweep_every = Some(often(text)?),
+            "timeout" => self.timeout = Some(span(text)?),
+            "connect_timeout" => self.connect_timeout = span(text)?,
+            "tls" => query.tls = Some(yes_or_no(option, text)?),
+            "sslmode" => query.tls = Some(mode(text)?),
+            "ca" | "sslrootcert" => query.ca = Some(text.into()),
+            "cert" => query.cert = Some(text.into()),
+            "key" => query.key = Some(text.into()),
+            _ => return Err(Error::unknown_option(option, &OPTIONS)),
+        }
+        Ok(())
+    }
+
+    fn finished(mut self, query: Query) -> Result<Self, Error> {
+        let is_near = self.servers.iter().all(Address::is_near);
+        let is_socket = |server: &Address| matches!(server, Address::Unix { .. });
+        let identity = match (query.cert, query.key) {
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (None, None) => None,
+            _ => {
+                return Err(Error::config(
+                    "a client's certificate needs its key, and the key its certificate",
+                    "give both cert= and key=",
+                ));
+            }
+        };
+        let has_files = query.ca.is_some() || identity.is_some();
+        let is_encrypted = query.tls.unwrap_or(!is_near || has_files);
+        if is_encrypted && self.servers.iter().any(is_socket) {
+            return Err(Error::config(
+                "a socket of this machine is not encrypted",
+                "leave tls=, ca=, cert= and key= out",
+            ));
+        }
+        if has_files && !is_encrypted {
+            return Err(Error::config(
+                "ca=, cert= and key= do nothing without TLS",
+                "leave tls=false out, or the files",
+            ));
+        }
+        self.tls = is_encrypted.then_some(Tls {
+            ca: query.ca,
+            identity,
+        });
+        Ok(self)
+    }
+}
+
+/// The place, without secrets: server, database, schema and table.
+impl fmt::Display for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, server) in self.servers.iter().enumerate() {
+            let comma = if at == 0 { "" } else { "," };
+            write!(formatter, "{comma}{server}")?;
+        }
+        write!(formatter, "/{}/", self.database)?;
+        if let Some(schema) = &self.schema {
+            write!(formatter, "{schema}.")?;
+        }
+        formatter.write_str(&self.table)
+    }
+}
+
+impl Address {
+    /// Whether it is of this machine.
+    fn is_near(&self) -> bool {
+        match self {
+            Self::Tcp { host, .. } => {
+                host == "localhost" || host == "::1" || host.starts_with("127.")
+            }
+            Self::Unix { .. } => true,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(formatter, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(formatter, "{host}:{port}"),
+            Self::Unix { directory, port } => write!(formatter, "{}:{port}", directory.display()),
+        }
+    }
+}
+
+/// The options of a query that mean something only together.
+#[derive(Default)]
+struct Query {
+    tls: Option<bool>,
+    ca: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+fn at_ports(hosts: &str) -> Result<Vec<Address>, Error> {
+    let each = |text: &str| {
+        let (host, port) = host_and_port(text)?;
+        let host = if host.is_empty() { "localhost" } else { host };
+        Ok(Address::Tcp {
+            host: host.to_owned(),
+            port,
+        })
+    };
+    hosts.split(',').map(each).collect()
+}
+
+fn at_socket(directory: &str, hosts: &str) -> Result<Address, Error> {
+    let (host, port) = host_and_port(hosts)?;
+    if !host.is_empty() || !directory.starts_with('/') {
+        return Err(Error::config(
+            "host= is the directory of a socket, and then no host stands in the URL",
+            "write \"postgresql:///database?host=/run/postgresql\"",
+        ));
+    }
+    Ok(Address::Unix {
+        directory: directory.into(),
+        port,
+    })
+}
+
+fn host_and_port(text: &str) -> Result<(&str, u16), Error> {
+    let refused = |what: &str| {
+        Error::config(
+            format!("{:?} {what}", excerpt(text)),
+            "write host:port, and numbers of IPv6 in brackets: \"[::1]:5432\"",
+        )
+    };
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(rest) => rest
+            .split_once(']')
+            .ok_or_else(|| refused("opens a bracket and does not close it"))?,
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let port = match rest.strip_prefix(':') {
+        None if rest.is_empty() => PORT,
+        Some(digits) => digits
+            .parse()
+            .ok()
+            .filter(|&port| port != 0)
+            .ok_or_else(|| refused("has no port that can be"))?,
+        None => return Err(refused("is no address")),
+    };
+    if host.contains(char::is_whitespace) {
+        return Err(refused("is no address of a server"));
+    }
+    Ok((host, port))
+}
+
+fn identifier(option: &str, text: &str) -> Result<String, Error> {
+    if text.is_empty() || text.len() > LONGEST {
+        return Err(Error::config(
+            format!("{option}= is no name that PostgreSQL takes"),
+            format!("write a name of 1 to {LONGEST} bytes"),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn count(text: &str) -> Result<usize, Error> {
+    let count = text
+        .parse()
+        .ok()
+        .filter(|count| (1..=1_000).contains(count));
+    count.ok_or_else(|| {
+        Error::config(
+            format!(
+                "connections={:?} is no number of connections",
+                excerpt(text)
+            ),
+            "write a number from 1 to 1000",
+        )
+    })
+}
+
+fn span(text: &str) -> Result<Duration, Error> {
+    match text.parse::<f64>() {
+        Ok(seconds) => duration::from_seconds(seconds),
+        Err(_) => duration::parse(text),
+    }
+}
+
+fn often(text: &str) -> Result<Duration, Error> {
+    let often = span(text)?;
+    if often.is_zero() {
+        return Err(Error::config(
+            "sweep_every= is no time between two sweeps",
+            "write sweep_every=5m, or sweep_every=never",
+        ));
+    }
+    Ok(often)
+}
+
+fn mode(text: &str) -> Result<bool, Error> {
+    match text {
+        "disable" => Ok(false),
+        "require" | "verify-ca" | "verify-full" => Ok(true),
+        _ => Err(Error::config(
+            format!(
+                "sslmode={:?} leaves it open whether connections are encrypted",
+                excerpt(text)
+            ),
+            "write tls=true, which verifies the server, or tls=false",
+        )),
+    }
+}
+
+fn yes_or_no(option: &str, text: &str) -> Result<bool, Error> {
+    match text {
+        "true" | "1" => Ok(true),
+        "false" | "0" => Ok(false),
+        _ => Err(Error::config(
+            format!("{option}={:?} is neither true nor false", excerpt(text)),
+            format!("write {option}=true or {option}=false"),
+        )),
+    }
+}

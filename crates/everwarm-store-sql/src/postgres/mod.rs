@@ -1,0 +1,30 @@
+//! Entries in tables of PostgreSQL.
+
+mod connection;
+mod dial;
+mod encrypt;
+mod entry;
+mod error;
+mod facets;
+mod hearing;
+mod link;
+mod listening;
+mod met;
+mod pool;
+pub(crate) mod schema;
+pub(crate) mod statements;
+mod store;
+mod sweep;
+mod teller;
+mod told;
+mod waiters;
+
+pub use store::Postgres;
+
+use crate::config::Config;
+use schema::Names;
+
+/// What makes the tables and functions of a store.
+pub(crate) fn ddl(config: &Config) -> String {
+    Names::of(config).ddl()
+}

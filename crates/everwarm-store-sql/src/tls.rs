@@ -1,0 +1,69 @@
+//! Encryption: whom a store trusts, and as whom it shows itself.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use everwarm_core::store::{Failure, FailureKind};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::config::Tls;
+
+/// The configuration of all encrypted connections of a store.
+///
+/// # Errors
+/// `Permanent` for files that cannot be read or hold something else.
+pub(crate) fn configured(tls: &Tls) -> Result<Arc<ClientConfig>, Failure> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| refused(&"TLS", &error))?
+        .with_root_certificates(roots(tls.ca.as_deref())?);
+    let config = match &tls.identity {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => {
+            let chain = certificates(certificate)?;
+            let key = PrivateKeyDer::from_pem_file(key)
+                .map_err(|error| refused(&key.display(), &error))?;
+            builder
+                .with_client_auth_cert(chain, key)
+                .map_err(|error| refused(&certificate.display(), &error))?
+        }
+    };
+    Ok(Arc::new(config))
+}
+
+fn roots(ca: Option<&Path>) -> Result<RootCertStore, Failure> {
+    let mut roots = RootCertStore::empty();
+    let trusted = match ca {
+        Some(path) => certificates(path)?,
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    // Systems have some that are not understood, and are none the worse for it.
+    roots.add_parsable_certificates(trusted);
+    if roots.is_empty() {
+        return Err(Failure::new(
+            FailureKind::Permanent,
+            "there is no authority that could be trusted",
+            "name the file of the one that signed the server's certificate: ca=/etc/ssl/ca.pem",
+        ));
+    }
+    Ok(roots)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let refused = |error| refused(&path.display(), &error);
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
+        .map_err(refused)?
+        .collect();
+    found.map_err(refused)
+}
+
+fn refused(what: &dyn std::fmt::Display, error: &dyn std::fmt::Display) -> Failure {
+    Failure::new(
+        FailureKind::Permanent,
+        format!("{what} cannot be used: {error}"),
+        "name files in PEM that this user may read",
+    )
+}

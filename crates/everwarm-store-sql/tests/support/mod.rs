@@ -1,0 +1,108 @@
+//! The database that tests ask; `scripts/servers/up` says where it is.
+#![allow(dead_code)]
+
+use std::io::Write;
+use std::time::Duration;
+
+use everwarm_core::store::{Answer, Failure};
+use everwarm_store_sql::{Config, Postgres, Tls};
+
+const VARIABLE: &str = "EVERWARM_TEST_POSTGRES";
+
+/// The URL of the database. Without one the test is left out, loudly; where nothing may be left out, it fails.
+///
+/// # Panics
+/// Without one, if `CI=true`.
+pub(crate) fn url() -> Option<String> {
+    let url = std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
+    if url.is_none() {
+        let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        assert!(!is_ci, "{VARIABLE} is not set");
+        // The test runner keeps what `eprintln!` writes to itself.
+        let line = format!("LEFT OUT: a test that needs {VARIABLE} (scripts/servers/up sets it)\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+    url
+}
+
+/// Tables of a test's own, with more patience than a connection needs: the machine may be busy.
+pub(crate) fn config(table: &str) -> Option<Config> {
+    let mut config = Config::from_url(&url()?).expect("a URL");
+    config.table = format!("{table}_{}", std::process::id());
+    config.connect_timeout = Duration::from_secs(10);
+    Some(config)
+}
+
+/// The same, with encryption.
+pub(crate) fn encrypted(table: &str) -> Option<Config> {
+    let mut config = config(table)?;
+    let ca = std::env::var_os("EVERWARM_TEST_POSTGRES_CA")?;
+    config.tls = Some(Tls {
+        ca: Some(ca.into()),
+        identity: None,
+    });
+    Some(config)
+}
+
+/// A store in tables of a test's own.
+pub(crate) fn store(table: &str) -> Option<Postgres> {
+    config(table).map(|config| Postgres::open(config).expect("a store"))
+}
+
+/// The answer, waited for.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn wait<T>(answer: Answer<'_, T>) -> Result<T, Failure> {
+    everwarm_conformance::wait(answer)
+}
+
+/// Waits until something is so, for as long as it may take on a busy machine.
+///
+/// # Panics
+/// If it does not become so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("{what}: not within ten seconds");
+}
+
+/// Runs statements as somebody else would, on a connection of their own.
+///
+/// # Panics
+/// If the database refuses them.
+pub(crate) fn run(script: &str) {
+    let url = url().expect("a test that gets here has a server");
+    let runtime = everwarm_runtime::handle().expect("a runtime");
+    runtime.block_on(async {
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+            .await
+            .expect("a connection");
+        let carried = runtime.spawn(connection);
+        client.batch_execute(script).await.expect("they are run");
+        drop(client);
+        let _ = carried.await;
+    });
+}
+
+/// The number that answers a question, asked as somebody else would.
+///
+/// # Panics
+/// If the database gives none.
+pub(crate) fn number(question: &str) -> i64 {
+    let url = url().expect("a test that gets here has a server");
+    let runtime = everwarm_runtime::handle().expect("a runtime");
+    runtime.block_on(async {
+        let connected = tokio_postgres::connect(&url, tokio_postgres::NoTls).await;
+        let (client, connection) = connected.expect("a connection");
+        let carried = runtime.spawn(connection);
+        let row = client.query_one(question, &[]).await.expect("an answer");
+        drop(client);
+        let _ = carried.await;
+        row.get(0)
+    })
+}
