@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import loud_skip
+from everwarm.testing import open_store
 from project import ROOT
 
 pytestmark = pytest.mark.once
@@ -68,7 +69,7 @@ def hosts(url):
 
 def test_all_servers_answer_and_none_is_left(room):
     servers = up(room)
-    assert len(processes(room)) == 1 + 1 + 6 + 6 + 4
+    assert len(processes(room)) == 1 + 1 + 6 + 6 + 4 + ("EVERWARM_TEST_POSTGRES" in servers)
 
     assert says(servers, "-u", servers["EVERWARM_TEST_REDIS"], "ping") == "PONG"
     assert says(servers, "-s", servers["EVERWARM_TEST_REDIS_UNIX"].partition("://")[2], "ping") == "PONG"
@@ -111,6 +112,26 @@ def meta(port, command):
     with socket.create_connection(("127.0.0.1", int(port)), 10) as connection:
         connection.sendall(command + b"\r\n")
         return connection.recv(100).strip()
+
+
+def test_a_database_that_was_killed_starts_again_and_has_forgotten_nothing(room):
+    servers = up(room, "postgres")
+    server = Path(servers["EVERWARM_TEST_SERVERS"], "postgres", "one")
+
+    def asked():
+        store = open_store(f"{servers['EVERWARM_TEST_POSTGRES']}?connect_timeout=10s")
+        try:
+            return store.incr("starts", 1)
+        finally:
+            store.close()
+
+    assert asked() == 1
+    os.kill(int((server / "pid").read_text()), signal.SIGKILL)
+    again = script("again", server)
+    assert again.returncode == 0, again.stderr
+    assert asked() == 2
+    assert script("down", servers["EVERWARM_TEST_SERVERS"]).returncode == 0
+    assert processes(room) == [] and list(room.iterdir()) == []
 
 
 def test_a_server_that_was_killed_starts_again_and_one_that_is_frozen_ends(room):
@@ -184,7 +205,7 @@ def test_where_there_is_no_redis_it_is_said(room):
 
 
 def test_what_is_not_known_is_refused(room):
-    assert "hint: redis, guarded" in script("up", "postgres").stderr
+    assert "hint: redis, guarded" in script("up", "oracle").stderr
     (room / "precious").mkdir()
     done = script("down", room / "precious")
     assert done.returncode == 1 and "not made by" in done.stderr

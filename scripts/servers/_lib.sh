@@ -42,6 +42,20 @@ memcached_program() {
   export MEMCACHED
 }
 
+# Sets POSTGRES_BIN, the directory with initdb, postgres, psql and pg_isready.
+postgres_programs() {
+  local found
+  if [[ -z ${POSTGRES_BIN:-} ]]; then
+    found=$(command -v initdb || ls -d /usr/lib/postgresql/*/bin/initdb 2>/dev/null | sort -V | tail -n 1)
+    if [[ -n $found ]]; then
+      POSTGRES_BIN=$(dirname "$(readlink -f "$found")")
+    else
+      POSTGRES_BIN=$("$here/fetch.sh" postgres) || exit $?
+    fi
+  fi
+  export POSTGRES_BIN
+}
+
 # Prints one line of shell that sets a variable; no value of ours has a quote.
 tell() {
   printf "export %s='%s'\n" "$1" "$2"
@@ -79,14 +93,18 @@ until_true() {
   done
 }
 
-# Whether the process of a server runs; it is known by the files that it was started with, too, since pids are used again.
+# Whether the process of a server runs; it is known by the directory that it was started with, too, since pids are used again.
 runs() {
   local pid
-  pid=$(cat "$1/pid" 2>/dev/null) && ps -ww -o command= -p "$pid" 2>/dev/null | grep -qF -e "$1/redis.conf" -e "$1/memcached.pid"
+  pid=$(cat "$1/pid" 2>/dev/null) && ps -ww -o command= -p "$pid" 2>/dev/null | grep -qF -- "$1/"
 }
 
 # Whether a server answers; one that first wants a password does.
 answers() {
+  if [[ -d $1/data ]]; then
+    "$POSTGRES_BIN/pg_isready" -q -h "$1" -p "$(<"$1/port")"
+    return
+  fi
   [[ $(cli "$1" ping 2>&1) =~ PONG|NOAUTH ]]
 }
 
@@ -176,6 +194,35 @@ start() {
   done
   tail -n 20 "$server/redis.log" >&2
   fail "a server did not start: $server"
+}
+
+# Sets AS, behind which programs of PostgreSQL run for a directory: they refuse to be root's, and then are its owner's. The way to
+# it may be closed to others than root, so they keep the right to go it.
+as_owner() {
+  AS=()
+  if [[ $(id -u) == 0 ]]; then
+    AS=(setpriv --reuid="$(stat -c %u "$1")" --regid="$(stat -c %g "$1")" --clear-groups
+      --inh-caps=+dac_override --ambient-caps=+dac_override env HOME="$1")
+  fi
+}
+
+# As `begin`, for PostgreSQL.
+begin_postgres() {
+  local server=$1
+  as_owner "$server"
+  # One that was killed has left its own files with a pid, which may be another process's by now, or a zombie's.
+  rm -f "$server/pid" "$server/data/postmaster.pid" "$server"/.s.PGSQL.*
+  (
+    cd "$server"
+    echo "$BASHPID" >pid
+    exec setsid "${AS[@]}" "$POSTGRES_BIN/postgres" -D "$server/data" -p "$(<"$server/port")"
+  ) </dev/null >>"$server/postgres.log" 2>&1 &
+  until_true test -s "$server/pid"
+}
+
+# A password that nobody knows.
+password() {
+  od -An -N16 -tx1 /dev/urandom | tr -d ' \n'
 }
 
 # What servers that keep nothing have in their configuration.

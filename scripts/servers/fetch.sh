@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints a directory with redis-server and redis-cli: Debian's packages, unpacked into a cache of our own and not installed. With the
-# word `memcached`, one with that.
+# Prints a directory with the programs of a kind, Debian's packages, unpacked into a cache of our own and not installed:
+# fetch.sh [redis | memcached | postgres].
 #
 # Nothing of the system is changed, and no root is needed. SERVERS_CACHE names another place for them.
 source "$(dirname "$0")/_lib.sh"
@@ -10,7 +10,8 @@ kind=${1:-redis}
 case $kind in
   redis) programs=(redis-server redis-cli) packages=(redis-server redis-tools) hint="REDIS_SERVER and REDIS_CLI" ;;
   memcached) programs=(memcached) packages=(memcached) hint="MEMCACHED" ;;
-  *) fail "there are no packages of \"$kind\"; hint: redis, memcached" ;;
+  postgres) programs=(initdb postgres psql pg_isready) packages=(postgresql) hint="POSTGRES_BIN" ;;
+  *) fail "there are no packages of \"$kind\"; hint: redis, memcached, postgres" ;;
 esac
 kept=$cache/$kind
 
@@ -40,7 +41,9 @@ wrapper() {
   cat <<'END'
 #!/bin/sh
 unpacked=$(dirname "$0")/unpacked
-LD_LIBRARY_PATH=$(echo "$unpacked"/usr/lib/*-linux-gnu) exec "$unpacked/usr/bin/${0##*/}" "$@"
+for program in "$unpacked"/usr/lib/postgresql/*/bin/"${0##*/}" "$unpacked/usr/bin/${0##*/}"; do
+  [ ! -x "$program" ] || LD_LIBRARY_PATH=$(echo "$unpacked"/usr/lib/*-linux-gnu) exec "$program" "$@"
+done
 END
 }
 
@@ -51,7 +54,8 @@ unpack() {
     dpkg -x "$package" "$making/kept/unpacked" || return 1
   done
   for program in "${programs[@]}"; do
-    [[ -x $making/kept/unpacked/usr/bin/$program ]] || return 1
+    ls "$making"/kept/unpacked/usr/bin/"$program" "$making"/kept/unpacked/usr/lib/postgresql/*/bin/"$program" 2>/dev/null |
+      grep -q . || return 1
     wrapper >"$making/kept/$program"
     chmod +x "$making/kept/$program"
   done

@@ -10,7 +10,7 @@ programs
 server=$1/one
 certificates "$server"
 
-password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+password=$(password)
 start "$server" "${FORGETFUL[@]}" "port 0" "tls-port %PORT%" "tls-auth-clients optional" "tls-ca-cert-file $server/ca.crt" \
   "tls-cert-file $server/server.crt" "tls-key-file $server/server.key" "user default off" \
   "user everwarm on >$password ~* &* +@all -keys -flushall -flushdb -swapdb -shutdown"

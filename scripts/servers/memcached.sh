@@ -14,7 +14,7 @@ tell EVERWARM_TEST_MEMCACHED_SEVERAL "memcached://$(IFS=,; echo "${several[*]}")
 
 server=$1/guarded
 certificates "$server"
-password=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+password=$(password)
 echo "everwarm:$password" >"$server/users"
 start_memcached "$server" -Y "$server/users" -Z -o "ssl_chain_cert=$server/server.crt,ssl_key=$server/server.key"
 tell EVERWARM_TEST_MEMCACHED_TLS "memcacheds://everwarm:$password@127.0.0.1:$PORT?ca=$server/ca.crt"
