@@ -19,6 +19,7 @@ from everwarm._batch import Batch
 from everwarm._cache import Cache, cache
 from everwarm._config import configure
 from everwarm._context import DO_NOT_STORE, Context, context
+from everwarm._ddl import ddl
 from everwarm._disabled import disabled
 from everwarm._errors import (
     BatchMismatch,
@@ -88,6 +89,7 @@ __all__ = [
     "cache",
     "configure",
     "context",
+    "ddl",
     "disabled",
     "from_redis_py",
     "lru_cache",

@@ -9,6 +9,7 @@ from everwarm._config import configure as configure
 from everwarm._context import DO_NOT_STORE as DO_NOT_STORE
 from everwarm._context import Context as Context
 from everwarm._context import context as context
+from everwarm._ddl import ddl as ddl
 from everwarm._disabled import disabled as disabled
 from everwarm._errors import BatchMismatch as BatchMismatch
 from everwarm._errors import Closed as Closed
@@ -82,6 +83,7 @@ __all__ = [
     "cache",
     "configure",
     "context",
+    "ddl",
     "disabled",
     "from_redis_py",
     "lru_cache",

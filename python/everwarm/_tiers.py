@@ -13,9 +13,9 @@ from everwarm._tier import Tier
 EMBEDDED = ("disk", "file")
 _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 # Stores behind a connection.
-_REMOTE = (*_REDIS, "memcached", "memcacheds", "http", "https")
+_REMOTE = (*_REDIS, "memcached", "memcacheds", "postgresql", "postgres", "http", "https")
 BUILT_IN = (*EMBEDDED, *_REMOTE)
-_ABSENT = "postgres mysql sqlite mongodb s3 gs az dynamodb".split()
+_ABSENT = "mysql sqlite mongodb s3 gs az dynamodb".split()
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")

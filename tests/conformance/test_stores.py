@@ -49,8 +49,11 @@ def served_in_memory():
     return _native.serve(("memory://", "127.0.0.1:0"), room, access, (1 << 20, 64))
 
 
+KINDS = ["memory", "disk", "file", "redis", "memcached", "postgres", "http"]
+
+
 @pytest.mark.once
-@pytest.mark.parametrize("kind", ["memory", "disk", "file", "redis", "memcached", "http"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_natively_it_keeps_the_same(kind):
     """The object that `open_store` gives is taken for the store that it is."""
 
@@ -61,7 +64,8 @@ def test_natively_it_keeps_the_same(kind):
             return open_store(place.once(served_in_memory).url)
         return open_store(url or f"{kind}://{place.directory}")
 
-    url = needed(f"EVERWARM_TEST_{kind.upper()}") if kind in ("redis", "memcached") else None
+    is_served = kind in ("redis", "memcached", "postgres")
+    url = needed(f"EVERWARM_TEST_{kind.upper()}") if is_served else None
     many = [name for name in promises("generations") if "many_entries" in name]
     suites = {suite: promises(suite)[:2] for suite in ("generations", "notify", "suspend")}
     for suite, names in {**suites, "generations": [*suites["generations"], *many]}.items():

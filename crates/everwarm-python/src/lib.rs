@@ -154,6 +154,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(bounds::check_bounds, module)?,
         wrap_pyfunction!(limits::check_computations, module)?,
         wrap_pyfunction!(shared::check_store, module)?,
+        wrap_pyfunction!(shared::ddl, module)?,
         wrap_pyfunction!(shared::key_of_password, module)?,
         wrap_pyfunction!(size, module)?,
         wrap_pyfunction!(unknown_option, module)?,

@@ -53,7 +53,7 @@ pub(crate) use naming::OWN;
 pub(crate) use naming::{Naming, shown};
 pub(crate) use ours::Ours;
 pub(crate) use remote::{Computed, Kept, Remote, Standing, Taken, Writing};
-pub(crate) use tier::{check_store, opened};
+pub(crate) use tier::{check_store, ddl, opened};
 pub(crate) use upgrade::Declared;
 
 /// The stores of one cache.

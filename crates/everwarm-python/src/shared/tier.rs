@@ -157,6 +157,7 @@ enum Kind {
     Http,
     Redis,
     Memcached,
+    Postgres,
 }
 
 impl Kind {
@@ -166,6 +167,7 @@ impl Kind {
             "http" | "https" => Self::Http,
             "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => Self::Redis,
             "memcached" | "memcacheds" => Self::Memcached,
+            "postgres" | "postgresql" => Self::Postgres,
             _ => Self::Disk,
         }
     }
@@ -179,6 +181,7 @@ pub(crate) fn opened(url: &str) -> Result<Arc<dyn Store>, Failure> {
         Kind::Http => everwarm_store_http::open(url),
         Kind::Redis => everwarm_store_redis::open(url),
         Kind::Memcached => everwarm_store_memcached::open(url),
+        Kind::Postgres => sql::open(url),
     }
 }
 
@@ -191,6 +194,41 @@ pub(crate) fn check_store(py: Python<'_>, url: &str) -> PyResult<()> {
         Kind::Http => everwarm_store_http::check(url),
         Kind::Redis => everwarm_store_redis::check(url),
         Kind::Memcached => everwarm_store_memcached::check(url),
+        Kind::Postgres => sql::check(url),
     };
     checked.map_err(|error| errors::raise(py, &error))
+}
+
+/// What makes the tables of the store that a URL names.
+#[pyfunction]
+pub(crate) fn ddl(py: Python<'_>, url: &str) -> PyResult<String> {
+    sql::ddl(url).map_err(|error| errors::raise(py, &error))
+}
+
+#[cfg(feature = "postgres")]
+use everwarm_store_sql as sql;
+
+/// What stands in for a client that was left out of this build.
+#[cfg(not(feature = "postgres"))]
+mod sql {
+    use std::sync::Arc;
+
+    use everwarm_core::error::{Error, ErrorKind};
+    use everwarm_core::store::{Failure, FailureKind, Store};
+
+    const MISSING: &str = "this build of Everwarm has no client for PostgreSQL";
+    const HINT: &str =
+        "pip install --force-reinstall everwarm, or build it with --features postgres";
+
+    pub(super) fn open(_url: &str) -> Result<Arc<dyn Store>, Failure> {
+        Err(Failure::new(FailureKind::Capability, MISSING, HINT))
+    }
+
+    pub(super) fn check(_url: &str) -> Result<(), Error> {
+        Err(Error::new(ErrorKind::Unsupported, MISSING, HINT))
+    }
+
+    pub(super) fn ddl(url: &str) -> Result<String, Error> {
+        check(url).map(|()| String::new())
+    }
 }

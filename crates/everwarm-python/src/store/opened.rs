@@ -36,7 +36,7 @@ pub(crate) struct OpenedStore {
 }
 
 /// What the schemes of stores behind a connection begin with.
-const REMOTE: [&str; 3] = ["redis", "memcached", "http"];
+const REMOTE: [&str; 4] = ["redis", "memcached", "postgres", "http"];
 
 /// Opens the store that a URL names: `memory://`, `disk:`, `file:`, or one behind a connection.
 #[pyfunction]

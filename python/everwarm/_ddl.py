@@ -1,0 +1,28 @@
+"""``ddl``: what makes the tables of a store in a database."""
+
+from __future__ import annotations
+
+from everwarm import _native
+from everwarm._errors import ConfigError
+
+
+def ddl(url):
+    """The statements that make the tables and functions of the store that a URL names, as a text.
+
+    A store makes them itself when it is first used, if its user may. Where only somebody else may, that one
+    runs this, and the URL says ``make_tables=false``. Nothing is connected.
+
+    * ``url``: the URL of a store in a database: ``"postgresql://host/database?schema=app&table=cache"``.
+
+    Raises ``ConfigError`` for the URL of another store, and for what cannot be meant.
+
+    >>> from everwarm import ddl
+    >>> print(ddl("postgresql://localhost/shop?table=cache").splitlines()[0])
+    CREATE TABLE IF NOT EXISTS "cache" (
+    """
+    scheme = url.partition(":")[0]
+    if scheme not in ("postgresql", "postgres"):
+        raise ConfigError(
+            f"{scheme[:40]}: has no tables\nhint: give the URL of a database: `postgresql://host/database`"
+        )
+    return _native.ddl(url)

@@ -1,0 +1,3 @@
+"""``ddl``: what makes the tables of a store in a database."""
+
+def ddl(url: str) -> str: ...
