@@ -69,6 +69,11 @@ impl Dial {
         let opened = tokio::task::spawn_blocking(move || open(&server, limit)).await;
         let stream = opened.map_err(|_| exit())?.map_err(failed)?;
         stream.set_nonblocking(true).map_err(failed)?;
+        // What is encrypted is written by the task alone.
+        let near = match self.tls {
+            None => stream.try_clone().ok(),
+            Some(_) => None,
+        };
         let stream = tokio::net::TcpStream::from_std(stream).map_err(failed)?;
         let stream: Box<dyn Stream> = match &self.tls {
             None => Box::new(stream),
@@ -78,7 +83,7 @@ impl Dial {
                 Box::new(connector.connect(name, stream).await.map_err(failed)?)
             }
         };
-        let line = Line::over(stream, &self.server);
+        let line = Line::over(stream, near, &self.server);
         for words in self.first_words() {
             self.greeted(&line.ask(words, self.limit).await?)?;
         }

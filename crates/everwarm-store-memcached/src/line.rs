@@ -1,12 +1,14 @@
 //! The connection that all tasks of a process share: what they ask leaves at once, and what comes back is handed out in order.
 //!
-//! Whoever asks puts bytes behind those that have not left yet, and one task writes and reads. Who walked away stays in his place, so
+//! Whoever asks puts bytes behind those that have not left yet, and writes all that there are, as far as they leave at once; the rest is
+//! written by one task, which reads. Who walked away stays in his place, so
 //! that his replies are not taken for another's; each reply repeats the number of its command, too. The task also says when time is over,
 //! by one timer for all who wait. Where nothing at all came for twice the time that the first in the row has, it ends the connection.
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
+use std::net::TcpStream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,6 +55,12 @@ struct Row {
 #[derive(Default)]
 struct State {
     unsent: Vec<u8>,
+    /// Whether somebody has bytes in hand that go before those.
+    is_writing: bool,
+    /// The socket, if it is written to as it is.
+    near: Option<Arc<TcpStream>>,
+    /// Whether the task will look at the time before the first who waits is late.
+    is_timed: bool,
     asked: VecDeque<Asked>,
     /// Why it has ended.
     end: Option<Failure>,
@@ -108,14 +116,19 @@ impl Future for Answered {
 }
 
 impl Line {
-    /// A connection over a stream; a task of this runtime writes and reads it.
+    /// A connection over a stream, with its socket, if whoever asks may write to it; a task of this runtime writes and reads it.
     pub(crate) fn over(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        near: Option<TcpStream>,
         server: &Server,
     ) -> Self {
+        let state = State {
+            near: near.map(Arc::new),
+            ..State::default()
+        };
         let row = Arc::new(Row {
             server: server.clone(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             worker: AtomicWaker::new(),
             received: AtomicU64::new(0),
         });
@@ -180,15 +193,40 @@ impl Drop for Line {
 
 impl Wake for Row {
     fn wake(self: Arc<Self>) {
-        self.worker.wake();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.worker.wake();
+        if !self.writes_now() {
+            self.worker.wake();
+        }
     }
 }
 
 impl Row {
+    /// Writes what has not left yet, as far as it leaves at once; whether the task has nothing to do now.
+    fn writes_now(&self) -> bool {
+        let mut state = self.state.lock();
+        let Some(near) = state.near.clone().filter(|_| !state.is_writing) else {
+            return false;
+        };
+        if state.unsent.is_empty() {
+            return state.is_timed;
+        }
+        state.is_writing = true;
+        let mut bytes = std::mem::take(&mut state.unsent);
+        drop(state);
+        // Not under the lock, which whoever reads takes. What is wrong with the socket the task finds out, too.
+        let sent = (&*near).write(&bytes).unwrap_or(0);
+        bytes.drain(..sent);
+        let mut state = self.state.lock();
+        state.is_writing = false;
+        bytes.append(&mut state.unsent);
+        bytes.shrink_to(KEPT);
+        state.unsent = bytes;
+        state.unsent.is_empty() && state.is_timed
+    }
+
     /// Has come to its end: nobody waits any longer.
     fn ends(&self, why: &Failure) {
         let mut state = self.state.lock();
@@ -258,6 +296,7 @@ impl Row {
             wakers.extend(waits.ends(Err(timed_out(&self.server, limit))));
             asked.waits = None;
         }
+        state.is_timed = first.is_some();
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         (due, first)
@@ -276,6 +315,8 @@ struct Work<S> {
     unsent: Vec<u8>,
     /// How many bytes of these have left.
     sent: usize,
+    /// Whether it is this task that has bytes in hand.
+    is_writing: bool,
     is_to_flush: bool,
     replies: Replies,
     room: Box<[u8]>,
@@ -294,6 +335,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
             stream,
             unsent: Vec::new(),
             sent: 0,
+            is_writing: false,
             is_to_flush: false,
             replies: Replies::default(),
             room: vec![0; ROOM].into(),
@@ -310,7 +352,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
                 self.unsent.clear();
                 self.unsent.shrink_to(KEPT);
                 self.sent = 0;
-                std::mem::swap(&mut self.unsent, &mut self.row.state.lock().unsent);
+                let mut state = self.row.state.lock();
+                if state.is_writing && !self.is_writing {
+                    // Whoever does that calls this task if anything is left.
+                    break;
+                }
+                std::mem::swap(&mut self.unsent, &mut state.unsent);
+                self.is_writing = !self.unsent.is_empty();
+                state.is_writing = self.is_writing;
             }
             if self.unsent.is_empty() {
                 break;
