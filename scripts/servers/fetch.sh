@@ -54,8 +54,7 @@ unpack() {
     dpkg -x "$package" "$making/kept/unpacked" || return 1
   done
   for program in "${programs[@]}"; do
-    ls "$making"/kept/unpacked/usr/bin/"$program" "$making"/kept/unpacked/usr/lib/postgresql/*/bin/"$program" 2>/dev/null |
-      grep -q . || return 1
+    [[ -n $(find "$making/kept/unpacked/usr" -path "*/bin/$program" -print -quit) ]] || return 1
     wrapper >"$making/kept/$program"
     chmod +x "$making/kept/$program"
   done
