@@ -149,6 +149,8 @@ fn a_frozen_server_costs_bounded_time_and_is_found_again(way: Way) {
             set(&store, &name, &round.to_string()).unwrap();
         }
         own.freeze();
+        // Its threads stop one after the other.
+        until("it is frozen", || text(&store, &name).is_err());
         for _ in 0..4 {
             let began = Instant::now();
             let failure = text(&store, &name).expect_err("it is frozen");
