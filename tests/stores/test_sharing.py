@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pytest
 from everwarm import Cache, NotCached, StoreError
 from everwarm.testing import assert_computed
+from worlds import until
 
 # What another cache's memory needs at most to hear of a change, and how often it is asked meanwhile.
 BOUND, LOOK = 0.5, 0.01
@@ -258,9 +259,16 @@ def test_a_class_in_the_annotation_comes_back(place):
 def test_what_cannot_leave_stays_in_memory_is_counted_and_said_once(place, number, caplog):
     caplog.set_level(logging.WARNING, "everwarm")
     here, there = (place.cache()(name=f"odd{place.kind}")(lambda x: Odd()) for _ in range(2))
-    first = here(1)
-    assert here(1) is first and here.stats().refused == 1 and there(1) is not first
-    assert here.stats().hits == 1 and here(2) is not first
+
+    def is_kept():
+        first = here(1)
+        return here(1) is first and there(1) is not first and here(2) is not first
+
+    # Memory in front of a far store is emptied once, when it first hears of the others.
+    until(is_kept)
+    stats = here.stats()
+    assert stats.refused == stats.computations and stats.hits >= 1
+    assert stats.computations == 2 or place.kind in ("redis", "http")
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 1 and "Odd" in said[0] and "hint: " in said[0]
 

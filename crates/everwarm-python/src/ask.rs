@@ -365,19 +365,39 @@ fn lead_to(
 ) -> PyResult<(Object, Status)> {
     let computing = Computing::new(py, flight.lead.id())?;
     let result = match source.compute(py) {
-        Ok(value) => {
-            let settled = source.settle(py, *flight, value);
-            settled.map(|value| (value, computed))
-        }
-        Err(error) => match failures::fail(py, source.home(), *flight, error) {
-            Ok((value, status)) => handed(py, source, &value, status),
-            Err(error) => {
-                let instead = source.home().failures.instead(py, error);
-                instead.map(|value| (value, computed))
-            }
-        },
+        Ok(value) => settled(py, source, flight, value).map(|value| (value, computed)),
+        Err(error) => failed(py, source, flight, error, computed),
     };
     // Only here, since the policy's callables are part of the computation: they may ask for its key.
     drop(computing);
     result
+}
+
+/// Ends a computation with its value: apart, so that what this takes is in no frame while the function computes.
+#[inline(never)]
+fn settled(
+    py: Python<'_>,
+    source: &impl Source,
+    flight: Box<Flight>,
+    value: Object,
+) -> PyResult<Object> {
+    source.settle(py, *flight, value)
+}
+
+/// The same with an error: what stands for it, with its status, or the error.
+#[inline(never)]
+fn failed(
+    py: Python<'_>,
+    source: &impl Source,
+    flight: Box<Flight>,
+    error: PyErr,
+    computed: Status,
+) -> PyResult<(Object, Status)> {
+    match failures::fail(py, source.home(), *flight, error) {
+        Ok((value, status)) => handed(py, source, &value, status),
+        Err(error) => {
+            let instead = source.home().failures.instead(py, error);
+            instead.map(|value| (value, computed))
+        }
+    }
 }
