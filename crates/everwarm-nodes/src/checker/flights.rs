@@ -119,10 +119,20 @@ fn orphaned(story: &Story<'_>, making: &Making, end: Moment) -> Option<Wrong> {
     let is_quiet = !story.was_disturbed((end.at.before(LEASE), limit), |incident| {
         !matches!(incident, Incident::Kill(_))
     });
+    // Who computes the key itself, overtaken and without a lease by then, waits for nobody; nor do those who follow it.
+    let computes = |life| {
+        story.makings.values().any(|other| {
+            other.key == making.key
+                && other.life == life
+                && other.began < end
+                && end < story.over(other)
+        })
+    };
     let is_waiting = story.calls.values().any(|call| {
         call.key == making.key
             && call.began < end
             && lives_on(call.life)
+            && !computes(call.life)
             && call.returned.is_none_or(|(at, ..)| at.at > limit)
     });
     let taken = story.makings.values().any(|other| {
