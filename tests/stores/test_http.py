@@ -9,13 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import textwrap
 import time
 from contextlib import contextmanager
 
 import pytest
 from everwarm import Cache, StoreError
 from everwarm.testing import open_store
+from side_by_side import run
 from worlds import until
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
@@ -57,22 +57,6 @@ def shop(url):
     assert cache.ping()
     yield cache
     cache.close()
-
-
-def run(script, *arguments, count=1):
-    """What as many processes print that run a script at once."""
-    line = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
-    started = [subprocess.Popen(line, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-    printed = []
-    try:
-        for process in started:
-            printed.append(process.communicate(timeout=60)[0].split())
-            assert process.returncode == 0
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
-    return printed
 
 
 def test_what_one_process_computes_another_has(url, shop):

@@ -7,14 +7,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
-import textwrap
 import time
 
 import pytest
 from everwarm import Cache, ConfigError, StoreError, Unsupported
 from everwarm.testing import open_store
 from servers import needed
+from side_by_side import run
 from worlds import until
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
@@ -74,23 +73,6 @@ def server():
     server = OwnServer()
     yield server
     server.kill()
-
-
-def run(script, *arguments, count=1):
-    """What as many processes print that run a script at once."""
-    code = textwrap.dedent(script)
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-    printed = []
-    try:
-        for process in started:
-            printed.append(process.communicate(timeout=60)[0].split())
-            assert process.returncode == 0
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
-    return printed
 
 
 def test_what_one_process_computes_another_has_in_either_world(url, shop):

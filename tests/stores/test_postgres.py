@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
-import textwrap
 
 import pytest
 from everwarm import Cache, ConfigError, Tier, ddl
 from everwarm.testing import FaultProxy, open_store
 from servers import needed
+from side_by_side import run
 from worlds import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -38,23 +36,6 @@ def shop(url):
     assert cache.ping()
     yield cache
     cache.close()
-
-
-def run(script, *arguments, count=1):
-    """What as many processes print that run a script at once."""
-    code = textwrap.dedent(script)
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-    printed = []
-    try:
-        for process in started:
-            printed.append(process.communicate(timeout=60)[0].split())
-            assert process.returncode == 0
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
-    return printed
 
 
 def test_what_one_process_computes_another_has(url, shop):

@@ -13,6 +13,7 @@ import time
 import pytest
 from everwarm import Cache
 from servers import OwnServer, emptied, needed
+from side_by_side import run
 from worlds import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -30,23 +31,6 @@ def shop(url):
     assert cache.ping()
     yield cache
     cache.close()
-
-
-def run(script, *arguments, count=1):
-    """What as many processes print that run a script at once."""
-    code = textwrap.dedent(script)
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(count)]
-    printed = []
-    try:
-        for process in started:
-            printed.append(process.communicate(timeout=60)[0].split())
-            assert process.returncode == 0
-    finally:
-        for process in started:
-            process.kill()
-            process.communicate()
-    return printed
 
 
 def test_what_one_process_computes_another_has(url, shop):
