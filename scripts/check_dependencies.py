@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 PURE = ("everwarm-core",)
-MIDDLE = ("everwarm-memory", "everwarm-codec", "everwarm-layers", "everwarm-runtime", "everwarm-store-*")
+MIDDLE = ("everwarm-memory", "everwarm-codec", "everwarm-layers", "everwarm-runtime", "everwarm-network", "everwarm-store-*")
 ENGINE = (*PURE, *MIDDLE, "everwarm-engine")
 
 # Crates of the workspace (the first pattern that fits) and the ones each may depend on.
@@ -26,8 +26,9 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-codec": PURE,
     "everwarm-layers": PURE,
     "everwarm-runtime": PURE,
+    "everwarm-network": PURE,
     "everwarm-proxy": (),
-    "everwarm-store-*": (*PURE, "everwarm-runtime"),
+    "everwarm-store-*": (*PURE, "everwarm-runtime", "everwarm-network"),
     # The words of the contract are the client's, too.
     "everwarm-server": (*PURE, "everwarm-runtime", "everwarm-store-http"),
     "everwarm-simulator": (*PURE, "everwarm-memory"),
@@ -52,6 +53,7 @@ FORBID_UNSAFE = (
     "everwarm-codec",
     "everwarm-layers",
     "everwarm-runtime",
+    "everwarm-network",
     "everwarm-proxy",
     "everwarm-store-redis",
     "everwarm-store-memcached",

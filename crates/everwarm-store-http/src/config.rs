@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use everwarm_core::error::Error;
-use everwarm_core::{deadline, duration};
+use everwarm_core::{deadline, size};
+use everwarm_network::options::span;
 
 use crate::contract::{LARGEST_BODY, decoded};
 
@@ -309,35 +310,14 @@ fn count(text: &str) -> Result<usize, Error> {
 }
 
 fn bytes(text: &str) -> Result<u64, Error> {
-    const UNITS: [(&str, u64); 7] = [
-        ("KiB", 1 << 10),
-        ("MiB", 1 << 20),
-        ("GiB", 1 << 30),
-        ("kB", 1_000),
-        ("MB", 1_000_000),
-        ("GB", 1_000_000_000),
-        ("", 1),
-    ];
-    let of_unit = |(unit, factor): (&str, u64)| {
-        let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-        number.checked_mul(factor)
-    };
-    let bytes = UNITS.into_iter().find_map(of_unit);
-    bytes
-        .filter(|bytes| (1..=1 << 30).contains(bytes))
-        .ok_or_else(|| {
-            Error::config(
-                "max_value= is no size from 1 byte to 1 GiB",
-                "write max_value=16MiB",
-            )
-        })
-}
-
-fn span(text: &str) -> Result<Duration, Error> {
-    match text.parse::<f64>() {
-        Ok(seconds) => duration::from_seconds(seconds),
-        Err(_) => duration::parse(text),
+    let bytes = size::parse(text)?.get();
+    if (1..=1 << 30).contains(&bytes) {
+        return Ok(bytes);
     }
+    Err(Error::config(
+        "max_value= is no size from 1 byte to 1 GiB",
+        "write max_value=16MiB",
+    ))
 }
 
 fn undecodable() -> Error {

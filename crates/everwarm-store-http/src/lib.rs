@@ -26,7 +26,6 @@ mod hearing;
 mod link;
 mod question;
 mod store;
-mod tls;
 
 use std::sync::Arc;
 

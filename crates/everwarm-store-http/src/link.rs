@@ -12,6 +12,8 @@ use bytes::Bytes;
 use everwarm_core::deadline::allowance;
 use everwarm_core::error::Error;
 use everwarm_core::store::{Failure, FailureKind};
+use everwarm_network::chance;
+use everwarm_network::tls::{self, Tls};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
@@ -75,7 +77,7 @@ impl Process {
         Self {
             id: std::process::id(),
             here: Some(Box::new(Here {
-                client: number(),
+                client: chance::number(),
                 server: AtomicU64::new(0),
                 rests: Mutex::default(),
                 places: Semaphore::new(connections),
@@ -94,7 +96,12 @@ impl Link {
     pub(crate) fn new(config: Config) -> Result<Self, Failure> {
         let tls = config
             .is_encrypted
-            .then(|| crate::tls::configured(config.ca.as_deref()))
+            .then(|| {
+                tls::configured(&Tls {
+                    ca: config.ca.clone(),
+                    identity: None,
+                })
+            })
             .transpose()?;
         let token = config.secret.as_ref().map(token).transpose()?;
         let authority = config.authority();
@@ -341,18 +348,6 @@ fn token(secret: &Secret) -> Result<HeaderValue, Failure> {
     let mut value = value.map_err(|_| closed())?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// A random number, not 0, from the kernel: a forked child must not repeat what its parent drew.
-fn number() -> u64 {
-    use rustix::rand::{GetRandomFlags, getrandom};
-    let mut bytes = [0; 8];
-    // It fails only where the system has no such call, and then there is nothing better than time.
-    if getrandom(&mut bytes, GetRandomFlags::empty()).is_err() {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed();
-        bytes = (now.map_or(1, |now| now.as_nanos()) as u64).to_be_bytes();
-    }
-    u64::from_be_bytes(bytes).max(1)
 }
 
 /// What most requests are.

@@ -1,14 +1,14 @@
 //! What a Memcached store is told: where, as whom, how safely, and how long it may take.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use everwarm_core::duration;
 use everwarm_core::error::Error;
 use everwarm_core::size;
 
-use crate::url::{Parts, excerpt};
+use everwarm_network::options::{Files, span};
+pub use everwarm_network::tls::Tls;
+use everwarm_network::url::{Parts, excerpt, host_and_port};
 
 const OPTIONS: [&str; 7] = [
     "timeout",
@@ -56,15 +56,6 @@ impl fmt::Debug for Credentials {
             .field("user", &self.user)
             .finish_non_exhaustive()
     }
-}
-
-/// How connections are encrypted. The server's certificate is always verified.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// The file of the authorities that are trusted; `None`: those of the system.
-    pub ca: Option<PathBuf>,
-    /// The files of the client's certificate and key.
-    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// Where a store is, as whom and how it asks, and how long it waits.
@@ -115,7 +106,7 @@ impl Config {
     /// # Errors
     /// `Config` or `UnknownOption`, with a hint, for what cannot be meant. No password is in it.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let parts = Parts::of(url)?;
+        let parts = Parts::of(url, "a Memcached store", "write \"memcached://host:11211\"")?;
         let tls = match parts.scheme {
             "memcached" => None,
             "memcacheds" => Some(Tls::default()),
@@ -124,25 +115,31 @@ impl Config {
                 return Err(Error::config(said, FORMS));
             }
         };
+        if !parts.path.is_empty() {
+            return Err(Error::config(
+                "Memcached has no databases and no paths",
+                "end the URL after the hosts: \"memcached://h1,h2\"; a namespace tells caches apart",
+            ));
+        }
         let mut config = Self {
             tls,
-            credentials: parts.credentials()?,
+            credentials: credentials(&parts)?,
             ..Self::new(servers(parts.hosts)?)
         };
-        let (mut ca, mut cert, mut key) = (None, None, None);
+        let mut files = Files::default();
         for (option, text) in parts.options()? {
             match option.as_str() {
                 "timeout" => config.timeout = span(&text)?,
                 "connect_timeout" => config.connect_timeout = span(&text)?,
                 "weights" => config.weigh(&text)?,
                 "item_size" => config.item_size = item_size(&text)?,
-                "ca" => ca = Some(text.into()),
-                "cert" => cert = Some(text.into()),
-                "key" => key = Some(text.into()),
+                "ca" => files.ca = Some(text.into()),
+                "cert" => files.cert = Some(text.into()),
+                "key" => files.key = Some(text.into()),
                 _ => return Err(Error::unknown_option(&option, &OPTIONS)),
             }
         }
-        config.trust(ca, (cert, key))?;
+        config.tls = files.of(config.tls, "write memcacheds://")?;
         Ok(config)
     }
 
@@ -152,34 +149,6 @@ impl Config {
             None => "memcached",
             Some(_) => "memcacheds",
         }
-    }
-
-    fn trust(
-        &mut self,
-        ca: Option<PathBuf>,
-        identity: (Option<PathBuf>, Option<PathBuf>),
-    ) -> Result<(), Error> {
-        let identity = match identity {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            _ => {
-                return Err(Error::config(
-                    "a client's certificate needs its key, and the key its certificate",
-                    "give both cert= and key=",
-                ));
-            }
-        };
-        match &mut self.tls {
-            Some(tls) => (tls.ca, tls.identity) = (ca, identity),
-            None if ca.is_none() && identity.is_none() => {}
-            None => {
-                return Err(Error::config(
-                    "ca=, cert= and key= do nothing without TLS",
-                    "write memcacheds://",
-                ));
-            }
-        }
-        Ok(())
     }
 
     fn weigh(&mut self, text: &str) -> Result<(), Error> {
@@ -224,6 +193,28 @@ impl fmt::Display for Server {
     }
 }
 
+/// As whom the URL asks.
+fn credentials(parts: &Parts<'_>) -> Result<Option<Credentials>, Error> {
+    let Some(login) = parts.login()? else {
+        return Ok(None);
+    };
+    let user = login.user;
+    let Some(password) = login.password.filter(|_| !user.is_empty()) else {
+        return Err(Error::config(
+            "the URL does not name a user and a password",
+            "write \"memcached://user:password@host\", as the server's file of -Y has them",
+        ));
+    };
+    let breaks = |text: &str| text.contains(|c: char| c.is_control());
+    if breaks(&password) || breaks(&user) || user.contains(' ') {
+        return Err(Error::config(
+            "the user or the password has a control character, or the user a blank",
+            "name a user of the server's file of -Y, which has none",
+        ));
+    }
+    Ok(Some(Credentials { user, password }))
+}
+
 fn servers(text: &str) -> Result<Vec<Server>, Error> {
     let servers: Vec<Server> = text.split(',').map(server).collect::<Result<_, _>>()?;
     for (at, server) in servers.iter().enumerate() {
@@ -250,22 +241,8 @@ fn server(text: &str) -> Result<Server, Error> {
             "write host:port, and numbers of IPv6 in brackets: \"[::1]:11211\"",
         )
     };
-    let (host, rest) = match text.strip_prefix('[') {
-        Some(rest) => rest
-            .split_once(']')
-            .ok_or_else(|| refused("opens a bracket and does not close it"))?,
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
-    let port = match rest.strip_prefix(':') {
-        None if rest.is_empty() => PORT,
-        Some(digits) => digits
-            .parse()
-            .ok()
-            .filter(|&port| port != 0)
-            .ok_or_else(|| refused("has no port that can be"))?,
-        None => return Err(refused("is no address")),
-    };
-    if host.is_empty() || host.contains(char::is_whitespace) {
+    let (host, port) = host_and_port(text, PORT)?;
+    if host.is_empty() {
         return Err(refused("names no host"));
     }
     Ok(Server {
@@ -284,11 +261,4 @@ fn item_size(text: &str) -> Result<u64, Error> {
         format!("item_size={:?} is no size of items", excerpt(text)),
         "write what the servers' -I says, from 16KiB to 1GiB",
     ))
-}
-
-fn span(text: &str) -> Result<Duration, Error> {
-    match text.parse::<f64>() {
-        Ok(seconds) => duration::from_seconds(seconds),
-        Err(_) => duration::parse(text),
-    }
 }

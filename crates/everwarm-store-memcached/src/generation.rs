@@ -5,7 +5,7 @@
 //! that begin with its prefix a number that nobody has used, and what lies under their old ones is never asked for again. A lost item is
 //! replaced by one with other numbers: its entries are gone, and none comes back.
 
-use crate::chance::number;
+use everwarm_network::chance::number;
 
 /// Prefixes that are remembered. One more, and the namespace is given another first number: all of it is gone.
 pub(crate) const MOST: usize = 128;

@@ -18,7 +18,6 @@
 
 mod batch;
 mod blocking;
-mod chance;
 mod clear;
 mod config;
 mod dial;
@@ -37,8 +36,6 @@ mod replies;
 mod ring;
 mod round;
 mod store;
-mod tls;
-mod url;
 
 use std::sync::Arc;
 

@@ -60,7 +60,7 @@ impl Link {
         let tls = config
             .tls
             .as_ref()
-            .map(crate::tls::configured)
+            .map(everwarm_network::tls::configured)
             .transpose()?;
         Ok(Self {
             ring: Ring::new(&config.servers),

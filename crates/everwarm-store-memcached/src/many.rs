@@ -4,7 +4,6 @@ use everwarm_core::store::{Entry, Failure};
 use futures_util::future::join_all;
 
 use crate::batch::{Batch, Mode};
-use crate::chance::number;
 use crate::error::unexpected;
 use crate::item::{Clock, Kind, header, kind_of};
 use crate::life::Life;
@@ -12,6 +11,7 @@ use crate::names::check;
 use crate::replies::Written;
 use crate::round::{Answer, Round};
 use crate::store::Memcached;
+use everwarm_network::chance::number;
 
 /// The names that one server has, and their places among all.
 struct Part<'a> {

@@ -13,13 +13,13 @@ use tokio::sync::watch;
 
 use crate::batch::Batch;
 use crate::blocking::Asked;
-use crate::chance::part_of;
 use crate::dial::Dial;
 use crate::error::{given_up, not_yet};
 use crate::generation::Generation;
 use crate::idle::{Idle, ThreadsOwn};
 use crate::line::Line;
 use crate::replies::Reply;
+use everwarm_network::chance::part_of;
 
 /// The first wait between two attempts, of which a random part is waited; each failure doubles it.
 const FIRST_WAIT: Duration = Duration::from_millis(50);

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use everwarm_core::store::Failure;
 
 use crate::batch::{Batch, Mode, Terms};
-use crate::chance::number;
 use crate::error::{contended, foreign, unexpected};
 use crate::generation::Generation;
 use crate::item::Clock;
@@ -18,6 +17,7 @@ use crate::life::Life;
 use crate::names::{self, CLOCK, key_of_space, space_of};
 use crate::node::Node;
 use crate::replies::{Reply, Said};
+use everwarm_network::chance::number;
 
 /// How often a question is asked again whose numbers have changed.
 const TRIES: usize = 16;

@@ -13,7 +13,6 @@ use everwarm_core::store::{
 use futures_util::future::try_join_all;
 
 use crate::batch::{Mode, Terms};
-use crate::chance::number;
 use crate::config::Config;
 use crate::error::{contended, unexpected};
 use crate::item::{Clock, HEADER, Item, Kind, LEASE, MOST_LEASES, flags, header, kind_of};
@@ -23,6 +22,7 @@ use crate::names::{self, check};
 use crate::node::Node;
 use crate::replies::{Said, Written};
 use crate::round::{self, Round};
+use everwarm_network::chance::number;
 
 /// What an item takes beside the value: the server's own header, the key, ours, and leases.
 const BESIDE: u64 = 2_048;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use everwarm_core::error::Error;
 
-use crate::url::excerpt;
+use everwarm_network::url::host_and_port;
 
 /// The port of servers.
 pub(crate) const REDIS: u16 = 6379;
@@ -32,30 +32,7 @@ impl Address {
     /// # Errors
     /// `Config` for what is none.
     pub(crate) fn parse(text: &str, port: u16) -> Result<Self, Error> {
-        let refused = |what: &str| {
-            Error::config(
-                format!("{:?} {what}", excerpt(text)),
-                "write host:port, and numbers of IPv6 in brackets: \"[::1]:6379\"",
-            )
-        };
-        let (host, rest) = match text.strip_prefix('[') {
-            Some(rest) => rest
-                .split_once(']')
-                .ok_or_else(|| refused("opens a bracket and does not close it"))?,
-            None => text.split_at(text.find(':').unwrap_or(text.len())),
-        };
-        let port = match rest.strip_prefix(':') {
-            None if rest.is_empty() => port,
-            Some(digits) => digits
-                .parse()
-                .ok()
-                .filter(|&port| port != 0)
-                .ok_or_else(|| refused("has no port that can be"))?,
-            None => return Err(refused("is no address")),
-        };
-        if host.contains(|c: char| c.is_whitespace() || c == ',') {
-            return Err(refused("is no address of one server"));
-        }
+        let (host, port) = host_and_port(text, port)?;
         let host = if host.is_empty() { "localhost" } else { host };
         Ok(Self::Tcp {
             host: host.to_owned(),

@@ -1,14 +1,14 @@
 //! What a Redis store is told: where, as whom, how safely, and how long it may take.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use everwarm_core::duration;
 use everwarm_core::error::Error;
 
 use crate::address::{Address, REDIS, SENTINEL};
-use crate::url::{Parts, decoded, excerpt};
+use everwarm_network::options::{Files, span, yes_or_no};
+pub use everwarm_network::tls::Tls;
+use everwarm_network::url::{Parts, decoded, excerpt};
 
 const OPTIONS: [&str; 10] = [
     "timeout",
@@ -81,15 +81,6 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// How connections are encrypted. The server's certificate is always verified.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// The file of the authorities that are trusted; `None`: those of the system.
-    pub ca: Option<PathBuf>,
-    /// The files of the client's certificate and key.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
 /// Where a store is, as whom and how it asks, and how long it waits.
 ///
 /// ```
@@ -144,7 +135,7 @@ impl Config {
     /// # Errors
     /// `Config` or `UnknownOption`, with a hint, for what cannot be meant. No password is in it.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let parts = Parts::of(url)?;
+        let parts = Parts::of(url, "a Redis store", "write \"redis://host:6379/0\"")?;
         let mut config = match parts.scheme {
             "redis" => Self::server(&parts)?,
             "rediss" => Self {
@@ -161,7 +152,7 @@ impl Config {
                 ));
             }
         };
-        config.credentials = parts.credentials()?;
+        config.credentials = credentials(&parts)?;
         let mut query = Query::default();
         for (option, text) in parts.options()? {
             config.take(&mut query, &option, &text)?;
@@ -231,10 +222,10 @@ impl Config {
             "connect_timeout" => self.connect_timeout = span(text)?,
             "db" => self.database = database(text)?,
             "hear" => self.hear = way(text)?,
-            "tls" => query.tls = Some(yes_or_no(text)?),
-            "ca" => query.ca = Some(text.into()),
-            "cert" => query.cert = Some(text.into()),
-            "key" => query.key = Some(text.into()),
+            "tls" => query.tls = Some(yes_or_no(option, text)?),
+            "ca" => query.files.ca = Some(text.into()),
+            "cert" => query.files.cert = Some(text.into()),
+            "key" => query.files.key = Some(text.into()),
             "sentinel_username" => query.sentinel_user = Some(text.to_owned()),
             "sentinel_password" => query.sentinel_password = Some(text.to_owned()),
             _ => return Err(Error::unknown_option(option, &OPTIONS)),
@@ -252,26 +243,8 @@ impl Config {
             }
             self.tls = tls.then(Tls::default);
         }
-        let identity = match (query.cert, query.key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            _ => {
-                return Err(Error::config(
-                    "a client's certificate needs its key, and the key its certificate",
-                    "give both cert= and key=",
-                ));
-            }
-        };
-        match &mut self.tls {
-            Some(tls) => (tls.ca, tls.identity) = (query.ca, identity),
-            None if query.ca.is_none() && identity.is_none() => {}
-            None => {
-                return Err(Error::config(
-                    "ca=, cert= and key= do nothing without TLS",
-                    "write rediss://, or tls=true with Sentinel and Cluster",
-                ));
-            }
-        }
+        let hint = "write rediss://, or tls=true with Sentinel and Cluster";
+        self.tls = query.files.of(self.tls, hint)?;
         if self.database != 0 && matches!(self.place, Place::Cluster(_)) {
             return Err(Error::config("a cluster has no databases", "leave db= out"));
         }
@@ -317,11 +290,26 @@ impl fmt::Display for Config {
 #[derive(Default)]
 struct Query {
     tls: Option<bool>,
-    ca: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
+    files: Files,
     sentinel_user: Option<String>,
     sentinel_password: Option<String>,
+}
+
+/// As whom the URL asks.
+fn credentials(parts: &Parts<'_>) -> Result<Option<Credentials>, Error> {
+    let Some(login) = parts.login()? else {
+        return Ok(None);
+    };
+    let Some(password) = login.password else {
+        return Err(Error::config(
+            "the URL names a user without a password",
+            "write \"redis://user:password@host\", or \"redis://:password@host\"",
+        ));
+    };
+    Ok(Some(Credentials {
+        user: (!login.user.is_empty()).then_some(login.user),
+        password,
+    }))
 }
 
 fn database(text: &str) -> Result<u32, Error> {
@@ -336,13 +324,6 @@ fn database(text: &str) -> Result<u32, Error> {
     })
 }
 
-fn span(text: &str) -> Result<Duration, Error> {
-    match text.parse::<f64>() {
-        Ok(seconds) => duration::from_seconds(seconds),
-        Err(_) => duration::parse(text),
-    }
-}
-
 fn way(text: &str) -> Result<Hear, Error> {
     let mut ways = [Hear::Messages, Hear::Tracking].into_iter();
     ways.find(|way| way.name() == text).ok_or_else(|| {
@@ -351,15 +332,4 @@ fn way(text: &str) -> Result<Hear, Error> {
             "write hear=messages or hear=tracking",
         )
     })
-}
-
-fn yes_or_no(text: &str) -> Result<bool, Error> {
-    match text {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(Error::config(
-            format!("tls={:?} is neither true nor false", excerpt(text)),
-            "write tls=true or tls=false",
-        )),
-    }
 }

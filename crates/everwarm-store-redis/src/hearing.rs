@@ -17,7 +17,7 @@ use crate::keys::{Kind, Layout, Shard, name_in};
 use crate::met::Failovers;
 use crate::teller::{Teller, Trust};
 use crate::told::{self, Told};
-use crate::waiters::Waiters;
+use everwarm_network::waiters::Waiters;
 
 /// Messages that wait to be taken in; who is behind by more has to take everything as changed.
 const ROOM: usize = 4096;

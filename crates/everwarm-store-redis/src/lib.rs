@@ -20,7 +20,6 @@ mod address;
 mod advice;
 mod blocking;
 mod bus;
-mod chance;
 mod config;
 mod deadline;
 mod dial;
@@ -52,11 +51,8 @@ mod socket;
 mod store;
 mod teller;
 mod tidings;
-mod tls;
 mod told;
 mod topology;
-mod url;
-mod waiters;
 
 use std::sync::Arc;
 

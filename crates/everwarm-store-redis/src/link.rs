@@ -72,7 +72,7 @@ impl Link {
         let tls = config
             .tls
             .as_ref()
-            .map(crate::tls::configured)
+            .map(everwarm_network::tls::configured)
             .transpose()?;
         let failovers = Failovers::default();
         let first = Process::new(&config, tls.clone(), &failovers);

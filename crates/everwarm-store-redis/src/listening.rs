@@ -14,7 +14,6 @@ use redis::RedisConnectionInfo;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::chance::{number, part_of};
 use crate::config::Hear;
 use crate::deadline::Deadline;
 use crate::error;
@@ -24,6 +23,7 @@ use crate::link::Link;
 use crate::markers::{self, opening, shard_in};
 use crate::node::Node;
 use crate::tidings::{self, Asks, Heard, Hears};
+use everwarm_network::chance::{number, part_of};
 
 /// How often the readings are asked for.
 const EVERY: Duration = Duration::from_millis(500);

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use redis::Value;
 
 use crate::address::Address;
-use crate::chance::part_of;
 use crate::node::Node;
+use everwarm_network::chance::part_of;
 
 /// Slots of a cluster.
 const SLOTS: usize = 16_384;

@@ -5,7 +5,6 @@ use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::Failure;
 use redis::{Cmd, Value, cmd};
 
-use crate::chance;
 use crate::error::unexpected;
 use crate::keys::{Layout, Shard, channel};
 use crate::packed::Packed;
@@ -13,6 +12,7 @@ use crate::request::Request;
 use crate::script::{Argument, Script, script};
 use crate::teller::Teller;
 use crate::told::of_tag;
+use everwarm_network::chance;
 
 script!(
     /// The reading of a shard, which is made if it is missing.

@@ -8,9 +8,9 @@ use everwarm_core::store::Failure;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::chance::part_of;
 use crate::deadline::Deadline;
 use crate::error::{given_up, not_yet};
+use everwarm_network::chance::part_of;
 
 /// The first wait between two attempts, of which a random part is waited; each failure doubles it.
 const FIRST_WAIT: Duration = Duration::from_millis(50);

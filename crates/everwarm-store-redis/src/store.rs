@@ -12,7 +12,6 @@ use everwarm_core::store::{
 use redis::Value;
 
 use crate::bus::Bus;
-use crate::chance::number;
 use crate::config::{Config, Place};
 use crate::entry::{HEADER, LONGEST, found, millis};
 use crate::error::{answered, unexpected};
@@ -28,6 +27,7 @@ use crate::request::{Request, answer};
 use crate::script::{Argument, Script, script};
 use crate::teller::Trust;
 use crate::told::of_key;
+use everwarm_network::chance::number;
 
 /// Bytes of a name.
 const LONGEST_NAME: usize = 1024;

@@ -11,9 +11,9 @@ use everwarm_core::bus::mac::{CODE, Mac};
 use everwarm_core::bus::replay::Replays;
 use parking_lot::Mutex;
 
-use crate::chance;
 use crate::keys::Shard;
 use crate::told::{AUTHENTICATED, PLAIN, Proof, Told};
+use everwarm_network::chance;
 
 /// What authenticates messages, once it is known; all processes that inherit a store have the same.
 pub(crate) type Trust = Arc<OnceLock<Arc<dyn Mac>>>;

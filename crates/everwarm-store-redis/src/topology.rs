@@ -10,7 +10,6 @@ use redis::{Pipeline, Value, cmd};
 use rustls::ClientConfig;
 
 use crate::address::Address;
-use crate::chance::number;
 use crate::config::{Config, Place};
 use crate::deadline::Deadline;
 use crate::dial::Dial;
@@ -22,6 +21,7 @@ use crate::node::Node;
 use crate::packed::Packed;
 use crate::renewed::Renewed;
 use crate::shared::Cut;
+use everwarm_network::chance::number;
 
 /// Servers that are asked one thing at once: one that is dead should cost nobody its time limit.
 const AT_ONCE: usize = 3;

@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use everwarm_core::duration;
 use everwarm_core::error::Error;
+use everwarm_network::options::{Files, connections, span, yes_or_no};
+pub use everwarm_network::tls::Tls;
+use everwarm_network::url::{Parts, decoded, excerpt, host_and_port};
 
-use crate::url::{Parts, decoded, excerpt};
+const FORM: &str = "write \"postgresql://user:password@host/database\"";
 
 const OPTIONS: [&str; 15] = [
     "sweep_every",
@@ -67,15 +69,6 @@ impl fmt::Debug for Credentials {
             .field("user", &self.user)
             .finish_non_exhaustive()
     }
-}
-
-/// How connections are encrypted. The server's certificate is always verified.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// The file of the authorities that are trusted; `None`: those of the system.
-    pub ca: Option<PathBuf>,
-    /// The files of the client's certificate and key.
-    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// Where a store is, as whom it asks, and which tables it has.
@@ -145,11 +138,11 @@ impl Config {
     /// # Errors
     /// `Config` or `UnknownOption`, with a hint, for what cannot be meant. No password is in it.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let parts = Parts::of(url)?;
+        let parts = Parts::of(url, "a database", FORM)?;
         if !matches!(parts.scheme, "postgresql" | "postgres") {
             return Err(Error::config(
                 format!("{:?} is no scheme of a database", excerpt(parts.scheme)),
-                "write \"postgresql://user:password@host/database\"",
+                FORM,
             ));
         }
         let options = parts.options()?;
@@ -166,7 +159,7 @@ impl Config {
             ));
         }
         let mut config = Self::new(servers, database);
-        config.credentials = parts.credentials()?;
+        config.credentials = credentials(&parts)?;
         let mut query = Query::default();
         for (option, text) in options {
             config.take(&mut query, &option, &text)?;
@@ -181,16 +174,16 @@ impl Config {
             "schema" => self.schema = Some(identifier(option, text)?),
             "make_tables" => self.make_tables = yes_or_no(option, text)?,
             "unlogged" => self.unlogged = yes_or_no(option, text)?,
-            "connections" => self.connections = count(text)?,
+            "connections" => self.connections = connections(text)?,
             "sweep_every" if text == "never" => self.sweep_every = None,
             "sweep_every" => self.sweep_every = Some(often(text)?),
             "timeout" => self.timeout = Some(span(text)?),
             "connect_timeout" => self.connect_timeout = span(text)?,
             "tls" => query.tls = Some(yes_or_no(option, text)?),
             "sslmode" => query.tls = Some(mode(text)?),
-            "ca" | "sslrootcert" => query.ca = Some(text.into()),
-            "cert" => query.cert = Some(text.into()),
-            "key" => query.key = Some(text.into()),
+            "ca" | "sslrootcert" => query.files.ca = Some(text.into()),
+            "cert" => query.files.cert = Some(text.into()),
+            "key" => query.files.key = Some(text.into()),
             _ => return Err(Error::unknown_option(option, &OPTIONS)),
         }
         Ok(())
@@ -199,17 +192,8 @@ impl Config {
     fn finished(mut self, query: Query) -> Result<Self, Error> {
         let is_near = self.servers.iter().all(Address::is_near);
         let is_socket = |server: &Address| matches!(server, Address::Unix { .. });
-        let identity = match (query.cert, query.key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            (None, None) => None,
-            _ => {
-                return Err(Error::config(
-                    "a client's certificate needs its key, and the key its certificate",
-                    "give both cert= and key=",
-                ));
-            }
-        };
-        let has_files = query.ca.is_some() || identity.is_some();
+        let has_files = query.files.are_named();
+        let tls = query.files.together()?;
         let is_encrypted = query.tls.unwrap_or(!is_near || has_files);
         if is_encrypted && self.servers.iter().any(is_socket) {
             return Err(Error::config(
@@ -223,10 +207,7 @@ impl Config {
                 "leave tls=false out, or the files",
             ));
         }
-        self.tls = is_encrypted.then_some(Tls {
-            ca: query.ca,
-            identity,
-        });
+        self.tls = is_encrypted.then_some(tls);
         Ok(self)
     }
 }
@@ -272,14 +253,29 @@ impl fmt::Display for Address {
 #[derive(Default)]
 struct Query {
     tls: Option<bool>,
-    ca: Option<PathBuf>,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
+    files: Files,
+}
+
+/// As whom the URL asks. A user needs no password where the server trusts, or asks for a certificate.
+fn credentials(parts: &Parts<'_>) -> Result<Option<Credentials>, Error> {
+    let Some(login) = parts.login()? else {
+        return Ok(None);
+    };
+    if login.user.is_empty() {
+        return Err(Error::config(
+            "the URL has a password, and does not say whose it is",
+            FORM,
+        ));
+    }
+    Ok(Some(Credentials {
+        user: login.user,
+        password: login.password,
+    }))
 }
 
 fn at_ports(hosts: &str) -> Result<Vec<Address>, Error> {
     let each = |text: &str| {
-        let (host, port) = host_and_port(text)?;
+        let (host, port) = host_and_port(text, PORT)?;
         let host = if host.is_empty() { "localhost" } else { host };
         Ok(Address::Tcp {
             host: host.to_owned(),
@@ -290,7 +286,7 @@ fn at_ports(hosts: &str) -> Result<Vec<Address>, Error> {
 }
 
 fn at_socket(directory: &str, hosts: &str) -> Result<Address, Error> {
-    let (host, port) = host_and_port(hosts)?;
+    let (host, port) = host_and_port(hosts, PORT)?;
     if !host.is_empty() || !directory.starts_with('/') {
         return Err(Error::config(
             "host= is the directory of a socket, and then no host stands in the URL",
@@ -303,34 +299,6 @@ fn at_socket(directory: &str, hosts: &str) -> Result<Address, Error> {
     })
 }
 
-fn host_and_port(text: &str) -> Result<(&str, u16), Error> {
-    let refused = |what: &str| {
-        Error::config(
-            format!("{:?} {what}", excerpt(text)),
-            "write host:port, and numbers of IPv6 in brackets: \"[::1]:5432\"",
-        )
-    };
-    let (host, rest) = match text.strip_prefix('[') {
-        Some(rest) => rest
-            .split_once(']')
-            .ok_or_else(|| refused("opens a bracket and does not close it"))?,
-        None => text.split_at(text.find(':').unwrap_or(text.len())),
-    };
-    let port = match rest.strip_prefix(':') {
-        None if rest.is_empty() => PORT,
-        Some(digits) => digits
-            .parse()
-            .ok()
-            .filter(|&port| port != 0)
-            .ok_or_else(|| refused("has no port that can be"))?,
-        None => return Err(refused("is no address")),
-    };
-    if host.contains(char::is_whitespace) {
-        return Err(refused("is no address of a server"));
-    }
-    Ok((host, port))
-}
-
 fn identifier(option: &str, text: &str) -> Result<String, Error> {
     if text.is_empty() || text.len() > LONGEST {
         return Err(Error::config(
@@ -339,29 +307,6 @@ fn identifier(option: &str, text: &str) -> Result<String, Error> {
         ));
     }
     Ok(text.to_owned())
-}
-
-fn count(text: &str) -> Result<usize, Error> {
-    let count = text
-        .parse()
-        .ok()
-        .filter(|count| (1..=1_000).contains(count));
-    count.ok_or_else(|| {
-        Error::config(
-            format!(
-                "connections={:?} is no number of connections",
-                excerpt(text)
-            ),
-            "write a number from 1 to 1000",
-        )
-    })
-}
-
-fn span(text: &str) -> Result<Duration, Error> {
-    match text.parse::<f64>() {
-        Ok(seconds) => duration::from_seconds(seconds),
-        Err(_) => duration::parse(text),
-    }
 }
 
 fn often(text: &str) -> Result<Duration, Error> {
@@ -385,17 +330,6 @@ fn mode(text: &str) -> Result<bool, Error> {
                 excerpt(text)
             ),
             "write tls=true, which verifies the server, or tls=false",
-        )),
-    }
-}
-
-fn yes_or_no(option: &str, text: &str) -> Result<bool, Error> {
-    match text {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(Error::config(
-            format!("{option}={:?} is neither true nor false", excerpt(text)),
-            format!("write {option}=true or {option}=false"),
         )),
     }
 }

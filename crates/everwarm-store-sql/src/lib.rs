@@ -17,11 +17,8 @@
 // The links of the first page are for those who read the code.
 #![allow(rustdoc::private_intra_doc_links)]
 
-mod chance;
 mod config;
 mod postgres;
-mod tls;
-mod url;
 
 use std::sync::Arc;
 

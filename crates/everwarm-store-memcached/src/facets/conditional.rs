@@ -5,13 +5,13 @@ use std::time::Duration;
 use everwarm_core::store::{Answer, Bytes, Condition, Conditional, Failure};
 
 use crate::batch::Mode;
-use crate::chance::number;
 use crate::error::contended;
 use crate::item::{Clock, Kind, header};
 use crate::life::Life;
 use crate::replies::Written;
 use crate::round;
 use crate::store::{Memcached, TRIES, given};
+use everwarm_network::chance::number;
 
 impl Memcached {
     async fn set_if_one(

@@ -8,12 +8,12 @@ use std::time::Duration;
 use everwarm_core::store::{Answer, Counters, Failure, FailureKind};
 
 use crate::batch::{Batch, Mode};
-use crate::chance::number;
 use crate::error::{contended, unexpected};
 use crate::item::{Clock, Item, Kind, header};
 use crate::life::Life;
 use crate::replies::Written;
 use crate::store::{Memcached, TRIES, given};
+use everwarm_network::chance::number;
 
 impl Memcached {
     async fn incr_one(

@@ -9,7 +9,6 @@ use everwarm_core::store::{Answer, Bytes, Failure, Grant, Leased, Leases};
 use futures_util::future::join_all;
 
 use crate::batch::{Batch, Mode, Terms};
-use crate::chance::number;
 use crate::error::{contended, unexpected};
 use crate::item::{Clock, HEADER, Item, Kind, LEASE, Lease, MOST_LEASES, flags, header};
 use crate::life::{Life, left};
@@ -17,6 +16,7 @@ use crate::node::Node;
 use crate::replies::{Reply, Written};
 use crate::round::{self, Round};
 use crate::store::{Memcached, TRIES, given};
+use everwarm_network::chance::number;
 
 /// An item that is a lease and nothing else.
 fn alone(token: u64) -> [u8; HEADER + LEASE] {

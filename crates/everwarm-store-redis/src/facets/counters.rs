@@ -5,11 +5,11 @@ use std::time::Duration;
 use everwarm_core::store::{Answer, Counters, Failure, FailureKind};
 use redis::Value;
 
-use crate::chance::number;
 use crate::entry::{header, millis};
 use crate::error::unexpected;
 use crate::script::script;
 use crate::store::{Redis, given};
+use everwarm_network::chance::number;
 
 script!(
     /// Changes a counter.

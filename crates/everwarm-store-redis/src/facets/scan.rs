@@ -9,11 +9,11 @@ use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use redis::{Pipeline, Value, cmd};
 
-use crate::chance::number;
 use crate::error::{answered, unexpected};
 use crate::keys::{Kind, name_in, pattern, slot_of};
 use crate::node::Node;
 use crate::store::{Redis, given};
+use everwarm_network::chance::number;
 
 /// Keys that a server looks at in one go.
 const LOOKED_AT: usize = 512;

@@ -37,7 +37,7 @@ impl Dialer {
     /// # Errors
     /// `Permanent` for files of certificates that cannot be used.
     pub(crate) fn new(config: Config) -> Result<Self, Failure> {
-        let tls = config.tls.as_ref().map(crate::tls::configured);
+        let tls = config.tls.as_ref().map(everwarm_network::tls::configured);
         Ok(Self {
             names: Arc::new(Names::of(&config)),
             tls: tls.transpose()?,

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::schema::Names;
 use super::teller::{Teller, Trust};
 use super::told::{self, Told};
-use super::waiters::Waiters;
+use everwarm_network::waiters::Waiters;
 
 /// Messages that wait to be taken in; who is behind by more has to take everything as changed.
 const ROOM: usize = 4096;

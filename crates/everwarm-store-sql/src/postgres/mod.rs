@@ -17,7 +17,6 @@ mod store;
 mod sweep;
 mod teller;
 mod told;
-mod waiters;
 
 pub use store::Postgres;
 

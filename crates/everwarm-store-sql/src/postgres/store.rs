@@ -19,8 +19,8 @@ use super::schema::range;
 use super::statements::Statement;
 use super::sweep::sweep;
 use super::told::{of_clear, of_key};
-use crate::chance;
 use crate::config::Config;
+use everwarm_network::chance;
 
 /// Entries, and bytes, that one statement sets.
 const AT_ONCE: usize = 1_000;
@@ -80,7 +80,7 @@ impl Postgres {
             .iter()
             .map(|entry| written(entry.bytes.clone()))
             .collect();
-        let versions: Vec<i64> = entries.iter().map(|_| chance::number()).collect();
+        let versions: Vec<i64> = entries.iter().map(|_| chance::bigint()).collect();
         let ttls: Vec<Option<f64>> = entries.iter().map(|entry| micros(entry.ttl)).collect();
         let (channel, told) = self.told_all(entries.iter().map(|entry| entry.name));
         let values = values![names?, bytes?, versions, ttls, channel, told];
@@ -123,7 +123,7 @@ impl Store for Postgres {
         Answer::later(async move {
             let (channel, told) = self.told(name);
             let (name, bytes) = (named(name)?, written(bytes)?);
-            let values = values![name, bytes, chance::number(), micros(ttl), channel, told];
+            let values = values![name, bytes, chance::bigint(), micros(ttl), channel, told];
             self.ask(Statement::Set, values).await.map(drop)
         })
     }

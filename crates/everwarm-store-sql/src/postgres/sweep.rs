@@ -10,7 +10,7 @@ use super::entry::{count, number, values};
 use super::error::unexpected;
 use super::pool::Pool;
 use super::statements::Statement;
-use crate::chance;
+use everwarm_network::chance;
 
 /// Entries that one statement deletes.
 const AT_ONCE: i64 = 10_000;
@@ -35,7 +35,7 @@ pub(crate) async fn sweep(pool: &Arc<Pool>) -> Result<u64, Failure> {
 
 /// Does that time and again, until it is aborted. Of many processes each has a moment of its own.
 pub(crate) async fn sweep_on(pool: Arc<Pool>, every: Duration) {
-    let part = chance::number() as f64 / i64::MAX as f64;
+    let part = chance::bigint() as f64 / i64::MAX as f64;
     sleep(every.mul_f64(part)).await;
     loop {
         // What fails now is tried again the next time; those who ask are told of it by what they ask.

@@ -11,7 +11,7 @@ use everwarm_core::bus::replay::Replays;
 use parking_lot::Mutex;
 
 use super::told::{AUTHENTICATED, PLAIN, Proof, Told, digits};
-use crate::chance;
+use everwarm_network::chance;
 
 /// What authenticates messages, once it is known; all processes that inherit a store have the same.
 pub(crate) type Trust = Arc<OnceLock<Arc<dyn Mac>>>;
@@ -33,7 +33,7 @@ impl Teller {
     pub(crate) fn new(channel: String, trust: Trust) -> Self {
         Self {
             channel,
-            origin: format!("{:x}", chance::number()),
+            origin: format!("{:x}", chance::bigint()),
             trust,
             told: AtomicU64::new(0),
             replays: Mutex::default(),

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use everwarm_core::store::{Answer, Bytes, Condition, Conditional};
 
-use crate::chance;
 use crate::postgres::Postgres;
 use crate::postgres::entry::{count, micros, named, values, written};
 use crate::postgres::statements::Statement;
+use everwarm_network::chance;
 
 impl Conditional for Postgres {
     fn set_if<'a>(
@@ -19,7 +19,7 @@ impl Conditional for Postgres {
     ) -> Answer<'a, Option<u64>> {
         Answer::later(async move {
             let (channel, told) = self.told(name);
-            let (name, bytes, version) = (named(name)?, written(bytes)?, chance::number());
+            let (name, bytes, version) = (named(name)?, written(bytes)?, chance::bigint());
             let mut values = values![name, bytes, version, micros(ttl), channel, told];
             let statement = match condition {
                 Condition::Absent => Statement::SetAbsent,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use everwarm_core::store::{Answer, Counters};
 
-use crate::chance;
 use crate::postgres::Postgres;
 use crate::postgres::entry::{micros, named, number, values};
 use crate::postgres::statements::Statement;
+use everwarm_network::chance;
 
 impl Counters for Postgres {
     fn incr<'a>(
@@ -19,7 +19,7 @@ impl Counters for Postgres {
     ) -> Answer<'a, i64> {
         Answer::later(async move {
             let (channel, told) = self.told(name);
-            let version = chance::number();
+            let version = chance::bigint();
             let values = values![
                 named(name)?,
                 initial,

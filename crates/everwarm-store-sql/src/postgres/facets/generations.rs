@@ -5,7 +5,6 @@ use std::time::Duration;
 use everwarm_core::mark::{Reading, Tag};
 use everwarm_core::store::{Answer, Computed, Failure, Found, Generations, Settled};
 
-use crate::chance;
 use crate::postgres::Postgres;
 use crate::postgres::connection::Values;
 use crate::postgres::entry::{digests, found, micros, named, reading, values, written};
@@ -13,6 +12,7 @@ use crate::postgres::error::unexpected;
 use crate::postgres::statements::Statement;
 use crate::postgres::store::{no_answer, placed};
 use crate::postgres::told::of_tag;
+use everwarm_network::chance;
 
 /// How often a beginning is looked at again during which a suspension ended.
 const LOOKS: usize = 4;
@@ -31,7 +31,7 @@ impl Postgres {
         let values = values![
             space(namespace),
             digests(tags),
-            chance::number(),
+            chance::bigint(),
             micros(span),
             resumes,
             teller.channel.clone(),
@@ -51,12 +51,12 @@ impl Postgres {
         Ok(values![
             named(computed.name)?,
             written(computed.bytes.clone())?,
-            chance::number(),
+            chance::bigint(),
             micros(computed.ttl),
             computed.token.map(|token| token as i64),
             space(computed.namespace),
             digests(computed.tags),
-            chance::number(),
+            chance::bigint(),
             epochs,
             numbers,
             channel,
@@ -90,7 +90,7 @@ impl Generations for Postgres {
             let mut looks = LOOKS;
             loop {
                 let keep = micros(keep);
-                let values = values![space(namespace), digests(tags), keep, chance::number()];
+                let values = values![space(namespace), digests(tags), keep, chance::bigint()];
                 let rows = self.ask(Statement::Begin, values).await?;
                 let row = rows.first().ok_or_else(|| unexpected("a beginning"))?;
                 let read = reading(row, tags.len())?;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use everwarm_core::store::{Answer, Bytes, Failure, Freed, Grant, Leased, Leases};
 use tokio_postgres::Row;
 
-use crate::chance;
 use crate::postgres::Postgres;
 use crate::postgres::connection::Values;
 use crate::postgres::entry::{micros, named, values, written};
 use crate::postgres::error::unexpected;
 use crate::postgres::statements::Statement;
 use crate::postgres::told::of_freed;
+use everwarm_network::chance;
 
 /// How long a lease counts as held that was given between two looks of one statement.
 const SOON: Duration = Duration::from_millis(10);
@@ -26,7 +26,7 @@ impl Postgres {
     fn leased(&self, entry: &Leased<'_>) -> Result<Values, Failure> {
         let (channel, freed) = self.freed_message(entry.name);
         let (name, bytes) = (named(entry.name)?, written(entry.bytes.clone())?);
-        let (version, ttl) = (chance::number(), micros(entry.ttl));
+        let (version, ttl) = (chance::bigint(), micros(entry.ttl));
         let token = entry.token as i64;
         Ok(values![name, token, channel, freed, bytes, version, ttl])
     }

@@ -1,6 +1,6 @@
 //! Encryption: whom a store trusts, and as whom it shows itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use everwarm_core::store::{Failure, FailureKind};
@@ -8,13 +8,20 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::config::Tls;
+/// How connections are encrypted. The server's certificate is always verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The file of the authorities that are trusted; `None`: those of the system.
+    pub ca: Option<PathBuf>,
+    /// The files of the client's certificate and key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
 
 /// The configuration of all encrypted connections of a store.
 ///
 /// # Errors
 /// `Permanent` for files that cannot be read or hold something else.
-pub(crate) fn configured(tls: &Tls) -> Result<Arc<ClientConfig>, Failure> {
+pub fn configured(tls: &Tls) -> Result<Arc<ClientConfig>, Failure> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

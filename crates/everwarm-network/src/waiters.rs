@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 /// The bells, by name.
 #[derive(Default)]
-pub(crate) struct Waiters(Arc<Mutex<HashMap<Box<str>, Bell>>>);
+pub struct Waiters(Arc<Mutex<HashMap<Box<str>, Bell>>>);
 
 #[derive(Default)]
 struct Bell {
@@ -26,7 +26,7 @@ struct Waiter {
 
 impl Waiters {
     /// Is over at the next end of a lease of this name.
-    pub(crate) fn wait(&self, name: &str) -> impl Future<Output = ()> + Send + use<> {
+    pub fn wait(&self, name: &str) -> impl Future<Output = ()> + Send + use<> {
         let rings = {
             let mut bells = self.0.lock();
             let bell = bells.entry(name.into()).or_default();
@@ -47,17 +47,15 @@ impl Waiters {
     }
 
     /// Wakes all who wait for this name.
-    pub(crate) fn wake(&self, name: &str) {
+    pub fn wake(&self, name: &str) {
         let rings = self.0.lock().get(name).map(|bell| Arc::clone(&bell.rings));
         if let Some(rings) = rings {
             rings.notify_waiters();
         }
     }
-}
 
-impl Waiters {
     /// Wakes all who wait for a name that begins with this.
-    pub(crate) fn wake_all(&self, prefix: &str) {
+    pub fn wake_all(&self, prefix: &str) {
         let bells = self.0.lock();
         let rung = bells.iter().filter(|(name, _)| name.starts_with(prefix));
         let rung: Vec<_> = rung.map(|(_, bell)| Arc::clone(&bell.rings)).collect();

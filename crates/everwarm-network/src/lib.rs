@@ -1,0 +1,11 @@
+//! What the stores behind a connection have in common.
+//!
+//! [`url`] takes a URL apart, and [`options`] reads what stands behind its question mark; [`tls`] is whom a store trusts, and as whom
+//! it shows itself; [`waiters`] are those who wait for the end of somebody's lease; [`chance`] is what must not come twice.
+#![forbid(unsafe_code)]
+
+pub mod chance;
+pub mod options;
+pub mod tls;
+pub mod url;
+pub mod waiters;
