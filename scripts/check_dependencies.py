@@ -16,7 +16,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 PURE = ("everwarm-core",)
-MIDDLE = ("everwarm-memory", "everwarm-codec", "everwarm-layers", "everwarm-runtime", "everwarm-network", "everwarm-store-*")
+MIDDLE = (
+    "everwarm-memory",
+    "everwarm-codec",
+    "everwarm-layers",
+    "everwarm-runtime",
+    "everwarm-network",
+    "everwarm-store-*",
+)
 ENGINE = (*PURE, *MIDDLE, "everwarm-engine")
 
 # Crates of the workspace (the first pattern that fits) and the ones each may depend on.

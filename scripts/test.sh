@@ -14,7 +14,6 @@ for tool in cargo cargo-fmt cargo-clippy; do
 done
 
 logs=.cache/test/logs
-wheels=.cache/test/wheels
 found=.cache/test/interpreters
 missing=.cache/test/missing-interpreters
 servers=.cache/test/servers
@@ -115,21 +114,10 @@ schedules() {
 
 # Builds and installs one wheel for each interpreter whose environment is out of date.
 install_everwarm() {
-  local digest interpreter environment
-  digest=$("$python" scripts/sources.py "$profile")
-  rm -rf "$wheels"
+  local interpreter
   for interpreter in "${interpreters[@]}"; do
-    environment=$(environment_of "$interpreter")
-    if [[ -f $environment/.everwarm && $(<"$environment/.everwarm") == "$digest" ]]; then
-      echo "$environment: up to date"
-      continue
-    fi
-    .venv-test/bin/maturin build --quiet --locked --profile "$profile" --compatibility linux \
-      --interpreter "$interpreter" --out "$wheels/$environment"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-      --no-deps --force-reinstall "$wheels/$environment"/*.whl
-    echo "$digest" >"$environment/.everwarm"
-    echo "$environment: installed at $SECONDS s"
+    scripts/install.sh "$(environment_of "$interpreter")" "$interpreter" "$profile"
+    echo "at $SECONDS s"
   done
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from everwarm import _native
 from everwarm.testing import conformance, open_store
-from project import ROOT
+from project import ROOT, script
 from servers import needed
 
 FACETS = ("counters", "conditional", "leases", "scan", "touch")
@@ -72,6 +72,26 @@ def test_natively_it_keeps_the_same(kind):
         expected = False if kind in ("file", "memcached") else None
         assert {conformance.outcome(native, name) for name in names} == {expected}, suite
     assert {conformance.outcome(native, name) for name in promises("health")} == {None}
+
+
+stores = script("stores")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", stores.KINDS, ids=lambda kind: kind.name)
+def test_the_page_says_what_it_says_of_itself(kind, monkeypatch):
+    if kind.variable:
+        monkeypatch.setenv(kind.variable, needed(kind.variable))
+    kept = stores.read()[kind.name]
+    assert kept["said"] == stores.told(kind), "hint: make stores"
+    offered = {suite for suite, count in kept["came"].items() if count}
+    assert offered == {"store", *kept["said"]["facets"]}
+
+
+@pytest.mark.once
+def test_the_page_is_made_of_what_was_kept():
+    assert stores.PAGE.read_text() == stores.page(stores.read())
+    assert "BROKEN" not in stores.PAGE.read_text()
 
 
 def own_store():

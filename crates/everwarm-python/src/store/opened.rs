@@ -15,7 +15,7 @@ use everwarm_store_disk::{self as disk, Disk};
 use everwarm_store_file::{Config, FileStore, WallClock};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
 use super::failure::raise;
 use crate::clock::Hand;
@@ -214,6 +214,23 @@ impl OpenedStore {
             .filter(|(_, is_offered)| *is_offered)
             .map(|(name, _)| name)
             .collect()
+    }
+
+    /// What it is and what it takes: its kind, its place without secrets, what an acknowledged set survives, and its limits.
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (info, limits) = (self.store.info(), self.store.limits());
+        let said = PyDict::new(py);
+        said.set_item("kind", info.kind)?;
+        said.set_item("place", info.place)?;
+        said.set_item("durability", info.durability.name())?;
+        said.set_item("embedded", info.embedded)?;
+        said.set_item("longest_name", limits.longest_name)?;
+        said.set_item("largest_value", limits.largest_value)?;
+        let longest = limits.longest_ttl.map(|ttl| ttl.as_secs_f64());
+        said.set_item("longest_ttl", longest)?;
+        said.set_item("ttl_precision", limits.ttl_precision.as_secs_f64())?;
+        said.set_item("facets", self.facets())?;
+        Ok(said)
     }
 
     /// Bytes of a name, at most.
