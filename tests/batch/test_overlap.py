@@ -11,6 +11,8 @@ import pytest
 from everwarm import Cache, _drive
 from worlds import PATIENCE, Gate, Loops, Threads, until
 
+pytestmark = pytest.mark.once
+
 BATCHES, IDS = 64, 1_000
 
 

@@ -14,6 +14,8 @@ from everwarm.testing import run_due
 from own_store import OwnStore
 from worlds import PATIENCE, until
 
+pytestmark = pytest.mark.once
+
 EVERY = Policy(ttl=60, refresh_every=20)
 
 

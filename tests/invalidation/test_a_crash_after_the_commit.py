@@ -15,6 +15,8 @@ import pytest
 from everwarm import Cache
 from worlds import until
 
+pytestmark = pytest.mark.once
+
 WRITER = """
     import os, signal, sqlite3, sys, time
     from everwarm import Cache

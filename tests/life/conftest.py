@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,3 +108,12 @@ def server(tmp_path: Path):
     made = OwnServer(tmp_path).start()
     yield made
     made.kill()
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[None]:
+    """Collections look at what these tests make, and not at all that a long run has left in memory."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()

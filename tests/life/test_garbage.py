@@ -12,7 +12,7 @@ import weakref
 import pytest
 from everwarm import Cache
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("alone")]
 
 # RELIABILITY P4 at the figure of CI.
 ROUNDS = 10_000
@@ -23,15 +23,6 @@ class Value:
 
     def __init__(self, holds=None):
         self.holds = holds
-
-
-@pytest.fixture(autouse=True, scope="module")
-def alone():
-    """Collections look at what these tests make, and not at all that a long run has left in memory."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

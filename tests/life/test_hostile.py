@@ -13,7 +13,7 @@ import weakref
 import pytest
 from everwarm import Cache, Recursion
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("alone")]
 
 # RELIABILITY P5 at the figure of CI, shared out over the acts.
 ROUNDS = 700

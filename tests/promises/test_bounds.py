@@ -11,6 +11,8 @@ from everwarm import Cache
 from everwarm.testing import ManualClock
 from worlds import PATIENCE, Threads, until
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.proves("Cache.max_entries")
 @pytest.mark.parametrize("bound", [1, 2, 10, 100, 1_000])

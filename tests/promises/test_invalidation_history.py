@@ -19,6 +19,8 @@ import pytest
 from everwarm import Cache
 from worlds import PATIENCE, Loops, Threads
 
+pytestmark = pytest.mark.once
+
 KEYS = ("a", "b")
 
 

@@ -7,6 +7,8 @@ import random
 import pytest
 from everwarm import Cache, WhatIf
 
+pytestmark = pytest.mark.once
+
 
 def keys_of(count, lookups, seed=7):
     """Keys by Zipf's law with exponent 1."""

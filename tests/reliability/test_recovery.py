@@ -11,7 +11,7 @@ import pytest
 from everwarm import Cache
 from servers import OwnServer
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
 OTHER = textwrap.dedent("""
     import sys, threading, time

@@ -17,6 +17,8 @@ from everwarm.testing import assert_computed
 from kit import KEY, OTHER, SUITE, entries, only, written
 from worlds import until
 
+pytestmark = pytest.mark.once
+
 TENANT: ContextVar[str] = ContextVar("tenant")
 CANARY = "canary"
 

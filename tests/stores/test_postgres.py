@@ -12,7 +12,7 @@ from servers import needed
 from side_by_side import run
 from worlds import until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")

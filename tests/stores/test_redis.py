@@ -16,7 +16,7 @@ from servers import OwnServer, emptied, needed
 from side_by_side import run
 from worlds import until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from everwarm import Cache, NotCached, StoreError
 from everwarm.testing import assert_computed
 from worlds import until
 
+pytestmark = pytest.mark.once
+
 # What another cache's memory needs at most to hear of a change, and how often it is asked meanwhile.
 BOUND, LOOK = 0.5, 0.01
 

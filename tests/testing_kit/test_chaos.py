@@ -9,6 +9,8 @@ import pytest
 from everwarm import Cache, ConfigError, StoreError
 from everwarm.testing import chaos, open_store
 
+pytestmark = pytest.mark.once
+
 
 def faults(store, rounds=200):
     """How each of so many operations ends."""

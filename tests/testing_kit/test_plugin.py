@@ -9,6 +9,8 @@ from importlib.metadata import entry_points
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 # Where everwarm is installed, pytest finds the plugin by itself.
 PLUGIN = [] if entry_points(group="pytest11", name="everwarm") else ["-p", "everwarm_pytest"]
 
