@@ -25,6 +25,7 @@ MIDDLE = (
     "everwarm-store-*",
 )
 ENGINE = (*PURE, *MIDDLE, "everwarm-engine")
+FRONT = (*ENGINE, "everwarm-tiers")
 
 # Crates of the workspace (the first pattern that fits) and the ones each may depend on.
 MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
@@ -43,9 +44,10 @@ MAY_DEPEND_ON: dict[str, tuple[str, ...]] = {
     "everwarm-engine": (*PURE, *MIDDLE),
     "everwarm-macros": PURE,
     "everwarm-conformance": ENGINE,
-    "everwarm": (*ENGINE, "everwarm-macros"),
+    "everwarm-tiers": ENGINE,
+    "everwarm": (*FRONT, "everwarm-macros"),
     "everwarm-cli": (*ENGINE, "everwarm"),
-    "everwarm-python": (*ENGINE, "everwarm", "everwarm-server", "everwarm-conformance", "everwarm-proxy"),
+    "everwarm-python": (*FRONT, "everwarm", "everwarm-server", "everwarm-conformance", "everwarm-proxy"),
 }
 
 # Tests may use the suites that third parties use, too; a server's those stores that need no server.
@@ -71,6 +73,7 @@ FORBID_UNSAFE = (
     "everwarm-store-sql",
     "everwarm-conformance",
     "everwarm-engine",
+    "everwarm-tiers",
     "everwarm",
     "everwarm-macros",
     "everwarm-simulator",

@@ -15,7 +15,7 @@ PAGE = ROOT / "docs/reference/rooms.md"
 
 # From what decides to what is used.
 ORDER = (
-    *("core", "memory", "codec", "layers", "store-disk", "store-file", "engine", "conformance"),
+    *("core", "memory", "codec", "layers", "store-disk", "store-file", "engine", "tiers", "conformance"),
     *("simulator", "nodes", "model", "macros"),
 )
 

@@ -52,7 +52,6 @@ mod objects;
 mod once;
 mod own;
 mod parameter;
-mod passing;
 mod primitives;
 mod proxy;
 mod reader;

@@ -47,6 +47,14 @@ pub(crate) enum Begun {
 /// Stores that write.
 pub(crate) type Writes = Pin<Box<dyn Future<Output = Written> + Send>>;
 
+/// Whose a value is which has no place in stores.
+pub(crate) fn of_memory(home: &Home) -> Standing {
+    match home.is_secret() {
+        true => Standing::Shared,
+        false => Standing::Kept,
+    }
+}
+
 impl Settling {
     /// Stores the value behind memory, as a thread that waits, and ends the computation.
     pub(crate) fn finish(mut self, py: Python<'_>, home: &Home) -> PyResult<()> {
@@ -83,7 +91,7 @@ impl Settling {
             return Ok(Writing::Nothing(Standing::Shared));
         };
         let Some(remote) = self.flight.remote.take() else {
-            return Ok(Writing::Nothing(Standing::of_memory(home)));
+            return Ok(Writing::Nothing(of_memory(home)));
         };
         let computed = Computed {
             value: &self.value,

@@ -1,7 +1,5 @@
 //! Tenants: whose entries a call may meet. Nothing of one tenant's is ever given to another.
 
-use std::sync::Arc;
-
 use everwarm_core::key::Writer;
 use everwarm_core::template::{Piece, Template};
 use pyo3::exceptions::PyLookupError;
@@ -13,9 +11,7 @@ use crate::signature::{Signature, Unkeyed};
 use crate::terms::{check_fields, filled, resolve};
 use crate::{errors, keys, modules};
 
-/// A tenant, by the canonical bytes of what it is called.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tenant(pub(crate) Arc<[u8]>);
+pub(crate) use everwarm_tiers::Tenant;
 
 /// Where a call's tenant is taken from.
 pub(crate) enum Tenancy {

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use everwarm_core::store::Store;
-use everwarm_engine::{Chance, FineTicker, Ticker};
-use everwarm_layers::{Means, Options, Watch, Wishes, Wrapped, wrap};
+use everwarm_engine::Ticker;
+use everwarm_layers::{Watch, Wishes, Wrapped};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::lasting::intern;
-use crate::passing::Passing;
 use crate::terms::span_of;
 
 /// The layers of a tier.
@@ -48,14 +47,7 @@ impl Layers {
 
     /// A store behind them.
     pub(super) fn around(&self, store: Arc<dyn Store>) -> Wrapped {
-        let options = Options::wished(&store.info(), &self.wishes);
-        let means = Means {
-            clock: Arc::new(FineTicker::of(&self.ticker)),
-            timer: Arc::new(Passing),
-            draw: Arc::new(Chance::new()),
-            tracer: None,
-        };
-        wrap(store, &options, &means)
+        everwarm_tiers::around(store, &self.wishes, &self.ticker)
     }
 }
 

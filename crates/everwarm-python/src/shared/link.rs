@@ -3,24 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::key::{Header, Heading, Limit};
-use everwarm_engine::stack::{Done, Need, Older, Place, Spot};
+use everwarm_core::key::{Header, Limit};
+use everwarm_engine::stack::{Done, Need, Older, Place};
+use everwarm_tiers::{OWN_TAGS, Shelf, Tenant};
 use pyo3::prelude::*;
 
 use crate::errors;
 use crate::format::Plan as Format;
 use crate::home::Keyed;
 use crate::keys;
-use crate::tenant::Tenant;
 
 use super::Shared;
 use super::drive::drive;
-use super::naming::OWN;
 use super::places::Number;
 use super::upgrade::{Declared, Upgrade};
-
-/// How many of them an entry has.
-pub(crate) const OWN_TAGS: usize = 2;
 
 /// The stores of one function or of objects, with what all of its entries have in common.
 pub(crate) struct Link {
@@ -28,15 +24,7 @@ pub(crate) struct Link {
     number: Number,
     pub(crate) shared: Arc<Shared>,
     pub(crate) format: Py<Format>,
-    function: Arc<str>,
-    /// The function as stores know it.
-    outer: Arc<str>,
-    schema: Arc<str>,
-    heading: Heading,
-    /// The tag of all its entries.
-    tag: Arc<str>,
-    nobody: Arc<[u8]>,
-    none_older: Arc<[Older]>,
+    shelf: Shelf,
     older: Box<[Upgrade]>,
 }
 
@@ -51,16 +39,9 @@ impl Link {
         let older = older.into_iter();
         let older = older.map(|declared| Upgrade::new(&shared, header, declared));
         let older = older.collect::<Result<_, _>>()?;
-        let outer = shared.naming.function(header.function);
         Ok(Self {
             number: Number::fresh(),
-            heading: Heading::new(shared.naming.namespace(), header, schema)?,
-            function: header.function.into(),
-            tag: tag_of_function(&outer),
-            outer,
-            schema: schema.into(),
-            nobody: Arc::new([]),
-            none_older: Arc::new([]),
+            shelf: Shelf::new(&shared.naming, header, schema)?,
             older,
             shared,
             format,
@@ -105,47 +86,23 @@ impl Link {
     }
 
     fn place_anew(&self, keyed: &Keyed) -> Place {
+        let naming = &self.shared.naming;
+        let older = (!self.older.is_empty()).then(|| self.older_places(keyed));
         let tenant = keyed.tenant.as_ref();
-        let (plain, digest) = self.heading.name(keyed.key.arguments());
-        let name = self
-            .shared
-            .naming
-            .entry(&self.outer, tenant, (plain, &digest));
-        if self.function.is_empty() {
-            return self.place_of(&name, tenant);
-        }
-        Place::from(Spot {
-            older: self.older_places(keyed),
-            ..self.spot(name.into(), digest.as_bytes()[..].into(), tenant)
-        })
+        self.shelf
+            .place(naming, keyed.key.arguments(), tenant, older)
     }
 
     /// The place of an object by its stored name: a walk knows no more.
     pub(crate) fn place_of(&self, name: &str, tenant: Option<&Tenant>) -> Place {
-        let name: Arc<str> = name.into();
-        let key = Arc::clone(&name).into();
-        Place::from(self.spot(name, key, tenant))
-    }
-
-    fn spot(&self, name: Arc<str>, key: Arc<[u8]>, tenant: Option<&Tenant>) -> Spot {
-        Spot {
-            name,
-            function: Arc::clone(&self.outer),
-            schema: Arc::clone(&self.schema),
-            key,
-            tenant: Arc::clone(tenant.map_or(&self.nobody, |tenant| &tenant.0)),
-            older: Arc::clone(&self.none_older),
-        }
+        self.shelf.place_of(name, tenant)
     }
 
     /// Where the entry of a key lay before.
     fn older_places(&self, keyed: &Keyed) -> Arc<[Older]> {
-        if self.older.is_empty() {
-            return Arc::clone(&self.none_older);
-        }
         let older = self.older.iter();
         older
-            .map(|upgrade| upgrade.place(&self.shared, &self.outer, keyed))
+            .map(|upgrade| upgrade.place(&self.shared, self.shelf.outer(), keyed))
             .collect()
     }
 
@@ -201,7 +158,7 @@ impl Link {
     /// Clears the function in the stores.
     pub(crate) fn clear_function(&self, py: Python<'_>) -> PyResult<Done> {
         let stack = self.shared.stack(py)?;
-        drive(py, stack.clear_function(Arc::clone(&self.outer)))
+        drive(py, stack.clear_function(Arc::clone(self.shelf.outer())))
     }
 
     /// Has the stores let go of what has expired; how many they were.
@@ -222,38 +179,26 @@ impl Link {
 
     /// What an entry carries so that it can be listed: the canonical bytes of its key, among objects.
     pub(crate) fn listed(&self, keyed: &Keyed) -> Option<Vec<u8>> {
-        self.function
-            .is_empty()
-            .then(|| keyed.key.arguments().to_vec())
+        self.shelf.listed(keyed.key.arguments())
     }
 
     /// The tags by which memory lets the entry of a place go, alone or with its function's others.
     pub(crate) fn own_tags(&self, place: &Place) -> [Arc<str>; OWN_TAGS] {
-        [tag_of_entry(&place.name), Arc::clone(&self.tag)]
+        self.shelf.own_tags(place)
     }
 
     /// The function as stores know it; empty for objects.
     pub(crate) fn own_function(&self) -> Arc<str> {
-        Arc::clone(&self.outer)
+        Arc::clone(self.shelf.outer())
     }
 
     /// The schema of the values, as the stored names have it.
     pub(crate) fn schema(&self) -> &str {
-        &self.schema
+        self.shelf.schema()
     }
 
     /// The name of the function; empty for objects.
     pub(crate) fn function(&self) -> &Arc<str> {
-        &self.function
+        self.shelf.function()
     }
-}
-
-/// The tag of the entry of a stored name.
-pub(crate) fn tag_of_entry(name: &str) -> Arc<str> {
-    format!("{OWN}entry {name}").into()
-}
-
-/// The tag of all entries of a function.
-pub(crate) fn tag_of_function(function: &str) -> Arc<str> {
-    format!("{OWN}function {function}").into()
 }

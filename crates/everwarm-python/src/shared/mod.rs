@@ -12,7 +12,6 @@ mod keyring;
 mod layers;
 mod link;
 mod names;
-mod naming;
 mod ours;
 mod places;
 mod remote;
@@ -23,15 +22,15 @@ use std::iter;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::codec::Codec as Seals;
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::store::Store;
-use everwarm_engine::stack::{Event, Options, Stack, Tier, TierStats};
+use everwarm_engine::stack::{Options, Stack, Tier, TierStats};
 use everwarm_engine::{Bounds, Ticker, process};
 use everwarm_layers::Watch;
+use everwarm_tiers::Struck;
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -44,15 +43,14 @@ use crate::modules;
 
 pub(crate) use codec::{Codec, check as check_tampering, is_alarmed};
 pub(crate) use drive::{Alarm, Step, drive, first_step, step_awaited, step_calmly};
+pub(crate) use everwarm_tiers::{Naming, OWN, OWN_TAGS, Standing, shown};
 pub(crate) use health::depth_of;
 pub(crate) use held::{Given, Held};
 pub(crate) use keyring::{Key, Keyring, key_of_password};
-pub(crate) use link::{Link, OWN_TAGS};
+pub(crate) use link::Link;
 pub(crate) use names::Names;
-pub(crate) use naming::OWN;
-pub(crate) use naming::{Naming, shown};
 pub(crate) use ours::Ours;
-pub(crate) use remote::{Computed, Kept, Remote, Standing, Taken, Writing};
+pub(crate) use remote::{Computed, Kept, Remote, Taken, Writing};
 pub(crate) use tier::{check_store, ddl, opened};
 pub(crate) use upgrade::Declared;
 
@@ -82,9 +80,6 @@ struct Made {
     /// How many doubts of each tier were told.
     told: Vec<usize>,
 }
-
-/// How long memory keeps what a store would not tell it of: the bound within which other processes' changes are seen.
-const UNTOLD: Duration = Duration::from_millis(500);
 
 /// What the stores of a cache are made of.
 pub(crate) struct Plan<'a, 'py> {
@@ -203,32 +198,16 @@ impl Shared {
 
     /// The part of a life that an entry spends in memory.
     pub(crate) fn in_memory(&self, lifetime: Lifetime, now: Instant) -> Lifetime {
-        // Stores lengthen lives: a read that does so asks them.
-        let lifetime = match now < lifetime.fresh_until() {
-            true => lifetime.ended_by(lifetime.slide_from()),
-            false => lifetime,
-        };
-        if self.is_silent() {
-            lifetime.ended_by(now.after(UNTOLD))
-        } else {
-            lifetime
-        }
+        everwarm_tiers::in_memory(lifetime, now, self.is_silent())
     }
 
     /// Lets go of what other processes have changed since it was last asked.
     pub(crate) fn look_around(&self, py: Python<'_>, engine: &Engine) -> PyResult<()> {
         let stack = self.stack(py)?;
         let events = drive(py, stack.watch())?;
-        let mut tags = Vec::new();
-        for event in events {
-            match event {
-                Event::Key(name) => tags.push(link::tag_of_entry(&name)),
-                Event::Tag(tag) => tags.push(tag),
-                Event::Function(function) => tags.push(link::tag_of_function(&function)),
-                Event::Everything => {
-                    engine.clear();
-                }
-            }
+        let Struck { tags, all } = everwarm_tiers::struck(events);
+        if all {
+            engine.clear();
         }
         engine.invalidate_tags(&tags);
         tell_complaints(py, &stack)?;

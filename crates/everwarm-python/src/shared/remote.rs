@@ -10,6 +10,7 @@ use everwarm_core::lifetime::Lifetime;
 use everwarm_core::using::Read;
 use everwarm_engine::LeadId;
 use everwarm_engine::stack::{Fetched, Place, Seat, Stack, Stored, Written};
+use everwarm_tiers::Standing;
 use pyo3::prelude::*;
 
 use crate::answer::Told;
@@ -64,35 +65,6 @@ pub(crate) enum Taken {
     Unreadable,
     /// Another process computes behind an old value.
     Elsewhere,
-}
-
-/// Whose a computed value is, once stores were asked to take it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// Everybody's: memory may keep it.
-    Kept,
-    /// Theirs who wait for it: memory does not keep it.
-    Shared,
-    /// Its own caller's: it was overtaken elsewhere, and who waits for it may have come after that.
-    Overtaken,
-}
-
-impl Standing {
-    /// That of a value which has no place in stores.
-    pub(crate) fn of_memory(home: &Home) -> Self {
-        match home.is_secret() {
-            true => Self::Shared,
-            false => Self::Kept,
-        }
-    }
-
-    /// That of a value which was not overtaken.
-    fn valid(home: &Home) -> Self {
-        match home.has_memory() {
-            true => Self::Kept,
-            false => Self::Shared,
-        }
-    }
 }
 
 /// What is to be stored of a computed value.
@@ -261,14 +233,14 @@ impl Remote {
         computed: &Computed<'_>,
     ) -> PyResult<Writing> {
         let Some(seat) = self.seat.take() else {
-            return Ok(Writing::Nothing(Standing::valid(home)));
+            return Ok(Writing::Nothing(Standing::valid(home.has_memory())));
         };
         let Some(payload) = self.link.encoded(py, home, computed.value)? else {
             return Ok(Writing::Nothing(
                 if self.stack.is_overtaken(&seat, computed.tags) {
                     Standing::Overtaken
                 } else {
-                    Standing::valid(home)
+                    Standing::valid(home.has_memory())
                 },
             ));
         };
@@ -292,12 +264,7 @@ impl Remote {
 impl Link {
     /// Whose a value is of which this became.
     pub(crate) fn standing(&self, home: &Home, written: &Written) -> Standing {
-        match written {
-            Written::Overtaken => Standing::Overtaken,
-            // Whoever wrote or deleted the entry meanwhile tells memory so, if the store tells anything.
-            Written::Lost if self.shared.is_silent() => Standing::Overtaken,
-            _ => Standing::valid(home),
-        }
+        Standing::of(written, self.shared.is_silent(), home.has_memory())
     }
 
     /// What is known of every value of this function.

@@ -9,6 +9,7 @@ use everwarm_engine::stack::{Tier, Write};
 use everwarm_engine::{Bounds, Ticker};
 use everwarm_layers::{Watch, Wrapped};
 use everwarm_memory::MemoryStore as Native;
+use everwarm_tiers::schemes::{self, Client};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -150,85 +151,41 @@ impl Recipe {
     }
 }
 
-/// The crate that opens the stores of a scheme, and checks their URLs.
-enum Kind {
-    Disk,
-    File,
-    Http,
-    Redis,
-    Memcached,
-    Postgres,
-}
-
-impl Kind {
-    fn of(url: &str) -> Self {
-        match url.split_once(':').map_or("", |(scheme, _)| scheme) {
-            "file" => Self::File,
-            "http" | "https" => Self::Http,
-            "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => Self::Redis,
-            "memcached" | "memcacheds" => Self::Memcached,
-            "postgres" | "postgresql" => Self::Postgres,
-            _ => Self::Disk,
-        }
-    }
+/// How to have a client that was left out of this build.
+fn install(client: &Client) -> String {
+    format!(
+        "pip install --force-reinstall everwarm, or build it with --features {}",
+        client.feature
+    )
 }
 
 /// The store that a URL names.
 pub(crate) fn opened(url: &str) -> Result<Arc<dyn Store>, Failure> {
-    match Kind::of(url) {
-        Kind::Disk => everwarm_store_disk::open(url),
-        Kind::File => everwarm_store_file::open(url),
-        Kind::Http => everwarm_store_http::open(url),
-        Kind::Redis => everwarm_store_redis::open(url),
-        Kind::Memcached => everwarm_store_memcached::open(url),
-        Kind::Postgres => sql::open(url),
-    }
+    schemes::open(url, install)
 }
 
 /// Checks the URL of a store, without opening it.
 #[pyfunction]
 pub(crate) fn check_store(py: Python<'_>, url: &str) -> PyResult<()> {
-    let checked = match Kind::of(url) {
-        Kind::Disk => everwarm_store_disk::check(url),
-        Kind::File => everwarm_store_file::check(url),
-        Kind::Http => everwarm_store_http::check(url),
-        Kind::Redis => everwarm_store_redis::check(url),
-        Kind::Memcached => everwarm_store_memcached::check(url),
-        Kind::Postgres => sql::check(url),
-    };
-    checked.map_err(|error| errors::raise(py, &error))
+    schemes::check(url, install).map_err(|error| errors::raise(py, &error))
 }
 
 /// What makes the tables of the store that a URL names.
 #[pyfunction]
 pub(crate) fn ddl(py: Python<'_>, url: &str) -> PyResult<String> {
-    sql::ddl(url).map_err(|error| errors::raise(py, &error))
+    let told = schemes::check(url, install).and_then(|()| sql::ddl(url));
+    told.map_err(|error| errors::raise(py, &error))
 }
 
 #[cfg(feature = "postgres")]
 use everwarm_store_sql as sql;
 
-/// What stands in for a client that was left out of this build.
+/// What stands in for a client that was left out of this build, which is said before it is asked.
 #[cfg(not(feature = "postgres"))]
 mod sql {
-    use std::sync::Arc;
+    use everwarm_core::error::Error;
 
-    use everwarm_core::error::{Error, ErrorKind};
-    use everwarm_core::store::{Failure, FailureKind, Store};
-
-    const MISSING: &str = "this build of Everwarm has no client for PostgreSQL";
-    const HINT: &str =
-        "pip install --force-reinstall everwarm, or build it with --features postgres";
-
-    pub(super) fn open(_url: &str) -> Result<Arc<dyn Store>, Failure> {
-        Err(Failure::new(FailureKind::Capability, MISSING, HINT))
-    }
-
-    pub(super) fn check(_url: &str) -> Result<(), Error> {
-        Err(Error::new(ErrorKind::Unsupported, MISSING, HINT))
-    }
-
-    pub(super) fn ddl(url: &str) -> Result<String, Error> {
-        check(url).map(|()| String::new())
+    pub(super) fn ddl(_url: &str) -> Result<String, Error> {
+        Ok(String::new())
     }
 }

@@ -6,12 +6,12 @@ use everwarm_core::draw::Draw;
 use everwarm_core::store::Store;
 use everwarm_engine::Chance;
 use everwarm_layers::{Chaos, Layered, Odds};
+use everwarm_tiers::Passing;
 use pyo3::prelude::*;
 
 use super::opened::{Again, OpenedStore};
 use super::{failure, of_object};
 use crate::errors;
-use crate::passing::Passing;
 use crate::terms::span_of;
 
 /// Draws that all handles of a store take in turn.

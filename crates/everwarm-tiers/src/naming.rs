@@ -3,25 +3,34 @@
 //! Where a cache has a keyring nothing that a store is told can be read or guessed: each name is an HMAC. Where it has tenants
 //! an entry carries every tag twice, as its own tenant knows it and as all do; who has no tenant speaks for all of them.
 
+use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "stores")]
 use everwarm_codec::names::{Named, Names};
+#[cfg(feature = "stores")]
 use everwarm_core::bus::mac::Mac;
 use everwarm_core::key::{Digest, Header, Heading, Limit, prefix};
 use everwarm_core::mark::{Tag, TagKind};
 use everwarm_engine::primitives::MARK;
 
-use crate::tenant::Tenant;
+#[cfg(not(feature = "stores"))]
+use nobody::{Named, Names};
 
 /// What those tags begin with that users never see: of entries, functions and tenants.
-pub(crate) const OWN: char = '\0';
+pub const OWN: char = '\0';
 /// What those begin with that stand for a user's tag, which is behind the first space.
 const VEILED: char = '\u{1}';
 /// So many hexadecimal digits of a digest are in a name, as in every stored name.
 const NAMED: usize = 40;
 
+/// A tenant, by the canonical bytes of what it is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant(pub Arc<[u8]>);
+
 /// How a cache calls what it stores.
-pub(crate) struct Naming {
+#[derive(Clone)]
+pub struct Naming {
     namespace: Arc<str>,
     /// What stores are told as the namespace.
     outer: Arc<str>,
@@ -29,7 +38,9 @@ pub(crate) struct Naming {
 }
 
 impl Naming {
-    pub(crate) fn new(namespace: &str, names: Option<&Names>) -> Self {
+    /// That of a namespace; with `names` where nothing that a store is told is to say anything.
+    #[must_use]
+    pub fn new(namespace: &str, names: Option<&Names>) -> Self {
         let hidden = names.map(|names| names.hide(Named::Message, b"", namespace, b"namespace"));
         Self {
             namespace: namespace.into(),
@@ -39,28 +50,34 @@ impl Naming {
     }
 
     /// The namespace as its user calls it.
-    pub(crate) fn namespace(&self) -> &str {
+    #[must_use]
+    pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
     /// The namespace as stores know it.
-    pub(crate) fn outer(&self) -> &Arc<str> {
+    #[must_use]
+    pub fn outer(&self) -> &Arc<str> {
         &self.outer
     }
 
     /// Whether names say nothing.
-    pub(crate) fn is_secret(&self) -> bool {
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
         self.names.is_some()
     }
 
     /// What authenticates messages, where names say nothing.
-    pub(crate) fn mac(&self) -> Option<Arc<dyn Mac>> {
+    #[cfg(feature = "stores")]
+    #[must_use]
+    pub fn mac(&self) -> Option<Arc<dyn Mac>> {
         let names = self.names.as_ref()?;
         Some(Arc::new(names.messages(&self.namespace)))
     }
 
     /// A function as stores know it. Objects, which have none, stay what they are.
-    pub(crate) fn function(&self, function: &str) -> Arc<str> {
+    #[must_use]
+    pub fn function(&self, function: &str) -> Arc<str> {
         match &self.names {
             Some(names) if !function.is_empty() => {
                 let label = format!("function {function}");
@@ -74,7 +91,8 @@ impl Naming {
 
     /// The stored name of an entry of a function (as stores know it), from the name it would have if nobody were to be kept from
     /// reading it, and the digest of its key.
-    pub(crate) fn entry(
+    #[must_use]
+    pub fn entry(
         &self,
         function: &str,
         tenant: Option<&Tenant>,
@@ -104,7 +122,10 @@ impl Naming {
 
     /// What a lock, a limiter or the like is called in stores, from the canonical bytes of what its user calls it: outside of every
     /// namespace's own entries, so that nothing clears it.
-    pub(crate) fn primitive(
+    ///
+    /// # Errors
+    /// If what it is called is beyond what a key may be.
+    pub fn primitive(
         &self,
         kind: &str,
         tenant: Option<&Tenant>,
@@ -127,7 +148,8 @@ impl Naming {
     }
 
     /// What the stored names of a tenant's own entries begin with, after the namespace.
-    pub(crate) fn objects(&self, tenant: Option<&Tenant>) -> String {
+    #[must_use]
+    pub fn objects(&self, tenant: Option<&Tenant>) -> String {
         let part = tenant.map(|tenant| self.tenant(tenant));
         format!(":{}:", part.as_ref().map_or("", |part| &part[..NAMED]))
     }
@@ -177,13 +199,15 @@ impl Naming {
     }
 
     /// The tag of everything that a tenant has, of one function or of all.
-    pub(crate) fn whole(&self, tenant: &Tenant, function: Option<&str>) -> Arc<str> {
+    #[must_use]
+    pub fn whole(&self, tenant: &Tenant, function: Option<&str>) -> Arc<str> {
         let function = function.unwrap_or("");
         format!("{OWN}tenant {} {function}", self.tenant(tenant)).into()
     }
 
     /// The tags that an entry carries, from those its user gave it.
-    pub(crate) fn carried(&self, tenant: Option<&Tenant>, given: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    #[must_use]
+    pub fn carried(&self, tenant: Option<&Tenant>, given: Vec<Arc<str>>) -> Vec<Arc<str>> {
         if tenant.is_none() && self.names.is_none() {
             return given;
         }
@@ -194,7 +218,8 @@ impl Naming {
     }
 
     /// The tags that somebody means who invalidates these: those of a tenant, or of all.
-    pub(crate) fn meant(&self, tenant: Option<&Tenant>, given: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    #[must_use]
+    pub fn meant(&self, tenant: Option<&Tenant>, given: Vec<Arc<str>>) -> Vec<Arc<str>> {
         if tenant.is_none() && self.names.is_none() {
             return given;
         }
@@ -204,7 +229,8 @@ impl Naming {
 }
 
 /// A tag as its user gave it; None if no user did.
-pub(crate) fn shown(tag: &str) -> Option<String> {
+#[must_use]
+pub fn shown(tag: &str) -> Option<String> {
     if tag.starts_with(OWN) {
         return None;
     }
@@ -213,4 +239,32 @@ pub(crate) fn shown(tag: &str) -> Option<String> {
     };
     let (_, tag) = veiled.split_once(' ')?;
     (!tag.starts_with(OWN)).then(|| tag.to_owned())
+}
+
+impl fmt::Debug for Naming {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Naming")
+            .field("namespace", &self.outer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What stands for names that say nothing, in a build that can open no store.
+#[cfg(not(feature = "stores"))]
+mod nobody {
+    pub(super) enum Named {
+        Entry,
+        Tag,
+        Lock,
+        Message,
+    }
+
+    #[derive(Clone)]
+    pub(super) enum Names {}
+
+    impl Names {
+        pub(super) fn hide(&self, _: Named, _: &[u8], _: &str, _: &[u8]) -> String {
+            match *self {}
+        }
+    }
 }
