@@ -93,12 +93,27 @@ servers_up() {
   done
 }
 
+# The stores that the crate `everwarm` is tested with.
+stores=everwarm/disk,everwarm/file,everwarm/postgres,everwarm/redis
+
 rust_tests() {
   if command -v cargo-nextest >/dev/null; then
-    cargo nextest run --locked --cargo-profile "$profile"
+    cargo nextest run --locked --cargo-profile "$profile" --features "$stores"
   else
-    cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests
+    cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests --features "$stores"
   fi
+}
+
+# What documentation says of stores is for builds with them, all else for those without.
+documentation_tests() {
+  cargo test --locked --profile "$profile" --doc
+  cargo test --locked --profile "$profile" --doc -p everwarm --features "$stores" -- documents tier
+}
+
+# The one without stores, and the one that Python tests share entries with.
+examples() {
+  cargo run --locked --quiet --profile "$profile" -p everwarm --example quickstart
+  cargo build --locked --profile "$profile" --features "$stores" --example shared
 }
 
 schedules() {
@@ -186,13 +201,14 @@ step "python environments" environments
 step "python lint" .venv-test/bin/ruff check
 step "python format" .venv-test/bin/ruff format --check
 export PYO3_PYTHON=$PWD/.venv-test/bin/python
-step "rust lint" cargo clippy --locked --profile "$profile" --workspace --all-targets -- -D warnings
+step "rust lint" cargo clippy --locked --profile "$profile" --workspace --all-targets --features "$stores" -- -D warnings
 servers_down
 step "servers" servers_up
 source "$servers"
 step "rust tests" rust_tests
-step "rust documentation tests" cargo test --locked --profile "$profile" --doc
-step "rust example" cargo run --locked --quiet --profile "$profile" -p everwarm --example quickstart
+step "rust documentation tests" documentation_tests
+step "rust examples" examples
+export EVERWARM_TEST_SHARED=${CARGO_TARGET_DIR:-$PWD/target}/$profile/examples/shared
 step "rust schedules" schedules
 step "python build" install_everwarm
 

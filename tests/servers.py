@@ -27,7 +27,7 @@ def needed(variable):
     url = _SERVERS.get(variable)
     if url:
         return url
-    message = f"{variable} names no server"
+    message = f"{variable} is not set"
     if os.environ.get("CI") == "true":
         pytest.fail(f"{message}: start them with scripts/servers")
     if variable not in _told:

@@ -205,7 +205,7 @@ impl<'a> Parts<'a> {
         let (vis, inputs) = (&self.function.vis, self.signature.inputs());
         let (output, (generics, bounds)) = (&self.signature.output, self.generics());
         let (write, tags, judge) = (&self.write, &self.tags, &self.judge);
-        let (entries, declared) = (self.path("function"), self.declaration());
+        let entries = self.path("function");
         let [
             function,
             invalidate,
@@ -229,8 +229,10 @@ impl<'a> Parts<'a> {
         let value = Ident::new("value", Span::mixed_site());
         let (receiver, parameters) = self.split_inputs();
         let lints = quote!(#[allow(dead_code, unused_variables, clippy::all)]);
+        let (made, awaited) = (self.made(), self.awaited_verbs());
         quote! {
             #refresh
+            #awaited
 
             /// Makes the entry of a call gone, also for who computes it now.
             #lints
@@ -281,8 +283,81 @@ impl<'a> Parts<'a> {
 
             fn #function() -> &'static ::everwarm::expansion::Function<#output> {
                 static FUNCTION: ::everwarm::expansion::Function<#output> =
-                    ::everwarm::expansion::Function::new(#declared);
+                    #made;
                 &FUNCTION
+            }
+        }
+    }
+
+    /// The entries, in memory alone or over the stores of a cache.
+    fn made(&self) -> TokenStream {
+        let declared = self.declaration();
+        let Some(cache) = &self.options.cache else {
+            return quote!(::everwarm::expansion::Function::new(#declared));
+        };
+        let (output, schema) = (&self.signature.output, &self.options.schema);
+        let form = quote_spanned! {output.span()=>
+            #[allow(unused_imports)]
+            use ::everwarm::expansion::Written as _;
+            ::everwarm::expansion::Wire::<#output>::new().form()
+        };
+        quote! {
+            ::everwarm::expansion::Function::over(
+                #declared,
+                ::everwarm::expansion::Over {
+                    stores: || (#cache).stores(),
+                    form: || { #form },
+                    schema: #schema,
+                },
+            )
+        }
+    }
+
+    /// The verbs that stores may take long for, for tasks: where there are stores.
+    fn awaited_verbs(&self) -> TokenStream {
+        if self.options.cache.is_none() {
+            return TokenStream::new();
+        }
+        let (vis, inputs) = (&self.function.vis, self.signature.inputs());
+        let (output, (generics, bounds)) = (&self.signature.output, self.generics());
+        let (write, tags, judge) = (&self.write, &self.tags, &self.judge);
+        let entries = self.path("function");
+        let [invalidate, mark_stale, prime, clear] = [
+            "invalidate_async",
+            "mark_stale_async",
+            "prime_async",
+            "clear_async",
+        ]
+        .map(|verb| self.verb(verb));
+        let value = Ident::new("value", Span::mixed_site());
+        let (receiver, parameters) = self.split_inputs();
+        let lints = quote!(#[allow(dead_code, unused_variables, clippy::all)]);
+        quote! {
+            /// As the verb without `_async`, in this task.
+            #lints
+            #vis async fn #invalidate #generics(#inputs) #bounds {
+                let done = ::everwarm::expansion::Function::invalidate_async(#entries(), #write);
+                done.await;
+            }
+
+            /// As the verb without `_async`, in this task.
+            #lints
+            #vis async fn #mark_stale #generics(#inputs) -> bool #bounds {
+                let done = ::everwarm::expansion::Function::mark_stale_async(#entries(), #write);
+                done.await
+            }
+
+            /// As the verb without `_async`, in this task.
+            #lints
+            #vis async fn #prime #generics(#receiver #value: #output, #parameters) #bounds {
+                let done = ::everwarm::expansion::Function::prime_async(#entries(), #write, #tags, #value, #judge);
+                done.await;
+            }
+
+            /// As the verb without `_async`, in this task.
+            #[allow(dead_code)]
+            #vis async fn #clear() {
+                ::everwarm::expansion::Function::clear_async(#entries()).await;
             }
         }
     }

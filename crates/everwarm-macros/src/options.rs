@@ -14,7 +14,7 @@ use syn::{Expr, Ident, Token};
 
 use crate::values::{example, number, refresh_ahead, span, template, templates, text, truth};
 
-const KNOWN: [&str; 28] = [
+const KNOWN: [&str; 30] = [
     "ttl",
     "ttl_of",
     "jitter",
@@ -43,6 +43,8 @@ const KNOWN: [&str; 28] = [
     "name",
     "version",
     "namespace",
+    "cache",
+    "schema",
 ];
 
 /// The options of a decorated function.
@@ -70,6 +72,10 @@ pub(crate) struct Options {
     pub(crate) name: Option<String>,
     pub(crate) version: String,
     pub(crate) namespace: String,
+    /// The cache in whose stores its entries lie, too.
+    pub(crate) cache: Option<Expr>,
+    /// What stands for the schema of its values in stored names.
+    pub(crate) schema: String,
 }
 
 impl Default for Options {
@@ -90,6 +96,8 @@ impl Default for Options {
             name: None,
             version: String::new(),
             namespace: String::new(),
+            cache: None,
+            schema: String::new(),
         }
     }
 }
@@ -174,7 +182,7 @@ impl Options {
     }
 
     /// The options that count only beside others: whether each does nothing here, and what to write instead.
-    fn companions(&self) -> [(&'static str, bool, &'static str, &'static str); 11] {
+    fn companions(&self) -> [(&'static str, bool, &'static str, &'static str); 13] {
         let Policy {
             ttl,
             refresh_ahead,
@@ -248,6 +256,18 @@ impl Options {
             ),
             ("hard_timeout", runs_here, each_computes, or_have_it_run),
             ("soft_timeout", runs_here, each_computes, or_have_it_run),
+            (
+                "namespace",
+                self.cache.is_some(),
+                "namespace does nothing beside `cache`: the entries lie in the namespace of that",
+                "leave it out",
+            ),
+            (
+                "schema",
+                self.cache.is_none(),
+                "schema does nothing without stores",
+                "add `cache = SHOP`, a cache that has some, or leave it out",
+            ),
             (
                 "timer",
                 !measures,
@@ -337,6 +357,8 @@ impl Options {
                 }
                 self.name = Some(given.value());
             }
+            "cache" => self.cache = Some(value.clone()),
+            "schema" => self.schema = text(value, name)?.value(),
             "version" => self.version = text(value, name)?.value(),
             _ => self.namespace = text(value, name)?.value(),
         }

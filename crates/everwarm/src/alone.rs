@@ -55,7 +55,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
 
     /// The right to compute on this thread, if that takes neither a turn nor a permit.
     fn sit(&self) -> Option<Sitting<'_, K, V, Failure>> {
-        if self.refresh || self.home.patience.bulkhead.is_some() {
+        if self.refresh || self.home.patience.bulkhead.is_some() || self.home.link.is_some() {
             return None;
         }
         let ask = Ask {
@@ -122,6 +122,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             && judge.ttl_of.is_none()
             && self.tagging.is_none()
             && self.home.patience.bulkhead.is_none()
+            && self.home.link.is_none()
             && self.home.policy.has_only_ttl()
     }
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use everwarm_core::error::Error;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
+use everwarm_engine::stack::Place;
 use everwarm_engine::{DefaultLock, Key};
 
-use crate::call::{Call, Place};
+use crate::call::{Call, Doing};
 use crate::errand::Errand;
 use crate::home::Home;
 use crate::job::Job;
@@ -49,6 +50,7 @@ struct Rest<K> {
     hash: u64,
     key: K,
     tags: Vec<Arc<str>>,
+    place: Option<Place>,
 }
 
 impl<K: Key> Rest<K> {
@@ -58,6 +60,7 @@ impl<K: Key> Rest<K> {
             hash: call.hash,
             key: call.key.clone(),
             tags: call.tags.to_vec(),
+            place: call.place.cloned(),
         }
     }
 
@@ -68,6 +71,7 @@ impl<K: Key> Rest<K> {
             hash: self.hash,
             key: &self.key,
             tags: &self.tags,
+            place: self.place.as_ref(),
             refresh: false,
         }
     }
@@ -101,13 +105,13 @@ where
         let place = |mut job: Job<K, V, C, J>, served: Option<V>| {
             let is_apart = served.is_some() || is_limited && self.is_limited(&job);
             let Some(background) = behind.run.filter(|_| is_apart) else {
-                return Place::Here(job);
+                return Doing::Here(job);
             };
             let (home, rest) = (behind.home.clone(), Rest::of(self));
             let (errand, reply) = Errand::new();
             let place = match served {
-                Some(value) => Place::Behind(value),
-                None => Place::Apart(errand, job.attend(true)),
+                Some(value) => Doing::Behind(value),
+                None => Doing::Apart(errand, job.attend(true)),
             };
             background(Box::new(move || {
                 job.move_here();
@@ -149,13 +153,13 @@ where
         let place = |mut job: Job<K, V, C, J>, served: Option<V>| {
             let is_apart = served.is_some() || is_limited && self.is_limited(&job);
             let Some(spawn) = behind.run.filter(|_| is_apart) else {
-                return Place::Here(job);
+                return Doing::Here(job);
             };
             let (home, rest) = (behind.home.clone(), Rest::of(self));
             let (errand, reply) = Errand::new();
             let place = match served {
-                Some(value) => Place::Behind(value),
-                None => Place::Apart(errand, job.attend(false)),
+                Some(value) => Doing::Behind(value),
+                None => Doing::Apart(errand, job.attend(false)),
             };
             spawn(Box::pin(async move {
                 reply.give(job.run_async(&rest.call(&home)).await);

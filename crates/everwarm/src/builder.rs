@@ -7,7 +7,12 @@ use everwarm_core::error::Error;
 use everwarm_core::parts::Parts;
 use everwarm_core::policy::Policy;
 use everwarm_engine::{Bounds, Bulkhead, Cause, Eviction, Listener, Ticker};
+#[cfg(not(feature = "stores"))]
+use everwarm_tiers::schemes;
+use everwarm_tiers::schemes::Client;
 
+#[cfg(feature = "stores")]
+use crate::backing::Backing;
 use crate::behind::{Runners, Task, Work};
 use crate::cache::{Cache, Tagging, texts};
 use crate::form::Typed;
@@ -22,7 +27,7 @@ pub(crate) const MAX_ENTRIES: usize = 10_000;
 
 /// What a cache is to be: what [`Cache::builder`] gives.
 #[must_use = "it is no cache before `build`"]
-pub struct Builder<K, V> {
+pub struct Builder<K: Clone + Eq, V> {
     name: String,
     max_entries: usize,
     max_bytes: Option<u64>,
@@ -37,6 +42,12 @@ pub struct Builder<K, V> {
     pub(crate) patience: Patience,
     pub(crate) computations: Option<usize>,
     clock: Option<ManualClock>,
+    #[cfg(feature = "stores")]
+    pub(crate) backing: Option<Backing<K, V>>,
+    #[cfg(feature = "stores")]
+    pub(crate) namespace: Option<String>,
+    #[cfg(not(feature = "stores"))]
+    refused: Option<Error>,
 }
 
 /// A function as a listener.
@@ -65,6 +76,12 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             patience: Patience::default(),
             computations: None,
             clock: None,
+            #[cfg(feature = "stores")]
+            backing: None,
+            #[cfg(feature = "stores")]
+            namespace: None,
+            #[cfg(not(feature = "stores"))]
+            refused: None,
         }
     }
 
@@ -80,11 +97,11 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
     /// use everwarm::{Cache, Eviction};
     ///
     /// let pages = Cache::builder("pages").max_entries(2).eviction(Eviction::Lru).build()?;
-    /// pages.set("a", 1);
-    /// pages.set("b", 2);
-    /// pages.get("a");
-    /// pages.set("c", 3);
-    /// assert!(pages.exists("a") && !pages.exists("b"));
+    /// pages.set('a', 1);
+    /// pages.set('b', 2);
+    /// pages.get(&'a');
+    /// pages.set('c', 3);
+    /// assert!(pages.exists(&'a') && !pages.exists(&'b'));
     /// # Ok::<(), everwarm::Error>(())
     /// ```
     pub fn eviction(mut self, eviction: Eviction) -> Self {
@@ -198,6 +215,13 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
     /// A `Config` error that names the option and says what to write instead.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
         let policy = self.policy()?;
+        #[cfg(feature = "stores")]
+        if self.namespace.is_some() && self.backing.is_none() {
+            return Err(Error::config(
+                "a namespace does nothing without stores",
+                "add `.store(\"redis://host\")`, or leave it out",
+            ));
+        }
         let patience = Patience {
             bulkhead: self.computations.map(bulkhead).transpose()?,
             ..self.patience
@@ -215,7 +239,17 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             Some(listener) => Engine::with_listener(bounds, ticker, listener),
             None => Engine::new(bounds, ticker),
         };
-        let home = Home::new(self.name.into(), policy, engine, (self.weigher, patience));
+        #[cfg(feature = "stores")]
+        let link = self.backing.map(|backing| {
+            let namespace = self.namespace.as_deref().unwrap_or(&self.name);
+            backing.open(namespace, &engine)
+        });
+        #[cfg(feature = "stores")]
+        let link = link.transpose()?;
+        #[cfg(not(feature = "stores"))]
+        let link = self.refused.map_or(Ok(None), Err)?;
+        let mut home = Home::new(self.name.into(), policy, engine, (self.weigher, patience));
+        home.link = link;
         Ok(Cache {
             home: Arc::new(home),
             tagging: self.tagging,
@@ -224,6 +258,30 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             timed: Arc::new(Timed::new()),
         })
     }
+}
+
+/// What stands for stores in a build that can open none.
+#[cfg(not(feature = "stores"))]
+impl<K: Clone + Eq, V> Builder<K, V> {
+    /// A store behind memory, which takes a feature of its client: [`build`](Self::build) says which.
+    ///
+    /// ```
+    /// let users = everwarm::Cache::<u64, String>::builder("users").store("redis://cache.internal/0").build();
+    /// let hint = r#"write everwarm = { version = "0.1", features = ["redis"] } in Cargo.toml"#;
+    /// assert_eq!(users.unwrap_err().hint(), hint);
+    /// ```
+    pub fn store(mut self, url: &str) -> Self {
+        self.refused = schemes::check(url, install).err();
+        self
+    }
+}
+
+/// The line of a manifest with which a client is built in.
+pub(crate) fn install(client: &Client) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let (short, _) = version.rsplit_once('.').unwrap_or((version, ""));
+    let feature = client.feature;
+    format!("write everwarm = {{ version = {short:?}, features = [{feature:?}] }} in Cargo.toml")
 }
 
 /// The bound of so many entries.

@@ -7,6 +7,7 @@ use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::judge::Freshness;
 use everwarm_engine::{Seen, Stats};
 
 use crate::behind::Runners;
@@ -14,7 +15,9 @@ use crate::builder::Builder;
 use crate::form::{Lent, Typed};
 use crate::home::{Home, looks_twice};
 use crate::judge::Judge;
+use crate::link::leave_given;
 use crate::renewed::{Renewed, shared};
+use crate::stores::{Stores, wait};
 use crate::timed::Timed;
 use crate::using::Using;
 
@@ -24,7 +27,8 @@ type Entries<K, V> = Arc<Home<Typed<K>, V>>;
 /// The tags that follow from a key.
 pub(crate) type Tagging<K> = Arc<dyn Fn(&K) -> Vec<Arc<str>> + Send + Sync>;
 
-/// A bounded cache in memory, with one computation per key and invalidation that wins.
+/// A bounded cache in memory, with one computation per key and invalidation that wins. With stores behind it these hold for all
+/// processes; then verbs without `_async` wait for the stores on their own thread.
 ///
 /// Clones are handles to the same entries. Threads and tasks share it, also for one key: a task waits for what a thread
 /// computes, and the other way round, with any runtime or none.
@@ -95,9 +99,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// cache.set("a".to_owned(), 1);
     /// assert_eq!((cache.get("a"), cache.get("b")), (Some(1), None));
     /// ```
-    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let Home {
             engine,
@@ -109,6 +114,9 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         if let Some(value) = engine.hit(scope, hash, &Lent(key)) {
             return Some(value);
         }
+        if self.home.link.is_some() {
+            return wait(self.home.get(hash, &Typed(key.to_owned())));
+        }
         // Where there is nothing but a ttl, a miss looks once.
         if looks_twice(policy)
             && let Some(served) = engine.take(scope, hash, &Lent(key), Instant::ZERO)
@@ -119,13 +127,30 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         None
     }
 
-    /// The value for `key` with its age, its remaining time and its tags, while it is fresh; counted as a hit or a miss.
-    pub fn get_with_meta<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<Seen<V>>
+    /// As [`get`](Self::get), in this task.
+    pub async fn get_async<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        match self.find(key) {
+            Ok(value) => Some(value),
+            Err(hash) => self.home.get(hash, &Typed(key.to_owned())).await,
+        }
+    }
+
+    /// The value for `key` with its age, its remaining time and its tags, while it is fresh; counted as a hit or a miss. Where there
+    /// are stores the last of them is asked, since that one numbers the writes.
+    pub fn get_with_meta<Q>(&self, key: &Q) -> Option<Seen<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let Home { engine, scope, .. } = &*self.home;
         let hash = self.hash(key);
+        if self.home.link.is_some() {
+            return wait(self.get_with_meta_async(key));
+        }
         let found = engine.hit_seen(scope, hash, &Lent(key));
         if found.is_none() {
             engine.missed(scope, hash);
@@ -133,8 +158,32 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         found
     }
 
+    /// As [`get_with_meta`](Self::get_with_meta), in this task.
+    pub async fn get_with_meta_async<Q>(&self, key: &Q) -> Option<Seen<V>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let (hash, owned) = (self.hash(key), Typed(key.to_owned()));
+        let Home { engine, scope, .. } = &*self.home;
+        let Some(held) = self.home.held(hash, &owned) else {
+            let found = engine.hit_seen(scope, hash, &Lent(key));
+            if found.is_none() {
+                engine.missed(scope, hash);
+            }
+            return found;
+        };
+        let found = held.seen().await;
+        let found = found.filter(|seen| seen.freshness == Freshness::Fresh);
+        match found {
+            Some(_) => scope.count_hit(),
+            None => engine.missed(scope, hash),
+        }
+        found
+    }
+
     /// As [`get_with_meta`](Self::get_with_meta), but a stale value is seen too while it is kept. It counts nothing, and the
-    /// entry is no likelier to stay for it.
+    /// entry is no likelier to stay for it. It looks into memory alone.
     ///
     /// ```
     /// use everwarm::{Cache, duration::secs};
@@ -150,23 +199,44 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         K: Borrow<Q>,
     {
         let Home { engine, scope, .. } = &*self.home;
-        engine.peek(scope, self.hash(key), &Lent(key))
+        let mut seen = engine.peek(scope, self.hash(key), &Lent(key))?;
+        leave_given(&mut seen.tags);
+        Some(seen)
     }
 
     /// Whether there is a fresh value for `key`; counts nothing.
     #[doc(alias = "contains_key")]
-    pub fn exists<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    pub fn exists<Q>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let Home { engine, scope, .. } = &*self.home;
-        engine.contains(scope, self.hash(key), &Lent(key))
+        match self.home.link {
+            None => engine.contains(scope, self.hash(key), &Lent(key)),
+            Some(_) => wait(self.exists_async(key)),
+        }
+    }
+
+    /// As [`exists`](Self::exists), in this task.
+    pub async fn exists_async<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let (hash, key) = (self.hash(key), Typed(key.to_owned()));
+        self.home.exists(hash, &key).await
     }
 
     /// Stores a value. What is being computed for the key goes to those who wait for it, not into the cache.
     #[doc(alias = "insert")]
     pub fn set(&self, key: K, value: V) {
         self.using().set(key, value);
+    }
+
+    /// As [`set`](Self::set), in this task.
+    pub async fn set_async(&self, key: K, value: V) {
+        self.using().set_async(key, value).await;
     }
 
     /// Makes one key gone, also for who computes it now. Whether it was there.
@@ -178,12 +248,26 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// ```
     #[doc(alias = "remove")]
     #[doc(alias = "invalidate")]
-    pub fn delete<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    pub fn delete<Q>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let Home { engine, scope, .. } = &*self.home;
-        engine.delete(scope, self.hash(key), &Lent(key))
+        match self.home.link {
+            None => engine.delete(scope, self.hash(key), &Lent(key)),
+            Some(_) => wait(self.delete_async(key)),
+        }
+    }
+
+    /// As [`delete`](Self::delete), in this task.
+    pub async fn delete_async<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let (hash, key) = (self.hash(key), Typed(key.to_owned()));
+        self.home.delete(hash, &key).await
     }
 
     /// The value for `key`, computed by this thread if it is missing and nobody else computes it.
@@ -298,13 +382,38 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// # Ok::<(), everwarm::Error>(())
     /// ```
     pub fn invalidate_tags<T: Into<Arc<str>>>(&self, tags: impl IntoIterator<Item = T>) {
-        self.home.engine.invalidate_tags(&texts(tags));
+        let tags = texts(tags);
+        wait(self.home.invalidate(&tags));
     }
 
-    /// Makes everything gone, also what is being computed.
+    /// As [`invalidate_tags`](Self::invalidate_tags), in this task.
+    pub async fn invalidate_tags_async<T: Into<Arc<str>>>(
+        &self,
+        tags: impl IntoIterator<Item = T>,
+    ) {
+        let tags = texts(tags);
+        self.home.invalidate(&tags).await;
+    }
+
+    /// Makes everything gone, also what is being computed. Where there are stores that is their whole namespace, with what functions have there.
     #[doc(alias = "invalidate_all")]
     pub fn clear(&self) {
-        self.home.engine.clear();
+        wait(self.home.clear());
+    }
+
+    /// As [`clear`](Self::clear), in this task.
+    pub async fn clear_async(&self) {
+        self.home.clear().await;
+    }
+
+    /// The stores behind it, for functions that share them; None if there are none.
+    ///
+    /// ```
+    /// assert!(everwarm::Cache::<u8, u8>::new("users").stores().is_none());
+    /// ```
+    #[must_use]
+    pub fn stores(&self) -> Option<Stores> {
+        self.home.link.as_ref().map(|link| link.stores.clone())
     }
 
     /// Lets entries go whose time is over; how many left. It locks one shard at a time.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -12,15 +13,18 @@ use everwarm_core::error::Error;
 use everwarm_core::limits::End;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
+use everwarm_engine::stack::Place;
 use everwarm_engine::{Arrival, Ask, Caller, Key, LeadId, Ticket, Turn};
 
 use crate::chain;
 use crate::errand::Errand;
 use crate::home::Home;
 use crate::job::{Attendance, Job, Leading};
-use crate::patience::{Refuse, Times, await_within, park_within};
+use crate::link::Taken;
+use crate::patience::{Refuse, Timer, Times, await_within, park_within};
 use crate::renewed::{Old, Renewed};
 use crate::share::{Failure, Share};
+use crate::stores::waiting;
 
 /// As fine as ages are known.
 const FINE: Duration = Duration::from_millis(1);
@@ -32,12 +36,14 @@ pub(crate) struct Call<'a, K: Key, V> {
     pub(crate) hash: u64,
     pub(crate) key: &'a K,
     pub(crate) tags: &'a [Arc<str>],
+    /// Where its entry lies in stores, if there are any.
+    pub(crate) place: Option<&'a Place>,
     /// Whether the value is computed anew whatever is there.
     pub(crate) refresh: bool,
 }
 
 /// What is left to do for a call.
-enum Next<K: Key, V: Clone> {
+pub(crate) enum Next<K: Key, V: Clone> {
     Return(V),
     /// This was found for the first time since it was written, and time has such computed anew.
     Notice(V),
@@ -48,7 +54,7 @@ enum Next<K: Key, V: Clone> {
 }
 
 /// Where a computation is done.
-pub(crate) enum Place<K: Key, V: Clone, J, X> {
+pub(crate) enum Doing<K: Key, V: Clone, J, X> {
     /// By the caller.
     Here(J),
     /// By somebody else, while the caller is given this.
@@ -58,8 +64,8 @@ pub(crate) enum Place<K: Key, V: Clone, J, X> {
 }
 
 /// Whatever is due is computed by the caller.
-pub(crate) fn here<K: Key, V: Clone, J, X>(job: J, _: Option<V>) -> Place<K, V, J, X> {
-    Place::Here(job)
+pub(crate) fn here<K: Key, V: Clone, J, X>(job: J, _: Option<V>) -> Doing<K, V, J, X> {
+    Doing::Here(job)
 }
 
 /// Of a call that is under no limit of time.
@@ -175,12 +181,53 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         }
     }
 
+    /// What is left to do of what is due after a look at the stores, on this thread; None once the call's own time is over.
+    fn ask(
+        &self,
+        leading: Leading<K, V>,
+        (end, span): (End, Option<Duration>),
+    ) -> Option<Next<K, V>> {
+        let Some(asking) = self.asking(leading.waits()) else {
+            return Some(Next::Compute(leading));
+        };
+        let mut asking = pin!(asking);
+        let taken = park_within(|task| waiting(|| asking.as_mut().poll(task)), span);
+        self.after_asking(leading, (taken, end))
+    }
+
+    /// The same in this task.
+    async fn ask_async(
+        &self,
+        leading: Leading<K, V>,
+        ((end, span), timer): ((End, Option<Duration>), Option<&Timer>),
+    ) -> Option<Next<K, V>> {
+        let Some(asking) = self.asking(leading.waits()) else {
+            return Some(Next::Compute(leading));
+        };
+        let mut asking = pin!(asking);
+        let taken = await_within(|task| asking.as_mut().poll(task), (span, timer)).await;
+        self.after_asking(leading, (taken, end))
+    }
+
+    /// What is left to do after stores were asked, or had no answer in time.
+    fn after_asking(
+        &self,
+        leading: Leading<K, V>,
+        (taken, end): (Option<Taken<V>>, End),
+    ) -> Option<Next<K, V>> {
+        match taken {
+            Some(taken) => Some(self.taken(leading, taken)),
+            None if end == End::Call => None,
+            None => Some(Next::Compute(leading.apart(self.home))),
+        }
+    }
+
     /// Answers the call on this thread, which parks while somebody else computes. `place` says where what is due is computed; it is
     /// given the value that is served meanwhile, if there is one. The work is left where it is to be noted for later.
     pub(crate) fn run<X: Share, C, J, R>(
         &self,
         work: &mut Option<(C, J)>,
-        place: impl FnOnce(Job<K, V, C, J>, Option<V>) -> Place<K, V, Job<K, V, C, J>, X>,
+        place: impl FnOnce(Job<K, V, C, J>, Option<V>) -> Doing<K, V, Job<K, V, C, J>, X>,
         refuse: Refuse<R>,
     ) -> Result<V, X>
     where
@@ -191,7 +238,14 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         let mut again = false;
         let times = Times::new(&self.policy, &self.home.patience, refuse);
         let placed = loop {
-            match self.next(true, again) {
+            let next = match self.next(true, again) {
+                Next::Compute(leading) => match self.ask(leading, times.of_wait()) {
+                    Some(next) => next,
+                    None => return done(work, self.leave(times)),
+                },
+                next => next,
+            };
+            match next {
                 Next::Notice(value) => return Ok(value),
                 Next::Return(value) => return done(work, Ok(value)),
                 Next::Refresh(value, leading) => {
@@ -215,9 +269,9 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
             again = true;
         };
         match placed {
-            Place::Here(job) => job.run(self),
-            Place::Behind(value) => Ok(value),
-            Place::Apart(errand, attendance) => self.attend((errand, attendance), times),
+            Doing::Here(job) => job.run(self),
+            Doing::Behind(value) => Ok(value),
+            Doing::Apart(errand, attendance) => self.attend((errand, attendance), times),
         }
     }
 
@@ -252,7 +306,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
     pub(crate) async fn run_async<X: Share, F, C, J, R>(
         &self,
         work: &mut Option<(C, J)>,
-        place: impl FnOnce(Job<K, V, C, J>, Option<V>) -> Place<K, V, Job<K, V, C, J>, X>,
+        place: impl FnOnce(Job<K, V, C, J>, Option<V>) -> Doing<K, V, Job<K, V, C, J>, X>,
         refuse: Refuse<R>,
     ) -> Result<V, X>
     where
@@ -265,7 +319,17 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         let timer = self.home.patience.timer.as_ref();
         let times = Times::new(&self.policy, &self.home.patience, refuse);
         let placed = loop {
-            match self.next(false, again) {
+            let next = match self.next(false, again) {
+                Next::Compute(leading) => {
+                    let limit = (times.of_wait(), timer);
+                    match self.ask_async(leading, limit).await {
+                        Some(next) => next,
+                        None => return done(work, self.leave(times)),
+                    }
+                }
+                next => next,
+            };
+            match next {
                 Next::Notice(value) => return Ok(value),
                 Next::Return(value) => return done(work, Ok(value)),
                 Next::Refresh(value, leading) => {
@@ -289,9 +353,9 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
             again = true;
         };
         match placed {
-            Place::Here(job) => job.run_async(self).await,
-            Place::Behind(value) => Ok(value),
-            Place::Apart(errand, attendance) => {
+            Doing::Here(job) => job.run_async(self).await,
+            Doing::Behind(value) => Ok(value),
+            Doing::Apart(errand, attendance) => {
                 self.attend_async((errand, attendance), times).await
             }
         }

@@ -35,8 +35,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
     ///
     /// let clock = ManualClock::new();
     /// let tokens = Cache::builder("tokens").ttl(mins(5)).ttl_of(|token: &Token| token.expires_in).clock(&clock).build()?;
-    /// tokens.set("ada", Token { expires_in: Some(secs(30)) });
-    /// tokens.set("bob", Token { expires_in: None });
+    /// tokens.set("ada".to_owned(), Token { expires_in: Some(secs(30)) });
+    /// tokens.set("bob".to_owned(), Token { expires_in: None });
     /// clock.advance(secs(30));
     /// assert!(tokens.get("ada").is_none() && tokens.get("bob").is_some());
     /// # Ok::<(), everwarm::Error>(())
@@ -129,7 +129,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Builder<K, V> {
     ///
     /// let clock = ManualClock::new();
     /// let sessions = Cache::builder("sessions").ttl(mins(10)).sliding(0.5).clock(&clock).build()?;
-    /// sessions.set("ada", 1);
+    /// sessions.set("ada".to_owned(), 1);
     /// clock.advance(mins(6));
     /// assert_eq!(sessions.get("ada"), Some(1)); // It ends ten minutes from here,
     /// clock.advance(mins(9));

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::hash::BuildHasher;
 use std::num::NonZeroUsize;
@@ -12,18 +13,22 @@ use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::key::{self, Digest, Header, KeyRef, Limit, Writer};
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
-use everwarm_engine::{Bulkhead, Seen, Stats, Ticker};
-use parking_lot::Mutex;
+use everwarm_engine::stack::Place;
+use everwarm_engine::{Amendment, Bulkhead, Seen, Stats, Ticker};
+use everwarm_tiers::Shelf;
 
 use crate::behind::{Behind, Task, Work};
 use crate::builder::entries;
 use crate::cache::texts;
 use crate::call::{Call, here, unlimited};
+use crate::enrolled::{Enrolled, enrol};
 use crate::form::{Canonical, Written};
 use crate::home::{Engine, Home, ONLY_SCOPE};
+use crate::link::{Form, Link, leave_given};
 use crate::patience::{Patience, Refuse, Timer};
 use crate::renewed::anew;
-use crate::timed::{PACE, Refreshing, Timed};
+use crate::stores::{Stores, wait};
+use crate::timed::Timed;
 
 /// What a decorated function returns: given to all who wait, from whatever thread, and kept for later callers.
 #[diagnostic::on_unimplemented(
@@ -73,9 +78,28 @@ impl Declaration {
     }
 }
 
+/// What `#[cached(cache = …)]` says about a function whose entries lie in the stores of a cache, too.
+pub struct Over<R> {
+    /// The stores; None: it stays in memory.
+    pub stores: fn() -> Option<Stores>,
+    /// How what it returns is written.
+    pub form: fn() -> Form<R>,
+    /// What stands for the schema of its values in stored names.
+    pub schema: &'static str,
+}
+
+impl<R> fmt::Debug for Over<R> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Over")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A decorated function's entries, made at the first call.
 pub struct Function<R: Shared> {
     declared: Declaration,
+    over: Option<Over<R>>,
     home: OnceLock<Home<Canonical, R>>,
     timed: Timed<&'static Home<Canonical, R>>,
 }
@@ -98,6 +122,18 @@ impl<R: Shared> Function<R> {
     pub const fn new(declared: Declaration) -> Self {
         Self {
             declared,
+            over: None,
+            home: OnceLock::new(),
+            timed: Timed::new(),
+        }
+    }
+
+    /// One whose entries lie in the stores of a cache, too.
+    #[must_use]
+    pub const fn over(declared: Declaration, over: Over<R>) -> Self {
+        Self {
+            declared,
+            over: Some(over),
             home: OnceLock::new(),
             timed: Timed::new(),
         }
@@ -106,17 +142,49 @@ impl<R: Shared> Function<R> {
     fn home(&'static self) -> &'static Home<Canonical, R> {
         self.home.get_or_init(|| {
             // Enrolled before there is any entry, so that no invalidation overlooks one.
-            FUNCTIONS.lock().push(self);
+            enrol(self);
             let bounds = entries(self.declared.max_entries).expect("the attribute checked it");
             let name = Cow::Borrowed(self.declared.name);
             let engine = Engine::new(bounds, ticker().clone());
-            Home::new(
+            let mut home = Home::new(
                 name,
                 self.declared.policy,
                 engine,
                 (None, self.declared.patience()),
-            )
+            );
+            home.link = self.link();
+            if let Some(link) = &home.link {
+                link.stores.stand_behind(&home.engine);
+            }
+            home
         })
+    }
+
+    /// Where its entries lie in stores.
+    fn link(&self) -> Option<Link<Canonical, R>> {
+        let over = self.over.as_ref()?;
+        let stores = (over.stores)()?;
+        let schema = self.schema();
+        // A header that is beyond what a key may be leaves the function in memory.
+        let shelf = Shelf::new(stores.naming(), &self.header(), &schema).ok()?;
+        let arguments = |Canonical(key): &Canonical| Some(key.clone());
+        Some(Link::new(stores, shelf, arguments, (over.form)()))
+    }
+
+    const fn header(&self) -> Header<'static> {
+        Header {
+            function: self.declared.name,
+            version: self.declared.version,
+            parameters: self.declared.parameters,
+        }
+    }
+
+    /// The part of its stored names that says how its values are to be understood.
+    fn schema(&self) -> String {
+        let alone = self.over.as_ref().map_or("", |over| over.schema);
+        let parts = [self.declared.version, alone];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        parts.join(".")
     }
 
     /// The value of a call, if it is there.
@@ -159,24 +227,51 @@ impl<R: Shared> Function<R> {
 
     /// Makes the entry of a call gone, also for who computes it now.
     pub fn invalidate(&'static self, write: Writing<'_>) {
-        if let Ok((hash, key)) = self.keyed(write) {
-            let home = self.home();
-            home.engine.delete(&home.scope, hash, &key);
+        wait(self.invalidate_async(write));
+    }
+
+    /// As [`invalidate`](Self::invalidate), in this task.
+    pub fn invalidate_async(
+        &'static self,
+        write: Writing<'_>,
+    ) -> impl Future<Output = ()> + Send + use<R> {
+        let keyed = self.keyed(write);
+        async move {
+            if let Ok((hash, key)) = keyed {
+                self.home().delete(hash, &key).await;
+            }
         }
     }
 
     /// Makes the entry of a call as one whose ttl is over; whether it was there and fresh.
     pub fn mark_stale(&'static self, write: Writing<'_>) -> bool {
-        let home = self.home();
-        self.keyed(write)
-            .is_ok_and(|(hash, key)| home.engine.mark_stale(&home.scope, hash, &key))
+        wait(self.mark_stale_async(write))
+    }
+
+    /// As [`mark_stale`](Self::mark_stale), in this task.
+    pub fn mark_stale_async(
+        &'static self,
+        write: Writing<'_>,
+    ) -> impl Future<Output = bool> + Send + use<R> {
+        let keyed = self.keyed(write);
+        async move {
+            let (home, Ok((hash, key))) = (self.home(), keyed) else {
+                return false;
+            };
+            match home.link {
+                None => home.engine.mark_stale(&home.scope, hash, &key),
+                Some(_) => home.amend(hash, &key, Amendment::Stale).await,
+            }
+        }
     }
 
     /// The entry of a call, if there is one; counts nothing.
     pub fn peek(&'static self, write: Writing<'_>) -> Option<Seen<R>> {
         let (hash, key) = self.keyed(write).ok()?;
         let home = self.home();
-        home.engine.peek(&home.scope, hash, &key)
+        let mut seen = home.engine.peek(&home.scope, hash, &key)?;
+        leave_given(&mut seen.tags);
+        Some(seen)
     }
 
     /// Stores a value as if the call had given it, unless the policy would not have kept it.
@@ -187,9 +282,23 @@ impl<R: Shared> Function<R> {
         value: R,
         judge: impl FnOnce(&R) -> Outcome,
     ) {
-        if let Ok(key) = self.keyed(write) {
-            let (home, outcome, tags) = (self.home(), judge(&value), texts(tags));
-            home.put(key, value, outcome, (&home.policy, &tags));
+        wait(self.prime_async(write, tags, value, judge));
+    }
+
+    /// As [`prime`](Self::prime), in this task.
+    pub fn prime_async<T: Into<Arc<str>>, I: IntoIterator<Item = T>, J: FnOnce(&R) -> Outcome>(
+        &'static self,
+        write: Writing<'_>,
+        tags: I,
+        value: R,
+        judge: J,
+    ) -> impl Future<Output = ()> + Send + use<R, T, I, J> {
+        let (keyed, outcome, tags) = (self.keyed(write), judge(&value), texts(tags));
+        async move {
+            if let Ok(key) = keyed {
+                let home = self.home();
+                home.set(key, value, outcome, (&home.policy, &tags)).await;
+            }
         }
     }
 
@@ -198,12 +307,7 @@ impl<R: Shared> Function<R> {
     /// # Errors
     /// A `KeyRefused` error for arguments beyond what a key may be.
     pub fn key(&'static self, write: Writing<'_>) -> Result<String, Error> {
-        let declared = &self.declared;
-        let header = Header {
-            function: declared.name,
-            version: declared.version,
-            parameters: declared.parameters,
-        };
+        let (declared, header) = (&self.declared, self.header());
         let digest = self
             .keyed(write)
             .and_then(|(_, key)| Digest::new(&header, key.0.arguments()))
@@ -214,14 +318,24 @@ impl<R: Shared> Function<R> {
                     "name what tells calls apart, as in `key = \"{page.id}\"`",
                 )
             })?;
-        let (namespace, version) = (declared.namespace, declared.version);
-        Ok(key::stored_name(namespace, declared.name, version, &digest))
+        let link = self.home().link.as_ref();
+        let namespace = link.map_or(declared.namespace, |link| link.stores.naming().namespace());
+        let schema = self.schema();
+        Ok(key::stored_name(namespace, declared.name, &schema, &digest))
     }
 
     /// Makes all entries of the function gone, also what is being computed.
     pub fn clear(&'static self) {
+        wait(self.clear_async());
+    }
+
+    /// As [`clear`](Self::clear), in this task.
+    pub async fn clear_async(&'static self) {
         let home = self.home();
-        home.engine.clear_scope(&home.scope);
+        match home.link {
+            None => drop(home.engine.clear_scope(&home.scope)),
+            Some(_) => home.clear().await,
+        }
     }
 
     /// What happened in the function.
@@ -267,7 +381,8 @@ impl<R: Shared> Missing<R> {
         compute: impl FnOnce() -> R,
         judge: impl FnOnce(&R) -> Outcome,
     ) -> R {
-        let Some(call) = self.call(tags) else {
+        let wish = self.wish(tags);
+        let Some(call) = self.call(&wish) else {
             return compute();
         };
         let Ok(value) = call.run_here(|_| anew(compute()), judge);
@@ -284,7 +399,8 @@ impl<R: Shared> Missing<R> {
         compute: impl FnOnce() -> F,
         judge: impl FnOnce(&R) -> Outcome,
     ) -> R {
-        let Some(call) = self.call(tags) else {
+        let wish = self.wish(tags);
+        let Some(call) = self.call(&wish) else {
             return compute().await;
         };
         let mut work = Some((async |_| anew(compute().await), judge));
@@ -304,7 +420,8 @@ impl<R: Shared> Missing<R> {
         judge: impl FnOnce(&R) -> Outcome + Send + 'static,
         refuse: Option<fn(Error) -> R>,
     ) -> R {
-        let Some(call) = self.call(tags) else {
+        let wish = self.wish(tags);
+        let Some(call) = self.call(&wish) else {
             return compute();
         };
         let run = self.function.declared.background.as_ref();
@@ -329,7 +446,8 @@ impl<R: Shared> Missing<R> {
         judge: impl FnOnce(&R) -> Outcome + Send + 'static,
         refuse: Option<fn(Error) -> R>,
     ) -> R {
-        let Some(call) = self.call(tags) else {
+        let wish = self.wish(tags);
+        let Some(call) = self.call(&wish) else {
             return compute().await;
         };
         let spawn = self.function.declared.spawn.as_ref();
@@ -349,8 +467,18 @@ impl<R: Shared> Missing<R> {
         value
     }
 
+    /// Its tags and its place.
+    fn wish<'a>(&self, tags: &'a [Arc<str>]) -> Wish<'a> {
+        let place = self.key.as_ref().and_then(|(_, key)| self.home.place(key));
+        let tags = match &place {
+            Some(place) => Cow::Owned(self.home.tags(place, tags)),
+            None => Cow::Borrowed(tags),
+        };
+        Wish { tags, place }
+    }
+
     /// The call; None, and counted, where it goes past the cache.
-    fn call<'a>(&'a self, tags: &'a [Arc<str>]) -> Option<Call<'a, Canonical, R>> {
+    fn call<'a>(&'a self, wish: &'a Wish<'a>) -> Option<Call<'a, Canonical, R>> {
         let Some((hash, key)) = &self.key else {
             self.home.scope.count_bypass();
             self.home.scope.count_error();
@@ -361,10 +489,17 @@ impl<R: Shared> Missing<R> {
             policy: Cow::Borrowed(&self.home.policy),
             hash: *hash,
             key,
-            tags,
+            tags: &wish.tags,
+            place: wish.place.as_ref(),
             refresh: self.refresh,
         })
     }
+}
+
+/// What a call wishes for: its tags, and its place in stores.
+struct Wish<'a> {
+    tags: Cow<'a, [Arc<str>]>,
+    place: Option<Place>,
 }
 
 /// What a function returns when it is refused, as the engine's calls take it.
@@ -374,23 +509,16 @@ fn refusing<R>(
     Refuse(refuse.map(|refuse| move |error| Ok(refuse(error))))
 }
 
-/// The decorated functions of the process that were called.
-static FUNCTIONS: Mutex<Vec<&'static (dyn Enrolled + Sync)>> = Mutex::new(Vec::new());
-
-/// A decorated function, whatever it returns.
-trait Enrolled {
-    /// Makes every entry with one of these tags gone.
-    fn invalidate_tags(&self, tags: &[Arc<str>]);
-
-    /// Has what is due computed anew; how much that was, and after how long to look again.
-    fn run_due(&'static self) -> (usize, Duration);
-}
-
 impl<R: Shared> Enrolled for Function<R> {
     fn invalidate_tags(&self, tags: &[Arc<str>]) {
         if let Some(home) = self.home.get() {
             home.engine.invalidate_tags(tags);
         }
+    }
+
+    fn stores(&self) -> Option<Stores> {
+        let link = self.home.get()?.link.as_ref()?;
+        Some(link.stores.clone())
     }
 
     fn run_due(&'static self) -> (usize, Duration) {
@@ -401,77 +529,4 @@ impl<R: Shared> Enrolled for Function<R> {
         let begun = self.timed.run_due(&home, now, (background, spawn));
         (begun, self.timed.wait(now))
     }
-}
-
-fn enrolled() -> Vec<&'static (dyn Enrolled + Sync)> {
-    FUNCTIONS.lock().clone()
-}
-
-/// Makes every entry with one of these tags gone, of whatever decorated function of the process.
-///
-/// What is being computed under them goes to those who wait for it already, and to nobody later.
-///
-/// ```
-/// #[everwarm::cached(tags = ["user:{id}"])]
-/// fn name(id: u64) -> String { format!("user {id}") }
-///
-/// name(7);
-/// everwarm::invalidate_tags(["user:7"]);
-/// assert!(name::peek(7).is_none());
-/// ```
-pub fn invalidate_tags<T: Into<Arc<str>>>(tags: impl IntoIterator<Item = T>) {
-    let tags = texts(tags);
-    let functions = enrolled();
-    functions
-        .iter()
-        .for_each(|function| function.invalidate_tags(&tags));
-}
-
-/// Has computed anew what is due of all decorated functions of the process with `refresh_every`; how many computations that were. They are
-/// run by what each function's `background` or `spawn` says, so it is called in the runtime that the latter needs.
-///
-/// ```
-/// use everwarm::{duration::secs, testing::ManualClock};
-///
-/// #[everwarm::cached(ttl = "10m", refresh_every = "30s", background = |work| work())]
-/// fn rates() -> Vec<f64> { vec![1.1] }
-///
-/// let clock = ManualClock::new();
-/// let _held = clock.hold_functions();
-/// rates();
-/// rates(); // It is in use.
-/// clock.advance(secs(30));
-/// assert_eq!((everwarm::run_due(), everwarm::run_due()), (1, 0));
-/// assert_eq!(rates::stats().computations, 2);
-/// ```
-pub fn run_due() -> usize {
-    enrolled().iter().map(|function| function.run_due().0).sum()
-}
-
-/// A thread that calls [`run_due`] whenever something is due, or a second later, until what is returned is dropped.
-///
-/// ```
-/// use std::{thread, time::Duration};
-///
-/// #[everwarm::cached(ttl = "10m", refresh_every = "20ms", background = |work| work())]
-/// fn rates() -> Vec<f64> { vec![1.1] }
-///
-/// rates();
-/// rates(); // It is in use.
-/// let _refreshing = everwarm::refresh_in_thread();
-/// while rates::stats().computations < 2 {
-///     thread::sleep(Duration::from_millis(1));
-/// }
-/// ```
-///
-/// # Panics
-/// If there is no room for a thread.
-pub fn refresh_in_thread() -> Refreshing {
-    Refreshing::new(|| {
-        enrolled()
-            .iter()
-            .map(|function| function.run_due().1)
-            .min()
-            .or(Some(PACE))
-    })
 }

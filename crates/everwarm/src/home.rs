@@ -9,6 +9,7 @@ use everwarm_core::policy::Policy;
 use everwarm_core::settle::{Attempt, Outcome, Settlement, plain_end, settle};
 use everwarm_engine::{Chance, Key, Negative, Plain, Put, Scope, Settle};
 
+use crate::link::Link;
 use crate::patience::Patience;
 use crate::share::Failure;
 
@@ -32,6 +33,8 @@ pub(crate) struct Home<K: Key, V> {
     /// How its calls wait.
     pub(crate) patience: Patience,
     chance: Chance,
+    /// How its values lie in stores, if there are any.
+    pub(crate) link: Option<Link<K, V>>,
 }
 
 impl<K: Key, V: Clone> Home<K, V> {
@@ -52,6 +55,7 @@ impl<K: Key, V: Clone> Home<K, V> {
             weigher,
             patience,
             chance: Chance::new(),
+            link: None,
         }
     }
 
@@ -142,6 +146,11 @@ pub(crate) struct Worth {
 }
 
 impl Worth {
+    /// The life of the value, in stores.
+    pub(crate) const fn lifetime(&self) -> &Lifetime {
+        &self.lifetime
+    }
+
     /// What the outcome of a computation that began at `began`, after so many failures in a row, is worth; None if it is not to be kept.
     pub(crate) fn of<K: Key, V: Clone>(
         outcome: Outcome,
@@ -170,9 +179,9 @@ impl Worth {
     }
 
     /// How it is kept.
-    pub(crate) fn settle<'a>(self) -> Settle<'a> {
+    pub(crate) fn settle<'a, K: Key, V: Clone>(self, home: &Home<K, V>) -> Settle<'a> {
         Settle {
-            lifetime: self.lifetime,
+            lifetime: home.in_memory(self.lifetime),
             negative: self.negative,
             ..Settle::default()
         }

@@ -8,20 +8,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use everwarm_core::clock::Instant;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
+use everwarm_engine::stack::Seat;
 use everwarm_engine::{Caller, Key, Lead, Settle, Ticket};
 
 use crate::admission::Admission;
 use crate::call::Call;
 use crate::chain;
-use crate::home::Worth;
+use crate::home::{Home, Worth};
+use crate::link::Writing;
 use crate::patience::park_within;
+use crate::remote::{Keeping, Storing};
 use crate::renewed::{Old, Renewed};
 use crate::share::{Failure, Share};
+use crate::stores::wait;
 
 /// The right to compute, and since when it is held.
 pub(crate) struct Leading<K: Key, V: Clone> {
-    lead: Lead<K, V, Failure>,
-    began: Instant,
+    pub(crate) lead: Lead<K, V, Failure>,
+    pub(crate) began: Instant,
+    /// The right to store what it computes behind memory.
+    pub(crate) seat: Option<Seat>,
+    /// Whether what it computes is for its callers alone: it has waited too long for another process.
+    is_apart: bool,
     /// Whether its call is counted as one that was given the old value, where that may happen before the end.
     counted: Option<Arc<AtomicBool>>,
 }
@@ -32,7 +40,21 @@ impl<K: Key, V: Clone> Leading<K, V> {
             lead,
             began: call.home.now(),
             counted: None,
+            seat: None,
+            is_apart: false,
         }
+    }
+
+    /// Whether it may wait for who computes elsewhere.
+    pub(crate) const fn waits(&self) -> bool {
+        self.lead.waits()
+    }
+
+    /// The same, that has waited too long for another process: it computes beside that.
+    pub(crate) fn apart(mut self, home: &Home<K, V>) -> Self {
+        home.scope.count_takeover();
+        self.is_apart = true;
+        self
     }
 
     /// The value that was there before, while it is kept.
@@ -68,17 +90,20 @@ pub(crate) struct Attendance<K: Key, V: Clone> {
 impl<K: Key, V: Clone> Call<'_, K, V> {
     /// Ends a computation with what it gave; `judge` says what that is worth. What is returned is the old value where that
     /// stands for an error.
+    ///
+    /// # Errors
+    /// The value that stores are being given, to be [ended](Self::stored) once they have it.
     fn conclude<X: Share>(
         &self,
         leading: Leading<K, V>,
         given: Result<Renewed<V>, X>,
         judge: impl FnOnce(&V) -> Outcome,
-    ) -> Result<V, X> {
+    ) -> Result<Result<V, X>, (Box<Storing<K, V>>, Writing)> {
         let (value, tags) = match given {
             Ok(renewed) => renewed.into_parts(),
             Err(error) => {
                 let old = leading.fall_back(error.share(), &self.policy);
-                return old.ok_or(error);
+                return Ok(old.ok_or(error));
             }
         };
         let outcome = judge(&value);
@@ -88,14 +113,26 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         if worth.is_none() && has_failed && lead.fallback().is_some() {
             // Who waits is not told of the error: if the old value goes at this moment, they begin anew.
             let old = leading.fall_back(Arc::new(()), &self.policy);
-            return Ok(old.unwrap_or(value));
+            return Ok(Ok(old.unwrap_or(value)));
         }
-        if worth.is_none() && !has_failed {
-            self.home.scope.count_refused();
+        let Some(worth) = worth.filter(|_| !leading.is_apart) else {
+            if !has_failed && !leading.is_apart {
+                self.home.scope.count_refused();
+            }
+            let settle = self.kept(None, (&value, &tags));
+            leading.lead.settle(value.clone(), settle);
+            return Ok(Ok(value));
+        };
+        let storing = Storing {
+            leading,
+            value,
+            worth,
+            tags,
+        };
+        match self.keeping(storing) {
+            Keeping::Memory(storing, standing) => Ok(Ok(self.stored(storing, standing))),
+            Keeping::Stores(storing, writing) => Err((storing, writing)),
         }
-        let settle = self.kept(worth, (&value, &tags));
-        leading.lead.settle(value.clone(), settle);
-        Ok(value)
     }
 
     /// How a value of this worth is kept.
@@ -108,7 +145,9 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
             weight: self.home.weigh(self.key, value),
             tags,
             store: worth.is_some(),
-            ..worth.map(Worth::settle).unwrap_or_default()
+            ..worth
+                .map(|worth| worth.settle(self.home))
+                .unwrap_or_default()
         }
     }
 }
@@ -177,10 +216,17 @@ impl<K: Key, V: Clone, C, J: FnOnce(&V) -> Outcome> Job<K, V, C, J> {
     }
 
     /// Computes on this thread.
-    pub(crate) fn run<X: Share>(self, call: &Call<'_, K, V>) -> Result<V, X>
+    pub(crate) fn run<X: Share>(mut self, call: &Call<'_, K, V>) -> Result<V, X>
     where
         C: FnOnce(Option<Old<V>>) -> Result<Renewed<V>, X>,
     {
+        if let Some(asking) = call.asking_behind(&self.leading) {
+            let taken = wait(asking);
+            match call.taken_behind(self.leading, taken) {
+                Ok(value) => return Ok(value),
+                Err(leading) => self.leading = leading,
+            }
+        }
         let (id, bulkhead) = (self.leading.lead.id(), &call.home.patience.bulkhead);
         let permit = match Admission::enter(bulkhead.as_ref(), id, true) {
             Err(_) if self.has_old() => {
@@ -192,15 +238,28 @@ impl<K: Key, V: Clone, C, J: FnOnce(&V) -> Outcome> Job<K, V, C, J> {
         let old = self.leading.old();
         let given = chain::within(id, || (self.compute)(old));
         drop(permit);
-        call.conclude(self.leading, given, self.judge)
+        match call.conclude(self.leading, given, self.judge) {
+            Ok(ended) => ended,
+            Err((storing, writing)) => {
+                let standing = call.standing(&wait(writing));
+                Ok(call.stored(*storing, standing))
+            }
+        }
     }
 
     /// Computes in this task.
-    pub(crate) async fn run_async<X: Share, F>(self, call: &Call<'_, K, V>) -> Result<V, X>
+    pub(crate) async fn run_async<X: Share, F>(mut self, call: &Call<'_, K, V>) -> Result<V, X>
     where
         F: Future<Output = Result<Renewed<V>, X>>,
         C: FnOnce(Option<Old<V>>) -> F,
     {
+        if let Some(asking) = call.asking_behind(&self.leading) {
+            let taken = asking.await;
+            match call.taken_behind(self.leading, taken) {
+                Ok(value) => return Ok(value),
+                Err(leading) => self.leading = leading,
+            }
+        }
         let (id, bulkhead) = (self.leading.lead.id(), &call.home.patience.bulkhead);
         let permit = match Admission::enter(bulkhead.as_ref(), id, false) {
             Err(_) if self.has_old() => {
@@ -222,6 +281,12 @@ impl<K: Key, V: Clone, C, J: FnOnce(&V) -> Outcome> Job<K, V, C, J> {
         let mut computing = pin!(chain::within(id, || compute(old)));
         let given = poll_fn(|task| chain::within(id, || computing.as_mut().poll(task))).await;
         drop(permit);
-        call.conclude(leading, given, judge)
+        match call.conclude(leading, given, judge) {
+            Ok(ended) => ended,
+            Err((storing, writing)) => {
+                let standing = call.standing(&writing.await);
+                Ok(call.stored(*storing, standing))
+            }
+        }
     }
 }

@@ -26,41 +26,56 @@
 //! ```
 //!
 //! Both work in threads and in tasks of any runtime, together: everyone who asks for a missing value waits for the one
-//! computation of it. None of it starts a thread or a runtime, but for the thread that [`refresh_in_thread`] is asked for.
+//! computation of it. None of it starts a thread or a runtime, but for the thread that [`refresh_in_thread`] is asked for, and what
+//! stores take: with the feature of its kind a cache has a store behind its memory that processes share, also those of Python.
 #![forbid(unsafe_code)]
 
 mod admission;
 mod alone;
+#[cfg(feature = "stores")]
+mod backing;
 mod behind;
 mod builder;
 mod cache;
 mod call;
 mod chain;
 pub mod duration;
+mod enrolled;
 mod errand;
 mod form;
 mod freshness;
 mod function;
+mod held;
 mod home;
 mod in_background;
 mod in_time;
 mod job;
 mod judge;
 pub mod key;
+mod link;
 mod objects;
 mod patience;
+mod remote;
 mod renewed;
 mod share;
+mod stores;
 pub mod testing;
+#[cfg(feature = "stores")]
+mod tier;
 mod timed;
 mod using;
 mod verdict;
+#[cfg(feature = "stores")]
+mod wire;
 
 pub use behind::{Task, Work};
 pub use builder::Builder;
 pub use cache::Cache;
+pub use enrolled::{invalidate_tags, invalidate_tags_async, refresh_in_thread, run_due};
 pub use everwarm_core::error::{Error, ErrorKind};
 pub use everwarm_core::policy::RefreshAhead;
+pub use everwarm_core::store;
+pub use everwarm_engine::stack::TierStats;
 pub use everwarm_engine::{Cause, Eviction, Seen, Stats};
 /// Makes a struct or an enum part of keys, by its content.
 ///
@@ -115,6 +130,8 @@ pub use everwarm_macros::ToKey;
 /// | `cache_none = false` | a None, or `Ok(None)`, is returned and not kept |
 /// | `name = "shop.price"` | what the function is called in stored names; its path unless said otherwise |
 /// | `version = "2"`, `namespace = "shop"` | further parts of stored names |
+/// | `cache = SHOP` | its entries lie in the stores of this cache, too, and in its namespace |
+/// | `schema = "1"` | what stands for the schema of its values in stored names there |
 ///
 /// The places of a template are parameters, with `.field` and `[index]` behind them. Every argument that is part of the
 /// key has a type that is [`ToKey`](trait@ToKey); a template of tags shows its own with `Display`.
@@ -131,6 +148,9 @@ pub use everwarm_macros::ToKey;
 /// | `price::uncached(sku)` | the function itself |
 /// | `price::key(sku)` | the stored name of the call |
 /// | `price::clear()`, `price::stats()` | all entries gone; what happened |
+///
+/// With `cache` these wait for its stores where they change an entry, and `invalidate`, `mark_stale`, `prime` and `clear` have siblings
+/// for tasks: `price::invalidate_async(sku).await`.
 ///
 /// A method has them beside it, with its name before theirs: `shop.price_invalidate(sku)`, `Shop::price_stats()`. It needs
 /// `key =`, which says whether instances share entries (`"{sku}"`) or not (`"{self.id}{sku}"`). All instances of a type
@@ -170,11 +190,14 @@ pub use everwarm_macros::ToKey;
 /// An argument larger than 16 MiB once encoded, or nested deeper than 128 levels, is part of no key: such a call computes
 /// every time, and is counted as an error and a bypass.
 pub use everwarm_macros::cached;
-pub use function::{Shared, invalidate_tags, refresh_in_thread, run_due};
+pub use function::Shared;
 pub use in_background::InBackground;
 pub use in_time::InTime;
 pub use key::ToKey;
 pub use renewed::{Old, Renewed};
+pub use stores::Stores;
+#[cfg(feature = "stores")]
+pub use tier::Tier;
 pub use timed::Refreshing;
 pub use using::Using;
 pub use verdict::Nothing;
@@ -183,9 +206,11 @@ pub use verdict::Nothing;
 #[doc(hidden)]
 pub mod expansion {
     pub use crate::behind::Task;
-    pub use crate::function::{Declaration, Function, Missing};
+    pub use crate::function::{Declaration, Function, Missing, Over};
     pub use crate::key::{Limit, Writer};
     pub use crate::verdict::{Ended, Failing, Plain, Refused, Unrefused, Verdict};
+    #[cfg(feature = "stores")]
+    pub use crate::wire::{Wire, Written};
     pub use everwarm_core::policy::{Negative, Policy, RefreshAhead, Sliding};
     pub use everwarm_core::settle::Outcome;
 }

@@ -14,7 +14,7 @@ use crate::function;
 ///
 /// let clock = ManualClock::new();
 /// let cache = Cache::builder("pages").ttl(mins(5)).clock(&clock).build()?;
-/// cache.set("/", 1);
+/// cache.set("/".to_owned(), 1);
 /// clock.advance(mins(5));
 /// assert_eq!(cache.get("/"), None);
 /// # Ok::<(), everwarm::Error>(())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::policy::Policy;
+use everwarm_engine::stack::Place;
 
 use crate::cache::{Cache, texts};
 use crate::call::{Call, here, unlimited};
@@ -16,6 +17,7 @@ use crate::in_time::InTime;
 use crate::judge::Judge;
 use crate::renewed::{Old, Renewed, anew, shared};
 use crate::share::Share;
+use crate::stores::wait;
 
 /// A cache for one call: what [`Cache::using`] gives.
 ///
@@ -35,6 +37,8 @@ pub struct Using<'a, K: Clone + Eq, V> {
     ttl: Option<Option<Duration>>,
     tags: Vec<Arc<str>>,
     refresh: bool,
+    /// Where the entry lies in stores, once its key is known.
+    place: Option<Place>,
 }
 
 impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
@@ -44,6 +48,7 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
             ttl: None,
             tags: Vec::new(),
             refresh: false,
+            place: None,
         }
     }
 
@@ -97,7 +102,20 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         self.add_tags_of(&key);
         let (policy, home) = (self.policy(), &self.cache.home);
         let (hash, outcome) = (self.cache.hash(&key), self.judge().outcome(&value));
-        home.put((hash, Typed(key)), value, outcome, (&policy, &self.tags));
+        let (entry, kept) = ((hash, Typed(key)), (&*policy, &*self.tags));
+        match home.link {
+            None => home.put(entry, value, outcome, kept),
+            Some(_) => wait(home.set(entry, value, outcome, kept)),
+        }
+    }
+
+    /// As [`Cache::set_async`].
+    pub async fn set_async(mut self, key: K, value: V) {
+        self.add_tags_of(&key);
+        let (policy, home) = (self.policy(), &self.cache.home);
+        let (hash, outcome) = (self.cache.hash(&key), self.judge().outcome(&value));
+        let (entry, kept) = ((hash, Typed(key)), (&*policy, &*self.tags));
+        home.set(entry, value, outcome, kept).await;
     }
 
     /// As [`Cache::get_or_compute`].
@@ -247,7 +265,12 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
     fn own<Q: ToOwned<Owned = K> + ?Sized>(&mut self, key: &Q) -> Typed<K> {
         let key = key.to_owned();
         self.add_tags_of(&key);
-        Typed(key)
+        let (key, home) = (Typed(key), &self.cache.home);
+        self.place = home.place(&key);
+        if let Some(place) = &self.place {
+            self.tags = home.tags(place, &self.tags);
+        }
+        key
     }
 
     pub(crate) fn call<'b>(&'b self, hash: u64, key: &'b Typed<K>) -> Call<'b, Typed<K>, V> {
@@ -257,6 +280,7 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
             hash,
             key,
             tags: &self.tags,
+            place: self.place.as_ref(),
             refresh: self.refresh,
         }
     }
