@@ -96,24 +96,27 @@ servers_up() {
 # The stores that the crate `everwarm` is tested with.
 stores=everwarm/disk,everwarm/file,everwarm/postgres,everwarm/redis
 
+# The crate `everwarm` is tested without stores, and then with them.
 rust_tests() {
   if command -v cargo-nextest >/dev/null; then
-    cargo nextest run --locked --cargo-profile "$profile" --features "$stores"
+    cargo nextest run --locked --cargo-profile "$profile" &&
+      cargo nextest run --locked --cargo-profile "$profile" --features "$stores" --test shared
   else
-    cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests --features "$stores"
+    cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests &&
+      cargo test --locked --profile "$profile" --features "$stores" --test shared
   fi
 }
 
 # What documentation says of stores is for builds with them, all else for those without.
 documentation_tests() {
-  cargo test --locked --profile "$profile" --doc
-  cargo test --locked --profile "$profile" --doc -p everwarm --features "$stores" -- documents tier
+  cargo test --locked --profile "$profile" --doc &&
+    cargo test --locked --profile "$profile" --doc --features "$stores" -- documents tier
 }
 
 # The one without stores, and the one that Python tests share entries with.
 examples() {
-  cargo run --locked --quiet --profile "$profile" -p everwarm --example quickstart
-  cargo build --locked --profile "$profile" --features "$stores" --example shared
+  cargo run --locked --quiet --profile "$profile" -p everwarm --example quickstart &&
+    cargo build --locked --profile "$profile" --features "$stores" --example shared
 }
 
 schedules() {
