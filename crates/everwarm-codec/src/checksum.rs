@@ -14,11 +14,25 @@ const SHORT: usize = 256;
 
 /// Fills in what stands between the header and the body of `envelope`.
 pub(crate) fn seal(envelope: &mut [u8], binding: &Binding<'_>) {
+    envelope[HEADER..HEADER + HALF].copy_from_slice(&entry_key_id(binding));
+    seal_anew(envelope);
+}
+
+/// Fills in the checksum of `envelope`, which keeps the entry-key id that it has.
+pub(crate) fn seal_anew(envelope: &mut [u8]) {
     let (header, rest) = envelope.split_at_mut(HEADER);
     let (id, rest) = rest.split_at_mut(HALF);
     let (sum, body) = rest.split_at_mut(HALF);
-    id.copy_from_slice(&entry_key_id(binding));
     sum.copy_from_slice(&checksum(header, id, body));
+}
+
+/// Whether the frame is undamaged; whose it is stays open.
+pub(crate) fn check(frame: &Frame<'_>) -> Result<(), Refusal> {
+    let (id, sum) = frame.before.split_at(HALF);
+    match checksum(frame.header, id, frame.rest) == sum {
+        true => Ok(()),
+        false => Err(Refusal::Damaged),
+    }
 }
 
 /// Whether the frame is undamaged, unless it is known to be whole, and that of this key.
@@ -27,11 +41,10 @@ pub(crate) fn open(
     binding: &Binding<'_>,
     is_whole: bool,
 ) -> Result<(), Refusal> {
-    let (id, sum) = frame.before.split_at(HALF);
-    if !is_whole && checksum(frame.header, id, frame.rest) != sum {
-        return Err(Refusal::Damaged);
+    if !is_whole {
+        check(frame)?;
     }
-    if entry_key_id(binding) != id {
+    if entry_key_id(binding) != frame.before[..HALF] {
         return Err(Refusal::Misplaced);
     }
     Ok(())

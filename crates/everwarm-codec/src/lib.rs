@@ -20,6 +20,7 @@ pub mod pipeline;
 pub mod suite;
 
 mod bind;
+mod carry;
 mod checksum;
 mod encrypt;
 mod envelope;

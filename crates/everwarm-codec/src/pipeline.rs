@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use everwarm_core::codec::{Binding, Codec, Meta, Opened, Refusal};
+use everwarm_core::codec::{Binding, Carrier, Codec, Meta, Opened, Refusal};
 use everwarm_core::error::{Error, ErrorKind};
 
 use crate::body::{self, LONGEST_META, Packed};
@@ -142,6 +142,11 @@ impl Pipeline {
         self.sealing_key().map_or(0, MasterKey::id)
     }
 
+    /// How many bytes a value may have.
+    pub(crate) const fn max_value(&self) -> usize {
+        self.config.max_value
+    }
+
     /// The length of a payload that may be stored.
     pub(crate) fn checked(&self, payload: &[u8]) -> Result<u32, Error> {
         u32::try_from(payload.len())
@@ -241,6 +246,11 @@ impl Codec for Pipeline {
 
     fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
         self.open_frame(binding, envelope, true)
+    }
+
+    fn carrier(&self) -> Option<&dyn Carrier> {
+        // A seal binds to the key.
+        (self.config.suite == Suite::Checksum).then_some(self)
     }
 }
 

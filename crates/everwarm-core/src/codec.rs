@@ -269,4 +269,25 @@ pub trait Codec: Send + Sync {
     fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
         self.open(binding, envelope)
     }
+
+    /// What moves envelopes elsewhere, where they say what they are to who does not know their keys.
+    fn carrier(&self) -> Option<&dyn Carrier> {
+        None
+    }
+}
+
+/// Takes envelopes from one store to another, whose keys are not known: what they are bound to, and the bytes of their values, stay as they
+/// are. It is for who trusts whoever can write to the store they come from.
+pub trait Carrier: Send + Sync {
+    /// What is known of the value of an undamaged envelope, and its bytes as they lie there, which may be compressed.
+    ///
+    /// # Errors
+    /// If it is none, for whichever reason.
+    fn look(&self, envelope: &Bytes) -> Result<Opened, Refusal>;
+
+    /// The same envelope, of which this is known instead.
+    ///
+    /// # Errors
+    /// If it is none, or more is to be known of it than may be.
+    fn carried(&self, envelope: &Bytes, meta: &Meta) -> Result<Bytes, Refusal>;
 }

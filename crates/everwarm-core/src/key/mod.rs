@@ -31,7 +31,7 @@ mod writer;
 pub use hashbrown::Equivalent;
 
 pub use decode::{Malformed, decode, decode_all};
-pub use name::{Digest, Header, Heading, MAX_NAME, prefix, stored_name};
+pub use name::{Digest, Header, Heading, MAX_NAME, function_of, prefix, stored_name};
 pub use owned::{Key, KeyRef};
 pub use pieces::Pieces;
 pub use short::{Part, Short};

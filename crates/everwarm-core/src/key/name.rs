@@ -137,6 +137,34 @@ pub fn prefix(parts: &[&str]) -> String {
     name
 }
 
+/// The function that a stored name in `namespace` says, if it says it whole: long ones are cut.
+///
+/// ```
+/// use everwarm_core::key::{Digest, Header, function_of, stored_name};
+///
+/// let header = Header { function: "<shop>.price", version: "", parameters: &["sku"] };
+/// let name = stored_name("eu/shop", header.function, "", &Digest::new(&header, b"\x43sku")?);
+/// assert_eq!(function_of("eu/shop", &name).as_deref(), Some("<shop>.price"));
+/// assert_eq!(function_of("eu", &name), None);
+/// # Ok::<(), everwarm_core::key::Limit>(())
+/// ```
+#[must_use]
+pub fn function_of(namespace: &str, name: &str) -> Option<String> {
+    let (part, _) = name.strip_prefix(&prefix(&[namespace]))?.split_once(':')?;
+    let (mut bytes, mut rest) = (Vec::with_capacity(part.len()), part.bytes());
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'~' => return None,
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            _ => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
 /// What the stored names of one function have in common, made once.
 #[derive(Clone)]
 pub struct Heading {
@@ -281,6 +309,21 @@ mod tests {
             .flat_map(|a| parts.map(|b| named(a, b, "")))
             .collect();
         assert_eq!(names.len(), parts.len() * parts.len());
+    }
+
+    #[test]
+    fn a_name_says_its_function_unless_it_was_cut() {
+        for function in ["", "m.f", "a:b", "a b\n", "é\u{1f600}", "<locals>", "50%"] {
+            let name = named("shop", function, "1");
+            assert_eq!(function_of("shop", &name).as_deref(), Some(function));
+        }
+        assert_eq!(
+            function_of("shop", &named("shop", &"x".repeat(97), "")),
+            None
+        );
+        for strange in ["shop:", "shop:%", "shop:%4:", "shop:%zz:", "other:f:"] {
+            assert_eq!(function_of("shop", strange), None, "{strange}");
+        }
     }
 
     #[test]
