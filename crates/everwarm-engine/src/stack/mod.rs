@@ -15,6 +15,7 @@ mod amend;
 mod away;
 mod check;
 mod complaints;
+mod copy;
 mod erase;
 mod fetch;
 mod fetch_many;
@@ -63,6 +64,7 @@ use everwarm_core::store::{Condition, Failure, Generations, Info, Notify, Page, 
 use everwarm_core::using::Read;
 
 pub use check::Need;
+pub use copy::{Copied, Copying, Step};
 pub use found::{Change, Done, Event, Fetched, Stored, Written};
 pub use glance::Glance;
 pub use health::Checkup;

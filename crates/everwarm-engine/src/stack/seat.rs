@@ -258,7 +258,7 @@ impl Drop for Rights {
 
 /// A number that nobody else has drawn: the standard library seeds its hashers from the operating system, and a forked child has
 /// another process number.
-fn token() -> u64 {
+pub(super) fn token() -> u64 {
     RandomState::new().hash_one(std::process::id()).max(1)
 }
 

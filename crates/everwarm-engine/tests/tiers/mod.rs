@@ -12,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
-use everwarm_core::codec::{Binding, Codec, Meta, Opened, Refusal, Spans};
+use everwarm_core::codec::{Binding, Carrier, Codec, Meta, Opened, Refusal, Spans};
 use everwarm_core::error::Error;
 use everwarm_core::key::prefix;
 use everwarm_core::store::{Bytes, Store};
@@ -44,31 +44,57 @@ impl Codec for Ledger {
                 "use another one",
             ));
         }
-        let mut ledger = LEDGER.lock().expect("no panic");
-        let number = ledger.len() as u64;
-        let value = (format!("{binding:?}"), meta.clone(), payload.to_vec());
-        ledger.insert(number, value);
-        let mut bytes = number.to_le_bytes().to_vec();
-        bytes.resize(8 + payload.len(), 0);
-        Ok(bytes.into())
+        Ok(entered((
+            format!("{binding:?}"),
+            meta.clone(),
+            payload.to_vec(),
+        )))
     }
 
     fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
-        let number = envelope.get(..8).ok_or(Refusal::Foreign)?;
-        let number = u64::from_le_bytes(number.try_into().expect("eight bytes"));
-        let ledger = LEDGER.lock().expect("no panic");
-        let (bound_to, meta, payload) = ledger.get(&number).ok_or(Refusal::Damaged)?;
-        if *bound_to != format!("{binding:?}") {
+        let (bound_to, meta, payload) = line(envelope)?;
+        if bound_to != format!("{binding:?}") {
             return Err(Refusal::Misplaced);
         }
         if envelope.len() != 8 + payload.len() {
             return Err(Refusal::Damaged);
         }
-        Ok(Opened {
-            meta: meta.clone(),
-            payload: payload.clone().into(),
-        })
+        let payload = payload.into();
+        Ok(Opened { meta, payload })
     }
+
+    fn carrier(&self) -> Option<&dyn Carrier> {
+        Some(self)
+    }
+}
+
+impl Carrier for Ledger {
+    fn look(&self, envelope: &Bytes) -> Result<Opened, Refusal> {
+        let (_, meta, payload) = line(envelope)?;
+        let payload = payload.into();
+        Ok(Opened { meta, payload })
+    }
+
+    fn carried(&self, envelope: &Bytes, meta: &Meta) -> Result<Bytes, Refusal> {
+        let (bound_to, _, payload) = line(envelope)?;
+        Ok(entered((bound_to, meta.clone(), payload)))
+    }
+}
+
+fn line(envelope: &Bytes) -> Result<Line, Refusal> {
+    let number = envelope.get(..8).ok_or(Refusal::Foreign)?;
+    let number = u64::from_le_bytes(number.try_into().expect("eight bytes"));
+    let ledger = LEDGER.lock().expect("no panic");
+    ledger.get(&number).cloned().ok_or(Refusal::Damaged)
+}
+
+fn entered(line: Line) -> Bytes {
+    let mut ledger = LEDGER.lock().expect("no panic");
+    let number = ledger.len() as u64;
+    let mut bytes = number.to_le_bytes().to_vec();
+    bytes.resize(8 + line.2.len(), 0);
+    ledger.insert(number, line);
+    bytes.into()
 }
 
 /// Passes the time by moving the clock; others go on meanwhile.
@@ -106,6 +132,21 @@ impl Host {
             hand,
             boards: (0..tiers).map(|_| Arc::default()).collect(),
         }
+    }
+
+    /// Another host on the same clock, that has nothing in common with this one, and other epochs.
+    pub(crate) fn apart(&self) -> Self {
+        let other = Self {
+            hand: self.hand.clone(),
+            ticker: self.ticker.clone(),
+            boards: self.boards.iter().map(|_| Arc::default()).collect(),
+        };
+        for tier in 0..other.boards.len() {
+            let shelf = other.shelf(tier, Facets::All);
+            shelf.begins();
+            shelf.lose_shard();
+        }
+        other
     }
 
     /// Another host: its nearer tiers are its own, the last one is shared.

@@ -52,6 +52,10 @@ pub(crate) struct Faults {
     pub(crate) polls: usize,
     /// Whether it stores under leases that are gone: a fault for tests to find.
     pub(crate) lax: bool,
+    /// Whether reads of many are answered as they were the first time: a fault for tests to find.
+    pub(crate) echoes: bool,
+    first_found: Option<Vec<Option<Found>>>,
+    first_reading: Option<Reading>,
     /// How long nothing was heard.
     pub(crate) silence: Duration,
     /// Whether writes wait.
@@ -188,6 +192,15 @@ impl Shelf {
 
     fn is_lax(&self) -> bool {
         self.faults.lock().expect("no panic").lax
+    }
+
+    /// What is answered now, or what was first.
+    fn echo<T: Clone>(&self, now: T, first: impl FnOnce(&mut Faults) -> &mut Option<T>) -> T {
+        let mut faults = self.faults.lock().expect("no panic");
+        match faults.echoes {
+            true => first(&mut faults).get_or_insert(now).clone(),
+            false => now,
+        }
     }
 
     fn boards(&self) -> MutexGuard<'_, Boards> {
@@ -390,7 +403,8 @@ impl Store for Shelf {
 
     fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
         self.step("get_many", move |boards, now| {
-            names.iter().map(|name| boards.found(name, now)).collect()
+            let found = names.iter().map(|name| boards.found(name, now)).collect();
+            self.echo(found, |faults| &mut faults.first_found)
         })
     }
 

@@ -151,7 +151,11 @@ impl Generations for Shelf {
     }
 
     fn read<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
-        self.step("read", move |boards, _| boards.read(namespace, tags))
+        self.step("read", move |boards, _| {
+            self.echo(boards.read(namespace, tags), |faults| {
+                &mut faults.first_reading
+            })
+        })
     }
 
     fn get_with<'a>(
