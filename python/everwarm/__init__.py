@@ -19,6 +19,7 @@ from everwarm._batch import Batch
 from everwarm._cache import Cache, cache
 from everwarm._config import configure
 from everwarm._context import DO_NOT_STORE, Context, context
+from everwarm._copy import Copied
 from everwarm._ddl import ddl
 from everwarm._disabled import disabled
 from everwarm._errors import (
@@ -59,6 +60,7 @@ __all__ = [
     "Closed",
     "ConfigError",
     "Context",
+    "Copied",
     "DO_NOT_STORE",
     "Error",
     "Explanation",

@@ -9,6 +9,7 @@ from everwarm._config import configure as configure
 from everwarm._context import DO_NOT_STORE as DO_NOT_STORE
 from everwarm._context import Context as Context
 from everwarm._context import context as context
+from everwarm._copy import Copied as Copied
 from everwarm._ddl import ddl as ddl
 from everwarm._disabled import disabled as disabled
 from everwarm._errors import BatchMismatch as BatchMismatch
@@ -53,6 +54,7 @@ __all__ = [
     "Closed",
     "ConfigError",
     "Context",
+    "Copied",
     "DO_NOT_STORE",
     "Error",
     "Explanation",

@@ -514,6 +514,37 @@ class Cache(Objects):
         """As ``health``, awaited."""
         return await load("everwarm._health").aof(self, level)
 
+    def copy_to(self, other, *, after=None, progress=None, rate=None):
+        """Copies what the last store holds of this namespace to the last store of another cache: ``Copied``.
+
+        * ``other``: a ``Cache`` with another store and the same namespace.
+        * ``after``: the ``place`` of a copy that was broken off, to go on from there.
+        * ``progress``: a function that is called with a ``Copied`` after every page; what it raises ends
+          the copy.
+        * ``rate``: how many entries it looks at in a second, at most; None for no such bound.
+
+        Both may be in use. Entries keep what is left of their ttl, and their tags. What the other store has
+        of the same age or younger stays. What has expired or was invalidated is not copied. At the end all
+        that the other store has of the namespace is held against this one: what was deleted or invalidated
+        here before that began is gone there after it. What is changed here later does not reach the other
+        store.
+
+        Raises ``Unsupported`` for entries sealed with a keyring, other namespaces, and stores that cannot
+        list their names; ``StoreError`` for a store that does not answer, also after some tries.
+
+        >>> import tempfile
+        >>> from everwarm import Cache
+        >>> old, new = (Cache(f"disk://{tempfile.mkdtemp()}/store", namespace="shop") for _ in range(2))
+        >>> old.set("greeting", "hello", ttl="1h")
+        >>> old.copy_to(new).copied, new.get("greeting")
+        (1, 'hello')
+        """
+        return load("everwarm._copy").copy(self, other, after, progress, rate)
+
+    async def acopy_to(self, other, *, after=None, progress=None, rate=None):
+        """As ``copy_to``, awaited."""
+        return await load("everwarm._copy").acopy(self, other, after, progress, rate)
+
     def what_if(self):
         """What the hit ratio would be at half and at twice the cache's bounds, as ``WhatIf``.
 

@@ -19,6 +19,7 @@ from everwarm._batch import (
     _Row,  # pyright: ignore[reportPrivateUsage]
 )
 from everwarm._config import Description
+from everwarm._copy import Copied
 from everwarm._function import Function
 from everwarm._health import Health
 from everwarm._keyring import Keyring
@@ -190,6 +191,22 @@ class Cache(Objects):
     def tiers(self) -> tuple[TierStats, ...]: ...
     def health(self, level: Literal["ping", "basic", "full"] = "basic") -> Health: ...
     async def ahealth(self, level: Literal["ping", "basic", "full"] = "basic") -> Health: ...
+    def copy_to(
+        self,
+        other: Cache,
+        *,
+        after: str | None = None,
+        progress: Callable[[Copied], object] | None = None,
+        rate: int | None = None,
+    ) -> Copied: ...
+    async def acopy_to(
+        self,
+        other: Cache,
+        *,
+        after: str | None = None,
+        progress: Callable[[Copied], object] | None = None,
+        rate: int | None = None,
+    ) -> Copied: ...
     def what_if(self) -> WhatIf: ...
 
 cache: Cache

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import everwarm
-from everwarm import Advice, Cache, Health, Policy, Result, Stats, TierHealth, cache
+from everwarm import Advice, Cache, Copied, Health, Policy, Result, Stats, TierHealth, cache
 from everwarm.testing import ManualClock, clock
 from typing_extensions import assert_type
 
@@ -59,6 +59,8 @@ assert_type(shop.health(), Health)
 assert_type(shop.health("full").tiers, tuple[TierHealth, ...])
 assert_type(shop.health().tiers[0].warnings, tuple[Advice, ...])
 assert_type(shop.health().to_dict(), dict[str, Any])
+assert_type(shop.copy_to(Cache(), after="copy", progress=print, rate=5), Copied)
+assert_type(shop.copy_to(Cache()).place, str | None)
 with Cache() as closing:
     assert_type(closing, Cache)
 closing.close()
@@ -70,6 +72,7 @@ async def number() -> int:
 
 async def awaited() -> None:
     assert_type(await shop.ahealth("ping"), Health)
+    assert_type((await shop.acopy_to(Cache())).copied, int)
     assert_type(await shop.aget("k"), Any | None)
     assert_type(await shop.aget("k", 0), Any | int)
     await shop.aset("k", 1, ttl=5, tags=["a"])

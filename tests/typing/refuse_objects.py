@@ -36,6 +36,8 @@ shop.scan(5)  # E: arg-type / reportArgumentType
 counted: str = shop.incr("k")  # E: assignment / reportAssignmentType
 shop["k"]  # E: index / reportIndexIssue
 shop.health("deep")  # E: arg-type / reportArgumentType
+shop.copy_to("redis://host")  # E: arg-type / reportArgumentType
+shop.copy_to(shop, rate="5/s")  # E: arg-type / reportArgumentType
 swept: str = shop.sweep()  # E: assignment / reportAssignmentType
 
 ManualClock("now")  # E: arg-type / reportArgumentType

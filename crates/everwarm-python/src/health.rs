@@ -13,7 +13,7 @@ use crate::shared::{Shared, depth_of};
 
 impl Objects {
     /// Its stores, as long as it is not closed.
-    fn stores(slf: &Bound<'_, Self>) -> PyResult<Option<Arc<Shared>>> {
+    pub(crate) fn stores(slf: &Bound<'_, Self>) -> PyResult<Option<Arc<Shared>>> {
         let home = Self::open(slf)?;
         let link = home.link.as_ref().filter(|_| !home.engine.is_closed());
         Ok(link.map(|link| Arc::clone(&link.shared)))

@@ -19,6 +19,7 @@ mod calling;
 mod clock;
 mod conformance;
 mod context;
+mod copying;
 mod engine;
 mod entries;
 mod errand;
@@ -173,6 +174,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wrap_pyfunction!(unit::span, module)?,
         wrap_pyfunction!(unit::suspend_named, module)?,
         wrap_pyfunction!(context::context_of, module)?,
+        wrap_pyfunction!(copying::copying, module)?,
         wrap_pyfunction!(explain::explain, module)?,
         wrap_pyfunction!(index::invalidate_where, module)?,
         wrap_pyfunction!(verbs::ask, module)?,

@@ -12,7 +12,7 @@ use everwarm_codec::keyring::Keyring as Ring;
 use everwarm_codec::names::Names;
 use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
-use everwarm_core::codec::{Binding, Codec as Seals, Meta, Opened, Refusal};
+use everwarm_core::codec::{Binding, Carrier, Codec as Seals, Meta, Opened, Refusal};
 use everwarm_core::error::Error;
 use everwarm_core::store::Bytes;
 use pyo3::exceptions::PyValueError;
@@ -248,6 +248,10 @@ impl Seals for Sealer {
 
     fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
         self.open_calmly(binding, envelope, true)
+    }
+
+    fn carrier(&self) -> Option<&dyn Carrier> {
+        self.pipeline.carrier()
     }
 }
 

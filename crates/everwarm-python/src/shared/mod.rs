@@ -43,7 +43,7 @@ use crate::modules;
 
 pub(crate) use codec::{Codec, check as check_tampering, is_alarmed};
 pub(crate) use drive::{Alarm, Step, drive, first_step, step_awaited, step_calmly};
-pub(crate) use everwarm_tiers::{Naming, OWN, OWN_TAGS, Standing, shown};
+pub(crate) use everwarm_tiers::{Naming, OWN, OWN_TAGS, Standing, shown, tag_of_entry};
 pub(crate) use health::depth_of;
 pub(crate) use held::{Given, Held};
 pub(crate) use keyring::{Key, Keyring, key_of_password};
