@@ -19,6 +19,8 @@
 
 mod config;
 mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use std::sync::Arc;
 
