@@ -99,4 +99,8 @@ __all__ = [
 ]
 
 if hasattr(_os, "register_at_fork"):
-    _os.register_at_fork(after_in_child=_drive._after_fork)
+    _os.register_at_fork(
+        before=_drive._native.before_fork,
+        after_in_parent=_drive._native.after_fork_in_parent,
+        after_in_child=_drive._after_fork,
+    )

@@ -10,12 +10,12 @@ from everwarm._errors import ConfigError, Unsupported
 from everwarm._tier import Tier
 
 # Stores that are built in, first those that answer on the thread that asks, and those known by name alone.
-EMBEDDED = ("disk", "file")
+EMBEDDED = ("disk", "file", "sqlite")
 _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 # Stores behind a connection.
 _REMOTE = (*_REDIS, "memcached", "memcacheds", "postgresql", "postgres", "http", "https")
 BUILT_IN = (*EMBEDDED, *_REMOTE)
-_ABSENT = "mysql sqlite mongodb s3 gs az dynamodb".split()
+_ABSENT = "mysql mongodb s3 gs az dynamodb".split()
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")
@@ -133,9 +133,18 @@ def _of_url(tier):
     if "timeout" in options and scheme in EMBEDDED:
         raise _unlimited(f"{scheme}:")
     said, own = _tier.of_options(scheme, options)
-    url = _url.joined(place, own)
+    url = _url.joined(_absolute(place), own)
     _native.check_store(url)
     return tier._over(said, url)
+
+
+def _absolute(place):
+    """The place of a store, where it is by now: a process may go to another directory, and so may its children."""
+    if not place.startswith(("sqlite://./", "sqlite://../")):
+        return place
+    from urllib.parse import quote
+
+    return "sqlite://" + os.path.normpath(f"{quote(os.getcwd())}/{place[len('sqlite://') :]}")
 
 
 def _unlimited(what):
@@ -151,8 +160,9 @@ def directories(stores):
     for tier in stores if isinstance(stores, (list, tuple)) else [stores]:
         tier = _bare(tier)
         scheme = _scheme(tier)
-        if scheme in ("disk", "file"):
-            found.append(_directory(tier.partition(":")[2].partition("?")[0]))
+        if scheme in EMBEDDED:
+            place = tier.partition(":")[2].partition("?")[0]
+            found.append(os.path.dirname(place[2:]) if scheme == "sqlite" else _directory(place))
         elif scheme != "memory":
             return None
     return found
@@ -168,4 +178,4 @@ def _directory(path):
 def dependence(stores):
     """What entries depend on where no policy says it: the source, where a host's files outlive the code."""
     tiers = stores if isinstance(stores, (list, tuple)) else [stores]
-    return "source" if any(_scheme(_bare(tier)) in ("disk", "file") for tier in tiers) else "nothing"
+    return "source" if any(_scheme(_bare(tier)) in EMBEDDED for tier in tiers) else "nothing"

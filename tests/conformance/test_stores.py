@@ -33,13 +33,17 @@ def disk(place):
     return ThroughPython(open_store(f"disk://{place.directory}"))
 
 
+def sqlite(place):
+    return ThroughPython(open_store(f"sqlite://{place.directory}/cache.db"))
+
+
 def promises(*suites):
     return [name for suite in suites for name in conformance.promises(suite)]
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("promise", promises("store", *FACETS))
-@pytest.mark.parametrize("opened", [memory, disk, file])
+@pytest.mark.parametrize("opened", [memory, disk, file, sqlite])
 def test_a_native_store_keeps(opened, promise):
     assert conformance.outcome(opened, promise) is None
 
@@ -49,7 +53,7 @@ def served_in_memory():
     return _native.serve(("memory://", "127.0.0.1:0"), room, access, (1 << 20, 64))
 
 
-KINDS = ["memory", "disk", "file", "redis", "memcached", "postgres", "http"]
+KINDS = ["memory", "disk", "file", "sqlite", "redis", "memcached", "postgres", "http"]
 
 
 @pytest.mark.once
@@ -62,7 +66,8 @@ def test_natively_it_keeps_the_same(kind):
             return place.once(lambda: open_store("memory://")).again()
         if kind == "http":
             return open_store(place.once(served_in_memory).url)
-        return open_store(url or f"{kind}://{place.directory}")
+        file = "/cache.db" if kind == "sqlite" else ""
+        return open_store(url or f"{kind}://{place.directory}{file}")
 
     is_served = kind in ("redis", "memcached", "postgres")
     url = needed(f"EVERWARM_TEST_{kind.upper()}") if is_served else None

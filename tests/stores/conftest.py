@@ -30,7 +30,7 @@ class Place:
             cache.close()
 
 
-ONCE = [pytest.param(kind, marks=pytest.mark.once) for kind in ("memcached", "http")]
+ONCE = [pytest.param(kind, marks=pytest.mark.once) for kind in ("memcached", "http", "sqlite")]
 
 
 @pytest.fixture(params=["memory", "disk", "file", "redis", *ONCE])

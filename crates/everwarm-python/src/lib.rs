@@ -83,9 +83,22 @@ mod weigher;
 mod windows;
 mod writes;
 
+/// Before a `fork`: what no child may have is closed, and nobody opens it meanwhile.
+#[pyfunction]
+fn before_fork(py: Python<'_>) {
+    py.detach(shared::sqlite::before_fork);
+}
+
+/// After a `fork`, in the parent.
+#[pyfunction]
+fn after_fork_in_parent() {
+    shared::sqlite::after_fork_in_parent();
+}
+
 /// What `fork` leaves in the child: no flights of the parent's.
 #[pyfunction]
 fn after_fork() {
+    shared::sqlite::after_fork_in_child();
     everwarm_engine::after_fork();
     here::after_fork();
     waking::after_fork();
@@ -149,6 +162,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     conformance::register(module)?;
     store::register(module)?;
     for function in [
+        wrap_pyfunction!(before_fork, module)?,
+        wrap_pyfunction!(after_fork_in_parent, module)?,
         wrap_pyfunction!(after_fork, module)?,
         wrap_pyfunction!(seconds, module)?,
         wrap_pyfunction!(bounds::check_bounds, module)?,

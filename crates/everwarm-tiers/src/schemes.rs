@@ -5,18 +5,24 @@ use std::sync::Arc;
 use everwarm_core::error::{Error, ErrorKind, nearest};
 use everwarm_core::store::{Failure, FailureKind, Store};
 
-/// Schemes, the feature that builds their client in, and the crate that opens and checks their URLs.
+/// Schemes, the feature that builds their client in, and where it is: what opens and checks their URLs, and for databases the `ddl`.
 macro_rules! clients {
-    ($($($scheme:literal)|+ => $feature:literal, $client:ident;)+) => {
+    ($($($scheme:literal)|+ => $feature:literal, $($client:ident)::+ $(, $ddl:ident)?;)+) => {
         const CLIENTS: &[Client] = &[$(Client {
             schemes: &[$($scheme),+],
             feature: $feature,
             #[cfg(feature = $feature)]
-            built: Some(Built { open: $client::open, check: $client::check }),
+            built: Some(Built {
+                open: $($client)::+::open,
+                check: $($client)::+::check,
+                ddl: clients!(@ $($($client)::+::$ddl)?),
+            }),
             #[cfg(not(feature = $feature))]
             built: None,
         }),+];
     };
+    (@) => { None };
+    (@ $ddl:path) => { Some($ddl) };
 }
 
 clients! {
@@ -24,8 +30,9 @@ clients! {
     "file" => "file", everwarm_store_file;
     "http" | "https" => "http", everwarm_store_http;
     "memcached" | "memcacheds" => "memcached", everwarm_store_memcached;
-    "postgres" | "postgresql" => "postgres", everwarm_store_sql;
+    "postgres" | "postgresql" => "postgres", everwarm_store_sql, ddl;
     "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => "redis", everwarm_store_redis;
+    "sqlite" => "sqlite", everwarm_store_sql::sqlite, ddl;
 }
 
 /// What opens the stores of some schemes, where it is built in.
@@ -42,6 +49,7 @@ pub struct Client {
 struct Built {
     open: fn(&str) -> Result<Arc<dyn Store>, Failure>,
     check: fn(&str) -> Result<(), Error>,
+    ddl: Option<fn(&str) -> Result<String, Error>>,
 }
 
 /// The schemes of all clients, whether they are built in or not.
@@ -62,6 +70,21 @@ pub fn all() -> impl Iterator<Item = &'static str> {
 /// Of kind `Unsupported` for a client that is left out, else `Config` or `UnknownOption`.
 pub fn check(url: &str, install: impl FnOnce(&Client) -> String) -> Result<(), Error> {
     (built(url, install)?.check)(url)
+}
+
+/// What makes the tables of the store that a URL names.
+///
+/// # Errors
+/// As [`check`], and `Config` for a store that has none.
+pub fn ddl(url: &str, install: impl FnOnce(&Client) -> String) -> Result<String, Error> {
+    let built = built(url, install)?;
+    let Some(ddl) = built.ddl else {
+        return Err(Error::config(
+            "this store has no tables that somebody else could make",
+            "it needs nothing to be made before it is used",
+        ));
+    };
+    ddl(url)
 }
 
 /// Opens the store that a URL names.

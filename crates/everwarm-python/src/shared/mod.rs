@@ -51,7 +51,7 @@ pub(crate) use link::Link;
 pub(crate) use names::Names;
 pub(crate) use ours::Ours;
 pub(crate) use remote::{Computed, Kept, Remote, Taken, Writing};
-pub(crate) use tier::{check_store, ddl, opened};
+pub(crate) use tier::{check_store, ddl, opened, sqlite};
 pub(crate) use upgrade::Declared;
 
 /// The stores of one cache.

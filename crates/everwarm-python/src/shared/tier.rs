@@ -173,19 +173,18 @@ pub(crate) fn check_store(py: Python<'_>, url: &str) -> PyResult<()> {
 /// What makes the tables of the store that a URL names.
 #[pyfunction]
 pub(crate) fn ddl(py: Python<'_>, url: &str) -> PyResult<String> {
-    let told = schemes::check(url, install).and_then(|()| sql::ddl(url));
-    told.map_err(|error| errors::raise(py, &error))
+    schemes::ddl(url, install).map_err(|error| errors::raise(py, &error))
 }
 
-#[cfg(feature = "postgres")]
-use everwarm_store_sql as sql;
+#[cfg(feature = "sqlite")]
+pub(crate) use everwarm_store_sql::sqlite;
 
-/// What stands in for a client that was left out of this build, which is said before it is asked.
-#[cfg(not(feature = "postgres"))]
-mod sql {
-    use everwarm_core::error::Error;
+/// What a fork has to do with SQLite, where it was left out of this build.
+#[cfg(not(feature = "sqlite"))]
+pub(crate) mod sqlite {
+    pub(crate) fn before_fork() {}
 
-    pub(super) fn ddl(_url: &str) -> Result<String, Error> {
-        Ok(String::new())
-    }
+    pub(crate) fn after_fork_in_parent() {}
+
+    pub(crate) fn after_fork_in_child() {}
 }

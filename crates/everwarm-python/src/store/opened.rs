@@ -13,6 +13,7 @@ use everwarm_memory::{Bounds, MemoryStore};
 use everwarm_runtime::waiting;
 use everwarm_store_disk::{self as disk, Disk};
 use everwarm_store_file::{Config, FileStore, WallClock};
+use everwarm_tiers::schemes;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict};
@@ -35,10 +36,7 @@ pub(crate) struct OpenedStore {
     again: Again,
 }
 
-/// What the schemes of stores behind a connection begin with.
-const REMOTE: [&str; 4] = ["redis", "memcached", "postgres", "http"];
-
-/// Opens the store that a URL names: `memory://`, `disk:`, `file:`, or one behind a connection.
+/// Opens the store that a URL names: `memory://`, `disk:`, `file:`, `sqlite:`, or one behind a connection.
 #[pyfunction]
 #[pyo3(signature = (url, clock=None))]
 pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyResult<OpenedStore> {
@@ -53,7 +51,11 @@ pub(super) fn open_store(py: Python<'_>, url: &str, clock: Option<&Hand>) -> PyR
             let config = Config::from_url(url).map_err(|error| errors::raise(py, &error))?;
             file(config, hand)
         }
-        Some((scheme, _)) if REMOTE.iter().any(|kind| scheme.starts_with(kind)) => {
+        Some(("sqlite", _)) => {
+            shared::check_store(py, url)?;
+            sqlite(url.to_owned(), hand)
+        }
+        Some((scheme, _)) if schemes::all().any(|known| known == scheme) => {
             shared::check_store(py, url)?;
             let url = url.to_owned();
             Arc::new(move || shared::opened(&url))
@@ -98,6 +100,26 @@ fn file(config: Config, hand: Option<ManualHand>) -> Again {
         };
         Ok(Arc::new(FileStore::with_clock(&config, clock)?))
     })
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite(url: String, hand: Option<ManualHand>) -> Again {
+    use everwarm_store_sql::sqlite::{Config as Place, Sqlite};
+
+    let Some(hand) = hand else {
+        return Arc::new(move || shared::opened(&url));
+    };
+    Arc::new(move || {
+        let place = Place::from_url(&url)
+            .map_err(|error| Failure::new(FailureKind::Permanent, error.message(), error.hint()))?;
+        let clock = Arc::new(Ticker::frozen_by(&hand));
+        Ok(Arc::new(Sqlite::open_by(place, clock)?))
+    })
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(url: String, _: Option<ManualHand>) -> Again {
+    Arc::new(move || shared::opened(&url))
 }
 
 impl OpenedStore {
