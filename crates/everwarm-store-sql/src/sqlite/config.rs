@@ -180,7 +180,9 @@ fn path_of(place: &str) -> Result<PathBuf, Error> {
         ));
     }
     let path = match rest.strip_prefix("//") {
-        Some(path) if path.starts_with('/') || path.starts_with("./") || path.starts_with("../") => {
+        Some(path)
+            if path.starts_with('/') || path.starts_with("./") || path.starts_with("../") =>
+        {
             decoded(path)?
         }
         _ => return Err(refused("does not say which file")),
@@ -194,7 +196,7 @@ fn path_of(place: &str) -> Result<PathBuf, Error> {
 
 /// `%41` as `A`, as URLs write what they may not contain.
 fn decoded(text: &str) -> Result<String, Error> {
-    crate::url::decoded(text)
+    everwarm_network::url::decoded(text)
 }
 
 fn excerpt(text: &str) -> String {

@@ -139,7 +139,11 @@ pub(crate) fn refused(path: &Path, error: &io::Error) -> Failure {
             "look at the disk and at the system's log",
         ),
     };
-    Failure::new(kind, format!("{} cannot be used: {error}", path.display()), hint)
+    Failure::new(
+        kind,
+        format!("{} cannot be used: {error}", path.display()),
+        hint,
+    )
 }
 
 /// The failure of a file that can only be read.

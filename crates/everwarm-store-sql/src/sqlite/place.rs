@@ -45,7 +45,10 @@ pub(crate) fn made(path: &Path) -> Result<Identity, Failure> {
     }
     let around = above.metadata().map_err(|error| refused(above, &error))?;
     if around.mode() & ALL_MAY_WRITE != 0 && around.mode() & STICKY == 0 {
-        return Err(untrusted(path, "everybody may put files into its directory"));
+        return Err(untrusted(
+            path,
+            "everybody may put files into its directory",
+        ));
     }
     let there = path.symlink_metadata();
     let there = there.map_err(|error| refused(path, &error))?;

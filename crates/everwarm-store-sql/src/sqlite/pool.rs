@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use everwarm_core::store::Failure;
+use everwarm_network::chance;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -18,7 +19,6 @@ use super::forking::{Inside, note};
 use super::place::{self, Identity};
 use super::schema::{self, Sql};
 use super::told::Own;
-use crate::chance;
 
 /// Connections that wait for the next who reads.
 const IDLE: usize = 8;
@@ -53,7 +53,7 @@ impl Connections {
         let new = Arc::new(Self {
             config,
             sql,
-            origin: chance::number(),
+            origin: chance::bigint(),
             own: Own::default(),
             process: process::id(),
             idle: Mutex::default(),
@@ -85,10 +85,16 @@ impl Connections {
         let kept = self.idle.lock().pop();
         let kept = match kept.filter(|kept| Some(kept.file) == there) {
             Some(kept) => kept,
-            None => self.connect(false).map_err(|trouble| self.failure(trouble))?,
+            None => self
+                .connect(false)
+                .map_err(|trouble| self.failure(trouble))?,
         };
         let done = work(&kept.connection);
-        if done.as_ref().err().is_none_or(|error| !error.is_of_connection()) {
+        if done
+            .as_ref()
+            .err()
+            .is_none_or(|error| !error.is_of_connection())
+        {
             let mut idle = self.idle.lock();
             if idle.len() < IDLE {
                 idle.push(kept);

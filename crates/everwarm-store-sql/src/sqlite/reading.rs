@@ -133,12 +133,7 @@ impl<'c> View<'c> {
     }
 
     /// The readings as they are; whether each tag has a marker of the shard's epoch that lasts until then.
-    pub(crate) fn reading(
-        &self,
-        space: &str,
-        tags: &[Tag],
-        needed: i64,
-    ) -> Step<(Reading, bool)> {
+    pub(crate) fn reading(&self, space: &str, tags: &[Tag], needed: i64) -> Step<(Reading, bool)> {
         let shard = self.shard(space)?;
         let mut is_complete = shard.is_some();
         let mut markers = Vec::with_capacity(tags.len());

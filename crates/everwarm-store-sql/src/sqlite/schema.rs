@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use everwarm_core::store::{Failure, FailureKind};
+use everwarm_network::chance;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::clock::boot;
 use super::error::Step;
-use crate::chance;
 
 /// Says that a file is one of ours: "Ewrm".
 const APPLICATION: i32 = 0x4577_726d;
@@ -79,7 +79,10 @@ pub(crate) fn settle(connection: &Connection, path: &Path, sql: &Sql) -> Step<Op
     if mode != "wal" {
         return Err(Failure::new(
             FailureKind::Capability,
-            format!("{} lies where SQLite keeps no log beside it", path.display()),
+            format!(
+                "{} lies where SQLite keeps no log beside it",
+                path.display()
+            ),
             "name a file on a disk of this machine: network file systems do not do",
         )
         .into());
@@ -109,7 +112,10 @@ fn is_settled(connection: &Connection, path: &Path, sql: &Sql) -> Step<bool> {
         (APPLICATION, other) => {
             return Err(Failure::new(
                 FailureKind::Capability,
-                format!("{} was written by a version with layout {other}", path.display()),
+                format!(
+                    "{} was written by a version with layout {other}",
+                    path.display()
+                ),
                 "name another file, or use the version that wrote it",
             )
             .into());
@@ -130,7 +136,9 @@ fn is_settled(connection: &Connection, path: &Path, sql: &Sql) -> Step<bool> {
         return Ok(false);
     }
     let state = sql.within("SELECT boot FROM %state%");
-    let seen: Option<i64> = connection.query_row(&state, [], |row| row.get(0)).optional()?;
+    let seen: Option<i64> = connection
+        .query_row(&state, [], |row| row.get(0))
+        .optional()?;
     connection.pragma_update(None, "journal_size_limit", LOG)?;
     Ok(seen == Some(boot()))
 }
@@ -139,7 +147,9 @@ fn is_settled(connection: &Connection, path: &Path, sql: &Sql) -> Step<bool> {
 fn begin(connection: &Connection, sql: &Sql) -> Step<Option<String>> {
     let run = |text: &str| connection.execute(&sql.within(text), []);
     let state = sql.within("SELECT is_hard FROM %state%");
-    let is_hard: Option<bool> = connection.query_row(&state, [], |row| row.get(0)).optional()?;
+    let is_hard: Option<bool> = connection
+        .query_row(&state, [], |row| row.get(0))
+        .optional()?;
     if is_hard == Some(false) {
         for table in ["entries", "leases", "shards", "markers"] {
             run(&format!("DELETE FROM %{table}%"))?;
@@ -149,7 +159,7 @@ fn begin(connection: &Connection, sql: &Sql) -> Step<Option<String>> {
         // Who heard of another file, or of what was lost, is behind by more than is remembered, or ahead.
         run("DELETE FROM %told%")?;
         let first = sql.within("INSERT INTO %told% (id, origin, kind) VALUES (?1, 0, 0)");
-        connection.execute(&first, [chance::number() >> 16])?;
+        connection.execute(&first, [chance::bigint() >> 16])?;
     }
     run("DELETE FROM %state%")?;
     let state = sql.within("INSERT INTO %state% (boot, is_hard) VALUES (?1, 1)");

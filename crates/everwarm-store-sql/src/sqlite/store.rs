@@ -144,7 +144,9 @@ impl Sqlite {
             // Others write: they close it later.
             None => Ok(()),
             Some(Err(trouble)) if trouble.is_busy() => Ok(()),
-            Some(done) => done.map(drop).map_err(|trouble| connections.failure(trouble)),
+            Some(done) => done
+                .map(drop)
+                .map_err(|trouble| connections.failure(trouble)),
         }
     }
 }
@@ -217,11 +219,15 @@ impl Store for Sqlite {
         if let Err(failure) = checked {
             return Answer::failed(failure);
         }
-        let each = self.write_each(names, |_| 0, |writing, name| {
-            let was = writing.take(name)?;
-            writing.tell_key(name)?;
-            Ok(was)
-        });
+        let each = self.write_each(
+            names,
+            |_| 0,
+            |writing, name| {
+                let was = writing.take(name)?;
+                writing.tell_key(name)?;
+                Ok(was)
+            },
+        );
         each.map(|were| were.into_iter().filter(|&was| was).count() as u64)
     }
 

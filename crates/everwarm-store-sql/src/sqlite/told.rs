@@ -69,7 +69,11 @@ impl Writing<'_> {
             return Ok(());
         }
         let (tag, epoch, number) = match tag {
-            Some((tag, mark)) => (Some(tag.0), Some(mark.epoch as i64), Some(mark.number as i64)),
+            Some((tag, mark)) => (
+                Some(tag.0),
+                Some(mark.epoch as i64),
+                Some(mark.number as i64),
+            ),
             None => (None, None, None),
         };
         let values = params![

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ops::Deref;
 
 use everwarm_core::store::{Bytes, Failure};
+use everwarm_network::chance;
 use rusqlite::Connection;
 
 use super::clock::NEVER;
@@ -12,7 +13,6 @@ use super::error::Step;
 use super::pool::{Connections, set_synchronous};
 use super::reading::View;
 use super::store::Sqlite;
-use crate::chance;
 
 /// How many writes pass between two looks at what has expired.
 const SELDOM: i64 = 64;
@@ -116,7 +116,7 @@ pub(crate) fn set_hard(view: &View<'_>, connections: &Connections, is_hard: bool
 impl Writing<'_> {
     /// Puts bytes under a name until then, in place of what was there, and ends its lease; the number of the write.
     pub(crate) fn put(&self, name: &str, bytes: &Bytes, until: i64) -> Step<u64> {
-        let version = chance::number();
+        let version = chance::bigint();
         self.run(
             "INSERT OR REPLACE INTO %entries% (name, version, since, until, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
             (name.as_bytes(), version, self.now, until, &bytes[..]),

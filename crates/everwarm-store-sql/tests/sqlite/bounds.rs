@@ -110,7 +110,9 @@ fn a_clock_that_is_set_back_keeps_nothing_for_longer() {
     now(store.set("name", Bytes::from("x"), Some(minute))).unwrap();
     let leases = store.leases().unwrap();
     now(leases.lease("name", 1, minute)).unwrap();
-    clock.0.store(hour / 2, std::sync::atomic::Ordering::Relaxed);
+    clock
+        .0
+        .store(hour / 2, std::sync::atomic::Ordering::Relaxed);
     assert_eq!(text(&store, "name"), None);
     let grant = now(leases.lease("name", 2, minute)).unwrap();
     assert_eq!(grant, everwarm_core::store::Grant::Granted);

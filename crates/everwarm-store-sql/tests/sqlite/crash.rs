@@ -19,7 +19,11 @@ fn child() {
     };
     let store = Sqlite::open(Config::from_url(&url).unwrap()).unwrap();
     for number in 0.. {
-        put(&store, &format!("n{number}"), &format!("value {number} ").repeat(50));
+        put(
+            &store,
+            &format!("n{number}"),
+            &format!("value {number} ").repeat(50),
+        );
         // What is printed is not held back.
         eprintln!("{number}");
     }
@@ -60,7 +64,11 @@ fn what_was_acknowledged_survives_a_kill() {
         let store = store(&fixture);
         for number in 0..acknowledged {
             let expected = format!("value {number} ").repeat(50);
-            assert_eq!(text(&store, &format!("n{number}")), Some(expected), "{synchronous}");
+            assert_eq!(
+                text(&store, &format!("n{number}")),
+                Some(expected),
+                "{synchronous}"
+            );
         }
         put(&store, "more", "x");
         assert_eq!(text(&store, "more").as_deref(), Some("x"));

@@ -51,7 +51,11 @@ fn urls_say_what_they_mean() {
         assert!(!error.hint().is_empty(), "{url}");
         assert!(sqlite::check(url).is_err());
     }
-    assert!(sqlite::ddl("sqlite:///c.db?table=pages").unwrap().contains("\"pages_leases\""));
+    assert!(
+        sqlite::ddl("sqlite:///c.db?table=pages")
+            .unwrap()
+            .contains("\"pages_leases\"")
+    );
 }
 
 #[test]
@@ -126,7 +130,10 @@ fn a_file_that_is_deleted_is_made_anew() {
     put(&first, "name", "y");
     assert_eq!(text(&second, "name").as_deref(), Some("y"));
     let told = now(second.notify().unwrap().messages(heard)).unwrap();
-    assert!(told.gap, "whoever heard of the old file takes all as changed");
+    assert!(
+        told.gap,
+        "whoever heard of the old file takes all as changed"
+    );
 }
 
 #[test]
@@ -175,7 +182,10 @@ fn damage_is_told_and_survived() {
 fn after_another_start_of_the_machine_it_begins_anew_unless_it_was_closed() {
     for (is_closed, synchronous) in [(false, "normal"), (true, "normal"), (false, "full")] {
         let fixture = Fixture::default();
-        let url = format!("sqlite://{}?synchronous={synchronous}", path(&fixture).display());
+        let url = format!(
+            "sqlite://{}?synchronous={synchronous}",
+            path(&fixture).display()
+        );
         let open = || Sqlite::open(Config::from_url(&url).unwrap()).unwrap();
         let before = open();
         put(&before, "name", "x");

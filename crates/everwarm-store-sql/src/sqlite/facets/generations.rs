@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::store::{Answer, Computed, Found, Generations, Settled};
+use everwarm_network::chance;
 use rusqlite::params;
 
-use crate::chance;
 use crate::sqlite::Sqlite;
 use crate::sqlite::clock::{NEVER, end};
 use crate::sqlite::error::Step;
@@ -83,8 +83,7 @@ impl Generations for Sqlite {
         if let Err(failure) = self.check(namespace, 0) {
             return Answer::failed(failure);
         }
-        let read =
-            self.read_at_once(|view| view.reading(namespace, tags, end(view.now, keep)));
+        let read = self.read_at_once(|view| view.reading(namespace, tags, end(view.now, keep)));
         match read {
             Ok((reading, true)) => Answer::done(reading),
             Ok(_) => self.write(move |writing| writing.hold(namespace, tags, keep)),
@@ -160,11 +159,7 @@ impl Writing<'_> {
         if !valid(computed.stamps, reading.markers) {
             return Ok(Settled::Overtaken);
         }
-        self.put(
-            computed.name,
-            &computed.bytes,
-            end(self.now, computed.ttl),
-        )?;
+        self.put(computed.name, &computed.bytes, end(self.now, computed.ttl))?;
         Ok(Settled::Stored)
     }
 
@@ -202,7 +197,7 @@ impl Writing<'_> {
     }
 
     fn make_shard(&self, space: &str) -> Step<Mark> {
-        let epoch = chance::number();
+        let epoch = chance::bigint();
         let values = (space.as_bytes(), epoch);
         self.run(
             "INSERT INTO %shards% (space, epoch, number) VALUES (?1, ?2, 0)",
@@ -250,9 +245,8 @@ impl Writing<'_> {
 
     /// Lets markers go that no entry needs any more.
     pub(crate) fn sweep_markers(&self) -> Step<()> {
-        let mut over = self.prepared(
-            "SELECT DISTINCT space FROM %markers% WHERE suspended_until <= ?1",
-        )?;
+        let mut over =
+            self.prepared("SELECT DISTINCT space FROM %markers% WHERE suspended_until <= ?1")?;
         let spaces = over.query_map([self.now], |row| row.get::<_, Vec<u8>>(0))?;
         for space in spaces.collect::<rusqlite::Result<Vec<_>>>()? {
             // Who finds no marker is given the shard's number: it has to be later than what began under the suspension.
@@ -267,7 +261,8 @@ impl Writing<'_> {
                 (&space, self.now),
             )?;
         }
-        let text = "DELETE FROM %markers% WHERE until <= ?1 AND until < ?2 AND suspended_until IS NULL";
+        let text =
+            "DELETE FROM %markers% WHERE until <= ?1 AND until < ?2 AND suspended_until IS NULL";
         self.run(text, (self.now, NEVER))?;
         Ok(())
     }
