@@ -77,6 +77,13 @@ def _everwarm_behind_memory(library: Any, directory: Path, bound: int) -> Opened
     return Opened({"get": cache.get, "put": cache.set}, cache.close)
 
 
+def _everwarm_sqlite(library: Any, directory: Path, bound: int) -> Opened:
+    """The SQLite store alone."""
+    url = f"sqlite://{directory}/cache.db?max_bytes={bound}"
+    cache = library.Cache([url], policy=library.Policy(ttl=TTL))
+    return Opened({"get": cache.get, "put": cache.set}, cache.close)
+
+
 def _diskcache(library: Any, directory: Path, bound: int) -> Opened:
     """A `Cache` with its defaults."""
     cache = library.Cache(str(directory), size_limit=bound)
@@ -195,6 +202,7 @@ SLOW = "takes too long to write as many entries, see row 13"
 STORES: tuple[Store, ...] = (
     EVERWARM,
     BEHIND_MEMORY,
+    Store("everwarm, in SQLite", "everwarm", _everwarm_sqlite),
     Store(BASE, "diskcache", _diskcache),
     Store("cachekit's FileBackend", "cachekit.backends.file", _cachekit, alone=SLOW, more=SYNCED),
     Store("cachier, pickle core", "cachier", _cachier, ("a bound",), SLOW),

@@ -139,7 +139,7 @@ def _of_url(tier):
 
 
 def _absolute(place):
-    """The place of a store, where it is by now: a process may go to another directory, and so may its children."""
+    """The place of a store as it is by now: a process may go to another directory."""
     if not place.startswith(("sqlite://./", "sqlite://../")):
         return place
     from urllib.parse import quote

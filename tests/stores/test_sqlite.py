@@ -1,4 +1,4 @@
-"""Caches in a file of SQLite: processes and both worlds share them, children open it anew, and nothing holds a loop up."""
+"""Caches in a file of SQLite: processes share them, children open it anew, and nothing holds a loop up."""
 
 from __future__ import annotations
 
@@ -331,8 +331,8 @@ def test_code_that_changes_makes_its_entries_anew(url):
         path = os.path.join(os.path.dirname(url.partition("?")[0][len("sqlite://") :]), "script.py")
         with open(path, "w") as file:
             file.write(code)
-        printed = subprocess.run([sys.executable, path, url], capture_output=True, text=True, check=True).stdout
-        assert printed.split() == [str(number)]
+        done = subprocess.run([sys.executable, path, url], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == [str(number)]
 
 
 @once

@@ -154,6 +154,10 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
         false
     }
 
+    fn may_wait(&self) -> bool {
+        self.store.may_wait()
+    }
+
     fn after_fork(&self) {
         self.store.after_fork();
     }

@@ -85,8 +85,9 @@ mod writes;
 
 /// Before a `fork`: what no child may have is closed, and nobody opens it meanwhile.
 #[pyfunction]
-fn before_fork(py: Python<'_>) {
-    py.detach(shared::sqlite::before_fork);
+fn before_fork() {
+    // Attached: who is in SQLite comes out without the interpreter, and nobody new can hold it and wait for the fork.
+    shared::sqlite::before_fork();
 }
 
 /// After a `fork`, in the parent.

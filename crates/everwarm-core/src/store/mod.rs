@@ -163,6 +163,11 @@ pub trait Store: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Whether its answers may come later: those of a store behind a connection do, and those of an embedded one that waits for others.
+    fn may_wait(&self) -> bool {
+        !self.info().embedded
+    }
+
     /// Forgets, in the child of a fork, what belongs to the parent: connections, descriptors, locks.
     fn after_fork(&self) {}
 

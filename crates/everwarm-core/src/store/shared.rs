@@ -66,6 +66,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).proves(found)
     }
 
+    fn may_wait(&self) -> bool {
+        (**self).may_wait()
+    }
+
     fn after_fork(&self) {
         (**self).after_fork();
     }

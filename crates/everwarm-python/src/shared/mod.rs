@@ -66,7 +66,7 @@ pub(crate) struct Shared {
     ticker: Ticker,
     /// Whether the last store does not tell what others change.
     is_silent: AtomicBool,
-    /// Whether one of them is behind a connection, so that its answers come later.
+    /// Whether answers of one of them may come later.
     is_far: AtomicBool,
     /// Whether the last store could not be opened, so that another one stands in.
     is_cut_off: AtomicBool,
@@ -163,7 +163,7 @@ impl Shared {
             .last()
             .is_some_and(|tier| tier.store.notify().is_none());
         self.is_silent.store(is_silent, Ordering::Relaxed);
-        let is_far = tiers.iter().any(|tier| !tier.store.info().embedded);
+        let is_far = tiers.iter().any(|tier| tier.store.may_wait());
         self.is_far.store(is_far, Ordering::Relaxed);
         Stack::new(
             tiers,

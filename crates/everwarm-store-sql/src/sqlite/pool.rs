@@ -2,6 +2,8 @@
 //!
 //! A file that was deleted, or replaced by another, is noticed by the next step, which goes on with what lies at the path.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::mem;
 use std::process;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +13,7 @@ use everwarm_core::store::Failure;
 use everwarm_network::chance;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{CachedStatement, Connection, OpenFlags};
 
 use super::config::{Config, Synchronous};
 use super::error::{Step, Trouble, read_only};
@@ -27,10 +29,22 @@ const PREPARED: usize = 64;
 /// How long a write waits for another thread of this process before it is said to be busy.
 const SHORTLY: Duration = Duration::from_millis(1);
 
-/// A connection, and which file it is to.
+/// A connection, the statements that were written out for it, and which file it is to.
 pub(crate) struct Kept {
     pub(crate) connection: Connection,
+    texts: RefCell<HashMap<(usize, usize), String>>,
     file: Identity,
+}
+
+impl Kept {
+    /// The statement that this says, with the names of `sql`'s tables, prepared.
+    pub(crate) fn prepared(&self, sql: &Sql, text: &'static str) -> Step<CachedStatement<'_>> {
+        // Each lies at one place.
+        let place = (text.as_ptr() as usize, text.len());
+        let mut texts = self.texts.borrow_mut();
+        let text = texts.entry(place).or_insert_with(|| sql.within(text));
+        Ok(self.connection.prepare_cached(text)?)
+    }
 }
 
 /// The connections of one process.
@@ -79,7 +93,7 @@ impl Connections {
     }
 
     /// Does `work` with a connection that reads.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&Connection) -> Step<T>) -> Result<T, Failure> {
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Kept) -> Step<T>) -> Result<T, Failure> {
         let _inside = Inside::enter();
         let there = place::there(&self.config.path);
         let kept = self.idle.lock().pop();
@@ -89,7 +103,7 @@ impl Connections {
                 .connect(false)
                 .map_err(|trouble| self.failure(trouble))?,
         };
-        let done = work(&kept.connection);
+        let done = work(&kept);
         if done
             .as_ref()
             .err()
@@ -104,7 +118,7 @@ impl Connections {
     }
 
     /// Does `work` with the connection that writes; `None` while another thread does.
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&Connection) -> Step<T>) -> Option<Step<T>> {
+    pub(crate) fn write<T>(&self, work: impl FnOnce(&Kept) -> Step<T>) -> Option<Step<T>> {
         let _inside = Inside::enter();
         let mut seat = self.writer.try_lock_for(SHORTLY)?;
         let done = self.seated(&mut seat).and_then(work);
@@ -114,14 +128,13 @@ impl Connections {
         Some(done)
     }
 
-    fn seated<'s>(&self, seat: &'s mut MutexGuard<'_, Option<Kept>>) -> Step<&'s Connection> {
+    fn seated<'s>(&self, seat: &'s mut MutexGuard<'_, Option<Kept>>) -> Step<&'s Kept> {
         let there = place::there(&self.config.path);
         if seat.as_ref().is_none_or(|kept| Some(kept.file) != there) {
             **seat = None;
             **seat = Some(self.connect(true)?);
         }
-        let kept = seat.as_ref().map(|kept| &kept.connection);
-        Ok(kept.expect("it was just put there"))
+        Ok(seat.as_ref().expect("it was just put there"))
     }
 
     fn connect(&self, writes: bool) -> Step<Kept> {
@@ -146,7 +159,11 @@ impl Connections {
             // Who finds others writing waits outside of SQLite.
             connection.busy_timeout(Duration::ZERO)?;
         }
-        Ok(Kept { connection, file })
+        Ok(Kept {
+            connection,
+            texts: RefCell::default(),
+            file,
+        })
     }
 
     pub(crate) fn failure(&self, trouble: Trouble) -> Failure {

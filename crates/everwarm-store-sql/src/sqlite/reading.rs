@@ -3,15 +3,17 @@
 use everwarm_core::clock::Clock;
 use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::{Bytes, Found};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
+use rusqlite::{CachedStatement, OptionalExtension, Params, Row};
 
 use super::clock::{self, left};
 use super::error::Step;
+use super::pool::Kept;
 use super::schema::Sql;
 
 /// The statements of a step, on one connection.
+#[derive(Clone, Copy)]
 pub(crate) struct View<'c> {
-    pub(crate) connection: &'c Connection,
+    pub(crate) kept: &'c Kept,
     pub(crate) sql: &'c Sql,
     /// When it began, at the latest.
     pub(crate) now: i64,
@@ -46,19 +48,19 @@ impl Marker {
 }
 
 impl<'c> View<'c> {
-    pub(crate) fn prepared(&self, text: &str) -> Step<CachedStatement<'c>> {
-        Ok(self.connection.prepare_cached(&self.sql.within(text))?)
+    pub(crate) fn prepared(&self, text: &'static str) -> Step<CachedStatement<'c>> {
+        self.kept.prepared(self.sql, text)
     }
 
     /// Runs a statement; how many rows it changed.
-    pub(crate) fn run(&self, text: &str, values: impl Params) -> Step<usize> {
+    pub(crate) fn run(&self, text: &'static str, values: impl Params) -> Step<usize> {
         Ok(self.prepared(text)?.execute(values)?)
     }
 
     /// The first row of what a statement gives.
     pub(crate) fn row<T>(
         &self,
-        text: &str,
+        text: &'static str,
         values: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Step<Option<T>> {

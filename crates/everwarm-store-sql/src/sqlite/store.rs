@@ -86,9 +86,9 @@ impl Sqlite {
     /// Reads by one statement.
     pub(crate) fn read<T>(&self, work: impl FnOnce(&View<'_>) -> Step<T>) -> Result<T, Failure> {
         let connections = self.connections()?;
-        connections.read(|connection| {
+        connections.read(|kept| {
             work(&View {
-                connection,
+                kept,
                 sql: &connections.sql,
                 now: self.now(),
                 clock: Some(&*self.clock),
@@ -128,9 +128,9 @@ impl Sqlite {
     /// Makes what was acknowledged survive a loss of power, and takes the log into the file as far as nobody needs it.
     fn finish(&self) -> Result<(), Failure> {
         let connections = self.connections()?;
-        let done = connections.write(|connection| {
+        let done = connections.write(|kept| {
             let view = View {
-                connection,
+                kept,
                 sql: &connections.sql,
                 now: 0,
                 clock: None,
@@ -306,6 +306,11 @@ impl Store for Sqlite {
         self.connections()
             .map(Connections::doubts)
             .unwrap_or_default()
+    }
+
+    fn may_wait(&self) -> bool {
+        // For who writes.
+        true
     }
 
     fn after_fork(&self) {

@@ -88,7 +88,7 @@ impl Writing<'_> {
             "INSERT INTO %told% (origin, kind, name, tag, epoch, number) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             values,
         )?;
-        let id = self.connection.last_insert_rowid();
+        let id = self.kept.connection.last_insert_rowid();
         self.note_told(id);
         if id % SLACK == 0 {
             self.run("DELETE FROM %told% WHERE id <= ?1", [id - MOST])?;

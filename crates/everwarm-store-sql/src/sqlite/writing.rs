@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::clock::NEVER;
 use super::config::Synchronous;
 use super::error::Step;
-use super::pool::{Connections, set_synchronous};
+use super::pool::{Connections, Kept, set_synchronous};
 use super::reading::View;
 use super::store::Sqlite;
 
@@ -42,7 +42,7 @@ pub(crate) fn written<T>(
     work: &mut impl FnMut(&Writing<'_>) -> Step<T>,
 ) -> Result<Option<T>, Failure> {
     let connections = store.connections()?;
-    let done = connections.write(|connection| step(store, connections, connection, work));
+    let done = connections.write(|kept| step(store, connections, kept, work));
     match done {
         None => Ok(None),
         Some(Ok(done)) => Ok(Some(done)),
@@ -66,18 +66,18 @@ impl Drop for Transaction<'_> {
 fn step<T>(
     store: &Sqlite,
     connections: &Connections,
-    connection: &Connection,
+    kept: &Kept,
     work: &mut impl FnMut(&Writing<'_>) -> Step<T>,
 ) -> Step<T> {
     loop {
         let view = View {
-            connection,
+            kept,
             sql: &connections.sql,
             now: 0,
             clock: None,
         };
         view.run("BEGIN IMMEDIATE", [])?;
-        let transaction = Transaction(connection);
+        let transaction = Transaction(&kept.connection);
         if connections.config.synchronous != Synchronous::Full && is_hard(&view)? {
             drop(transaction);
             set_hard(&view, connections, false)?;
@@ -107,9 +107,9 @@ fn is_hard(view: &View<'_>) -> Step<bool> {
 
 /// Says, before all else and so that it survives a loss of power, whether all that was acknowledged does.
 pub(crate) fn set_hard(view: &View<'_>, connections: &Connections, is_hard: bool) -> Step<()> {
-    set_synchronous(view.connection, Synchronous::Full)?;
+    set_synchronous(&view.kept.connection, Synchronous::Full)?;
     let set = view.run("UPDATE %state% SET is_hard = ?1", [is_hard]);
-    set_synchronous(view.connection, connections.config.synchronous)?;
+    set_synchronous(&view.kept.connection, connections.config.synchronous)?;
     set.map(drop)
 }
 
@@ -121,7 +121,7 @@ impl Writing<'_> {
             "INSERT OR REPLACE INTO %entries% (name, version, since, until, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
             (name.as_bytes(), version, self.now, until, &bytes[..]),
         )?;
-        let id = self.connection.last_insert_rowid();
+        let id = self.kept.connection.last_insert_rowid();
         self.end_lease(name)?;
         if id % SELDOM == 0 {
             self.sweep_some(AT_ONCE)?;

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use everwarm_core::health::{Remark, Report, Room};
-use everwarm_core::store::{Answer, Failure, Health};
+use everwarm_core::store::{Answer, Failure, FailureKind, Health};
 
 use crate::sqlite::Sqlite;
 use crate::sqlite::config::Synchronous;
@@ -20,14 +20,7 @@ const SMALL: u64 = 32 << 20;
 impl Sqlite {
     fn look_over(&self, is_full: bool) -> Result<Report, Failure> {
         let config = &self.connections()?.config;
-        let (used, entries) = self.read(|view| {
-            let entries = if is_full {
-                view.row("SELECT count(*) FROM %entries%", [], |row| row.get(0))?
-            } else {
-                None
-            };
-            Ok((view.used()?, entries.unwrap_or(0_i64)))
-        })?;
+        let used = self.read(|view| view.used())?;
         let above = config.path.parent().unwrap_or(Path::new("/"));
         let system = rustix::fs::statvfs(above);
         let system = system.map_err(|error| refused(above, &error.into()))?;
@@ -56,8 +49,13 @@ impl Sqlite {
             ("log_bytes", log.into()),
         ]);
         if is_full {
-            facts.push(("entries", u64::try_from(entries).unwrap_or(0).into()));
-            remarks.extend(self.damage(used)?);
+            match self.counted(used) {
+                Ok(entries) => facts.push(("entries", entries.into())),
+                Err(failure) if failure.kind == FailureKind::Corruption => {
+                    remarks.push(Remark::trouble("damage", failure.message(), failure.hint()));
+                }
+                Err(failure) => return Err(failure),
+            }
             if config.synchronous == Synchronous::Off {
                 remarks.push(Remark::setting(
                     "durability",
@@ -69,20 +67,27 @@ impl Sqlite {
         Ok(Report { facts, remarks })
     }
 
-    /// What is wrong with a small file.
-    fn damage(&self, used: u64) -> Result<Option<Remark>, Failure> {
-        if used > SMALL {
-            return Ok(None);
+    /// How many entries there are, once a small file was looked through for damage.
+    fn counted(&self, used: u64) -> Result<u64, Failure> {
+        if used <= SMALL {
+            let said = self.read(|view| view.row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
+            let said: String = said.unwrap_or_default();
+            if said != "ok" {
+                return Err(Failure::new(
+                    FailureKind::Corruption,
+                    format!("the file is damaged: {}", said.replace('\n', " ")),
+                    "look at the disk; then delete the file, with -wal and -shm, while no process uses it",
+                ));
+            }
         }
-        let said = self.read(|view| view.row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
-        let said: String = said.unwrap_or_default();
-        Ok((said != "ok").then(|| {
-            Remark::trouble(
-                "damage",
-                format!("the file is damaged: {}", said.replace('\n', " ")),
-                "look at the disk; then delete the file, with -wal and -shm, while no process uses it",
-            )
-        }))
+        let entries = self.read(|view| {
+            view.row("SELECT count(*) FROM %entries%", [], |row| {
+                row.get::<_, i64>(0)
+            })
+        })?;
+        Ok(entries
+            .and_then(|entries| u64::try_from(entries).ok())
+            .unwrap_or(0))
     }
 }
 
