@@ -7,7 +7,7 @@ use everwarm_core::store::{Failure, FailureKind, Store};
 
 /// Schemes, the feature that builds their client in, and where it is: what opens and checks their URLs, and for databases the `ddl`.
 macro_rules! clients {
-    ($($($scheme:literal)|+ => $feature:literal, $($client:ident)::+ $(, $ddl:ident)?;)+) => {
+    ($($($scheme:literal)|+ => $feature:literal, $($client:ident)::+ $(, ddl $ddl:path)?;)+) => {
         const CLIENTS: &[Client] = &[$(Client {
             schemes: &[$($scheme),+],
             feature: $feature,
@@ -15,7 +15,7 @@ macro_rules! clients {
             built: Some(Built {
                 open: $($client)::+::open,
                 check: $($client)::+::check,
-                ddl: clients!(@ $($($client)::+::$ddl)?),
+                ddl: clients!(@ $($ddl)?),
             }),
             #[cfg(not(feature = $feature))]
             built: None,
@@ -30,9 +30,9 @@ clients! {
     "file" => "file", everwarm_store_file;
     "http" | "https" => "http", everwarm_store_http;
     "memcached" | "memcacheds" => "memcached", everwarm_store_memcached;
-    "postgres" | "postgresql" => "postgres", everwarm_store_sql, ddl;
+    "postgres" | "postgresql" => "postgres", everwarm_store_sql, ddl everwarm_store_sql::ddl;
     "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => "redis", everwarm_store_redis;
-    "sqlite" => "sqlite", everwarm_store_sql::sqlite, ddl;
+    "sqlite" => "sqlite", everwarm_store_sql::sqlite, ddl everwarm_store_sql::sqlite::ddl;
 }
 
 /// What opens the stores of some schemes, where it is built in.
@@ -45,11 +45,14 @@ pub struct Client {
     built: Option<Built>,
 }
 
+/// What says how the tables of a URL are made.
+type Ddl = fn(&str) -> Result<String, Error>;
+
 #[derive(Clone, Copy, Debug)]
 struct Built {
     open: fn(&str) -> Result<Arc<dyn Store>, Failure>,
     check: fn(&str) -> Result<(), Error>,
-    ddl: Option<fn(&str) -> Result<String, Error>>,
+    ddl: Option<Ddl>,
 }
 
 /// The schemes of all clients, whether they are built in or not.
