@@ -56,6 +56,27 @@ postgres_programs() {
   export POSTGRES_BIN
 }
 
+# Sets MARIADB_BIN, the directory with mariadbd, mariadb and mariadb-install-db.
+mariadb_programs() {
+  if [[ -z ${MARIADB_BIN:-} ]]; then
+    if command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; then
+      MARIADB_BIN=$(dirname "$(command -v mariadb-install-db)")
+    else
+      MARIADB_BIN=$("$here/fetch.sh" mariadb) || exit $?
+    fi
+  fi
+  export MARIADB_BIN
+}
+
+# Prints the directory in which MariaDB's own files lie, as its programs know it.
+mariadb_base() {
+  if [[ -d $MARIADB_BIN/unpacked ]]; then
+    echo "$MARIADB_BIN/unpacked/usr"
+  else
+    dirname "$MARIADB_BIN"
+  fi
+}
+
 # Prints one line of shell that sets a variable; no value of ours has a quote.
 tell() {
   printf "export %s='%s'\n" "$1" "$2"
@@ -151,6 +172,34 @@ start_memcached() {
   done
   tail -n 20 "$server/memcached.log" >&2
   fail "a server did not start: $server"
+}
+
+# Asks the MariaDB of a directory, through its socket.
+mariadb_ask() {
+  "$MARIADB_BIN/mariadb" --no-defaults -uroot --socket="$1/mariadb.sock" -e "$2"
+}
+
+mariadb_answers() {
+  mariadb_ask "$1" "SELECT 1" >/dev/null 2>&1
+}
+
+mariadb_answers_or_ended() {
+  mariadb_answers "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
+}
+
+# Begins the process of a MariaDB whose `mariadb.words` are there.
+begin_mariadb() {
+  local server=$1 words program
+  mapfile -t words <"$server/mariadb.words"
+  program=$MARIADB_BIN/mariadbd
+  [[ -x $program ]] || program=$(command -v mariadbd)
+  rm -f "$server/pid"
+  (
+    cd "$server"
+    echo "$BASHPID" >pid
+    exec setsid "$program" "${words[@]}"
+  ) </dev/null >>"$server/mariadb.log" 2>&1 &
+  until_true test -s "$server/pid"
 }
 
 # Whether a server that this script has begun answers, or has ended.

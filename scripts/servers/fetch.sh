@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints a directory with the programs of a kind, Debian's packages, unpacked into a cache of our own and not installed:
-# fetch.sh [redis | memcached | postgres].
+# fetch.sh [redis | memcached | postgres | mariadb].
 #
 # Nothing of the system is changed, and no root is needed. SERVERS_CACHE names another place for them.
 source "$(dirname "$0")/_lib.sh"
@@ -11,7 +11,12 @@ case $kind in
   redis) programs=(redis-server redis-cli) packages=(redis-server redis-tools) hint="REDIS_SERVER and REDIS_CLI" ;;
   memcached) programs=(memcached) packages=(memcached) hint="MEMCACHED" ;;
   postgres) programs=(initdb postgres psql pg_isready) packages=(postgresql) hint="POSTGRES_BIN" ;;
-  *) fail "there are no packages of \"$kind\"; hint: redis, memcached, postgres" ;;
+  mariadb)
+    programs=(mariadbd mariadb mariadb-install-db my_print_defaults)
+    packages=(mariadb-server-core mariadb-client-core)
+    hint="MARIADB_BIN"
+    ;;
+  *) fail "there are no packages of \"$kind\"; hint: redis, memcached, postgres, mariadb" ;;
 esac
 kept=$cache/$kind
 
@@ -41,7 +46,7 @@ wrapper() {
   cat <<'END'
 #!/bin/sh
 unpacked=$(dirname "$0")/unpacked
-for program in "$unpacked"/usr/lib/postgresql/*/bin/"${0##*/}" "$unpacked/usr/bin/${0##*/}"; do
+for program in "$unpacked"/usr/lib/postgresql/*/bin/"${0##*/}" "$unpacked"/usr/*bin/"${0##*/}"; do
   [ ! -x "$program" ] || LD_LIBRARY_PATH=$(echo "$unpacked"/usr/lib/*-linux-gnu) exec "$program" "$@"
 done
 END
@@ -54,7 +59,7 @@ unpack() {
     dpkg -x "$package" "$making/kept/unpacked" || return 1
   done
   for program in "${programs[@]}"; do
-    [[ -n $(find "$making/kept/unpacked/usr" -path "*/bin/$program" -print -quit) ]] || return 1
+    [[ -n $(find "$making/kept/unpacked/usr" -path "*bin/$program" -print -quit) ]] || return 1
     wrapper >"$making/kept/$program"
     chmod +x "$making/kept/$program"
   done

@@ -43,20 +43,29 @@ pub fn configured(tls: &Tls) -> Result<Arc<ClientConfig>, Failure> {
 
 fn roots(ca: Option<&Path>) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
-    let trusted = match ca {
+    roots.add_parsable_certificates(authorities(ca)?);
+    Ok(roots)
+}
+
+/// The authorities that are trusted: those of a file, or of the system.
+///
+/// # Errors
+/// `Permanent` for a file that cannot be read, and where there is none.
+pub fn authorities(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let mut trusted = match ca {
         Some(path) => certificates(path)?,
         None => rustls_native_certs::load_native_certs().certs,
     };
     // Systems have some that are not understood, and are none the worse for it.
-    roots.add_parsable_certificates(trusted);
-    if roots.is_empty() {
+    trusted.retain(|authority| RootCertStore::empty().add(authority.clone()).is_ok());
+    if trusted.is_empty() {
         return Err(Failure::new(
             FailureKind::Permanent,
             "there is no authority that could be trusted",
             "name the file of the one that signed the server's certificate: ca=/etc/ssl/ca.pem",
         ));
     }
-    Ok(roots)
+    Ok(trusted)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {

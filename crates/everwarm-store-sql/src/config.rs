@@ -7,50 +7,77 @@ use std::time::Duration;
 use everwarm_core::error::Error;
 use everwarm_network::options::{Files, connections, span, yes_or_no};
 pub use everwarm_network::tls::Tls;
-use everwarm_network::url::{Parts, decoded, excerpt, host_and_port};
+use everwarm_network::url::{Parts, decoded, excerpt};
 
-const FORM: &str = "write \"postgresql://user:password@host/database\"";
+pub use crate::address::Address;
+use crate::address::{at_ports, at_socket};
+use crate::options::{identifier, mode, often};
 
-const OPTIONS: [&str; 15] = [
+const FORM: &str = "write \"postgresql://user:password@host/database\", or \"mysql://user:password@host/database\"";
+
+/// The options of every kind; the rest are those of one.
+const OPTIONS: [&str; 10] = [
     "sweep_every",
     "timeout",
     "table",
-    "schema",
     "make_tables",
-    "unlogged",
     "connections",
     "connect_timeout",
     "tls",
-    "sslmode",
     "ca",
-    "sslrootcert",
     "cert",
     "key",
-    "host",
 ];
 
-/// The port of PostgreSQL.
-const PORT: u16 = 5432;
-/// Bytes of an identifier of the user's own: the longest one of PostgreSQL's that leaves room for what is put behind it.
-const LONGEST: usize = 48;
+/// The databases, by how they are spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+}
 
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// At a port of a host.
-    Tcp {
-        /// Its name or number.
-        host: String,
-        /// The port.
-        port: u16,
-    },
-    /// At the socket of this port in a directory of this machine.
-    Unix {
-        /// The directory.
-        directory: PathBuf,
-        /// The port.
-        port: u16,
-    },
+impl Kind {
+    fn of(scheme: &str) -> Option<Self> {
+        match scheme {
+            "postgresql" | "postgres" => Some(Self::Postgres),
+            "mysql" | "mariadb" => Some(Self::Mysql),
+            _ => None,
+        }
+    }
+
+    /// What users call it, and the crate's feature.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    /// The port at which servers listen that were not told otherwise.
+    pub(crate) const fn port(self) -> u16 {
+        match self {
+            Self::Postgres => 5432,
+            Self::Mysql => 3306,
+        }
+    }
+
+    /// The options that only this kind has.
+    const fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Postgres => &["schema", "unlogged", "sslmode", "sslrootcert", "host"],
+            Self::Mysql => &["ssl-mode", "ssl-ca", "socket"],
+        }
+    }
+
+    /// Several questions are under way on a connection of PostgreSQL, and one on that of others.
+    const fn connections(self) -> usize {
+        match self {
+            Self::Postgres => 4,
+            Self::Mysql => 8,
+        }
+    }
 }
 
 /// As whom a store asks.
@@ -87,6 +114,8 @@ impl fmt::Debug for Credentials {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// What the servers speak.
+    pub kind: Kind,
     /// The servers; where there are several, the one that takes writes is asked.
     pub servers: Vec<Address>,
     /// The database.
@@ -95,13 +124,13 @@ pub struct Config {
     pub credentials: Option<Credentials>,
     /// The table of the entries; the names of the others begin with it. `everwarm` by default.
     pub table: String,
-    /// The schema of the tables; `None`: the first of the user's search path.
+    /// The schema of the tables, in PostgreSQL; `None`: the first of the user's search path.
     pub schema: Option<String>,
     /// Whether missing tables are made: they are by default.
     pub make_tables: bool,
-    /// Whether tables are made that a crash of the server empties, and that cost it less.
+    /// Whether tables are made that a crash of the server empties, and that cost it less; in PostgreSQL.
     pub unlogged: bool,
-    /// Connections at most, besides the one on which others are heard: 4 by default.
+    /// Connections at most, besides the one on which PostgreSQL tells of others: 4 by default, or 8 where each has one question under way.
     pub connections: usize,
     /// How often a process deletes what has expired; `None`: it is left to somebody else. Every 5 minutes by default.
     pub sweep_every: Option<Duration>,
@@ -116,8 +145,9 @@ pub struct Config {
 impl Config {
     /// The default tables in a database of these servers.
     #[must_use]
-    pub fn new(servers: Vec<Address>, database: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, servers: Vec<Address>, database: impl Into<String>) -> Self {
         Self {
+            kind,
             servers,
             database: database.into(),
             credentials: None,
@@ -125,7 +155,7 @@ impl Config {
             schema: None,
             make_tables: true,
             unlogged: false,
-            connections: 4,
+            connections: kind.connections(),
             sweep_every: Some(Duration::from_secs(300)),
             tls: None,
             connect_timeout: Duration::from_secs(2),
@@ -139,17 +169,26 @@ impl Config {
     /// `Config` or `UnknownOption`, with a hint, for what cannot be meant. No password is in it.
     pub fn from_url(url: &str) -> Result<Self, Error> {
         let parts = Parts::of(url, "a database", FORM)?;
-        if !matches!(parts.scheme, "postgresql" | "postgres") {
-            return Err(Error::config(
+        let kind = Kind::of(parts.scheme).ok_or_else(|| {
+            Error::config(
                 format!("{:?} is no scheme of a database", excerpt(parts.scheme)),
                 FORM,
-            ));
-        }
+            )
+        })?;
         let options = parts.options()?;
-        let socket = options.iter().find(|(option, _)| option == "host");
+        let known = [&OPTIONS, kind.options()].concat();
+        if let Some((option, _)) = options
+            .iter()
+            .find(|(option, _)| !known.contains(&option.as_str()))
+        {
+            return Err(Error::unknown_option(option, &known));
+        }
+        let socket = options
+            .iter()
+            .find(|(option, _)| matches!(option.as_str(), "host" | "socket"));
         let servers = match socket {
-            Some((_, directory)) => vec![at_socket(directory, parts.hosts)?],
-            None => at_ports(parts.hosts)?,
+            Some((_, path)) => vec![at_socket(kind, path, parts.hosts)?],
+            None => at_ports(parts.hosts, kind.port())?,
         };
         let database = decoded(parts.path)?;
         if database.is_empty() {
@@ -158,7 +197,7 @@ impl Config {
                 "write it behind the host: \"postgresql://host/database\"",
             ));
         }
-        let mut config = Self::new(servers, database);
+        let mut config = Self::new(kind, servers, database);
         config.credentials = credentials(&parts)?;
         let mut query = Query::default();
         for (option, text) in options {
@@ -169,7 +208,7 @@ impl Config {
 
     fn take(&mut self, query: &mut Query, option: &str, text: &str) -> Result<(), Error> {
         match option {
-            "host" => {}
+            "host" | "socket" => {}
             "table" => self.table = identifier(option, text)?,
             "schema" => self.schema = Some(identifier(option, text)?),
             "make_tables" => self.make_tables = yes_or_no(option, text)?,
@@ -180,8 +219,8 @@ impl Config {
             "timeout" => self.timeout = Some(span(text)?),
             "connect_timeout" => self.connect_timeout = span(text)?,
             "tls" => query.tls = Some(yes_or_no(option, text)?),
-            "sslmode" => query.tls = Some(mode(text)?),
-            "ca" | "sslrootcert" => query.files.ca = Some(text.into()),
+            "sslmode" | "ssl-mode" => query.tls = Some(mode(option, text)?),
+            "ca" | "sslrootcert" | "ssl-ca" => query.files.ca = Some(text.into()),
             "cert" => query.files.cert = Some(text.into()),
             "key" => query.files.key = Some(text.into()),
             _ => return Err(Error::unknown_option(option, &OPTIONS)),
@@ -227,28 +266,6 @@ impl fmt::Display for Config {
     }
 }
 
-impl Address {
-    /// Whether it is of this machine.
-    fn is_near(&self) -> bool {
-        match self {
-            Self::Tcp { host, .. } => {
-                host == "localhost" || host == "::1" || host.starts_with("127.")
-            }
-            Self::Unix { .. } => true,
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(formatter, "[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(formatter, "{host}:{port}"),
-            Self::Unix { directory, port } => write!(formatter, "{}:{port}", directory.display()),
-        }
-    }
-}
-
 /// The options of a query that mean something only together.
 #[derive(Default)]
 struct Query {
@@ -271,65 +288,4 @@ fn credentials(parts: &Parts<'_>) -> Result<Option<Credentials>, Error> {
         user: login.user,
         password: login.password,
     }))
-}
-
-fn at_ports(hosts: &str) -> Result<Vec<Address>, Error> {
-    let each = |text: &str| {
-        let (host, port) = host_and_port(text, PORT)?;
-        let host = if host.is_empty() { "localhost" } else { host };
-        Ok(Address::Tcp {
-            host: host.to_owned(),
-            port,
-        })
-    };
-    hosts.split(',').map(each).collect()
-}
-
-fn at_socket(directory: &str, hosts: &str) -> Result<Address, Error> {
-    let (host, port) = host_and_port(hosts, PORT)?;
-    if !host.is_empty() || !directory.starts_with('/') {
-        return Err(Error::config(
-            "host= is the directory of a socket, and then no host stands in the URL",
-            "write \"postgresql:///database?host=/run/postgresql\"",
-        ));
-    }
-    Ok(Address::Unix {
-        directory: directory.into(),
-        port,
-    })
-}
-
-fn identifier(option: &str, text: &str) -> Result<String, Error> {
-    if text.is_empty() || text.len() > LONGEST {
-        return Err(Error::config(
-            format!("{option}= is no name that PostgreSQL takes"),
-            format!("write a name of 1 to {LONGEST} bytes"),
-        ));
-    }
-    Ok(text.to_owned())
-}
-
-fn often(text: &str) -> Result<Duration, Error> {
-    let often = span(text)?;
-    if often.is_zero() {
-        return Err(Error::config(
-            "sweep_every= is no time between two sweeps",
-            "write sweep_every=5m, or sweep_every=never",
-        ));
-    }
-    Ok(often)
-}
-
-fn mode(text: &str) -> Result<bool, Error> {
-    match text {
-        "disable" => Ok(false),
-        "require" | "verify-ca" | "verify-full" => Ok(true),
-        _ => Err(Error::config(
-            format!(
-                "sslmode={:?} leaves it open whether connections are encrypted",
-                excerpt(text)
-            ),
-            "write tls=true, which verifies the server, or tls=false",
-        )),
-    }
 }

@@ -17,26 +17,52 @@
 // The links of the first page are for those who read the code.
 #![allow(rustdoc::private_intra_doc_links)]
 
+mod address;
+mod again;
 mod config;
+mod failure;
+mod hearing;
+mod link;
+mod met;
+#[cfg(feature = "mysql")]
+mod mysql;
+mod options;
+#[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod teller;
+mod told;
 
 use std::sync::Arc;
 
-pub use config::{Address, Config, Credentials, Tls};
+pub use config::{Address, Config, Credentials, Kind, Tls};
 use everwarm_core::error::Error;
 use everwarm_core::store::{Failure, FailureKind, Store};
+#[cfg(feature = "mysql")]
+pub use mysql::Mysql;
+#[cfg(feature = "postgres")]
 pub use postgres::Postgres;
 
 /// Opens the store that a URL says. Nothing is connected yet.
 ///
 /// # Errors
-/// `Permanent` for a URL that cannot be meant, and as [`Postgres::open`].
+/// `Permanent` for a URL that cannot be meant, as [`Config::from_url`]; `Capability` where this build leaves its database out.
 pub fn open(url: &str) -> Result<Arc<dyn Store>, Failure> {
     let config = Config::from_url(url)
         .map_err(|error| Failure::new(FailureKind::Permanent, error.message(), error.hint()))?;
-    Ok(Arc::new(Postgres::open(config)?))
+    match config.kind {
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => Ok(Arc::new(Postgres::open(config)?)),
+        #[cfg(feature = "mysql")]
+        Kind::Mysql => Ok(Arc::new(Mysql::open(config)?)),
+        #[allow(unreachable_patterns)]
+        kind => Err(Failure::new(
+            FailureKind::Capability,
+            format!("this build has no store for {}", kind.name()),
+            "build everwarm-store-sql with the feature of that name",
+        )),
+    }
 }
 
 /// Checks a URL and its options, without touching a server.
@@ -50,7 +76,18 @@ pub fn check(url: &str) -> Result<(), Error> {
 /// What makes the tables that a URL names: statements for whoever may make them.
 ///
 /// # Errors
-/// As [`Config::from_url`].
+/// As [`Config::from_url`], and for a database that this build leaves out.
 pub fn ddl(url: &str) -> Result<String, Error> {
-    Config::from_url(url).map(|config| postgres::ddl(&config))
+    let config = Config::from_url(url)?;
+    match config.kind {
+        #[cfg(feature = "postgres")]
+        Kind::Postgres => Ok(postgres::ddl(&config)),
+        #[cfg(feature = "mysql")]
+        Kind::Mysql => Ok(mysql::ddl(&config)),
+        #[allow(unreachable_patterns)]
+        kind => Err(Error::config(
+            format!("this build has no store for {}", kind.name()),
+            "build everwarm-store-sql with the feature of that name",
+        )),
+    }
 }

@@ -5,7 +5,8 @@ mod support;
 use std::sync::Arc;
 
 use everwarm_conformance::{Harness, Outcome, PROMISES, check};
-use everwarm_store_sql::{Config, Postgres};
+use everwarm_core::store::Store;
+use everwarm_store_sql::{Config, Kind, Mysql, Postgres};
 
 const FACETS: &[&str] = &[
     "counters",
@@ -25,8 +26,12 @@ fn hold(config: Option<Config>, suite: &str) {
         return;
     };
     let harness = Harness::over(move |_| {
-        let store = Postgres::open(config.clone());
-        Ok(Arc::new(store.expect("nothing is connected yet")))
+        let config = config.clone();
+        let store: Arc<dyn Store> = match config.kind {
+            Kind::Postgres => Arc::new(Postgres::open(config).expect("nothing is connected yet")),
+            Kind::Mysql => Arc::new(Mysql::open(config).expect("nothing is connected yet")),
+        };
+        Ok(store)
     });
     let harness = harness.offering(FACETS);
     let promises = PROMISES.iter().filter(|promise| promise.suite == suite);
@@ -43,6 +48,13 @@ fn named() -> Option<Config> {
     config.schema = Some("public".to_owned());
     config.unlogged = true;
     config.connections = 1;
+    Some(config)
+}
+
+/// The same, in words that end an identifier of MySQL; a connection waits for another one's question.
+fn named_mysql() -> Option<Config> {
+    let mut config = support::mysql("conformance `of` %entries% ä")?;
+    config.connections = 2;
     Some(config)
 }
 
@@ -65,5 +77,11 @@ places! {
     by_name: crate::named();
         store counters conditional leases scan touch generations notify suspend health;
     encrypted: crate::support::encrypted("conformance");
+        store notify;
+    mysql: crate::support::mysql("conformance");
+        store counters conditional leases scan touch generations notify suspend health;
+    mysql_by_name: crate::named_mysql();
+        store counters conditional leases scan touch generations notify suspend health;
+    mysql_encrypted: crate::support::encrypted_mysql("conformance");
         store notify;
 }

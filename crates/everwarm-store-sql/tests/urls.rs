@@ -28,8 +28,17 @@ fn a_url_says_where() {
         (
             "postgresql:///shop?host=/run/postgresql",
             vec![Address::Unix {
-                directory: "/run/postgresql".into(),
+                path: "/run/postgresql".into(),
                 port: 5432,
+            }],
+        ),
+        ("mysql:///shop", vec![tcp("localhost", 3306)]),
+        ("mariadb://a,b:1/shop", vec![tcp("a", 3306), tcp("b", 1)]),
+        (
+            "mysql:///shop?socket=/run/mysqld/mysqld.sock",
+            vec![Address::Unix {
+                path: "/run/mysqld/mysqld.sock".into(),
+                port: 3306,
             }],
         ),
     ];
@@ -80,6 +89,12 @@ fn beyond_this_machine_connections_are_encrypted() {
         ("postgresql://localhost/d?sslmode=require", true),
         ("postgresql://localhost/d?sslmode=verify-full", true),
         ("postgresql://localhost/d?sslrootcert=/ca.pem", true),
+        ("mysql://localhost/d", false),
+        ("mysql:///d?socket=/run/s", false),
+        ("mysql://db.internal/d", true),
+        ("mysql://db.internal/d?ssl-mode=DISABLED", false),
+        ("mysql://localhost/d?ssl-mode=VERIFY_IDENTITY", true),
+        ("mysql://localhost/d?ssl-ca=/ca.pem", true),
     ] {
         assert_eq!(config(url).tls.is_some(), is_encrypted, "{url}");
     }
@@ -111,7 +126,11 @@ fn who_asks_is_said_in_the_url_and_never_repeated() {
 fn what_cannot_be_meant_is_refused_with_a_hint() {
     for url in [
         "postgresql",
-        "mysql://h/d",
+        "oracle://h/d",
+        "mysql://h",
+        "mysql:///d?socket=run",
+        "mysql://h/d?socket=/run",
+        "mysql://h/d?ssl-mode=PREFERRED",
         "postgresql://h",
         "postgresql://h/",
         "postgresql://h:0/d",
@@ -145,6 +164,14 @@ fn what_cannot_be_meant_is_refused_with_a_hint() {
     let error = check("postgresql://h/d?tabel=t").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnknownOption);
     assert!(error.hint().contains("table"), "{error}");
+    for url in [
+        "mysql://h/d?schema=s",
+        "mysql://h/d?unlogged=true",
+        "postgresql://h/d?socket=/s",
+    ] {
+        let error = check(url).expect_err(url);
+        assert_eq!(error.kind(), ErrorKind::UnknownOption, "{url}");
+    }
 }
 
 #[test]
@@ -159,6 +186,10 @@ fn tables_have_the_users_names_quoted() {
     );
     assert!(written.contains("\"My \"\"App\"\"\".\"50% off_settle_1\"("));
     let survives = |url| open(url).unwrap().info().durability;
+    let written = ddl("mysql://h/d?table=50%25%20`off`").unwrap();
+    assert!(written.contains("CREATE TABLE IF NOT EXISTS `50% ``off``` ("));
+    assert!(written.contains("`50% ``off``_messages`"));
+    assert_eq!(survives("mysql://h/d?tls=false"), Durability::Power);
     assert_eq!(survives("postgresql://h/d?tls=false"), Durability::Power);
     assert_eq!(
         survives("postgresql://h/d?tls=false&unlogged=true"),

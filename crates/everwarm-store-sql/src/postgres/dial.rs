@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::store::{Failure, FailureKind};
 use rustls::ClientConfig;
@@ -14,10 +15,11 @@ use tokio_postgres::{AsyncMessage, Client, NoTls, Notification, Socket};
 
 use super::connection::Connection;
 use super::encrypt::Encrypt;
-use super::error::{late, refused, unexpected};
-use super::met::Met;
+use super::error::refused;
 use super::schema::Names;
 use crate::config::{Address, Config};
+use crate::failure::{late, unexpected};
+use crate::met::Met;
 
 /// How much longer than to connect it may take to make tables.
 const TABLES: u32 = 10;
@@ -115,7 +117,7 @@ impl Dialer {
         for server in &config.servers {
             match server {
                 Address::Tcp { host, port } => parameters.host(host).port(*port),
-                Address::Unix { directory, port } => parameters.host_path(directory).port(*port),
+                Address::Unix { path, port } => parameters.host_path(path).port(*port),
             };
         }
         parameters
@@ -154,7 +156,8 @@ impl Dialer {
         let said = said.await.map_err(|error| refused(&error))?;
         let row = said.first().ok_or_else(|| unexpected("a greeting"))?;
         let is_there: bool = row.get(0);
-        self.met.meet(row.get(1));
+        // It says when it was started to the microsecond, which names it well enough.
+        self.met.meet(row.get(1), Duration::ZERO);
         if is_there {
             return Ok(());
         }

@@ -7,8 +7,8 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
 use super::dial::Dialer;
-use super::hearing::Hearing;
 use super::schema::quoted;
+use crate::hearing::Hearing;
 
 /// How often the server is asked whether everything has come: what is known counts for two seconds.
 const BEAT: Duration = Duration::from_millis(500);

@@ -6,17 +6,13 @@ mod encrypt;
 mod entry;
 mod error;
 mod facets;
-mod hearing;
-mod link;
 mod listening;
-mod met;
+mod own;
 mod pool;
 pub(crate) mod schema;
 pub(crate) mod statements;
 mod store;
 mod sweep;
-mod teller;
-mod told;
 
 pub use store::Postgres;
 

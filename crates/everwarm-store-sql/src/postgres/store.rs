@@ -5,21 +5,23 @@ use std::fmt;
 use std::time::Duration;
 
 use everwarm_core::store::{
-    Answer, Bytes, Conditional, Counters, Durability, Entry, Failure, FailureKind, Found,
-    Generations, Health, Info, Leases, Limits, Notify, Scan, Store, Suspend, Touch,
+    Answer, Bytes, Conditional, Counters, Durability, Entry, Failure, Found, Generations, Health,
+    Info, Leases, Limits, Notify, Scan, Store, Suspend, Touch,
 };
 use tokio_postgres::Row;
 
 use super::connection::Values;
 use super::dial::Dialer;
 use super::entry::{LARGEST, LONGEST_NAME, Octets, count, found, micros, named, values, written};
-use super::error::unexpected;
-use super::link::Link;
+use super::own::Connected;
 use super::schema::range;
 use super::statements::Statement;
 use super::sweep::sweep;
-use super::told::{of_clear, of_key};
 use crate::config::Config;
+use crate::failure::unexpected;
+use crate::link::Link;
+use crate::teller::Trust;
+use crate::told::{of_clear, of_key};
 use everwarm_network::chance;
 
 /// Entries, and bytes, that one statement sets.
@@ -32,7 +34,7 @@ const PRIVATE: char = '!';
 ///
 /// Nothing is connected before it is needed, and to open one never fails because a server is down.
 pub struct Postgres {
-    pub(crate) link: Link,
+    pub(crate) link: Link<Connected>,
 }
 
 impl Postgres {
@@ -42,7 +44,7 @@ impl Postgres {
     /// `Permanent` for files of certificates that cannot be used.
     pub fn open(config: Config) -> Result<Self, Failure> {
         Ok(Self {
-            link: Link::new(Dialer::new(config)?),
+            link: Link::new(Connected::new(Dialer::new(config)?, Trust::default())),
         })
     }
 
@@ -247,15 +249,6 @@ pub(crate) fn placed(rows: &[Row], places: usize) -> Result<Vec<Option<Found>>, 
         *slot.ok_or_else(|| unexpected("a read of many"))? = Some(found(row, 1)?);
     }
     Ok(all)
-}
-
-/// The failure of a part of a whole that one answer is for.
-pub(crate) fn no_answer() -> Failure {
-    Failure::new(
-        FailureKind::Corruption,
-        "the database gave fewer answers than it was asked for",
-        "look whether something else answers at its port",
-    )
 }
 
 impl fmt::Debug for Postgres {

@@ -1,16 +1,13 @@
 //! What has expired is deleted: some rows at a time, so that no statement holds up others for long.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use everwarm_core::store::Failure;
-use tokio::time::sleep;
 
 use super::entry::{count, number, values};
-use super::error::unexpected;
 use super::pool::Pool;
 use super::statements::Statement;
-use everwarm_network::chance;
+use crate::failure::unexpected;
 
 /// Entries that one statement deletes.
 const AT_ONCE: i64 = 10_000;
@@ -31,15 +28,4 @@ pub(crate) async fn sweep(pool: &Arc<Pool>) -> Result<u64, Failure> {
     }
     number(&pool.ask(Statement::SweepMarkers, Vec::new()).await?)?;
     Ok(swept)
-}
-
-/// Does that time and again, until it is aborted. Of many processes each has a moment of its own.
-pub(crate) async fn sweep_on(pool: Arc<Pool>, every: Duration) {
-    let part = chance::bigint() as f64 / i64::MAX as f64;
-    sleep(every.mul_f64(part)).await;
-    loop {
-        // What fails now is tried again the next time; those who ask are told of it by what they ask.
-        let _ = sweep(&pool).await;
-        sleep(every).await;
-    }
 }

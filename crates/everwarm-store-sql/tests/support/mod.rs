@@ -8,18 +8,24 @@ use everwarm_core::store::{Answer, Failure};
 use everwarm_store_sql::{Config, Postgres, Tls};
 
 const VARIABLE: &str = "EVERWARM_TEST_POSTGRES";
+const MYSQL: &str = "EVERWARM_TEST_MARIADB";
 
-/// The URL of the database. Without one the test is left out, loudly; where nothing may be left out, it fails.
+/// The URL of PostgreSQL, as [`named`].
+pub(crate) fn url() -> Option<String> {
+    named(VARIABLE)
+}
+
+/// The URL of the database that a variable names. Without one the test is left out, loudly; where nothing may be left out, it fails.
 ///
 /// # Panics
 /// Without one, if `CI=true`.
-pub(crate) fn url() -> Option<String> {
-    let url = std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
+fn named(variable: &str) -> Option<String> {
+    let url = std::env::var(variable).ok().filter(|url| !url.is_empty());
     if url.is_none() {
         let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!is_ci, "{VARIABLE} is not set");
+        assert!(!is_ci, "{variable} is not set");
         // The test runner keeps what `eprintln!` writes to itself.
-        let line = format!("LEFT OUT: a test that needs {VARIABLE} (scripts/servers/up sets it)\n");
+        let line = format!("LEFT OUT: a test that needs {variable} (scripts/servers/up sets it)\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
     url
@@ -27,16 +33,33 @@ pub(crate) fn url() -> Option<String> {
 
 /// Tables of a test's own, with more patience than a connection needs: the machine may be busy.
 pub(crate) fn config(table: &str) -> Option<Config> {
-    let mut config = Config::from_url(&url()?).expect("a URL");
+    Some(patient(&url()?, table))
+}
+
+/// The same of MariaDB.
+pub(crate) fn mysql(table: &str) -> Option<Config> {
+    Some(patient(&named(MYSQL)?, table))
+}
+
+fn patient(url: &str, table: &str) -> Config {
+    let mut config = Config::from_url(url).expect("a URL");
     config.table = format!("{table}_{}", std::process::id());
     config.connect_timeout = Duration::from_secs(10);
-    Some(config)
+    config
 }
 
 /// The same, with encryption.
 pub(crate) fn encrypted(table: &str) -> Option<Config> {
-    let mut config = config(table)?;
-    let ca = std::env::var_os("EVERWARM_TEST_POSTGRES_CA")?;
+    trusting(config(table)?, "EVERWARM_TEST_POSTGRES_CA")
+}
+
+/// The same of MariaDB.
+pub(crate) fn encrypted_mysql(table: &str) -> Option<Config> {
+    trusting(mysql(table)?, "EVERWARM_TEST_MARIADB_CA")
+}
+
+fn trusting(mut config: Config, variable: &str) -> Option<Config> {
+    let ca = std::env::var_os(variable)?;
     config.tls = Some(Tls {
         ca: Some(ca.into()),
         identity: None,

@@ -6,9 +6,9 @@ use everwarm_core::health::{Remark, Report};
 use everwarm_core::store::{Answer, Failure, Health};
 use tokio_postgres::Row;
 
+use crate::failure::unexpected;
 use crate::postgres::Postgres;
 use crate::postgres::entry::values;
-use crate::postgres::error::unexpected;
 use crate::postgres::statements::Statement;
 
 /// What was asked.

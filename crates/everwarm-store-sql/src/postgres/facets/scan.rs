@@ -2,9 +2,9 @@
 
 use everwarm_core::store::{Answer, Page, Scan};
 
+use crate::failure::unexpected;
 use crate::postgres::Postgres;
 use crate::postgres::entry::{Octets, values};
-use crate::postgres::error::unexpected;
 use crate::postgres::schema::range;
 use crate::postgres::statements::Statement;
 

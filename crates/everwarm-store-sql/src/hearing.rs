@@ -1,7 +1,7 @@
 //! What a process heard, until it looks at it.
 //!
-//! The database sends messages in the order in which their steps became visible, on one connection, and none of them is lost while that
-//! lasts: so nothing is numbered here. What was done before the connection listened, or after it was lost, was missed.
+//! Messages come in the order in which their steps became visible: PostgreSQL sends them on one connection, and none of them is lost while
+//! that lasts; from tables they are read by their numbers. What was done before this process listened was missed.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,9 +9,8 @@ use std::time::{Duration, Instant};
 use everwarm_core::store::{Message, Messages};
 use parking_lot::Mutex;
 
-use super::schema::Names;
-use super::teller::{Teller, Trust};
-use super::told::{self, Told};
+use crate::teller::{Teller, Trust};
+use crate::told::{self, Told};
 use everwarm_network::waiters::Waiters;
 
 /// Messages that wait to be taken in; who is behind by more has to take everything as changed.
@@ -46,9 +45,9 @@ impl Inbox {
 
 impl Hearing {
     /// Of a process that has asked for nothing yet.
-    pub(crate) fn new(names: &Names, trust: Trust) -> Self {
+    pub(crate) fn new(channel: String, trust: Trust) -> Self {
         Self {
-            teller: Teller::new(names.channel(), trust),
+            teller: Teller::new(channel, trust),
             inbox: Mutex::default(),
             waiters: Waiters::default(),
         }
@@ -134,11 +133,9 @@ impl Hearing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
 
     fn hearing() -> Hearing {
-        let names = Names::of(&Config::new(Vec::new(), "d"));
-        Hearing::new(&names, Trust::default())
+        Hearing::new("c".to_owned(), Trust::default())
     }
 
     #[test]

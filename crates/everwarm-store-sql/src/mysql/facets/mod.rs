@@ -1,0 +1,11 @@
+//! What the store can do besides.
+
+mod conditional;
+mod counters;
+mod generations;
+mod health;
+mod leases;
+mod notify;
+mod scan;
+mod suspend;
+mod touch;
