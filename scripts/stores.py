@@ -49,6 +49,7 @@ KINDS = (
     Kind("Memcached", "EVERWARM_TEST_MEMCACHED", "Memcached 1.6", "memcached"),
     Kind("Memcached, several", "EVERWARM_TEST_MEMCACHED_SEVERAL", "three of Memcached 1.6", "memcached"),
     Kind("PostgreSQL", "EVERWARM_TEST_POSTGRES", "PostgreSQL 15", "postgresql"),
+    Kind("MariaDB", "EVERWARM_TEST_MARIADB", "MariaDB 10.11", "mysql"),
     Kind("SQLite", None, "itself", "sqlite", "sqlite://{}/cache.db"),
     Kind("HTTP", None, "`everwarm serve` over memory", "http"),
 )

@@ -77,6 +77,7 @@ def documents() -> list[str]:
 # Pages and examples that need a server: the variable that says where it is, and the one that they read.
 NEEDS = dict.fromkeys(("docs/guide/redis.md", "examples/together.py"), ("EVERWARM_TEST_REDIS", "REDIS_URL"))
 NEEDS["docs/guide/memcached.md"] = ("EVERWARM_TEST_MEMCACHED_SEVERAL", "MEMCACHED_URL")
+NEEDS["docs/guide/mysql.md"] = ("EVERWARM_TEST_MARIADB", "DATABASE_URL")
 NEEDS["docs/guide/postgresql.md"] = ("EVERWARM_TEST_POSTGRES", "DATABASE_URL")
 
 

@@ -69,7 +69,8 @@ def hosts(url):
 
 def test_all_servers_answer_and_none_is_left(room):
     servers = up(room)
-    assert len(processes(room)) == 1 + 1 + 6 + 6 + 4 + ("EVERWARM_TEST_POSTGRES" in servers)
+    databases = sum(f"EVERWARM_TEST_{kind}" in servers for kind in ("POSTGRES", "MARIADB"))
+    assert len(processes(room)) == 1 + 1 + 6 + 6 + 4 + databases
 
     assert says(servers, "-u", servers["EVERWARM_TEST_REDIS"], "ping") == "PONG"
     assert says(servers, "-s", servers["EVERWARM_TEST_REDIS_UNIX"].partition("://")[2], "ping") == "PONG"
@@ -114,12 +115,13 @@ def meta(port, command):
         return connection.recv(100).strip()
 
 
-def test_a_database_that_was_killed_starts_again_and_has_forgotten_nothing(room):
-    servers = up(room, "postgres")
-    server = Path(servers["EVERWARM_TEST_SERVERS"], "postgres", "one")
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_a_database_that_was_killed_starts_again_and_has_forgotten_nothing(room, kind):
+    servers = up(room, kind)
+    server = Path(servers["EVERWARM_TEST_SERVERS"], kind, "one")
 
     def asked():
-        store = open_store(f"{servers['EVERWARM_TEST_POSTGRES']}?connect_timeout=10s")
+        store = open_store(f"{servers[f'EVERWARM_TEST_{kind.upper()}']}?connect_timeout=10s")
         try:
             return store.incr("starts", 1)
         finally:

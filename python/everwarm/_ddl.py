@@ -7,7 +7,7 @@ from everwarm._errors import ConfigError
 
 
 def ddl(url):
-    """The statements that make the tables and functions of the store that a URL names, as a text.
+    """The statements that make the tables of the store that a URL names, and its functions if it has some.
 
     A store makes them itself when it is first used, if its user may. Where only somebody else may, that one
     runs this, and the URL says ``make_tables=false``. Nothing is connected.
@@ -21,7 +21,7 @@ def ddl(url):
     CREATE TABLE IF NOT EXISTS "cache" (
     """
     scheme = url.partition(":")[0]
-    if scheme not in ("postgresql", "postgres"):
+    if scheme not in ("postgresql", "postgres", "mysql", "mariadb"):
         raise ConfigError(
             f"{scheme[:40]}: has no tables\nhint: give the URL of a database: `postgresql://host/database`"
         )

@@ -13,9 +13,10 @@ from everwarm._tier import Tier
 EMBEDDED = ("disk", "file", "sqlite")
 _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 # Stores behind a connection.
-_REMOTE = (*_REDIS, "memcached", "memcacheds", "postgresql", "postgres", "http", "https")
+_SQL = ("postgresql", "postgres", "mysql", "mariadb")
+_REMOTE = (*_REDIS, "memcached", "memcacheds", *_SQL, "http", "https")
 BUILT_IN = (*EMBEDDED, *_REMOTE)
-_ABSENT = "mysql mongodb s3 gs az dynamodb".split()
+_ABSENT = "mongodb s3 gs az dynamodb".split()
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")

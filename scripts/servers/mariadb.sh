@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # MariaDB with a database of its own, which takes connections with and without TLS: mariadb.sh DIRECTORY.
 #
-# Its user has a password. What it acknowledges need not survive a crash of this machine.
+# Its user has a password, and one more may read and write, and make nothing. What it acknowledges need not survive a crash of this machine.
 source "$(dirname "$0")/_lib.sh"
 source "$here/_certificates.sh"
 mariadb_programs
@@ -45,7 +45,10 @@ mariadb_answers "$server" || {
   fail "a server did not start: $server"
 }
 mariadb_ask "$server" "CREATE DATABASE everwarm; CREATE USER everwarm@'127.0.0.1' IDENTIFIED BY '$password';
-  GRANT ALL ON everwarm.* TO everwarm@'127.0.0.1'" >&2
+  GRANT ALL ON everwarm.* TO everwarm@'127.0.0.1';
+  CREATE USER plain@'127.0.0.1' IDENTIFIED BY '$password';
+  GRANT SELECT, INSERT, UPDATE, DELETE ON everwarm.* TO plain@'127.0.0.1'" >&2
 port=$(sed -n 's/^--port=//p' "$server/mariadb.words")
 tell EVERWARM_TEST_MARIADB "mariadb://everwarm:$password@127.0.0.1:$port/everwarm"
+tell EVERWARM_TEST_MARIADB_PLAIN "mariadb://plain:$password@127.0.0.1:$port/everwarm"
 tell EVERWARM_TEST_MARIADB_CA "$server/ca.crt"

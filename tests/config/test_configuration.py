@@ -283,7 +283,7 @@ def test_a_value_that_cannot_be_meant_is_refused_when_said(settings):
 @pytest.mark.parametrize(
     "stores",
     [
-        "mysql://u:hush@h/0",
+        "mongodb://u:hush@h/0",
         "s3://bucket/prefix",
         "az://h?token=hush",
         ["memory://", "mongodb://h"],

@@ -69,7 +69,7 @@ def test_natively_it_keeps_the_same(kind):
         file = "/cache.db" if kind == "sqlite" else ""
         return open_store(url or f"{kind}://{place.directory}{file}")
 
-    is_served = kind in ("redis", "memcached", "postgres")
+    is_served = kind in ("redis", "memcached", "postgres", "mariadb")
     url = needed(f"EVERWARM_TEST_{kind.upper()}") if is_served else None
     many = [name for name in promises("generations") if "many_entries" in name]
     suites = {suite: promises(suite)[:2] for suite in ("generations", "notify", "suspend")}

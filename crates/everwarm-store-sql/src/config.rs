@@ -1,7 +1,6 @@
 //! What a store in a database is told: where, as whom, in which tables, and how safely.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use everwarm_core::error::Error;

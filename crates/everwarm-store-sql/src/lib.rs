@@ -1,9 +1,11 @@
-//! Entries in tables of a database: PostgreSQL.
+//! Entries in tables of a database: PostgreSQL, or MySQL and MariaDB.
 //!
-//! [`config`] says where and how; everything else is [`postgres`]. A verb is one statement, or one function of the database where the
-//! step has parts that must see each other ([`postgres::schema`], [`postgres::statements`]). It goes over one of a few connections
-//! ([`postgres::pool`]), each of which has several questions under way at once ([`postgres::connection`]); one more hears of others
-//! ([`postgres::listening`]). `docs/guide/postgresql.md` says what users see.
+//! [`config`] says where and how, for all of them; each is a module of its own, behind a feature. In [`postgres`] a verb is one statement, or
+//! one function of the database where the step has parts that must see each other ([`postgres::schema`], [`postgres::statements`]). It goes over
+//! one of a few connections, each of which has several questions under way at once ([`postgres::connection`]); one more hears of others. In
+//! [`mysql`] it is a script of statements in one trip ([`mysql::statements`]), over a connection that nobody else asks meanwhile
+//! ([`mysql::pool`]); others are heard by looking for messages ([`mysql::listening`]). `docs/guide/postgresql.md` and `docs/guide/mysql.md` say
+//! what users see.
 //!
 //! ```
 //! use everwarm_store_sql::{Config, Postgres};

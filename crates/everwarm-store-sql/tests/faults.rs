@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 use std::thread;
@@ -9,15 +10,50 @@ use std::time::{Duration, Instant};
 
 use everwarm_core::mark::Tag;
 use everwarm_core::store::{
-    Answer, Bytes, Computed, Entry, Failure, FailureKind, Grant, Settled, Store,
+    Answer, Bytes, Computed, Entry, Failure, FailureKind, Grant, Messages, Settled, Store,
 };
 use everwarm_proxy::{Fault, Proxy};
-use everwarm_store_sql::{Address, Config, Credentials, Postgres, Tls};
-use support::{config, until, wait};
+use everwarm_store_sql::{Address, Config, Credentials, Kind, Mysql, Postgres, Tls};
+use support::{until, wait};
+
+/// Tables of a test's own in a database, if there is one.
+type Open = fn(&str) -> Option<Config>;
+
+/// Makes tests of each kind of database.
+macro_rules! databases {
+    ($($database:ident: $open:path; $($test:ident)*;)*) => {
+        $(mod $database {
+            $(
+                #[test]
+                fn $test() {
+                    crate::$test($open);
+                }
+            )*
+        })*
+    };
+}
+
+databases! {
+    postgres: crate::support::config;
+        a_server_that_is_down_is_found_when_it_comes a_server_that_ends_under_load_is_found_again
+        who_walks_away_from_a_frozen_server_leaves_others_a_connection who_walks_away_gives_nobody_another_ones_answer
+        who_is_refused_is_told_why tables_that_a_dba_has_made_serve many_that_come_at_once_make_the_tables_once
+        steps_that_stand_in_each_others_way_are_done_again tables_that_are_gone_are_made_again
+        a_wait_for_a_lease_ends_when_it_does a_connection_that_is_lost_is_a_gap_for_who_listens
+        what_has_expired_is_swept_without_being_asked_for;
+    mysql: crate::support::mysql;
+        a_server_that_is_down_is_found_when_it_comes a_server_that_ends_under_load_is_found_again
+        who_walks_away_from_a_frozen_server_leaves_others_a_connection who_walks_away_gives_nobody_another_ones_answer
+        who_is_refused_is_told_why tables_that_a_dba_has_made_serve many_that_come_at_once_make_the_tables_once
+        steps_that_stand_in_each_others_way_are_done_again tables_that_are_gone_are_made_again
+        what_was_told_while_a_connection_was_lost_is_heard_later messages_that_were_deleted_are_a_gap
+        what_has_expired_is_swept_without_being_asked_for a_value_that_fits_no_packet_is_refused_before_it_is_sent
+        a_row_that_is_held_for_long_is_transient_and_nothing_was_done who_may_read_and_write_needs_no_more;
+}
 
 /// A proxy before the database, and the configuration that leads through it.
-fn behind(table: &str) -> Option<(Proxy, Config)> {
-    let mut config = config(table)?;
+fn behind(open: Open, table: &str) -> Option<(Proxy, Config)> {
+    let mut config = open(table)?;
     let Some(Address::Tcp { host, port }) = config.servers.first().cloned() else {
         panic!("the tests' server listens at a port");
     };
@@ -30,15 +66,18 @@ fn behind(table: &str) -> Option<(Proxy, Config)> {
     Some((proxy, config))
 }
 
-fn opened(config: &Config) -> Postgres {
-    Postgres::open(config.clone()).expect("a store")
+fn opened(config: &Config) -> Arc<dyn Store> {
+    match config.kind {
+        Kind::Postgres => Arc::new(Postgres::open(config.clone()).expect("a store")),
+        Kind::Mysql => Arc::new(Mysql::open(config.clone()).expect("a store")),
+    }
 }
 
-fn set(store: &Postgres, name: &str, text: &str) -> Result<(), Failure> {
+fn set(store: &dyn Store, name: &str, text: &str) -> Result<(), Failure> {
     wait(store.set(name, Bytes::copy_from_slice(text.as_bytes()), None))
 }
 
-fn text(store: &Postgres, name: &str) -> Result<Option<Bytes>, Failure> {
+fn text(store: &dyn Store, name: &str) -> Result<Option<Bytes>, Failure> {
     Ok(wait(store.get(name))?.map(|found| found.bytes))
 }
 
@@ -52,9 +91,8 @@ fn abandon<T>(answer: Answer<'_, T>, after: Duration) {
     thread::sleep(after);
 }
 
-#[test]
-fn a_server_that_is_down_is_found_when_it_comes() {
-    let Some((proxy, config)) = behind("faults") else {
+fn a_server_that_is_down_is_found_when_it_comes(open: Open) {
+    let Some((proxy, config)) = behind(open, "faults") else {
         return;
     };
     proxy.set(Fault::refuse());
@@ -73,9 +111,8 @@ fn a_server_that_is_down_is_found_when_it_comes() {
     assert_eq!(text(&store, "down").unwrap(), Some(Bytes::from("x")));
 }
 
-#[test]
-fn a_server_that_ends_under_load_is_found_again() {
-    let Some((proxy, config)) = behind("faults") else {
+fn a_server_that_ends_under_load_is_found_again(open: Open) {
+    let Some((proxy, config)) = behind(open, "faults") else {
         return;
     };
     let store = opened(&config);
@@ -112,7 +149,7 @@ fn a_server_that_ends_under_load_is_found_again() {
 
 /// Writes and reads a name of its own until it is over: a read gives what the last write that succeeded wrote, or one after it.
 fn work(
-    store: &Postgres,
+    store: &dyn Store,
     writer: usize,
     (is_over, failed, done): (&AtomicBool, &AtomicUsize, &AtomicUsize),
 ) {
@@ -145,9 +182,8 @@ fn work(
     }
 }
 
-#[test]
-fn who_walks_away_from_a_frozen_server_leaves_others_a_connection() {
-    let Some((proxy, config)) = behind("faults") else {
+fn who_walks_away_from_a_frozen_server_leaves_others_a_connection(open: Open) {
+    let Some((proxy, config)) = behind(open, "faults") else {
         return;
     };
     let store = opened(&config);
@@ -166,9 +202,8 @@ fn who_walks_away_from_a_frozen_server_leaves_others_a_connection() {
     );
 }
 
-#[test]
-fn who_walks_away_gives_nobody_another_ones_answer() {
-    let Some(mut config) = config("faults") else {
+fn who_walks_away_gives_nobody_another_ones_answer(open: Open) {
+    let Some(mut config) = open("faults") else {
         return;
     };
     config.connections = 1;
@@ -192,9 +227,8 @@ fn who_walks_away_gives_nobody_another_ones_answer() {
     }
 }
 
-#[test]
-fn who_is_refused_is_told_why() {
-    let Some(config) = config("faults") else {
+fn who_is_refused_is_told_why(open: Open) {
+    let Some(config) = open("faults") else {
         return;
     };
     let refused = |change: &dyn Fn(&mut Config)| {
@@ -220,14 +254,21 @@ fn who_is_refused_is_told_why() {
         refused(&|config| config.credentials = Some(nobody.clone())),
         FailureKind::Authentication
     );
+    // To who may not look into it MySQL does not say whether a database is there.
+    let elsewhere = match config.kind {
+        Kind::Postgres => FailureKind::Permanent,
+        Kind::Mysql => FailureKind::Authentication,
+    };
     assert_eq!(
         refused(&|config| config.database = "nowhere".to_owned()),
-        FailureKind::Permanent
+        elsewhere
     );
-    assert_eq!(
-        refused(&|config| config.schema = Some("nowhere".to_owned())),
-        FailureKind::Permanent
-    );
+    if config.kind == Kind::Postgres {
+        assert_eq!(
+            refused(&|config| config.schema = Some("nowhere".to_owned())),
+            FailureKind::Permanent
+        );
+    }
     // The authorities of this system have not signed the server's certificate.
     assert_eq!(
         refused(&|config| config.tls = Some(Tls::default())),
@@ -240,9 +281,8 @@ fn who_is_refused_is_told_why() {
     assert_eq!(failure, FailureKind::Permanent);
 }
 
-#[test]
-fn tables_that_a_dba_has_made_serve() {
-    let Some(mut config) = config("of_a_dba") else {
+fn tables_that_a_dba_has_made_serve(open: Open) {
+    let Some(mut config) = open("of_a_dba") else {
         return;
     };
     let made = opened(&config);
@@ -254,9 +294,8 @@ fn tables_that_a_dba_has_made_serve() {
     );
 }
 
-#[test]
-fn many_that_come_at_once_make_the_tables_once() {
-    let Some(config) = config("at_once") else {
+fn many_that_come_at_once_make_the_tables_once(open: Open) {
+    let Some(config) = open("at_once") else {
         return;
     };
     thread::scope(|scope| {
@@ -273,10 +312,9 @@ fn many_that_come_at_once_make_the_tables_once() {
     assert_eq!(page.names.len(), 8);
 }
 
-#[test]
-fn steps_that_stand_in_each_others_way_are_done_again() {
+fn steps_that_stand_in_each_others_way_are_done_again(open: Open) {
     const ROUNDS: usize = 60;
-    let Some(config) = config("in_the_way") else {
+    let Some(config) = open("in_the_way") else {
         return;
     };
     let store = opened(&config);
@@ -331,19 +369,20 @@ fn steps_that_stand_in_each_others_way_are_done_again() {
     });
 }
 
-#[test]
-fn tables_that_are_gone_are_made_again() {
-    let Some(config) = config("gone") else {
+fn tables_that_are_gone_are_made_again(open: Open) {
+    let Some(config) = open("gone") else {
         return;
     };
     let store = opened(&config);
     set(&store, "name", "value").unwrap();
-    support::run(&format!("DROP FUNCTION \"{}_begin_1\"", config.table));
-    let begun = store.generations().unwrap().begin("shop", &[], None);
-    assert_eq!(wait(begun).unwrap_err().kind, FailureKind::Transient);
-    until("it is made again", || {
-        wait(store.generations().unwrap().begin("shop", &[], None)).is_ok()
-    });
+    if config.kind == Kind::Postgres {
+        support::run(&format!("DROP FUNCTION \"{}_begin_1\"", config.table));
+        let begun = store.generations().unwrap().begin("shop", &[], None);
+        assert_eq!(wait(begun).unwrap_err().kind, FailureKind::Transient);
+        until("it is made again", || {
+            wait(store.generations().unwrap().begin("shop", &[], None)).is_ok()
+        });
+    }
     drop_tables(&config);
     let failure = text(&store, "name").expect_err("the tables are gone");
     assert_eq!(failure.kind, FailureKind::Transient, "{failure}");
@@ -356,6 +395,11 @@ fn tables_that_are_gone_are_made_again() {
 /// Drops the tables and functions, as somebody else would.
 fn drop_tables(config: &Config) {
     let table = &config.table;
+    if config.kind == Kind::Mysql {
+        return support::run_mysql(&format!(
+            "DROP TABLE `{table}`, `{table}_shards`, `{table}_markers`, `{table}_messages`"
+        ));
+    }
     let functions = ["read", "hold", "begin", "settle", "strike", "sweep"];
     let drops = functions.map(|function| format!("DROP FUNCTION \"{table}_{function}_1\";"));
     let script = format!(
@@ -365,9 +409,8 @@ fn drop_tables(config: &Config) {
     support::run(&script);
 }
 
-#[test]
-fn a_wait_for_a_lease_ends_when_it_does() {
-    let Some(config) = config("freed") else {
+fn a_wait_for_a_lease_ends_when_it_does(open: Open) {
+    let Some(config) = open("freed") else {
         return;
     };
     let (one, other) = (opened(&config), opened(&config));
@@ -408,13 +451,12 @@ fn a_wait_for_a_lease_ends_when_it_does() {
     }
 }
 
-#[test]
-fn a_connection_that_is_lost_is_a_gap_for_who_listens() {
-    let Some((proxy, config)) = behind("gap") else {
+fn a_connection_that_is_lost_is_a_gap_for_who_listens(open: Open) {
+    let Some((proxy, config)) = behind(open, "gap") else {
         return;
     };
     let (store, mut near) = (opened(&config), config.clone());
-    near.servers = support::config("gap").unwrap().servers;
+    near.servers = open("gap").unwrap().servers;
     let other = opened(&near);
     let listens = store.notify().unwrap();
     wait(store.ping()).unwrap();
@@ -438,9 +480,110 @@ fn a_connection_that_is_lost_is_a_gap_for_who_listens() {
     assert!(wait(listens.messages(after)).unwrap().gap);
 }
 
-#[test]
-fn what_has_expired_is_swept_without_being_asked_for() {
-    let Some(mut config) = config("swept") else {
+fn what_was_told_while_a_connection_was_lost_is_heard_later(open: Open) {
+    away(
+        open,
+        "later",
+        |_| {},
+        |heard| !heard.gap && heard.messages.len() == 1,
+    );
+}
+
+fn messages_that_were_deleted_are_a_gap(open: Open) {
+    let deleted = |config: &Config| {
+        support::run_mysql(&format!("DELETE FROM `{}_messages`", config.table));
+    };
+    away(open, "deleted", deleted, |heard| heard.gap);
+}
+
+/// What a listener hears of what was done while it was cut off, and something else happened then.
+fn away(open: Open, table: &str, then: impl Fn(&Config), is_right: impl Fn(&Messages) -> bool) {
+    let Some((proxy, config)) = behind(open, table) else {
+        return;
+    };
+    let (store, mut near) = (opened(&config), config.clone());
+    near.servers = open(table).unwrap().servers;
+    let other = opened(&near);
+    let listens = store.notify().unwrap();
+    wait(store.ping()).unwrap();
+    until("it listens", || listens.silence() < Duration::MAX);
+    // The very first message of all comes later, so that it is heard, too.
+    let mut after = wait(listens.messages(0)).unwrap().up_to;
+    set(&other, "shop:a", "x").unwrap();
+    until("it hears", || listens.change() != after);
+    let heard = wait(listens.messages(after)).unwrap();
+    assert!(!heard.gap && heard.messages.len() == 1, "{heard:?}");
+    after = heard.up_to;
+    proxy.set(Fault::refuse());
+    proxy.disconnect();
+    until("it hears nothing", || {
+        listens.silence() > Duration::from_millis(500)
+    });
+    set(&other, "shop:b", "x").unwrap();
+    then(&near);
+    proxy.calm();
+    until("it hears again", || listens.change() != after);
+    let heard = wait(listens.messages(after)).unwrap();
+    assert!(is_right(&heard), "{heard:?}");
+}
+
+fn a_value_that_fits_no_packet_is_refused_before_it_is_sent(open: Open) {
+    let Some(config) = open("large") else {
+        return;
+    };
+    let store = opened(&config);
+    wait(store.ping()).unwrap();
+    let largest = usize::try_from(store.limits().largest_value).unwrap();
+    // Zeros are written with an escape each.
+    let zeros = Bytes::from(vec![0; largest]);
+    wait(store.set("largest", zeros.clone(), None)).unwrap();
+    assert!(text(&store, "largest").unwrap() == Some(zeros));
+    let more = Bytes::from(vec![b'x'; largest + 1]);
+    let failure = wait(store.set("more", more, None)).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Capacity, "{failure}");
+    assert!(failure.hint().contains("max_allowed_packet"));
+}
+
+fn a_row_that_is_held_for_long_is_transient_and_nothing_was_done(open: Open) {
+    let Some(config) = open("held") else {
+        return;
+    };
+    let store = opened(&config);
+    set(&store, "name", "before").unwrap();
+    let table = &config.table;
+    support::while_mysql_holds(&format!("SELECT * FROM `{table}` FOR UPDATE"), || {
+        let failure = set(&store, "name", "after").unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Transient, "{failure}");
+        assert_eq!(text(&store, "name").unwrap(), Some(Bytes::from("before")));
+    });
+    set(&store, "name", "after").unwrap();
+    let after = support::number_mysql(&format!("SELECT MAX(number) FROM `{table}_messages`"));
+    assert_eq!(after, 2, "what was undone is told of");
+}
+
+fn who_may_read_and_write_needs_no_more(open: Open) {
+    let Some(config) = open("plain") else {
+        return;
+    };
+    set(&opened(&config), "name", "x").unwrap();
+    let mut plain = support::plain_mysql("plain").expect("the same server has it");
+    plain.make_tables = false;
+    let store = opened(&plain);
+    set(&store, "name", "y").unwrap();
+    let (generations, tags) = (store.generations().unwrap(), [Tag([1; 16])]);
+    wait(generations.begin("n", &tags, None)).unwrap();
+    wait(generations.invalidate("n", &tags)).unwrap();
+    wait(store.sweep()).unwrap();
+    wait(store.health().unwrap().report(true)).unwrap();
+    let mut none = plain.clone();
+    none.table = format!("{}_none", plain.table);
+    none.make_tables = true;
+    let failure = set(&opened(&none), "name", "y").unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Authentication, "{failure}");
+}
+
+fn what_has_expired_is_swept_without_being_asked_for(open: Open) {
+    let Some(mut config) = open("swept") else {
         return;
     };
     config.sweep_every = Some(Duration::from_millis(50));
@@ -451,7 +594,10 @@ fn what_has_expired_is_swept_without_being_asked_for() {
     }
     set(&store, "stays", "x").unwrap();
     let table = &config.table;
-    let rows = || support::number(&format!("SELECT count(*) FROM \"{table}\""));
+    let rows = || match config.kind {
+        Kind::Postgres => support::number(&format!("SELECT count(*) FROM \"{table}\"")),
+        Kind::Mysql => support::number_mysql(&format!("SELECT COUNT(*) FROM `{table}`")),
+    };
     until("they are swept", || rows() == 1);
     assert_eq!(wait(store.sweep()).unwrap(), 0);
 }

@@ -30,6 +30,7 @@ clients! {
     "file" => "file", everwarm_store_file;
     "http" | "https" => "http", everwarm_store_http;
     "memcached" | "memcacheds" => "memcached", everwarm_store_memcached;
+    "mysql" | "mariadb" => "mysql", everwarm_store_sql, ddl everwarm_store_sql::ddl;
     "postgres" | "postgresql" => "postgres", everwarm_store_sql, ddl everwarm_store_sql::ddl;
     "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => "redis", everwarm_store_redis;
     "sqlite" => "sqlite", everwarm_store_sql::sqlite, ddl everwarm_store_sql::sqlite::ddl;

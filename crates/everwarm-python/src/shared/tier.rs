@@ -188,3 +188,8 @@ pub(crate) mod sqlite {
 
     pub(crate) fn after_fork_in_child() {}
 }
+
+#[cfg(not(feature = "postgres"))]
+absent!(postgres, "PostgreSQL", "postgres");
+#[cfg(not(feature = "mysql"))]
+absent!(mysql, "MySQL", "mysql");

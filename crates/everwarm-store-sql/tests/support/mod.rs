@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use everwarm_core::store::{Answer, Failure};
 use everwarm_store_sql::{Config, Postgres, Tls};
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
 
 const VARIABLE: &str = "EVERWARM_TEST_POSTGRES";
 const MYSQL: &str = "EVERWARM_TEST_MARIADB";
@@ -46,6 +48,11 @@ fn patient(url: &str, table: &str) -> Config {
     config.table = format!("{table}_{}", std::process::id());
     config.connect_timeout = Duration::from_secs(10);
     config
+}
+
+/// The same of MariaDB, as a user who may read and write, and make nothing.
+pub(crate) fn plain_mysql(table: &str) -> Option<Config> {
+    Some(patient(&named("EVERWARM_TEST_MARIADB_PLAIN")?, table))
 }
 
 /// The same, with encryption.
@@ -128,4 +135,51 @@ pub(crate) fn number(question: &str) -> i64 {
         let _ = carried.await;
         row.get(0)
     })
+}
+
+async fn connected() -> Conn {
+    let url = named(MYSQL).expect("a test that gets here has a server");
+    let url = url.replacen("mariadb:", "mysql:", 1);
+    Conn::from_url(&url).await.expect("a connection")
+}
+
+/// Runs statements in MariaDB as somebody else would.
+///
+/// # Panics
+/// If the database refuses them.
+pub(crate) fn run_mysql(script: &str) {
+    let runtime = everwarm_runtime::handle().expect("a runtime");
+    runtime.block_on(async {
+        let mut conn = connected().await;
+        conn.query_drop(script).await.expect("they are run");
+    });
+}
+
+/// The number that answers a question of somebody else's to MariaDB.
+///
+/// # Panics
+/// If the database gives none.
+pub(crate) fn number_mysql(question: &str) -> i64 {
+    let runtime = everwarm_runtime::handle().expect("a runtime");
+    let answer = runtime.block_on(async {
+        let mut conn = connected().await;
+        conn.query_first(question).await.expect("an answer")
+    });
+    answer.expect("a number")
+}
+
+/// Does something while a transaction of somebody else's in MariaDB holds what it asked for.
+///
+/// # Panics
+/// If the database refuses it.
+pub(crate) fn while_mysql_holds(what: &str, then: impl FnOnce()) {
+    let runtime = everwarm_runtime::handle().expect("a runtime");
+    let mut conn = runtime.block_on(async {
+        let mut conn = connected().await;
+        conn.query_drop("START TRANSACTION").await.expect("a start");
+        let _: Vec<mysql_async::Row> = conn.query(what).await.expect("an answer");
+        conn
+    });
+    then();
+    runtime.block_on(async { conn.query_drop("ROLLBACK").await.expect("an end") });
 }
