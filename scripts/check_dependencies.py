@@ -101,7 +101,7 @@ LICENCES = frozenset(
         "CC0-1.0",
         "0BSD",
         "BSL-1.0",
-        # Of data: the authorities of webpki-roots, which the client of MySQL brings along and is told not to use.
+        # Of data: the authorities of webpki-roots, which the client of MySQL brings along and does not use.
         "CDLA-Permissive-2.0",
     }
 )

@@ -171,7 +171,7 @@ def test_health_says_what_the_database_is(shop):
     tier = shop.health("full").tiers[-1]
     assert tier.name == "mysql" and tier.facts["bytes"] > 0
     # The tests' server does not wait for the disk.
-    assert [remark.name for remark in tier.remarks] == ["durability"]
+    assert [advice.about for advice in tier.warnings] == ["durability"]
 
 
 def test_a_password_is_shown_nowhere(url):
