@@ -71,6 +71,7 @@ FORBID_UNSAFE = (
     "everwarm-store-http",
     "everwarm-server",
     "everwarm-store-sql",
+    "everwarm-store-mongodb",
     "everwarm-conformance",
     "everwarm-engine",
     "everwarm-tiers",
