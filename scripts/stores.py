@@ -105,7 +105,7 @@ def opener(kind: Kind) -> Callable[[Any], Any]:
 
 def patient(url: str) -> str:
     """The URL with a time limit for a machine that runs all at once, where the store has one of its own."""
-    if not url.startswith(("redis", "memcached")):
+    if not url.startswith(("redis", "memcached", "mongodb")):
         return url
     return f"{url}{'&' if '?' in url else '?'}timeout=5s"
 

@@ -1,8 +1,9 @@
-"""Speaks MongoDB's protocol before PostgreSQL with the extension DocumentDB: mongodb_gateway.py PORT ENGINE_PORT WORD...
+"""Speaks MongoDB's protocol before PostgreSQL with DocumentDB: mongodb_gateway.py PORT ENGINE_PORT WORD...
 
-For tests. The extension does what the commands say; this carries BSON between a socket and its SQL functions, one connection to
-PostgreSQL for each client. It is a server by itself: no replica set, no transactions, no change streams, no encryption, no users, and
-what is written is never waited for on other servers. Further words only show in the list of processes.
+For tests. The extension does what the commands say; this carries BSON between a socket and its SQL functions,
+one connection to PostgreSQL for each client. It is a server by itself: no replica set, no transactions, no
+change streams, no encryption, no users, and what is written is never waited for on other servers. Further
+words only show in the list of processes.
 """
 
 import itertools
@@ -22,11 +23,12 @@ MESSAGE, QUERY, REPLY = 2013, 2004, 1
 MORE_TO_COME, CHECKSUM = 2, 1
 
 # What says how, and not what: the extension does not know it.
-ASIDE = {"lsid", "$db", "$clusterTime", "$readPreference", "txnNumber", "apiVersion", "apiStrict", "apiDeprecationErrors"}
+ASIDE = {"lsid", "$db", "$clusterTime", "$readPreference", "txnNumber"}
 ASIDE |= {"readConcern", "writeConcern", "bypassDocumentValidation"}
 
-# The extension numbers its errors M0001, M0002, ... These are the ones a cache meets; others are internal errors.
-CODES = {"M0001": 2, "M0003": 9, "M0004": 14, "M000D": 40, "M000M": 66, "M001C": 11000, "23505": 11000, "40P01": 112}
+# The extension numbers its errors M0001, M0002, ... These are the ones a cache meets; others are internal.
+CODES = {"M0001": 2, "M0003": 9, "M0004": 14, "M0008": 26, "M000D": 40, "M000M": 66, "M001C": 11000}
+CODES |= {"23505": 11000, "40P01": 112}
 INTERNAL = 1
 LOST = "The $$NOW operator cannot be used within this specific context"
 
@@ -55,7 +57,7 @@ CALLS = {
     "count": "document::text from count_query(%s, %s::bson)",
 }
 # Those that begin a cursor.
-CURSORS = {name: name for name in ("find", "aggregate")} | {"listindexes": "list_indexes", "listcollections": "list_collections"}
+CURSORS = {"find": "find", "aggregate": "aggregate", "listindexes": "list_indexes"}
 
 numbers = itertools.count(1)
 # What the extension goes on with, for each cursor; a client may go on with one on another connection.
@@ -188,7 +190,7 @@ class Client(socketserver.BaseRequestHandler):
         return refused(59, f"no such command: '{name}'")
 
     def call(self, function, database, spec):
-        """Calls it again where a document was made meanwhile: the extension has lost the time then, and has done nothing."""
+        """Calls it again where a document was made meanwhile: the time was lost then, and nothing done."""
         for _ in range(20):
             try:
                 said = decoded(self.sql(f"select {function}", database, spec)[0])

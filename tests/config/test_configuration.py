@@ -286,7 +286,7 @@ def test_a_value_that_cannot_be_meant_is_refused_when_said(settings):
         "mongodb://u:hush@h/0",
         "s3://bucket/prefix",
         "az://h?token=hush",
-        ["memory://", "mongodb://h"],
+        ["memory://", "dynamodb://h"],
     ],
     ids=str,
 )
