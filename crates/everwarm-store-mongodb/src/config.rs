@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use everwarm_core::duration;
 use everwarm_core::error::Error;
+use everwarm_network::options::{span, yes_or_no};
+use everwarm_network::url::{Parts, decoded, excerpt};
 use mongodb::options::ConnectionString;
 
-use crate::url::{Parts, decoded, excerpt};
+const FORM: &str = "write \"mongodb://user:password@host/database\"";
 
 /// Ours come first; the others are the driver's, by the names that every client of MongoDB has for them.
 const OPTIONS: [&str; 25] = [
@@ -91,11 +92,11 @@ impl Config {
     /// # Errors
     /// `Config` or `UnknownOption`, with a hint, for what cannot be meant. No password is in it.
     pub fn from_url(url: &str) -> Result<Self, Error> {
-        let parts = Parts::of(url)?;
+        let parts = Parts::of(url, "a server", FORM)?;
         if !matches!(parts.scheme, "mongodb" | "mongodb+srv") {
             return Err(Error::config(
                 format!("{:?} is no scheme of MongoDB", excerpt(parts.scheme)),
-                "write \"mongodb://user:password@host/database\"",
+                FORM,
             ));
         }
         if parts.scheme == "mongodb+srv" && !cfg!(feature = "srv") {
@@ -106,34 +107,27 @@ impl Config {
         }
         let mut config = Self::of(&parts)?;
         let (mut kept, mut is_said) = (Vec::new(), false);
-        for (written, option, text) in parts.options()? {
+        for (option, text) in parts.options()? {
             let known = OPTIONS
                 .iter()
                 .find(|known| known.eq_ignore_ascii_case(&option));
             let known = known.ok_or_else(|| Error::unknown_option(&option, &OPTIONS))?;
             is_said |= matches!(*known, "tls" | "ssl");
             if config.take(known, &text)? {
-                kept.push(written.to_owned());
+                kept.push(format!("{known}={}", encoded(&text)));
             }
         }
         let is_far = parts.scheme == "mongodb" && !parts.hosts.split(',').all(is_near);
         if is_far && !is_said {
             kept.push("tls=true".to_owned());
         }
-        let at = if parts.login.is_empty() { "" } else { "@" };
-        config.driver = format!(
-            "{}://{}{at}{}/{}?{}",
-            parts.scheme,
-            parts.login,
-            parts.hosts,
-            parts.database,
-            kept.join("&")
-        );
+        let place = url.split('?').next().unwrap_or(url);
+        config.driver = format!("{place}?{}", kept.join("&"));
         config.parsed().map(|_| config)
     }
 
     fn of(parts: &Parts<'_>) -> Result<Self, Error> {
-        let database = decoded(parts.database)?;
+        let database = decoded(parts.path)?;
         let is_name = |name: &str| {
             !name.is_empty()
                 && name.len() <= 63
@@ -215,6 +209,17 @@ impl fmt::Debug for Config {
     }
 }
 
+/// A text as a URL has it.
+fn encoded(text: &str) -> String {
+    let sign = |byte: u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'/' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(sign).collect()
+}
+
 /// Whether a server is of this machine.
 fn is_near(host: &str) -> bool {
     let is_socket = host.to_ascii_lowercase().ends_with(".sock");
@@ -251,23 +256,5 @@ fn written(text: &str) -> Result<Written, Error> {
             "write w=majority, or the number of servers from 1 on",
         )),
         (rule, Err(_)) => Ok(Written::Rule(rule.to_owned())),
-    }
-}
-
-fn span(text: &str) -> Result<Duration, Error> {
-    match text.parse::<f64>() {
-        Ok(seconds) => duration::from_seconds(seconds),
-        Err(_) => duration::parse(text),
-    }
-}
-
-fn yes_or_no(option: &str, text: &str) -> Result<bool, Error> {
-    match text {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
-        _ => Err(Error::config(
-            format!("{option}={:?} is neither true nor false", excerpt(text)),
-            format!("write {option}=true or {option}=false"),
-        )),
     }
 }

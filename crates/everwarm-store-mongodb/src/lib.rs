@@ -17,7 +17,6 @@
 #![allow(rustdoc::private_intra_doc_links)]
 
 mod asked;
-mod chance;
 mod config;
 mod entry;
 mod error;
@@ -27,7 +26,6 @@ mod server;
 mod shards;
 mod steps;
 mod store;
-mod url;
 mod watch;
 
 use std::sync::Arc;

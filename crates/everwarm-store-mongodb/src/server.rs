@@ -10,7 +10,7 @@ use mongodb::{Client, Database};
 use tokio::sync::OnceCell;
 
 use crate::config::{Config, Written};
-use crate::error::{Refusal, unexpected, unreachable};
+use crate::error::{NO_COLLECTION, Refusal, unexpected, unreachable};
 use crate::watch::Watch;
 
 /// How often a step is done again that another write came before.
@@ -81,7 +81,7 @@ impl Server {
     pub(crate) async fn has_index(&self) -> Result<bool, Failure> {
         let listed = self.rows(doc! { "listIndexes": &self.config.collection });
         let rows = match listed.await {
-            Err(Refusal::Code(crate::error::NO_COLLECTION)) => return Ok(false),
+            Err(Refusal::Code(NO_COLLECTION)) => return Ok(false),
             listed => listed?,
         };
         Ok(rows.iter().any(|row| {
@@ -169,7 +169,8 @@ impl Server {
         }
     }
 
-    async fn rows(&self, asked: Document) -> Result<Vec<RawDocumentBuf>, Refusal> {
+    /// Reads documents as the primary has them.
+    pub(crate) async fn rows(&self, asked: Document) -> Result<Vec<RawDocumentBuf>, Refusal> {
         let database = self.database().await?;
         let of = |error| Refusal::of(&error, &self.place());
         let mut cursor = database.run_cursor_command(asked).await.map_err(of)?;

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::Failure;
+use everwarm_network::chance;
 use mongodb::bson::raw::RawBsonRef;
 use mongodb::bson::{Bson, Document, RawArray, RawDocument, RawDocumentBuf, doc};
 
-use crate::chance;
 use crate::entry::{binary, left_of, millis};
 use crate::error::unexpected;
 use crate::server::{Server, left};
@@ -326,7 +326,7 @@ impl Server {
     async fn make(&self, parts: &Parts, there: &Shards) -> Result<(), Failure> {
         let missing = (0..SHARDS).filter(|shard| !there.0.contains_key(shard));
         let made = missing.map(|shard| {
-            let fresh = doc! { "e": chance::number(), "n": 0_i64, "t": [] };
+            let fresh = doc! { "e": chance::bigint(), "n": 0_i64, "t": [] };
             doc! { "q": { "_id": parts.id(shard) }, "u": { "$setOnInsert": fresh }, "upsert": true }
         });
         let asked = doc! {
@@ -367,7 +367,7 @@ fn stages(tags: Vec<Bson>, step: Step) -> Vec<Document> {
     };
     vec![
         doc! { "$set": {
-            "e": { "$ifNull": ["$e", chance::number()] },
+            "e": { "$ifNull": ["$e", chance::bigint()] },
             "n": { "$ifNull": ["$n", 0_i64] },
             "t": { "$ifNull": ["$t", []] },
         } },

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use everwarm_core::store::{Bytes, Failure};
+use everwarm_network::chance;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 
-use crate::chance;
 use crate::entry::{left_of, millis, written};
 
 /// A date that nothing reaches.
@@ -64,7 +64,7 @@ pub(crate) fn without_lease() -> Document {
 /// As [`written`].
 pub(crate) fn put(bytes: &Bytes, ttl: Option<Duration>) -> Result<(i64, Document), Failure> {
     let mut fields = written(bytes)?;
-    let version = chance::number();
+    let version = chance::bigint();
     fields.insert("v", version);
     if let Some(ttl) = ttl {
         fields.insert("u", from_now(ttl));

@@ -3,7 +3,7 @@
 //! The driver waits for a server until its limit ends, every time. While it is known that there is none, one question at a time waits
 //! so; the others are refused at once.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mongodb::event::sdam::{SdamEvent, TopologyDescription};
@@ -15,41 +15,49 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// What is known of the servers.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// When somebody looked for one last, while none can be reached.
-    down: Mutex<Option<Instant>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Whether no server can be reached, as far as the driver knows.
+    is_down: bool,
+    /// Whether the last look at one failed: what was asked on a connection that was lost says less.
+    has_failed: bool,
+    /// When somebody may look again.
+    next: Option<Instant>,
 }
 
 impl Watch {
     /// Takes what the driver tells.
     pub(crate) fn hear(&self, event: &SdamEvent) {
-        let SdamEvent::TopologyDescriptionChanged(changed) = event else {
-            return;
-        };
-        let mut down = self.lock();
-        match (is_down(&changed.new_description), *down) {
-            (true, None) => *down = Some(Instant::now()),
-            (false, Some(_)) => *down = None,
+        let mut known = self.lock();
+        match event {
+            SdamEvent::TopologyDescriptionChanged(changed) => {
+                known.is_down = is_down(&changed.new_description);
+            }
+            SdamEvent::ServerHeartbeatFailed(_) => known.has_failed = true,
+            SdamEvent::ServerHeartbeatSucceeded(_) => known.has_failed = false,
             _ => {}
         }
     }
 
     /// Whether it is worth asking.
     pub(crate) fn may_ask(&self) -> bool {
-        let mut down = self.lock();
-        match *down {
-            None => true,
-            Some(last) if last.elapsed() < AGAIN => false,
-            Some(_) => {
-                *down = Some(Instant::now());
-                true
-            }
+        let mut known = self.lock();
+        if !known.is_down || !known.has_failed {
+            return true;
         }
+        let now = Instant::now();
+        if known.next.is_some_and(|next| now < next) {
+            return false;
+        }
+        known.next = Some(now + AGAIN);
+        true
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        self.down
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

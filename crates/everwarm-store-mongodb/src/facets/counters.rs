@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use everwarm_core::store::{Answer, Counters, Failure, FailureKind};
+use everwarm_network::chance;
 use mongodb::bson::doc;
 
-use crate::chance;
 use crate::entry::named;
 use crate::error::unexpected;
 use crate::server::{Server, left};
@@ -27,7 +27,7 @@ impl Server {
         (by, initial): (i64, i64),
         ttl: Option<Duration>,
     ) -> Result<i64, Failure> {
-        let version = chance::number();
+        let version = chance::bigint();
         let said = self.write(doc! {
             "findAndModify": &self.config.collection,
             "query": { "_id": name },

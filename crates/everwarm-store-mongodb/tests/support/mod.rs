@@ -18,7 +18,11 @@ pub(crate) fn url() -> Option<String> {
     let url = std::env::var(VARIABLE).ok().filter(|url| !url.is_empty());
     if url.is_none() {
         let is_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-        assert!(!is_ci, "{VARIABLE} is not set");
+        let left_out = std::env::var("EVERWARM_TEST_LEFT_OUT").unwrap_or_default();
+        assert!(
+            !is_ci || left_out.contains(VARIABLE),
+            "{VARIABLE} is not set"
+        );
         // The test runner keeps what `eprintln!` writes to itself.
         let line = format!("LEFT OUT: a test that needs {VARIABLE} (scripts/servers/up sets it)\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
