@@ -50,6 +50,7 @@ KINDS = (
     Kind("Memcached, several", "EVERWARM_TEST_MEMCACHED_SEVERAL", "three of Memcached 1.6", "memcached"),
     Kind("PostgreSQL", "EVERWARM_TEST_POSTGRES", "PostgreSQL 15", "postgresql"),
     Kind("MariaDB", "EVERWARM_TEST_MARIADB", "MariaDB 10.11", "mysql"),
+    Kind("MongoDB", "EVERWARM_TEST_MONGODB", "a stand-in: DocumentDB on PostgreSQL 18", "mongodb"),
     Kind("SQLite", None, "itself", "sqlite", "sqlite://{}/cache.db"),
     Kind("HTTP", None, "`everwarm serve` over memory", "http"),
 )

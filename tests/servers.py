@@ -28,7 +28,7 @@ def needed(variable):
     if url:
         return url
     message = f"{variable} is not set"
-    if os.environ.get("CI") == "true":
+    if os.environ.get("CI") == "true" and variable not in _SERVERS.get("EVERWARM_TEST_LEFT_OUT", ""):
         pytest.fail(f"{message}: start them with scripts/servers")
     if variable not in _told:
         _told.add(variable)

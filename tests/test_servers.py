@@ -69,8 +69,11 @@ def hosts(url):
 
 def test_all_servers_answer_and_none_is_left(room):
     servers = up(room)
-    databases = sum(f"EVERWARM_TEST_{kind}" in servers for kind in ("POSTGRES", "MARIADB"))
-    assert len(processes(room)) == 1 + 1 + 6 + 6 + 4 + databases
+    there = [
+        kind for kind in ("POSTGRES", "MARIADB", "MOTO", "DYNALITE") if f"EVERWARM_TEST_{kind}" in servers
+    ]
+    stand_in = 2 * ("EVERWARM_TEST_MONGODB" in servers)
+    assert len(processes(room)) == 1 + 1 + 6 + 6 + 4 + len(there) + stand_in
 
     assert says(servers, "-u", servers["EVERWARM_TEST_REDIS"], "ping") == "PONG"
     assert says(servers, "-s", servers["EVERWARM_TEST_REDIS_UNIX"].partition("://")[2], "ping") == "PONG"
@@ -115,13 +118,14 @@ def meta(port, command):
         return connection.recv(100).strip()
 
 
-@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+@pytest.mark.parametrize("kind", ["postgres", "mariadb", "mongodb"])
 def test_a_database_that_was_killed_starts_again_and_has_forgotten_nothing(room, kind):
     servers = up(room, kind)
     server = Path(servers["EVERWARM_TEST_SERVERS"], kind, "one")
 
     def asked():
-        store = open_store(f"{servers[f'EVERWARM_TEST_{kind.upper()}']}?connect_timeout=10s")
+        url = servers[f"EVERWARM_TEST_{kind.upper()}"]
+        store = open_store(f"{url}{'&' if '?' in url else '?'}connect_timeout=10s")
         try:
             return store.incr("starts", 1)
         finally:

@@ -13,10 +13,10 @@ from everwarm._tier import Tier
 EMBEDDED = ("disk", "file", "sqlite")
 _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 # Stores behind a connection.
-_SQL = ("postgresql", "postgres", "mysql", "mariadb")
-_REMOTE = (*_REDIS, "memcached", "memcacheds", *_SQL, "http", "https")
+_DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mongodb", "mongodb+srv")
+_REMOTE = (*_REDIS, "memcached", "memcacheds", *_DATABASES, "http", "https")
 BUILT_IN = (*EMBEDDED, *_REMOTE)
-_ABSENT = "mongodb s3 gs az dynamodb".split()
+_ABSENT = "s3 gs az dynamodb".split()
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")

@@ -1,8 +1,8 @@
 # What the servers' scripts share: which programs, which ports, and one server from its start until it answers. Sourced, not run.
 #
-# A server is a directory with what it runs with and from: `redis.conf`, `redis.log`, `redis.sock`, and `pid`, the process that was
-# started last; of Memcached `memcached.words` and `memcached.log`, of MongoDB `mongodb.words` and `mongodb.log`. Several runs may be under way at once: ports are drawn anew, and what
-# answers is asked through its own socket.
+# A server is a directory with what it runs with and from, and `pid`, the process that was started last: Redis's have `redis.conf`,
+# `redis.log` and `redis.sock`, PostgreSQL's `data`, all others `words`, the program and what it is told, and `log`. Several
+# runs may be under way at once: ports are drawn anew, and what answers is asked through its own socket or is known by its process.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,20 +18,23 @@ fail() {
   exit 1
 }
 
-# Sets REDIS_SERVER and REDIS_CLI; `valkey-server` and `valkey-cli` serve as well.
-programs() {
+# Of each kind: sets the variables that name its programs, which are looked for, or fetched.
+redis_programs() {
   if [[ -z ${REDIS_SERVER:-} || -z ${REDIS_CLI:-} ]]; then
+    # `valkey-server` and `valkey-cli` serve as well.
     REDIS_SERVER=$(command -v redis-server) && REDIS_CLI=$(command -v redis-cli) || {
       local fetched
-      fetched=$("$here/fetch.sh") || exit $?
+      fetched=$("$here/fetch.sh" redis) || exit $?
       REDIS_SERVER=$fetched/redis-server REDIS_CLI=$fetched/redis-cli
     }
   fi
   export REDIS_SERVER REDIS_CLI
 }
+guarded_programs() { redis_programs; }
+cluster_programs() { redis_programs; }
+sentinel_programs() { redis_programs; }
 
-# Sets MEMCACHED.
-memcached_program() {
+memcached_programs() {
   if [[ -z ${MEMCACHED:-} ]]; then
     MEMCACHED=$(command -v memcached) || {
       local fetched
@@ -42,7 +45,7 @@ memcached_program() {
   export MEMCACHED
 }
 
-# Sets POSTGRES_BIN, the directory with initdb, postgres, psql and pg_isready.
+# POSTGRES_BIN is the directory with initdb, postgres, psql and pg_isready.
 postgres_programs() {
   local found
   if [[ -z ${POSTGRES_BIN:-} ]]; then
@@ -56,7 +59,7 @@ postgres_programs() {
   export POSTGRES_BIN
 }
 
-# Sets MARIADB_BIN, the directory with mariadbd, mariadb and mariadb-install-db.
+# MARIADB_BIN is the directory with mariadb and mariadb-install-db.
 mariadb_programs() {
   if [[ -z ${MARIADB_BIN:-} ]]; then
     if command -v mariadbd >/dev/null && command -v mariadb-install-db >/dev/null; then
@@ -68,13 +71,42 @@ mariadb_programs() {
   export MARIADB_BIN
 }
 
-# Prints the directory in which MariaDB's own files lie, as its programs know it.
-mariadb_base() {
-  if [[ -d $MARIADB_BIN/unpacked ]]; then
-    echo "$MARIADB_BIN/unpacked/usr"
-  else
-    dirname "$MARIADB_BIN"
+# MONGOD, or else DOCUMENTDB, the directory of what stands in for it.
+mongodb_programs() {
+  MONGOD=${MONGOD:-$(command -v mongod || true)}
+  if [[ -z $MONGOD && -z ${DOCUMENTDB:-} ]]; then
+    DOCUMENTDB=$("$here/_documentdb.sh") || exit $?
   fi
+  export MONGOD DOCUMENTDB
+}
+
+# MOTO_PYTHON is an interpreter that has moto.
+moto_programs() {
+  if [[ -z ${MOTO_PYTHON:-} ]]; then
+    local fetched
+    fetched=$("$here/fetch.sh" moto) || exit $?
+    MOTO_PYTHON=$fetched/bin/python
+  fi
+  export MOTO_PYTHON
+}
+
+# DYNALITE and AZURITE are programs for Node.
+dynalite_programs() {
+  if [[ -z ${DYNALITE:-} ]]; then
+    local fetched
+    fetched=$("$here/fetch.sh" dynalite) || exit $?
+    DYNALITE=$fetched/node_modules/dynalite/cli.js
+  fi
+  export DYNALITE
+}
+
+azurite_programs() {
+  if [[ -z ${AZURITE:-} ]]; then
+    local fetched
+    fetched=$("$here/fetch.sh" azurite) || exit $?
+    AZURITE=$fetched/node_modules/azurite/dist/src/blob/main.js
+  fi
+  export AZURITE
 }
 
 # Prints one line of shell that sets a variable; no value of ours has a quote.
@@ -129,49 +161,19 @@ answers() {
   [[ $(cli "$1" ping 2>&1) =~ PONG|NOAUTH ]]
 }
 
+# Whether the server of a directory listens at its port.
+listens() {
+  taken "$(<"$1/port")"
+}
+
 # Whether the Memcached of a directory answers; one that speaks TLS only does once it listens.
 memcached_answers() {
-  local port said
-  port=$(sed -n '/^-p$/{n;p}' "$1/memcached.words")
-  if grep -q '^-Z$' "$1/memcached.words"; then
-    taken "$port"
+  local said
+  if grep -q '^-Z$' "$1/words"; then
+    listens "$1"
   else
-    said=$(exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$port" && printf 'mn\r\n' >&3 && head -n 1 <&3) && [[ $said == MN* ]]
+    said=$(exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(<"$1/port")" && printf 'mn\r\n' >&3 && head -n 1 <&3) && [[ $said == MN* ]]
   fi
-}
-
-memcached_answers_or_ended() {
-  memcached_answers "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
-}
-
-# Begins the process of a Memcached whose `memcached.words` are there.
-begin_memcached() {
-  local server=$1 words
-  mapfile -t words <"$server/memcached.words"
-  rm -f "$server/pid"
-  (
-    cd "$server"
-    echo "$BASHPID" >pid
-    exec setsid "$MEMCACHED" "${words[@]}"
-  ) </dev/null >>"$server/memcached.log" 2>&1 &
-  until_true test -s "$server/pid"
-}
-
-# Starts a Memcached in a directory and sets PORT once it answers: start_memcached DIRECTORY WORD...
-start_memcached() {
-  local server=$1 attempt
-  mkdir -p "$server"
-  for attempt in {1..20}; do
-    PORT=$(free_port)
-    printf '%s\n' -l 127.0.0.1 -p "$PORT" -U 0 -m 64 -t 2 -u "$(id -un)" -P "$server/memcached.pid" "${@:2}" \
-      >"$server/memcached.words"
-    begin_memcached "$server"
-    until_true memcached_answers_or_ended "$server" || break
-    ! runs "$server" || ! memcached_answers "$server" || return 0
-    grep -qi "address already in use" "$server/memcached.log" || break
-  done
-  tail -n 20 "$server/memcached.log" >&2
-  fail "a server did not start: $server"
 }
 
 # Asks the MariaDB of a directory, through its socket.
@@ -180,26 +182,53 @@ mariadb_ask() {
 }
 
 mariadb_answers() {
+  [[ -n ${MARIADB_BIN:-} ]] || mariadb_programs
   mariadb_ask "$1" "SELECT 1" >/dev/null 2>&1
 }
 
-mariadb_answers_or_ended() {
-  mariadb_answers "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
+# Whether the MongoDB of a directory answers: it is asked to introduce itself.
+mongodb_answers() {
+  local said
+  said=$(exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(<"$1/port")" &&
+    printf '\x37\0\0\0\1\0\0\0\0\0\0\0\xd4\7\0\0\0\0\0\0admin.$cmd\0\0\0\0\0\1\0\0\0\x10\0\0\0\x10hello\0\1\0\0\0\0' >&3 &&
+    timeout 5 head -c 60 <&3 | tr -d '\0') && [[ -n $said ]]
 }
 
-# Begins the process of a MariaDB whose `mariadb.words` are there.
-begin_mariadb() {
-  local server=$1 words program
-  mapfile -t words <"$server/mariadb.words"
-  program=$MARIADB_BIN/mariadbd
-  [[ -x $program ]] || program=$(command -v mariadbd)
+# Starts what words run, in which %PORT% stands for its port, and sets PORT once a command says that it answers:
+# start_words DIRECTORY COMMAND PROGRAM WORD... One of the words names the directory. A port that another process takes meanwhile is left to it.
+start_words() {
+  local server=$1 answers=$2 attempt
+  shift 2
+  mkdir -p "$server"
+  echo "$answers" >"$server/answers"
+  for attempt in {1..20}; do
+    PORT=$(free_port)
+    echo "$PORT" >"$server/port"
+    printf '%s\n' "${@//%PORT%/$PORT}" >"$server/words"
+    begin_words "$server"
+    until_true words_answer_or_ended "$server" || break
+    ! runs "$server" || ! "$answers" "$server" || return 0
+    grep -qiE "address already in use|EADDRINUSE" "$server/log" || break
+  done
+  tail -n 20 "$server/log" >&2
+  fail "a server did not start: $server"
+}
+
+# Begins the process of a server whose `words` are there.
+begin_words() {
+  local server=$1 words
+  mapfile -t words <"$server/words"
   rm -f "$server/pid"
   (
     cd "$server"
     echo "$BASHPID" >pid
-    exec setsid "$program" "${words[@]}"
-  ) </dev/null >>"$server/mariadb.log" 2>&1 &
+    exec setsid "${words[@]}"
+  ) </dev/null >>"$server/log" 2>&1 &
   until_true test -s "$server/pid"
+}
+
+words_answer_or_ended() {
+  "$(<"$1/answers")" "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
 }
 
 # Whether a server that this script has begun answers, or has ended.
@@ -266,101 +295,6 @@ begin_postgres() {
     echo "$BASHPID" >pid
     exec setsid "${AS[@]}" "$POSTGRES_BIN/postgres" -D "$server/data" -p "$(<"$server/port")"
   ) </dev/null >>"$server/postgres.log" 2>&1 &
-  until_true test -s "$server/pid"
-}
-
-# Runs a program within the system of its own that PostgreSQL with DocumentDB has, over a directory of a server.
-within() {
-  local root=$DOCUMENTDB/root
-  mount --rbind /dev "$root/dev" && mount --rbind /proc "$root/proc" && mount --bind "$1" "$root/srv/engine" || exit 1
-  exec chroot --userspec="$(stat -c %u:%g "$1/data")" "$root" /usr/bin/env -i HOME=/srv/engine LC_ALL=C \
-    PATH=/usr/lib/postgresql/18/bin:/usr/bin "${@:2}"
-}
-export -f within
-
-# The same with mounts that nobody else sees, in place of this shell.
-apart() {
-  exec setsid unshare -m --propagation private bash -c 'within "$@"' bash "$@"
-}
-
-# Whether PostgreSQL with DocumentDB takes questions: runs one, if there is one.
-documentdb_does() {
-  "$DOCUMENTDB/python/bin/python" -c 'import psycopg, sys
-place = dict(host="127.0.0.1", port=int(sys.argv[1]), user="everwarm", dbname="postgres", connect_timeout=2)
-psycopg.connect(**place, autocommit=True).execute(sys.argv[2])' "$@" 2>/dev/null
-}
-
-# Starts PostgreSQL with DocumentDB in a directory and sets PORT once it answers: start_documentdb DIRECTORY.
-start_documentdb() {
-  local server=$1 attempt
-  mkdir -p "$server/data"
-  chown "$(id -un postgres 2>/dev/null || echo nobody):" "$server" "$server/data"
-  chmod 700 "$server/data"
-  (apart "$server" initdb -D /srv/engine/data -U everwarm -A trust -E UTF8 --no-locale -N) >"$server/initdb.log" 2>&1 || {
-    tail -n 5 "$server/initdb.log" >&2
-    fail "no database could be made"
-  }
-  # Its parallel workers have their memory in files of its own, which go with it.
-  cat >>"$server/data/postgresql.conf" <<END
-listen_addresses = '127.0.0.1'
-unix_socket_directories = '/srv/engine'
-shared_preload_libraries = 'pg_cron,pg_documentdb_core,pg_documentdb'
-cron.database_name = 'postgres'
-cron.log_run = off
-dynamic_shared_memory_type = mmap
-fsync = off
-max_connections = 200
-END
-  for attempt in {1..20}; do
-    PORT=$(free_port)
-    echo "$PORT" >"$server/port"
-    begin_documentdb "$server"
-    until_true documentdb_answers_or_ended "$server" || break
-    ! documentdb_does "$PORT" "create extension if not exists documentdb cascade" || return 0
-    grep -qi "address already in use" "$server/documentdb.log" || break
-  done
-  tail -n 20 "$server/documentdb.log" >&2
-  fail "a server did not start: $server"
-}
-
-# As `begin`, for PostgreSQL with DocumentDB. Its last word is what it is known by.
-begin_documentdb() {
-  local server=$1
-  rm -f "$server/pid" "$server/data/postmaster.pid" "$server"/.s.PGSQL.*
-  (
-    cd "$server"
-    echo "$BASHPID" >pid
-    apart "$server" postgres -D /srv/engine/data -p "$(<"$server/port")" -c "everwarm.server=$server/"
-  ) </dev/null >>"$server/documentdb.log" 2>&1 &
-  until_true test -s "$server/pid"
-}
-
-documentdb_answers_or_ended() {
-  documentdb_does "$(<"$1/port")" "select 1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
-}
-
-# Whether the MongoDB of a directory answers: it is asked to introduce itself.
-mongodb_answers() {
-  local said
-  said=$(exec 2>/dev/null 3<>"/dev/tcp/127.0.0.1/$(<"$1/port")" &&
-    printf '\x37\0\0\0\1\0\0\0\0\0\0\0\xd4\7\0\0\0\0\0\0admin.$cmd\0\0\0\0\0\1\0\0\0\x10\0\0\0\x10hello\0\1\0\0\0\0' >&3 &&
-    timeout 5 head -c 60 <&3 | tr -d '\0') && [[ -n $said ]]
-}
-
-mongodb_answers_or_ended() {
-  mongodb_answers "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
-}
-
-# As `begin`, for a MongoDB whose `mongodb.words` are there.
-begin_mongodb() {
-  local server=$1 words
-  mapfile -t words <"$server/mongodb.words"
-  rm -f "$server/pid"
-  (
-    cd "$server"
-    echo "$BASHPID" >pid
-    exec setsid "${words[@]}"
-  ) </dev/null >>"$server/mongodb.log" 2>&1 &
   until_true test -s "$server/pid"
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A cluster of three masters with a replica each: cluster.sh DIRECTORY.
 source "$(dirname "$0")/_lib.sh"
-programs
+redis_programs
 
 servers=() addresses=()
 for name in a b c d e f; do

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Prints a directory with the programs of a kind, Debian's packages, unpacked into a cache of our own and not installed:
-# fetch.sh [redis | memcached | postgres | mariadb].
+# fetch.sh redis | memcached | postgres | mariadb | moto | dynalite | azurite. Of moto, which PyPI has, it is an environment of Python's, of
+# dynalite and azurite npm's packages.
 #
 # Nothing of the system is changed, and no root is needed. SERVERS_CACHE names another place for them.
 source "$(dirname "$0")/_lib.sh"
 
 cache=${SERVERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/everwarm/servers}
-kind=${1:-redis}
+kind=${1:-redis} registry=Debian
 case $kind in
   redis) programs=(redis-server redis-cli) packages=(redis-server redis-tools) hint="REDIS_SERVER and REDIS_CLI" ;;
   memcached) programs=(memcached) packages=(memcached) hint="MEMCACHED" ;;
@@ -16,12 +17,15 @@ case $kind in
     packages=(mariadb-server-core mariadb-client-core)
     hint="MARIADB_BIN"
     ;;
-  *) fail "there are no packages of \"$kind\"; hint: redis, memcached, postgres, mariadb" ;;
+  moto) programs=(moto_server) packages=("moto[s3,dynamodb]==5.2.5" flask flask-cors) hint="MOTO_PYTHON" registry=PyPI ;;
+  dynalite) programs=(dynalite) packages=(dynalite@4.0.0) hint="DYNALITE" registry=npm ;;
+  azurite) programs=(azurite-blob) packages=(azurite@3.37.0) hint="AZURITE" registry=npm ;;
+  *) fail "there are no packages of \"$kind\"; hint: redis, memcached, postgres, mariadb, moto, dynalite, azurite" ;;
 esac
 kept=$cache/$kind
 
 unavailable() {
-  echo "servers: no ${programs[0]} on PATH, and $*" >&2
+  echo "servers: no ${programs[0]} was found, and $*" >&2
   echo "hint: install ${packages[0]}, or set $hint" >&2
   exit "$UNAVAILABLE"
 }
@@ -65,16 +69,32 @@ unpack() {
   done
 }
 
-if [[ ! -d $kept ]]; then
+# An environment works where it is moved to, if its programs are asked for through its interpreter.
+from_pypi() {
+  "${PYTHON:-python3}" -m venv "$making/kept" >&2 &&
+    "$making/kept/bin/python" -m pip install --quiet --disable-pip-version-check "${packages[@]}" >&2
+}
+
+# No script of a package is run.
+from_npm() {
+  command -v node >/dev/null && mkdir -p "$making/kept" &&
+    npm install --prefix "$making/kept" --ignore-scripts --no-audit --no-fund --silent "${packages[@]}" >&2
+}
+
+from_debian() {
   command -v apt-get >/dev/null && command -v dpkg >/dev/null || unavailable "this system has no Debian packages"
+  download || download_anew || return 1
+  unpack || unavailable "Debian's packages have no such programs"
+}
+
+if [[ ! -d $kept ]]; then
   mkdir -p "$cache"
   making=$(mktemp -d "$cache/work.XXXXXX")
   trap 'rm -rf "$making"' EXIT
-  download 2>"$making/said" || download_anew 2>"$making/said" || {
+  "from_${registry,,}" 2>"$making/said" || {
     tail -n 3 "$making/said" >&2
-    unavailable "Debian's could not be downloaded"
+    unavailable "those of $registry could not be had"
   }
-  unpack || unavailable "Debian's packages have no such programs"
   # Who comes second finds it done.
   mv -T "$making/kept" "$kept" 2>/dev/null || [[ -d $kept ]]
 fi

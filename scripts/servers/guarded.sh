@@ -5,7 +5,7 @@
 # asked for and may be missing.
 source "$(dirname "$0")/_lib.sh"
 source "$here/_certificates.sh"
-programs
+redis_programs
 
 server=$1/one
 certificates "$server"

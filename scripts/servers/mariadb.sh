@@ -6,6 +6,15 @@ source "$(dirname "$0")/_lib.sh"
 source "$here/_certificates.sh"
 mariadb_programs
 
+# Prints the directory in which MariaDB's own files lie, as its programs know it.
+mariadb_base() {
+  if [[ -d $MARIADB_BIN/unpacked ]]; then
+    echo "$MARIADB_BIN/unpacked/usr"
+  else
+    dirname "$MARIADB_BIN"
+  fi
+}
+
 server=$1/one
 certificates "$server"
 password=$(password)
@@ -19,36 +28,16 @@ trap 'told=1' TERM
 [[ -z ${told:-} ]] || exit 143
 trap - TERM
 
-for attempt in {1..20}; do
-  cat >"$server/mariadb.words" <<END
---no-defaults
---basedir=$(mariadb_base)
---datadir=$server/data
---user=$(id -un)
---port=$(free_port)
---bind-address=127.0.0.1
---socket=$server/mariadb.sock
---pid-file=$server/mariadb.pid
---innodb-buffer-pool-size=64M
---innodb-flush-log-at-trx-commit=0
---max-connections=200
---ssl-cert=$server/server.crt
---ssl-key=$server/server.key
-END
-  begin_mariadb "$server"
-  until_true mariadb_answers_or_ended "$server" || break
-  ! mariadb_answers "$server" || break
-  grep -qi "address already in use" "$server/mariadb.log" || break
-done
-mariadb_answers "$server" || {
-  tail -n 20 "$server/mariadb.log" >&2
-  fail "a server did not start: $server"
-}
+program=$MARIADB_BIN/mariadbd
+[[ -x $program ]] || program=$(command -v mariadbd)
+start_words "$server" mariadb_answers "$program" --no-defaults --basedir="$(mariadb_base)" --datadir="$server/data" \
+  --user="$(id -un)" --port=%PORT% --bind-address=127.0.0.1 --socket="$server/mariadb.sock" --pid-file="$server/mariadb.pid" \
+  --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 --max-connections=200 \
+  --ssl-cert="$server/server.crt" --ssl-key="$server/server.key"
 mariadb_ask "$server" "CREATE DATABASE everwarm; CREATE USER everwarm@'127.0.0.1' IDENTIFIED BY '$password';
   GRANT ALL ON everwarm.* TO everwarm@'127.0.0.1';
   CREATE USER plain@'127.0.0.1' IDENTIFIED BY '$password';
   GRANT SELECT, INSERT, UPDATE, DELETE ON everwarm.* TO plain@'127.0.0.1'" >&2
-port=$(sed -n 's/^--port=//p' "$server/mariadb.words")
-tell EVERWARM_TEST_MARIADB "mariadb://everwarm:$password@127.0.0.1:$port/everwarm"
-tell EVERWARM_TEST_MARIADB_PLAIN "mariadb://plain:$password@127.0.0.1:$port/everwarm"
+tell EVERWARM_TEST_MARIADB "mariadb://everwarm:$password@127.0.0.1:$PORT/everwarm"
+tell EVERWARM_TEST_MARIADB_PLAIN "mariadb://plain:$password@127.0.0.1:$PORT/everwarm"
 tell EVERWARM_TEST_MARIADB_CA "$server/ca.crt"

@@ -2,7 +2,12 @@
 # Four servers: one, two more that share names with it, and one that speaks TLS only, to one user: memcached.sh DIRECTORY.
 source "$(dirname "$0")/_lib.sh"
 source "$here/_certificates.sh"
-memcached_program
+memcached_programs
+
+# Sets PORT once it answers: start_memcached DIRECTORY WORD...
+start_memcached() {
+  start_words "$1" memcached_answers "$MEMCACHED" -l 127.0.0.1 -p %PORT% -U 0 -m 64 -t 2 -u "$(id -un)" -P "$1/memcached.pid" "${@:2}"
+}
 
 several=()
 for name in one two three; do

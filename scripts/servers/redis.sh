@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One server, on a port and on a unix socket: redis.sh DIRECTORY.
 source "$(dirname "$0")/_lib.sh"
-programs
+redis_programs
 
 server=$1/one
 start "$server" "${FORGETFUL[@]}"

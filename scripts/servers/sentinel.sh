@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A master with two replicas, and three sentinels that watch them: sentinel.sh DIRECTORY.
 source "$(dirname "$0")/_lib.sh"
-programs
+redis_programs
 
 start "$1/master" "${FORGETFUL[@]}" "repl-diskless-sync-delay 0"
 master=$PORT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from everwarm import _native
 from everwarm.testing import conformance, open_store
 from project import ROOT, script
 from servers import needed
@@ -48,46 +47,30 @@ def test_a_native_store_keeps(opened, promise):
     assert conformance.outcome(opened, promise) is None
 
 
-def served_in_memory():
-    room, access = (10_000, None, "adaptive"), ([], False, None)
-    return _native.serve(("memory://", "127.0.0.1:0"), room, access, (1 << 20, 64))
-
-
-KINDS = ["memory", "disk", "file", "sqlite", "redis", "memcached", "postgres", "http"]
-
-
-@pytest.mark.once
-@pytest.mark.parametrize("kind", KINDS)
-def test_natively_it_keeps_the_same(kind):
-    """The object that `open_store` gives is taken for the store that it is."""
-
-    def native(place):
-        if kind == "memory":
-            return place.once(lambda: open_store("memory://")).again()
-        if kind == "http":
-            return open_store(place.once(served_in_memory).url)
-        file = "/cache.db" if kind == "sqlite" else ""
-        return open_store(url or f"{kind}://{place.directory}{file}")
-
-    is_served = kind in ("redis", "memcached", "postgres", "mariadb")
-    url = needed(f"EVERWARM_TEST_{kind.upper()}") if is_served else None
-    many = [name for name in promises("generations") if "many_entries" in name]
-    suites = {suite: promises(suite)[:2] for suite in ("generations", "notify", "suspend")}
-    for suite, names in {**suites, "generations": [*suites["generations"], *many]}.items():
-        is_absent = kind in ("file", "memcached") or (kind, suite) == ("mongodb", "notify")
-        expected = False if is_absent else None
-        assert {conformance.outcome(native, name) for name in names} == {expected}, suite
-    assert {conformance.outcome(native, name) for name in promises("health")} == {None}
-
-
 stores = script("stores")
 
 
+@pytest.fixture(params=stores.KINDS, ids=lambda kind: kind.name)
+def kind(request, monkeypatch):
+    """A store of the page, whose server can be asked."""
+    if request.param.variable:
+        monkeypatch.setenv(request.param.variable, needed(request.param.variable))
+    return request.param
+
+
 @pytest.mark.once
-@pytest.mark.parametrize("kind", stores.KINDS, ids=lambda kind: kind.name)
-def test_the_page_says_what_it_says_of_itself(kind, monkeypatch):
-    if kind.variable:
-        monkeypatch.setenv(kind.variable, needed(kind.variable))
+def test_natively_it_keeps_the_same(kind):
+    """The object that `open_store` gives is taken for the store that it is."""
+    opened, offered = stores.opener(kind), stores.read()[kind.name]["said"]["facets"]
+    some = {suite: promises(suite)[:2] for suite in ("generations", "notify", "suspend")}
+    some["generations"] += [name for name in promises("generations") if "many_entries" in name]
+    for suite, names in {**some, "health": promises("health")}.items():
+        expected = None if suite in offered else False
+        assert {conformance.outcome(opened, name) for name in names} == {expected}, suite
+
+
+@pytest.mark.once
+def test_the_page_says_what_it_says_of_itself(kind):
     kept = stores.read()[kind.name]
     assert kept["said"] == stores.told(kind), "hint: make stores"
     offered = {suite for suite, count in kept["came"].items() if count}

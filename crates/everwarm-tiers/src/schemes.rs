@@ -30,6 +30,7 @@ clients! {
     "file" => "file", everwarm_store_file;
     "http" | "https" => "http", everwarm_store_http;
     "memcached" | "memcacheds" => "memcached", everwarm_store_memcached;
+    "mongodb" | "mongodb+srv" => "mongodb", everwarm_store_mongodb;
     "mysql" | "mariadb" => "mysql", everwarm_store_sql, ddl everwarm_store_sql::ddl;
     "postgres" | "postgresql" => "postgres", everwarm_store_sql, ddl everwarm_store_sql::ddl;
     "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => "redis", everwarm_store_redis;
