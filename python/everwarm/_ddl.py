@@ -1,4 +1,4 @@
-"""``ddl``: what makes the tables of a store in a database."""
+"""``ddl``: what makes the tables of a store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ def ddl(url):
     A store makes them itself when it is first used, if its user may. Where only somebody else may, that one
     runs this, and the URL says ``make_tables=false``. Nothing is connected.
 
-    * ``url``: the URL of a store in a database: ``"postgresql://host/database?schema=app&table=cache"``.
+    * ``url``: the URL of a store in a database: ``"postgresql://host/database?schema=app&table=cache"``;
+      or of a table of DynamoDB, for which it gives the commands of AWS's command line.
 
     Raises ``ConfigError`` for the URL of another store, and for what cannot be meant.
 
