@@ -49,8 +49,9 @@ KINDS = (
     Kind("Memcached", "EVERWARM_TEST_MEMCACHED", "Memcached 1.6", "memcached"),
     Kind("Memcached, several", "EVERWARM_TEST_MEMCACHED_SEVERAL", "three of Memcached 1.6", "memcached"),
     Kind("PostgreSQL", "EVERWARM_TEST_POSTGRES", "PostgreSQL 15", "postgresql"),
-    Kind("MariaDB", "EVERWARM_TEST_MARIADB", "MariaDB 10.11", "mysql"),
+    Kind("MariaDB", "EVERWARM_TEST_MARIADB", "MariaDB 10.11; by hand MySQL 9.7", "mysql"),
     Kind("MongoDB", "EVERWARM_TEST_MONGODB", "a stand-in: DocumentDB on PostgreSQL 18", "mongodb"),
+    Kind("DynamoDB", "EVERWARM_TEST_DYNAMODB", "dynalite 4.0, a stand-in", "dynamodb"),
     Kind("SQLite", None, "itself", "sqlite", "sqlite://{}/cache.db"),
     Kind("HTTP", None, "`everwarm serve` over memory", "http"),
 )

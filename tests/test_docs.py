@@ -79,6 +79,7 @@ NEEDS = dict.fromkeys(("docs/guide/redis.md", "examples/together.py"), ("EVERWAR
 NEEDS["docs/guide/memcached.md"] = ("EVERWARM_TEST_MEMCACHED_SEVERAL", "MEMCACHED_URL")
 NEEDS["docs/guide/mysql.md"] = ("EVERWARM_TEST_MARIADB", "DATABASE_URL")
 NEEDS["docs/guide/postgresql.md"] = ("EVERWARM_TEST_POSTGRES", "DATABASE_URL")
+NEEDS["docs/guide/dynamodb.md"] = ("EVERWARM_TEST_DYNAMODB", "DYNAMODB_URL")
 NEEDS["docs/guide/mongodb.md"] = ("EVERWARM_TEST_MONGODB", "MONGODB_URL")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from everwarm import _native
-from everwarm._errors import ConfigError
 
 
 def ddl(url):
@@ -21,9 +20,4 @@ def ddl(url):
     >>> print(ddl("postgresql://localhost/shop?table=cache").splitlines()[0])
     CREATE TABLE IF NOT EXISTS "cache" (
     """
-    scheme = url.partition(":")[0]
-    if scheme not in ("postgresql", "postgres", "mysql", "mariadb"):
-        raise ConfigError(
-            f"{scheme[:40]}: has no tables\nhint: give the URL of a database: `postgresql://host/database`"
-        )
     return _native.ddl(url)

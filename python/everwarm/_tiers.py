@@ -14,9 +14,9 @@ EMBEDDED = ("disk", "file", "sqlite")
 _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 # Stores behind a connection.
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mongodb", "mongodb+srv")
-_REMOTE = (*_REDIS, "memcached", "memcacheds", *_DATABASES, "http", "https")
+_REMOTE = (*_REDIS, "memcached", "memcacheds", *_DATABASES, "dynamodb", "http", "https")
 BUILT_IN = (*EMBEDDED, *_REMOTE)
-_ABSENT = "s3 gs az dynamodb".split()
+_ABSENT = "s3 gs az".split()
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")

@@ -231,27 +231,6 @@ words_answer_or_ended() {
   "$(<"$1/answers")" "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
 }
 
-# The same for a dynalite, whose `dynalite.port` is there.
-begin_dynalite() {
-  local server=$1
-  rm -f "$server/pid"
-  (
-    cd "$server"
-    echo "$BASHPID" >pid
-    exec setsid node "$DYNALITE" --host 127.0.0.1 --port "$(<"$server/dynalite.port")" \
-      --createTableMs 0 --deleteTableMs 0 "$server/"
-  ) </dev/null >>"$server/dynalite.log" 2>&1 &
-  until_true test -s "$server/pid"
-}
-
-dynalite_answers() {
-  taken "$(<"$1/dynalite.port")"
-}
-
-dynalite_answers_or_ended() {
-  dynalite_answers "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null
-}
-
 # Whether a server that this script has begun answers, or has ended.
 answers_or_ended() {
   answers "$1" || ! kill -0 "$(cat "$1/pid")" 2>/dev/null

@@ -27,6 +27,7 @@ macro_rules! clients {
 
 clients! {
     "disk" => "disk", everwarm_store_disk;
+    "dynamodb" => "dynamodb", everwarm_store_dynamodb, ddl everwarm_store_dynamodb::commands;
     "file" => "file", everwarm_store_file;
     "http" | "https" => "http", everwarm_store_http;
     "memcached" | "memcacheds" => "memcached", everwarm_store_memcached;
@@ -84,9 +85,10 @@ pub fn check(url: &str, install: impl FnOnce(&Client) -> String) -> Result<(), E
 pub fn ddl(url: &str, install: impl FnOnce(&Client) -> String) -> Result<String, Error> {
     let built = built(url, install)?;
     let Some(ddl) = built.ddl else {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         return Err(Error::config(
-            "this store has no tables that somebody else could make",
-            "it needs nothing to be made before it is used",
+            format!("{scheme}: has no tables"),
+            "give the URL of a database: `postgresql://host/database`",
         ));
     };
     ddl(url)
