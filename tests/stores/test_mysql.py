@@ -1,4 +1,4 @@
-"""Caches on MySQL and MariaDB: processes and both worlds share them, and functions answer whatever they do."""
+"""Caches on MySQL and MariaDB: processes and both worlds share them; functions answer whatever they do."""
 
 from __future__ import annotations
 
