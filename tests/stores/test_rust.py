@@ -42,7 +42,7 @@ def test_python_reads_what_rust_wrote(rust, shop):
     assert rust() == ["computed Ada 36", "lamp 40"]
     assert shop.get(7) == {"name": "Ada", "age": 36}
 
-    @shop(name="shop.price", schema="")
+    @shop(name="shop.price", schema="", depends_on="nothing")
     def price(sku):
         raise AssertionError("it is there")
 
@@ -50,7 +50,7 @@ def test_python_reads_what_rust_wrote(rust, shop):
 
 
 def test_rust_reads_what_python_wrote(rust, shop):
-    @shop(name="shop.price", schema="")
+    @shop(name="shop.price", schema="", depends_on="nothing")
     def price(sku):
         return 50
 
@@ -64,7 +64,6 @@ def test_what_python_invalidates_rust_computes_anew(rust, shop):
     assert rust() == ["found Ada 36", "lamp 40"]
     shop.delete(7)
     shop.invalidate_tags("sku:lamp")
-    assert shop.stats().entries == 0
     assert rust()[0] == "computed Ada 36"
 
 

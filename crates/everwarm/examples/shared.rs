@@ -28,7 +28,8 @@ static SHOP: LazyLock<Cache<u64, User>> = LazyLock::new(|| {
         .expect("the URL names a store")
 });
 
-/// A function whose values lie there, too: in Python `@shop(name="shop.price", schema="")`.
+/// A function whose values lie there, too: in Python
+/// `@shop(name="shop.price", schema="", depends_on="nothing")`.
 #[cached(cache = SHOP, name = "shop.price", ttl = "1m", tags = ["sku:{sku}"])]
 fn price(sku: &str) -> usize {
     10 * sku.len()

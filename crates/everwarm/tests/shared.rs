@@ -199,8 +199,11 @@ fn what_one_changes_others_have() {
         one.set(1, ada());
         assert_eq!(other.get(&1), Some(ada()), "{url}");
         assert_eq!(other.stats().hits, 1);
-        assert!(in_memory(&1));
-        assert_eq!(names(&other.peek(&1).expect("it is there")), ["user:1"]);
+        // The message of the first write may come now.
+        known("an entry", || {
+            let seen = other.get(&1).and_then(|_| other.peek(&1));
+            seen.is_some_and(|seen| names(&seen) == ["user:1"])
+        });
 
         assert!(one.delete(&1) && !one.delete(&1));
         known("a deletion", || !in_memory(&1));
@@ -209,14 +212,13 @@ fn what_one_changes_others_have() {
         one.set(2, ada());
         assert!(other.exists(&2) && other.get(&2).is_some());
         one.invalidate_tags(["user:2"]);
-        known("a tag", || !in_memory(&2));
-        assert_eq!((other.get(&2), one.get(&2)), (None, None), "{url}");
+        assert_eq!(one.get(&2), None, "{url}");
+        known("a tag", || other.get(&2).is_none() && !in_memory(&2));
 
         one.set(3, ada());
         assert!(other.get(&3).is_some());
         pollster::block_on(one.clear_async());
-        known("a clear", || !in_memory(&3));
-        assert_eq!(other.get(&3), None, "{url}");
+        known("a clear", || other.get(&3).is_none() && !in_memory(&3));
     });
 }
 
