@@ -1,4 +1,4 @@
-//! The store keeps the contract at moto, a stand-in for S3.
+//! The store keeps the contract at moto, a stand-in for S3, and at Azurite, one for Azure.
 
 mod support;
 
@@ -7,7 +7,8 @@ use std::thread;
 use std::time::Instant;
 
 use everwarm_conformance::{Harness, Outcome, PROMISES, Promise, check};
-use support::{moto, open};
+use everwarm_store_object::Config;
+use support::{azurite, moto, open};
 
 const FACETS: &[&str] = &[
     "counters",
@@ -24,8 +25,23 @@ const FACETS: &[&str] = &[
 const AT_ONCE: usize = 16;
 
 #[test]
-fn it_keeps_its_promises() {
-    let Some(config) = moto() else { return };
+fn it_keeps_its_promises_at_moto() {
+    if let Some(config) = moto() {
+        hold(&config);
+    }
+}
+
+/// Azurite takes long to install: by hand it is `eval "$(scripts/servers/up azurite)"`, and this with `--ignored`.
+#[test]
+#[ignore = "needs EVERWARM_TEST_AZURE"]
+fn it_keeps_its_promises_at_azurite() {
+    if let Some(config) = azurite() {
+        hold(&config);
+    }
+}
+
+fn hold(config: &Config) {
+    let config = config.clone();
     let harness = Harness::over(move |fixture| {
         // A place of its own: a sweep looks at all that is there.
         let mut config = config.clone();

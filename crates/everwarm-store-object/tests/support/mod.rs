@@ -47,6 +47,14 @@ pub(crate) fn moto() -> Option<Config> {
     url(MOTO).map(|url| s3(&url))
 }
 
+/// A store of its own at Azurite, which stands in for Azure.
+pub(crate) fn azurite() -> Option<Config> {
+    let mut config = Config::from_url(&url("EVERWARM_TEST_AZURE")?).expect("a URL");
+    config.prefix = format!("t{:x}", everwarm_network::chance::number());
+    config.connect_timeout = Duration::from_secs(10);
+    Some(config)
+}
+
 /// The store that is meant.
 pub(crate) fn open(config: &Config) -> Objects {
     Objects::open(config.clone()).expect("nothing is connected yet")
