@@ -22,7 +22,7 @@ use tokio::sync::OnceCell;
 
 use crate::clock::Clock;
 use crate::config::{Config, Service};
-use crate::error::{is_bucket_missing, refused};
+use crate::error::{Refusal, refused};
 use crate::head::LENGTH;
 use crate::names::Keys;
 use crate::opening::{Opened, opened};
@@ -125,21 +125,27 @@ impl Client {
             only_if,
             ..Call::default()
         };
-        let failure = Arc::clone(&call.failure);
+        let came = Arc::clone(&call.came);
         let entered = Entered {
             handle: everwarm_runtime::handle().map_err(Undone::Failed)?,
             work: Box::pin(CALL.scope(call, work)),
         };
         entered.await.map_err(|error| {
-            if let Some(failure) = failure.lock().take() {
+            let came = std::mem::take(&mut *came.lock());
+            if let Some(failure) = came.failure {
                 return Undone::Failed(failure);
             }
-            match &error {
-                Error::NotFound { .. } if !is_bucket_missing(&error) => Undone::Missing,
+            let is_of_bucket = came.refusal.as_ref().is_some_and(Refusal::is_of_bucket);
+            match error {
+                Error::NotFound { .. } if !is_of_bucket => Undone::Missing,
                 Error::Precondition { .. }
                 | Error::AlreadyExists { .. }
-                | Error::NotModified { .. } => Undone::Unmet,
-                _ => Undone::Failed(refused(&self.config, &error)),
+                | Error::NotModified { .. }
+                    if !is_of_bucket =>
+                {
+                    Undone::Unmet
+                }
+                _ => Undone::Failed(refused(&self.config, came.refusal.as_ref())),
             }
         })
     }
@@ -286,12 +292,17 @@ impl Client {
             .done(None, listing)
             .await
             .map_err(|undone| self.failed(undone))?;
-        let keys: Vec<Path> = listed
+        let mut keys: Vec<Path> = listed
             .result
             .objects
             .into_iter()
             .map(|object| object.location)
             .collect();
+        if !by_key && after.is_none() && !prefix.ends_with('/') {
+            // Of Azure's lists the client leaves out what is named as the prefix is.
+            let exact = self.read(prefix, Part::Head).await?;
+            keys.extend(exact.map(|_| self.path(prefix)).transpose()?);
+        }
         let last = keys.iter().max().map(|key| key.as_ref().to_owned());
         let next = listed
             .page_token
@@ -381,18 +392,16 @@ impl Client {
     pub(crate) fn failed(&self, undone: Undone) -> Failure {
         match undone {
             Undone::Failed(failure) => failure,
-            Undone::Missing => refused(&self.config, &missing()),
+            Undone::Missing => refused(&self.config, Some(&MISSING)),
             Undone::Unmet => crate::error::contended(&self.config, 1),
         }
     }
 }
 
-fn missing() -> Error {
-    Error::NotFound {
-        path: String::new(),
-        source: "missing".into(),
-    }
-}
+const MISSING: Refusal = Refusal {
+    status: 404,
+    code: String::new(),
+};
 
 /// An upload in parts, which is given up if nobody completes it: its parts would be paid for.
 struct Sending {

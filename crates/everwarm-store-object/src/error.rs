@@ -1,12 +1,10 @@
 //! What goes wrong on the way to a service, as failures of the store. What a service says in words is never repeated: it may hold names
 //! and signatures.
 
-use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
 use everwarm_core::store::{Failure, FailureKind};
-use object_store::Error;
 
 use crate::config::Config;
 use crate::names::LONGEST;
@@ -130,60 +128,52 @@ pub(crate) fn careless(config: &Config) -> Failure {
     )
 }
 
-/// The failure that an error of a client means, where nothing is known better.
-pub(crate) fn refused(config: &Config, error: &Error) -> Failure {
-    let told = told(error);
-    let says = |word: &str| told.contains(word);
-    let (kind, what, hint) = match error {
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => (
+/// What a service answered that is no success.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    /// The code of the error, which is one of the service's words and none of ours.
+    pub(crate) code: String,
+}
+
+impl Refusal {
+    /// Whether it is the bucket that is missing, and not an object in it.
+    pub(crate) fn is_of_bucket(&self) -> bool {
+        matches!(self.code.as_str(), "NoSuchBucket" | "ContainerNotFound")
+    }
+}
+
+/// The failure that a refusal means; `None`: a client of ours gave up by itself.
+pub(crate) fn refused(config: &Config, refusal: Option<&Refusal>) -> Failure {
+    let (status, code) = refusal.map_or((0, ""), |refusal| (refusal.status, refusal.code.as_str()));
+    let (kind, what, hint) = match (status, code) {
+        (401 | 403, _) | (_, "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired") => (
             FailureKind::Authentication,
             "refuses who asks",
             "give credentials that may get, put, delete and list there; see that this machine's clock is right",
         ),
-        Error::NotFound { .. } => (
+        (404, _) => (
             FailureKind::Permanent,
             "is not there",
             "make the bucket, or see that the URL names the right one",
         ),
-        Error::Precondition { .. } | Error::AlreadyExists { .. } | Error::NotModified { .. } => {
-            (FailureKind::Transient, "was changed meanwhile", "try again")
-        }
-        _ if says("EntityTooLarge")
-            || says("RequestBodyTooLarge")
-            || says("413 ")
-            || says("507 ") =>
-        {
-            (
-                FailureKind::Capacity,
-                "has no room for it",
-                "store less under one name, or give the service more room",
-            )
-        }
-        _ if says("redirect")
-            || says("PermanentRedirect")
-            || says("AuthorizationHeaderMalformed") =>
-        {
-            (
-                FailureKind::Permanent,
-                "is in another region",
-                "name its region in the URL: region=eu-central-1",
-            )
-        }
-        _ if [
-            "status code: 5",
-            "status code: 429",
-            "status code: 408",
-            "SlowDown",
-        ]
-        .iter()
-        .any(|word| says(word)) =>
-        {
-            (
-                FailureKind::Transient,
-                "cannot answer now",
-                "it should pass; if not, look at the service's state and at how much is asked of it",
-            )
-        }
+        (413 | 507, _) | (_, "EntityTooLarge" | "RequestBodyTooLarge") => (
+            FailureKind::Capacity,
+            "has no room for it",
+            "store less under one name, or give the service more room",
+        ),
+        (300..=399, _)
+        | (_, "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => (
+            FailureKind::Permanent,
+            "is in another region",
+            "name its region in the URL: region=eu-central-1",
+        ),
+        (408 | 409 | 412 | 429 | 500.., _)
+        | (_, "SlowDown" | "InternalError" | "RequestTimeout") => (
+            FailureKind::Transient,
+            "cannot answer now",
+            "it should pass; if not, look at the service's state and at how much is asked of it",
+        ),
         _ => (
             FailureKind::Permanent,
             "cannot be used as it was asked",
@@ -191,21 +181,4 @@ pub(crate) fn refused(config: &Config, error: &Error) -> Failure {
         ),
     };
     Failure::new(kind, format!("{config} {what}"), hint)
-}
-
-/// Whether it is the bucket that is missing, and not an object in it.
-pub(crate) fn is_bucket_missing(error: &Error) -> bool {
-    let told = told(error);
-    told.contains("NoSuchBucket") || told.contains("ContainerNotFound")
-}
-
-/// What an error and its causes say. It is looked at, and never shown.
-fn told(error: &Error) -> String {
-    let mut told = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        told.push_str(&error.to_string());
-        source = error.source();
-    }
-    told
 }

@@ -270,7 +270,7 @@ impl Scan for Objects {
     ) -> Answer<'a, Page> {
         Answer::later(async move {
             let client = self.client()?;
-            let begins = client.keys.entry(prefix);
+            let begins = client.keys.entries(prefix);
             let (keys, next) = client.page(&begins, after, limit).await?;
             // A list tells no head, and what has expired must not be given.
             let each = keys.iter().map(|key| present(client, key.as_ref()).boxed());

@@ -8,6 +8,9 @@ pub(crate) const LONGEST: usize = 250;
 /// Bytes of a prefix of the user's.
 pub(crate) const LONGEST_PREFIX: usize = 200;
 
+/// In the place of no byte at all, since a key does not end with a slash.
+const NOTHING: &str = ".-";
+
 /// Where the objects of a store lie.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys {
@@ -23,14 +26,24 @@ impl Keys {
         }
     }
 
-    /// The key of an entry, or what the keys of all entries begin with whose names begin so.
+    /// The key of an entry.
     pub(crate) fn entry(&self, name: &str) -> String {
-        format!("{}e/{}", self.root, escaped(name.as_bytes()))
+        let end = if name.is_empty() { NOTHING } else { "" };
+        self.entries(name) + end
+    }
+
+    /// What the keys of all entries begin with whose names begin so.
+    pub(crate) fn entries(&self, prefix: &str) -> String {
+        format!("{}e/{}", self.root, escaped(prefix.as_bytes()))
     }
 
     /// The name of the entry of a key; `None` for a key that is none of ours.
     pub(crate) fn name(&self, key: &str) -> Option<String> {
-        unescaped(key.strip_prefix(self.root.as_str())?.strip_prefix("e/")?)
+        let text = key.strip_prefix(self.root.as_str())?.strip_prefix("e/")?;
+        match text {
+            NOTHING => Some(String::new()),
+            text => unescaped(text),
+        }
     }
 
     /// The key of the shard of a namespace.
@@ -104,7 +117,9 @@ mod tests {
                     .bytes()
                     .all(|byte| is_plain(byte) || byte == b'.')
             );
-            assert!(keys.entry(&format!("{name}x")).starts_with(&key));
+            let begins = keys.entries(name);
+            assert!(keys.entry(&format!("{name}x")).starts_with(&begins));
+            assert!(key.starts_with(&begins));
         }
         assert_eq!(keys.name("shop/cache/g/a"), None);
         assert_eq!(Keys::new("").entry("a"), "e/a");

@@ -139,7 +139,7 @@ impl Objects {
 
     async fn cleared(&self, prefix: &str) -> Result<u64, Failure> {
         let client = self.client()?;
-        let begins = client.keys.entry(prefix);
+        let begins = client.keys.entries(prefix);
         let (mut cleared, mut after) = (0, None);
         loop {
             let (keys, next) = client.page(&begins, after.as_deref(), 1_000).await?;
@@ -160,7 +160,7 @@ impl Objects {
         if !client.honours().await?.deletes {
             return Ok(0);
         }
-        let begins = client.keys.entry("");
+        let begins = client.keys.entries("");
         let (mut swept, mut after) = (0, None);
         loop {
             let (keys, next) = client.page(&begins, after.as_deref(), 1_000).await?;

@@ -15,7 +15,7 @@ use everwarm_core::store::{Failure, FailureKind};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_LENGTH, DATE, HOST, HeaderValue, IF_MATCH, USER_AGENT};
+use hyper::header::{CONTENT_LENGTH, DATE, HOST, HeaderMap, HeaderValue, IF_MATCH, USER_AGENT};
 use hyper::{Method, Response, Uri};
 use hyper_util::rt::TokioIo;
 use object_store::ClientOptions;
@@ -31,7 +31,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use crate::clock::Clock;
-use crate::error::{lost, nobody, not_connected, too_large, unreachable};
+use crate::error::{Refusal, lost, nobody, not_connected, too_large, unreachable};
 
 /// A connection that was not used for so long is not used again: services end those that rest.
 const REST: Duration = Duration::from_secs(4);
@@ -49,8 +49,17 @@ type Line = SendRequest<HttpRequestBody>;
 pub(crate) struct Call {
     /// Deletes only what is of this write.
     pub(crate) only_if: Option<Only>,
+    /// What became of it.
+    pub(crate) came: Arc<Mutex<Came>>,
+}
+
+/// What became of a call that did not succeed.
+#[derive(Debug, Default)]
+pub(crate) struct Came {
     /// What stood in the way, in our words.
-    pub(crate) failure: Arc<Mutex<Option<Failure>>>,
+    pub(crate) failure: Option<Failure>,
+    /// What the service refused last.
+    pub(crate) refusal: Option<Refusal>,
 }
 
 /// Which write of an object is meant, in the words of a service.
@@ -192,7 +201,15 @@ impl Transport {
             Ok(error) => lost(&place.to_string(), &error),
             Err(_) => too_large(self.most + 1, self.most),
         })?;
-        Ok(HttpResponse::from_parts(head, body.to_bytes().into()))
+        let body = body.to_bytes();
+        if head.status.as_u16() >= 300 {
+            let refusal = Some(Refusal {
+                status: head.status.as_u16(),
+                code: code(&head.headers, &body),
+            });
+            let _ = CALL.try_with(|call| call.came.lock().refusal = refusal);
+        }
+        Ok(HttpResponse::from_parts(head, body.into()))
     }
 
     /// A connection that rested, and not for too long.
@@ -228,6 +245,19 @@ impl Transport {
         let gives = GIVERS.iter().any(|giver| place.host.starts_with(giver));
         dialled.map_err(|failure| if gives { nobody(&place.host) } else { failure })
     }
+}
+
+/// The code of an error: all three services say it in the same element, or Azure in a header.
+fn code(headers: &HeaderMap, body: &[u8]) -> String {
+    let said = headers.get("x-ms-error-code");
+    if let Some(code) = said.and_then(|code| code.to_str().ok()) {
+        return code.to_owned();
+    }
+    let text = String::from_utf8_lossy(&body[..body.len().min(1 << 10)]);
+    let inner = text
+        .split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"));
+    inner.map_or_else(String::new, |(code, _)| code.to_owned())
 }
 
 async fn connected(place: &Place, tls: Arc<ClientConfig>) -> Result<Line, Failure> {
@@ -309,7 +339,7 @@ impl HttpService for Connector {
         self.0.asked(request).await.map_err(|failure| {
             let told = HttpError::new(HttpErrorKind::Unknown, failure.clone());
             // Of several requests of one call the first that fails says why.
-            let _ = CALL.try_with(|call| call.failure.lock().get_or_insert(failure).kind);
+            let _ = CALL.try_with(|call| call.came.lock().failure.get_or_insert(failure).kind);
             told
         })
     }

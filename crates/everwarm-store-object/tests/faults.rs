@@ -366,4 +366,6 @@ fn what_somebody_else_wrote_is_not_taken_for_an_entry() {
     set(&open(&other), "b", "2").unwrap();
     assert_eq!(text(&store, "a").unwrap(), Some(Bytes::from("1")));
     assert_eq!(text(&store, "a/e/b").unwrap(), None);
+    // Names are not taken for what a service says of itself.
+    assert_eq!(text(&store, "NoSuchBucket SlowDown 413 ").unwrap(), None);
 }
