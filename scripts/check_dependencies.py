@@ -72,6 +72,7 @@ FORBID_UNSAFE = (
     "everwarm-server",
     "everwarm-store-sql",
     "everwarm-store-mongodb",
+    "everwarm-store-object",
     "everwarm-store-dynamodb",
     "everwarm-conformance",
     "everwarm-engine",

@@ -53,6 +53,7 @@ KINDS = (
     Kind("MariaDB", "EVERWARM_TEST_MARIADB", "MariaDB 10.11; by hand MySQL 9.7", "mysql"),
     Kind("MongoDB", "EVERWARM_TEST_MONGODB", "a stand-in: DocumentDB on PostgreSQL 18", "mongodb"),
     Kind("DynamoDB", "EVERWARM_TEST_DYNAMODB", "dynalite 4.0, a stand-in", "dynamodb"),
+    Kind("S3", "EVERWARM_TEST_S3", "moto 5.2, a stand-in", "objects"),
     Kind("SQLite", None, "itself", "sqlite", "sqlite://{}/cache.db"),
     Kind("HTTP", None, "`everwarm serve` over memory", "http"),
 )

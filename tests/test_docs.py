@@ -80,6 +80,7 @@ NEEDS["docs/guide/memcached.md"] = ("EVERWARM_TEST_MEMCACHED_SEVERAL", "MEMCACHE
 NEEDS["docs/guide/mysql.md"] = ("EVERWARM_TEST_MARIADB", "DATABASE_URL")
 NEEDS["docs/guide/postgresql.md"] = ("EVERWARM_TEST_POSTGRES", "DATABASE_URL")
 NEEDS["docs/guide/dynamodb.md"] = ("EVERWARM_TEST_DYNAMODB", "DYNAMODB_URL")
+NEEDS["docs/guide/objects.md"] = ("EVERWARM_TEST_S3", "BUCKET_URL")
 NEEDS["docs/guide/mongodb.md"] = ("EVERWARM_TEST_MONGODB", "MONGODB_URL")
 
 

@@ -14,9 +14,8 @@ EMBEDDED = ("disk", "file", "sqlite")
 _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 # Stores behind a connection.
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mongodb", "mongodb+srv")
-_REMOTE = (*_REDIS, "memcached", "memcacheds", *_DATABASES, "dynamodb", "http", "https")
+_REMOTE = (*_REDIS, "memcached", "memcacheds", *_DATABASES, "dynamodb", "s3", "gs", "az", "http", "https")
 BUILT_IN = (*EMBEDDED, *_REMOTE)
-_ABSENT = "s3 gs az".split()
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")
@@ -123,10 +122,8 @@ def _of_url(tier):
     if scheme == "memory":
         hint = 'write `["memory://", Tier(...)]`'
         raise ConfigError(f"memory is in front, and no tier with options\nhint: {hint}")
-    if scheme in _ABSENT:
-        raise Unsupported(f"no store for {scheme}: is built in\nhint: {', '.join(BUILT_IN)} and memory are")
     if scheme not in BUILT_IN:
-        hint = _options.nearest(scheme, ["memory", *BUILT_IN, *_ABSENT])
+        hint = _options.nearest(scheme, ["memory", *BUILT_IN])
         raise ConfigError(f"there is no store {_url.shown(tier.store)!r}\nhint: {hint}")
     place, options = _url.parted(tier.store)
     if tier.timeout is not None:

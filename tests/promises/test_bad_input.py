@@ -224,7 +224,11 @@ def test_what_object_verbs_do_not_take(call, message):
 @pytest.mark.proves("Cache.stores")
 @pytest.mark.parametrize(
     "stores",
-    ["mongodb://user:secret@host/0", ["mongodb://user:secret@host/0"], ["disk:", "s3://secret"]],
+    [
+        "mongodb+srv://user:secret@host/0",
+        ["mongodb+srv://user:secret@host/0"],
+        ["disk:", "mongodb+srv://secret"],
+    ],
     ids=repr,
 )
 def test_a_store_that_is_not_there_is_unsupported_and_keeps_its_secrets(stores):

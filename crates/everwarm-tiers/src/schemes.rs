@@ -31,8 +31,10 @@ clients! {
     "file" => "file", everwarm_store_file;
     "http" | "https" => "http", everwarm_store_http;
     "memcached" | "memcacheds" => "memcached", everwarm_store_memcached;
-    "mongodb" | "mongodb+srv" => "mongodb", everwarm_store_mongodb;
+    "mongodb" => "mongodb", everwarm_store_mongodb;
+    "mongodb+srv" => "mongodb-srv", everwarm_store_mongodb;
     "mysql" | "mariadb" => "mysql", everwarm_store_sql, ddl everwarm_store_sql::ddl;
+    "s3" | "gs" | "az" => "object", everwarm_store_object;
     "postgres" | "postgresql" => "postgres", everwarm_store_sql, ddl everwarm_store_sql::ddl;
     "redis" | "rediss" | "redis+unix" | "redis+sentinel" | "redis+cluster" => "redis", everwarm_store_redis;
     "sqlite" => "sqlite", everwarm_store_sql::sqlite, ddl everwarm_store_sql::sqlite::ddl;

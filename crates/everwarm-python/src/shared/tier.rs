@@ -154,7 +154,8 @@ impl Recipe {
 /// How to have a client that was left out of this build.
 fn install(client: &Client) -> String {
     format!(
-        "pip install --force-reinstall everwarm, or build it with --features {}",
+        "pip install --force-reinstall --no-binary everwarm \
+         --config-settings=build-args=\"--features pyo3/extension-module,{}\" everwarm",
         client.feature
     )
 }
