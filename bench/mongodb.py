@@ -1,7 +1,8 @@
 """What a call to MongoDB costs, beside pymongo alone: `python bench/mongodb.py [URL]`.
 
-Without a URL it starts what `scripts/servers/up mongodb` can: a mongod, or what stands in for it. Everwarm has
-to be built with its client of MongoDB, and pymongo installed. Medians of calls in turns, one thread, 200 bytes.
+Without a URL it starts what `scripts/servers/up mongodb` can: a mongod, or what stands in for it. Everwarm
+has to be built with its client of MongoDB, and pymongo installed. Medians of calls in turns, one thread, 200
+bytes.
 """
 
 from __future__ import annotations
