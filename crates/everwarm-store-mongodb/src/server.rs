@@ -182,7 +182,7 @@ impl Server {
     }
 
     async fn database(&self) -> Result<Database, Refusal> {
-        if !self.watch.may_ask() {
+        if !self.watch.may_ask(self.config.connect_timeout) {
             return Err(Refusal::Other(unreachable(&self.place())));
         }
         let client = self.client.get_or_try_init(|| self.client());

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mongodb::event::sdam::{SdamEvent, TopologyDescription};
 use mongodb::{ServerType, TopologyType};
 
-/// How often somebody looks again.
+/// How long after somebody looked in vain somebody looks again.
 const AGAIN: Duration = Duration::from_millis(500);
 
 /// What is known of the servers.
@@ -42,8 +42,8 @@ impl Watch {
         }
     }
 
-    /// Whether it is worth asking.
-    pub(crate) fn may_ask(&self) -> bool {
+    /// Whether it is worth asking, which takes up to `patience` while no server can be reached.
+    pub(crate) fn may_ask(&self, patience: Duration) -> bool {
         let mut known = self.lock();
         if !known.is_down || !known.has_failed {
             return true;
@@ -52,7 +52,7 @@ impl Watch {
         if known.next.is_some_and(|next| now < next) {
             return false;
         }
-        known.next = Some(now + AGAIN);
+        known.next = Some(now + patience + AGAIN);
         true
     }
 
