@@ -77,12 +77,15 @@ environments() {
   done
 }
 
-# Starts the servers that tests of stores find by variables: those of the first interpreter, some of whose tests hear all that
-# is said to a server, and those that the others share. Where there is no Redis those tests skip, but not in CI.
+# Starts the servers that tests of stores find by variables: all of them for the tests of one interpreter, some of which hear all that
+# is said to a server; and those that the others share, whose tests say something of interpreters. Where there is no Redis these tests
+# skip, but not in CI.
 servers_up() {
-  local told status=0
+  local told kinds status=0
   for told in "$servers" "$other_servers"; do
-    scripts/servers/up >"$told" || status=$?
+    kinds=()
+    [[ $told == "$servers" ]] || kinds=(redis guarded cluster sentinel memcached)
+    scripts/servers/up "${kinds[@]}" >"$told" || status=$?
     if ((status == 69)) && [[ -z ${CI:-} ]]; then
       echo "SKIPPED: everything that needs Redis" >&2
       : >"$other_servers"
