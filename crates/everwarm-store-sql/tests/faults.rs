@@ -183,9 +183,13 @@ fn work(
 }
 
 fn who_walks_away_from_a_frozen_server_leaves_others_a_connection(open: Open) {
-    let Some((proxy, config)) = behind(open, "faults") else {
+    let Some((proxy, mut config)) = behind(open, "faults") else {
         return;
     };
+    if config.kind == Kind::Mysql {
+        // It has no other one that was there before.
+        config.connections = 1;
+    }
     let store = opened(&config);
     set(&store, "frozen", "before").unwrap();
     let accepted = proxy.accepted();
