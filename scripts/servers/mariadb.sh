@@ -32,7 +32,7 @@ program=$MARIADB_BIN/mariadbd
 [[ -x $program ]] || program=$(command -v mariadbd)
 start_words "$server" mariadb_answers "$program" --no-defaults --basedir="$(mariadb_base)" --datadir="$server/data" \
   --user="$(id -un)" --port=%PORT% --bind-address=127.0.0.1 --socket="$server/mariadb.sock" --pid-file="$server/mariadb.pid" \
-  --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 --max-connections=200 \
+  --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=2 --max-connections=200 \
   --ssl-cert="$server/server.crt" --ssl-key="$server/server.key"
 mariadb_ask "$server" "CREATE DATABASE everwarm; CREATE USER everwarm@'127.0.0.1' IDENTIFIED BY '$password';
   GRANT ALL ON everwarm.* TO everwarm@'127.0.0.1';
