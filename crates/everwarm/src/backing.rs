@@ -23,8 +23,11 @@ pub(crate) struct Backing<K: Clone + Eq, V> {
     tiers: Vec<Tier>,
     arguments: fn(&Typed<K>) -> Option<key::Key>,
     form: Form<V>,
-    stand_behind: fn(&Stores, &Arc<Engine<Typed<K>, V>>),
+    stand_behind: StandBehind<K, V>,
 }
+
+/// What puts stores behind the memory of an engine.
+type StandBehind<K, V> = fn(&Stores, &Arc<Engine<Typed<K>, V>>);
 
 impl<K: Clone + Eq, V: Clone> Backing<K, V> {
     pub(crate) fn open(

@@ -87,6 +87,9 @@ pub(crate) struct Attendance<K: Key, V: Clone> {
     _waits: Option<Ticket<K, V, Failure>>,
 }
 
+/// A value that stores are being given.
+type Unstored<K, V> = (Box<Storing<K, V>>, Writing);
+
 impl<K: Key, V: Clone> Call<'_, K, V> {
     /// Ends a computation with what it gave; `judge` says what that is worth. What is returned is the old value where that
     /// stands for an error.
@@ -98,7 +101,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         leading: Leading<K, V>,
         given: Result<Renewed<V>, X>,
         judge: impl FnOnce(&V) -> Outcome,
-    ) -> Result<Result<V, X>, (Box<Storing<K, V>>, Writing)> {
+    ) -> Result<Result<V, X>, Unstored<K, V>> {
         let (value, tags) = match given {
             Ok(renewed) => renewed.into_parts(),
             Err(error) => {

@@ -28,6 +28,10 @@ pub(crate) struct Storing<K: Key, V: Clone> {
 }
 
 /// What becomes of a computed value that may be kept.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a cache in memory would pay for the box"
+)]
 pub(crate) enum Keeping<K: Key, V: Clone> {
     /// The stores are asked to take it; then it is [`Call::stored`].
     Stores(Box<Storing<K, V>>, Writing),
@@ -102,6 +106,10 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
     ///
     /// # Errors
     /// The lead, which is to compute.
+    #[expect(
+        clippy::result_large_err,
+        reason = "who goes on to compute is no error, and is moved once"
+    )]
     pub(crate) fn taken_behind(
         &self,
         leading: Leading<K, V>,
