@@ -100,7 +100,7 @@ __all__ = [
 
 if hasattr(_os, "register_at_fork"):
     _os.register_at_fork(
-        before=_drive._native.before_fork,
-        after_in_parent=_drive._native.after_fork_in_parent,
+        before=lambda: _drive._native.at_fork("before"),
+        after_in_parent=lambda: _drive._native.at_fork("parent"),
         after_in_child=_drive._after_fork,
     )

@@ -399,4 +399,4 @@ def _after_fork():
     bell = sys.modules.get("everwarm._bell")
     if bell is not None:
         bell._after_fork()
-    _native.after_fork()
+    _native.at_fork("child")

@@ -83,26 +83,22 @@ mod weigher;
 mod windows;
 mod writes;
 
-/// Before a `fork`: what no child may have is closed, and nobody opens it meanwhile.
+/// What a `fork` leaves where it passes: before it, in the parent after it, and in the child.
 #[pyfunction]
-fn before_fork() {
-    // Attached: who is in SQLite comes out without the interpreter, and nobody new can hold it and wait for the fork.
-    shared::sqlite::before_fork();
-}
-
-/// After a `fork`, in the parent.
-#[pyfunction]
-fn after_fork_in_parent() {
-    shared::sqlite::after_fork_in_parent();
-}
-
-/// What `fork` leaves in the child: no flights of the parent's.
-#[pyfunction]
-fn after_fork() {
-    shared::sqlite::after_fork_in_child();
-    everwarm_engine::after_fork();
-    here::after_fork();
-    waking::after_fork();
+fn at_fork(step: &str) {
+    match step {
+        // What no child may have is closed, and nobody opens it meanwhile. Attached: who is in SQLite comes out without the interpreter,
+        // and nobody new can hold it and wait for the fork.
+        "before" => shared::sqlite::before_fork(),
+        "parent" => shared::sqlite::after_fork_in_parent(),
+        // No flights of the parent's.
+        _ => {
+            shared::sqlite::after_fork_in_child();
+            everwarm_engine::after_fork();
+            here::after_fork();
+            waking::after_fork();
+        }
+    }
 }
 
 /// Checks a duration as users write it; seconds, or None for no expiry.
@@ -163,9 +159,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     conformance::register(module)?;
     store::register(module)?;
     for function in [
-        wrap_pyfunction!(before_fork, module)?,
-        wrap_pyfunction!(after_fork_in_parent, module)?,
-        wrap_pyfunction!(after_fork, module)?,
+        wrap_pyfunction!(at_fork, module)?,
         wrap_pyfunction!(seconds, module)?,
         wrap_pyfunction!(bounds::check_bounds, module)?,
         wrap_pyfunction!(limits::check_computations, module)?,
