@@ -4,7 +4,6 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
 
 use everwarm_conformance::{Harness, Outcome, PROMISES, Promise, check};
 use everwarm_store_object::Config;
@@ -74,10 +73,7 @@ fn checked(harness: &Harness, promises: &[&Promise], broken: &Mutex<Vec<String>>
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(promise) = next(&promises) {
-                    let began = Instant::now();
                     let outcome = check(harness, promise);
-                    let took = began.elapsed().as_secs_f64();
-                    println!("{took:6.1} s {} {}", promise.suite, promise.name);
                     if outcome != Outcome::Kept {
                         let what = format!("{}: {outcome:?}", promise.name);
                         broken.lock().expect("no panic").push(what);
