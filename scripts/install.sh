@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds a wheel of everwarm for an interpreter and installs it into an environment, if the one that is there is out of date.
-# The environment .venv-test has what builds it. It has every client, those too that wheels leave out.
+# The environment .venv-test has what builds it. It has every client, those too that wheels leave out, and is built beside the Rust tests.
 #
 #   install.sh ENVIRONMENT PYTHON PROFILE
 set -euo pipefail
@@ -16,7 +16,7 @@ if [[ -f $environment/.everwarm && $(<"$environment/.everwarm") == "$digest" ]];
 fi
 rm -rf "$wheels"
 PYO3_PYTHON=$PWD/.venv-test/bin/python .venv-test/bin/maturin build --quiet --locked --profile "$profile" \
-  --features pyo3/extension-module,mongodb --compatibility linux --interpreter "$interpreter" --out "$wheels"
+  --features pyo3/extension-module,mongodb,beside-tests --compatibility linux --interpreter "$interpreter" --out "$wheels"
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --force-reinstall "$wheels"/*.whl
 echo "$digest" >"$environment/.everwarm"
 echo "$environment: installed"
