@@ -20,7 +20,7 @@ warnings.simplefilter("ignore", DeprecationWarning)
 
 # What is loaded by who uses trio, pandas or numpy, by the command, and what users import themselves.
 OTHERS = {"everwarm._trio", "everwarm._format_arrays", "everwarm.testing", "everwarm.integrations"}
-OTHERS |= {"everwarm.__main__", "everwarm._serve"}
+OTHERS |= {"everwarm.__main__", "everwarm._serve", "everwarm._copy_command"}
 
 
 @pytest.mark.parametrize("made", ["Cache()", "cache(abs)", "lru_cache(abs)"])

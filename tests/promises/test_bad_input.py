@@ -232,7 +232,7 @@ def test_what_object_verbs_do_not_take(call, message):
     ids=repr,
 )
 def test_a_store_that_is_not_there_is_unsupported_and_keeps_its_secrets(stores):
-    with refused(Unsupported, NotImplementedError, "store") as caught:
+    with refused(Unsupported, NotImplementedError, "client") as caught:
         Cache(stores)
     assert "secret" not in str(caught.value)
 
