@@ -1,7 +1,7 @@
 //! What was asked, on its way: a task of the runtime that a caller waits for.
 //!
 //! The driver's futures are to be polled to their end, so none of them is the caller's. Who walks away leaves the task to end by itself;
-//! one that does not, since its server is silent, is ended after a while, and its connection with it.
+//! one that does not, since its server is silent, is ended after a while, and others are told that its way is lost.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,6 +21,8 @@ pub(crate) struct Asked<T: Send + 'static> {
     runtime: Handle,
     /// How long it goes on when nobody waits any more.
     patience: Duration,
+    /// What is done if it has not ended by then.
+    lost: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl<T: Send + 'static> Asked<T> {
@@ -31,12 +33,14 @@ impl<T: Send + 'static> Asked<T> {
     pub(crate) fn begin(
         work: impl Future<Output = Result<T, Failure>> + Send + 'static,
         patience: Duration,
+        lost: impl FnOnce() + Send + 'static,
     ) -> Result<Self, Failure> {
         let runtime = everwarm_runtime::handle()?;
         Ok(Self {
             task: Some(runtime.spawn(work)),
             runtime,
             patience,
+            lost: Some(Box::new(lost)),
         })
     }
 }
@@ -63,10 +67,16 @@ impl<T: Send + 'static> Drop for Asked<T> {
         if task.is_finished() {
             return;
         }
-        let patience = self.patience;
+        let (patience, lost) = (self.patience, self.lost.take());
         drop(self.runtime.spawn(async move {
             sleep(patience).await;
+            if task.is_finished() {
+                return;
+            }
             task.abort();
+            if let Some(lost) = lost {
+                lost();
+            }
         }));
     }
 }

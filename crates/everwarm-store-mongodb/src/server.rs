@@ -1,6 +1,6 @@
 //! The servers, for one process: the driver's client, and what was found when it first reached them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use everwarm_core::store::{Bytes, Failure, FailureKind};
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
@@ -21,8 +21,14 @@ const INDEX: &str = "everwarm_ends";
 /// The servers, for one process.
 pub(crate) struct Server {
     pub(crate) config: Arc<Config>,
-    client: OnceCell<Client>,
+    way: Mutex<Arc<Way>>,
     met: OnceCell<Met>,
+}
+
+/// A client of the driver's, with the connections that it has, and what it says of the servers.
+#[derive(Default)]
+pub(crate) struct Way {
+    client: OnceCell<Client>,
     watch: Arc<Watch>,
 }
 
@@ -38,15 +44,28 @@ impl Server {
     pub(crate) fn new(config: &Arc<Config>) -> Self {
         Self {
             config: Arc::clone(config),
-            client: OnceCell::new(),
+            way: Mutex::default(),
             met: OnceCell::new(),
-            watch: Arc::default(),
+        }
+    }
+
+    /// The way that questions go now.
+    pub(crate) fn way(&self) -> Arc<Way> {
+        Arc::clone(&self.way.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes another way from here on, if this is still the one: a question got no answer on it for so long that its connection is
+    /// taken for lost. The driver waits for an answer without end, and has no more connections than its pool may have.
+    pub(crate) fn leave(&self, way: &Arc<Way>) {
+        let mut now = self.way.lock().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(&now, way) {
+            *now = Arc::default();
         }
     }
 
     /// Ends all connections. Who still waits is told that they ended.
     pub(crate) fn end(&self) {
-        let Some(client) = self.client.get().cloned() else {
+        let Some(client) = self.way().client.get().cloned() else {
             return;
         };
         if let Ok(runtime) = everwarm_runtime::handle() {
@@ -182,15 +201,16 @@ impl Server {
     }
 
     async fn database(&self) -> Result<Database, Refusal> {
-        if !self.watch.may_ask(self.config.connect_timeout) {
+        let way = self.way();
+        if !way.watch.may_ask(self.config.connect_timeout) {
             return Err(Refusal::Other(unreachable(&self.place())));
         }
-        let client = self.client.get_or_try_init(|| self.client());
+        let client = way.client.get_or_try_init(|| self.client(&way.watch));
         let client = client.await.map_err(Refusal::Other)?;
         Ok(client.database(&self.config.database))
     }
 
-    async fn client(&self) -> Result<Client, Failure> {
+    async fn client(&self, watch: &Arc<Watch>) -> Result<Client, Failure> {
         let config = &self.config;
         let parsed = config
             .parsed()
@@ -205,7 +225,7 @@ impl Server {
         options
             .app_name
             .get_or_insert_with(|| "everwarm".to_owned());
-        let watch = Arc::clone(&self.watch);
+        let watch = Arc::clone(watch);
         options.sdam_event_handler = Some(EventHandler::callback(move |event| watch.hear(&event)));
         Client::with_options(options).map_err(failed)
     }

@@ -56,7 +56,8 @@ impl MongoDb {
         Answer::later(async move {
             let server = self.link.open()?;
             let patience = server.config.connect_timeout;
-            Asked::begin(work(server), patience)?.await
+            let (asker, way) = (Arc::clone(&server), server.way());
+            Asked::begin(work(server), patience, move || asker.leave(&way))?.await
         })
     }
 }
