@@ -211,7 +211,7 @@ def test_where_there_is_no_redis_it_is_said(room):
 
 
 def test_what_is_not_known_is_refused(room):
-    assert "hint: redis, guarded" in script("up", "oracle").stderr
+    assert "hint: redis guarded" in script("up", "oracle").stderr
     (room / "precious").mkdir()
     done = script("down", room / "precious")
     assert done.returncode == 1 and "not made by" in done.stderr

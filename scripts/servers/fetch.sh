@@ -77,17 +77,25 @@ from_pypi() {
 
 # No script of a package is run.
 from_npm() {
-  command -v node >/dev/null && mkdir -p "$making/kept" &&
+  mkdir -p "$making/kept" &&
     npm install --prefix "$making/kept" --ignore-scripts --no-audit --no-fund --silent "${packages[@]}" >&2
 }
 
 from_debian() {
-  command -v apt-get >/dev/null && command -v dpkg >/dev/null || unavailable "this system has no Debian packages"
   download || download_anew || return 1
   unpack || unavailable "Debian's packages have no such programs"
 }
 
+case $registry in
+  Debian) tools=(apt-get dpkg) ;;
+  PyPI) tools=("${PYTHON:-python3}") ;;
+  npm) tools=(node npm) ;;
+esac
+
 if [[ ! -d $kept ]]; then
+  for tool in "${tools[@]}"; do
+    command -v "$tool" >/dev/null || unavailable "this system has no $tool, which would get it from $registry"
+  done
   mkdir -p "$cache"
   making=$(mktemp -d "$cache/work.XXXXXX")
   trap 'rm -rf "$making"' EXIT
