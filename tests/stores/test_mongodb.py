@@ -1,35 +1,17 @@
-"""Caches on MongoDB: processes and both worlds share them, and functions answer whatever it does."""
+"""MongoDB behind caches: what it says of itself, and secrets."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-
 import pytest
 from everwarm import Cache, Tier, UnknownOption
-from everwarm.testing import FaultProxy, open_store
-from servers import needed
-from side_by_side import run
-from worlds import until
+from far import FAR
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
 
-@pytest.fixture(scope="module")
-def collection():
-    """A collection of these tests' own, with the patience that a loaded machine needs."""
-    url = needed("EVERWARM_TEST_MONGODB")
-    more = "&" if "?" in url else "?"
-    return f"{url}{more}collection=python_{os.getpid()}&timeout=5s&connect_timeout=5s"
-
-
 @pytest.fixture
-def url(collection):
-    """The same, without anything in it."""
-    store = open_store(collection)
-    store.clear("")
-    store.close()
-    return collection
+def url():
+    return FAR["mongodb"].emptied()
 
 
 @pytest.fixture
@@ -38,157 +20,6 @@ def shop(url):
     assert cache.ping()
     yield cache
     cache.close()
-
-
-def test_what_one_process_computes_another_has(url, shop):
-    @shop(name="double")
-    def double(x: int) -> int:
-        return 2 * x
-
-    assert double(21) == 42
-    shop.set("greeting", "hello", ttl="1m")
-    script = """
-    import asyncio, sys
-    from everwarm import Cache
-
-    shop = Cache(sys.argv[1], namespace="shop")
-
-    @shop(name="double")
-    async def double(x: int) -> int:
-        raise AssertionError("it is there")
-
-    print(asyncio.run(double(21)), shop.get("greeting"))
-    """
-    assert run(script, url) == [["42", "hello"]]
-
-
-@pytest.mark.parametrize(("keyword", "call"), [("def", "slow(21)"), ("async def", "asyncio.run(slow(21))")])
-def test_four_processes_compute_once(url, tmp_path, keyword, call):
-    script = f"""
-    import asyncio, sys, time
-    from everwarm import Cache
-
-    shop = Cache(sys.argv[1], namespace="shop")
-
-    @shop(name="slow")
-    {keyword} slow(x: int) -> int:
-        with open(sys.argv[2], "a") as file:
-            file.write("computed\\n")
-        time.sleep(0.5)
-        return 2 * x
-
-    shop.ping()
-    print({call})
-    """
-    computed = tmp_path / "computed"
-    assert run(script, url, computed, count=4) == [["42"]] * 4
-    assert computed.read_text().split() == ["computed"]
-
-
-def test_the_verbs_of_objects_in_both_worlds(shop):
-    async def main():
-        assert await shop.aget("a") is None
-        await shop.aset("a", 1, ttl="1m")
-        assert (await shop.aget("a"), shop.get("a")) == (1, 1)
-        assert await shop.aget_many(["a", "b"]) == {"a": 1}
-        assert await shop.aincr("n", 5) == 5
-        assert shop.incr("n") == 6
-        assert await shop.aadd("a", 2) is False
-        assert await shop.adelete("a") is True
-        assert await shop.aget("a", 0) == 0
-        assert await shop.aping() is True
-
-    asyncio.run(main())
-
-
-def test_memory_is_soon_told_what_another_process_invalidates(url, shop):
-    @shop(name="price", tags=["prices"], ttl="1h")
-    def price(sku: str) -> int:
-        return 9
-
-    there = Cache([url], namespace="shop")
-    price("lamp")
-    until(lambda: price.call("lamp").status == "hit")
-    there.invalidate_tags("prices")
-    until(lambda: price.call("lamp").status == "miss")
-    shop.set("a", 1)
-    there.set("a", 2)
-    until(lambda: shop.get("a") == 2)
-    there.close()
-
-
-def test_a_function_answers_while_the_server_is_away(url):
-    with FaultProxy(url) as proxy:
-        cache = Cache([proxy.url.replace("connect_timeout=5s", "connect_timeout=1s")], namespace="shop")
-
-        @cache(name="double")
-        def double(x: int) -> int:
-            return 2 * x
-
-        @cache(name="triple")
-        async def triple(x: int) -> int:
-            return 3 * x
-
-        assert (double(1), asyncio.run(triple(1))) == (2, 3)
-        proxy.refuse()
-        proxy.disconnect()
-        for x in range(2, 20):
-            assert (double(x), asyncio.run(triple(x))) == (2 * x, 3 * x)
-        proxy.calm()
-        until(cache.ping)
-        until(lambda: double(1) == 2 and double.call(1).status == "hit")
-        cache.close()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_children_of_a_busy_parent_ask_for_themselves(url):
-    script = """
-    import asyncio, os, signal, sys, threading, warnings
-    from everwarm import Cache
-
-    warnings.simplefilter("ignore", DeprecationWarning)
-    shop = Cache([sys.argv[1]], namespace="shop")
-
-    @shop(name="double")
-    def double(x: int) -> int:
-        return 2 * x
-
-    @shop(name="triple")
-    async def triple(x: int) -> int:
-        return 3 * x
-
-    going = True
-
-    def busy(first):
-        x = first
-        while going:
-            x += 1
-            double(x)
-
-    threads = [threading.Thread(target=busy, args=(10_000 * n,), daemon=True) for n in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for _ in range(8):
-        child = os.fork()
-        if child == 0:
-            signal.alarm(30)
-            code = 1
-            try:
-                assert double(7) == 14
-                assert asyncio.run(triple(7)) == 21
-                assert shop.ping()
-                code = 0
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, status
-    going = False
-    for thread in threads:
-        thread.join()
-    assert double(8) == 16 and shop.ping()
-    print("done")
-    """
-    assert run(script, url) == [["done"]]
 
 
 def test_health_says_what_the_server_is(url, shop):
