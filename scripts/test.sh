@@ -44,8 +44,10 @@ conclude() {
   if [[ $status -ne 0 ]]; then
     echo "make test: FAILED in \"$current\" after ${SECONDS} s" >&2
   fi
+  [[ -z $downloading ]] || kill "$downloading" 2>/dev/null || true
   servers_down
 }
+downloading=
 trap conclude EXIT
 
 # Runs one step, with its output shown and kept for the closing tally.
@@ -69,8 +71,13 @@ environment_of() {
   fi
 }
 
-environments() {
+environment() {
   scripts/environment.sh .venv-test "$python" tests/requirements-core.txt tests/requirements.txt
+}
+
+# What takes its time to come: the servers' programs, and the libraries of the other interpreters.
+downloads() {
+  scripts/servers/up --programs || echo "not all programs are there" >&2
   local other
   for other in "${interpreters[@]:1}"; do
     scripts/environment.sh "$(environment_of "$other")" "$other" tests/requirements-core.txt
@@ -118,19 +125,14 @@ documentation_tests() {
 
 # The one without stores, and the one that Python tests share entries with.
 examples() {
-  cargo run --locked --quiet --profile "$profile" -p everwarm --example quickstart &&
+  cargo run --locked --quiet --profile "$profile" --example quickstart &&
     cargo build --locked --profile "$profile" --features "$stores" --example shared
 }
 
+# Those of all crates are built together, and so with what the other tests were built with.
 schedules() {
-  local crate
-  for crate in everwarm-memory everwarm-layers everwarm-engine; do
-    if [[ -f crates/$crate/tests/schedules.rs ]]; then
-      cargo test --locked --profile "$profile" -p "$crate" --features shuttle --test schedules
-    else
-      echo "SKIPPED: $crate has no tests/schedules.rs"
-    fi
-  done
+  local crates=(everwarm-memory everwarm-layers everwarm-engine)
+  cargo test --locked --profile "$profile" --test schedules --features "$(printf '%s/shuttle,' "${crates[@]}")"
 }
 
 # Builds and installs one wheel for each interpreter whose environment is out of date.
@@ -203,12 +205,19 @@ cat "$missing" >&2
 
 step "rust format" cargo fmt --check
 step "dependency rule and licences" "$python" scripts/check_dependencies.py
-step "python environments" environments
+step "python environment" environment
+downloads >"$logs/downloads.log" 2>&1 &
+downloading=$!
 step "python lint" .venv-test/bin/ruff check
 step "python format" .venv-test/bin/ruff format --check
 export PYO3_PYTHON=$PWD/.venv-test/bin/python
 step "rust lint" cargo clippy --locked --profile "$profile" --workspace --all-targets --features "$stores" -- -D warnings
 servers_down
+wait "$downloading" || {
+  cat "$logs/downloads.log" >&2
+  exit 1
+}
+downloading=
 step "servers" servers_up
 source "$servers"
 step "rust tests" rust_tests

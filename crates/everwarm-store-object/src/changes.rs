@@ -11,8 +11,8 @@ use crate::client::{Client, Part, Seen, Undone};
 use crate::error::{careless, contended, damaged};
 use crate::head::{Head, LENGTH};
 
-/// How often a change is tried.
-pub(crate) const TRIES: u32 = 24;
+/// How often a change is tried: who changes an object without a pause wins for as long as that lasts.
+pub(crate) const TRIES: u32 = 64;
 /// The longest wait between two tries is a chance of this.
 const LONGEST: Duration = Duration::from_millis(400);
 
