@@ -45,6 +45,7 @@ from everwarm._health import Advice, Health, TierHealth
 from everwarm._keyed import Keyed, NotKeyed
 from everwarm._keyring import Keyring
 from everwarm._lru import lru_cache
+from everwarm._moving import Moving
 from everwarm._policy import Policy
 from everwarm._redis_py import from_redis_py
 from everwarm._result import Result, Stats, TierStats, WhatIf
@@ -69,6 +70,7 @@ __all__ = [
     "KeyRefused",
     "Keyed",
     "Keyring",
+    "Moving",
     "NotCached",
     "NotHeld",
     "NotKeyed",

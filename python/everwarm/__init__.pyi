@@ -36,6 +36,7 @@ from everwarm._keyed import Keyed as Keyed
 from everwarm._keyed import NotKeyed as NotKeyed
 from everwarm._keyring import Keyring as Keyring
 from everwarm._lru import lru_cache as lru_cache
+from everwarm._moving import Moving as Moving
 from everwarm._policy import Policy as Policy
 from everwarm._redis_py import from_redis_py as from_redis_py
 from everwarm._result import Result as Result
@@ -63,6 +64,7 @@ __all__ = [
     "KeyRefused",
     "Keyed",
     "Keyring",
+    "Moving",
     "NotCached",
     "NotHeld",
     "NotKeyed",

@@ -36,7 +36,7 @@ class Cache(Objects):
     """A bounded cache in this process's memory: it decorates functions, and has entries of its own.
 
     * ``stores``: a URL such as ``"disk:"``, which has memory in front of it, or the tiers themselves, near to
-      far: URLs and store objects.
+      far: URLs, store objects, ``Tier``; the last one may be ``Moving``.
     * ``namespace``: the first part of stored names.
     * ``max_entries``: how many entries its functions and its own verbs may hold together, at least 1; None
       for no such bound, where there is one of bytes.
@@ -305,6 +305,7 @@ class Cache(Objects):
             disabled=taken["disabled"].value,
             memory=_tiers.memory(stores, _config.MEMORY_OPTIONS) is not None,
             tiers=tiers,
+            beside=_tiers.beside(stores),
             format=_stored_format(self) if tiers or keyring is not None else None,
             codec=self._codec,
             tenant=self._tenant,

@@ -25,6 +25,7 @@ from everwarm._health import Health
 from everwarm._keyring import Keyring
 from everwarm._limiter import Limiter, _Kind  # pyright: ignore[reportPrivateUsage]
 from everwarm._lock import Lock
+from everwarm._moving import Moving
 from everwarm._objects import Objects
 from everwarm._policy import (
     Policy,
@@ -46,7 +47,7 @@ _Eviction: TypeAlias = Literal["adaptive", "sieve", "s3_fifo", "lru", "lfu", "fi
 _Cause: TypeAlias = Literal["capacity", "expired", "replaced", "deleted", "invalidated", "cleared"]
 
 # A store: its URL, or an object that keeps to `everwarm.Store`.
-_Tier: TypeAlias = str | Store | Tier
+_Tier: TypeAlias = str | Store | Tier | Moving
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

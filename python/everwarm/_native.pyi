@@ -287,6 +287,7 @@ class Table:
         disabled: bool,
         memory: bool,
         tiers: Iterable[object],
+        beside: tuple[object, str] | None,
         format: Format | None,
         codec: Codec,
         tenant: ContextVar[Any] | None,

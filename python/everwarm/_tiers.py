@@ -7,6 +7,7 @@ import os
 # The bell is there before any fork: a child whose parent was importing it could not.
 from everwarm import _bell, _native, _options, _tier, _url  # noqa: F401
 from everwarm._errors import ConfigError, Unsupported
+from everwarm._moving import Moving
 from everwarm._tier import Tier
 
 # Stores that are built in, first those that answer on the thread that asks, and those known by name alone.
@@ -34,6 +35,14 @@ def shared(stores, known):
     return _read(stores, known)[1]
 
 
+def beside(stores):
+    """The tier beside them, and what it is: ``old``, ``left`` or ``new``; None unless the cache moves."""
+    last = stores[-1] if isinstance(stores, (list, tuple)) else stores
+    if not isinstance(last, Moving):
+        return None
+    return _whole(last._beside()), last._role()
+
+
 def shown(stores, known):
     """The tiers as a text, near to far, each with the options of a tier that it has."""
     options, tiers = _read(stores, known)
@@ -49,7 +58,15 @@ def shown(stores, known):
             value = unsaid.get(name) if value is None else value
             said += [] if value is None else [f"{name}={_shown(value)}"]
         names.append(f"{kind} ({', '.join(said)})" if said else kind)
+    other = beside(stores)
+    if other is not None:
+        tier, role = other
+        kind = _scheme(tier.store) or type(tier.store).__name__
+        names.append(f"beside: {kind} ({_ROLES[role]})")
     return ", ".join(names)
+
+
+_ROLES = {"new": "new, hears of changes", "old": "old, read", "left": "old, hears of changes"}
 
 
 def _shown(value):
@@ -71,6 +88,11 @@ def _read(stores, known):
                         f'hint: write `["memory://", {_url.shown(stores[0])!r}, ...]`'
                     )
                 options = _of_memory(store, known)
+            elif isinstance(store, Moving) and at + 1 < len(stores):
+                raise ConfigError(
+                    "what moves is the last tier, and others stand behind this one\n"
+                    "hint: write `Moving(...)` as the last of `stores`"
+                )
             else:
                 tiers.append(_whole(store))
         return options, tiers
@@ -79,8 +101,11 @@ def _read(stores, known):
     return {}, [_whole(stores)]
 
 
-def _bare(store):
-    return store.store if isinstance(store, Tier) else store
+def _each(stores):
+    """The stores as users gave them, those that a cache moves between among them."""
+    for store in stores if isinstance(stores, (list, tuple)) else [stores]:
+        for one in (store.old, store.new) if isinstance(store, Moving) else [store]:
+            yield one.store if isinstance(one, Tier) else one
 
 
 def _scheme(store):
@@ -99,6 +124,9 @@ def _of_memory(url, known):
 
 def _whole(given):
     """The tier that users gave as a URL, a store or a ``Tier``, without options in its URL."""
+    if isinstance(given, Moving):
+        _whole(given._beside())
+        given = given._used()
     tier = given if isinstance(given, Tier) else Tier(given)
     if isinstance(tier.store, str):
         return _of_url(tier)
@@ -155,8 +183,7 @@ def _unlimited(what):
 def directories(stores):
     """The directories of the stores of a cache, if all of them are this host's own; else None."""
     found = []
-    for tier in stores if isinstance(stores, (list, tuple)) else [stores]:
-        tier = _bare(tier)
+    for tier in _each(stores):
         scheme = _scheme(tier)
         if scheme in EMBEDDED:
             place = tier.partition(":")[2].partition("?")[0]
@@ -176,4 +203,6 @@ def _directory(path):
 def dependence(stores):
     """What entries depend on where no policy says it: the source, where a host's files outlive the code."""
     tiers = stores if isinstance(stores, (list, tuple)) else [stores]
-    return "source" if any(_scheme(_bare(tier)) in EMBEDDED for tier in tiers) else "nothing"
+    # Names stay what they are on the way from an old store to a new one.
+    tiers = [tier.old if isinstance(tier, Moving) else tier for tier in tiers]
+    return "source" if any(_scheme(store) in EMBEDDED for store in _each(tiers)) else "nothing"

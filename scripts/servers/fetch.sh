@@ -78,7 +78,7 @@ from_pypi() {
 # No script of a package is run.
 from_npm() {
   mkdir -p "$making/kept" &&
-    npm install --prefix "$making/kept" --ignore-scripts --no-audit --no-fund --silent "${packages[@]}" >&2
+    npm install --prefix "$making/kept" --fetch-retries 1 --ignore-scripts --no-audit --no-fund --silent "${packages[@]}" >&2
 }
 
 from_debian() {

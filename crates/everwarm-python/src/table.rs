@@ -124,7 +124,7 @@ impl Table {
 impl Table {
     /// `max_entries` and `max_bytes` are bounds or None; the clock is the system's, unless a hand is given.
     #[new]
-    #[pyo3(signature = (max_entries, max_bytes, hand, *, weigher, on_remove, namespace, max_entry_bytes, eviction, ttl, disabled, memory, tiers, format, codec, tenant, strict, max_computations))]
+    #[pyo3(signature = (max_entries, max_bytes, hand, *, weigher, on_remove, namespace, max_entry_bytes, eviction, ttl, disabled, memory, tiers, beside, format, codec, tenant, strict, max_computations))]
     #[expect(
         clippy::too_many_arguments,
         reason = "the keywords of one cache, each under its own name"
@@ -142,6 +142,7 @@ impl Table {
         disabled: bool,
         memory: bool,
         tiers: Vec<Bound<'_, PyAny>>,
+        beside: Option<(Bound<'_, PyAny>, String)>,
         format: Option<Bound<'_, Format>>,
         codec: &Bound<'_, Codec>,
         tenant: Option<&Bound<'_, PyAny>>,
@@ -161,6 +162,7 @@ impl Table {
             naming: &naming,
             memory: memory.then_some(bounds),
             tiers,
+            beside,
             codec,
             ticker: ticker.clone(),
         };

@@ -197,7 +197,7 @@ pub use key::ToKey;
 pub use renewed::{Old, Renewed};
 pub use stores::Stores;
 #[cfg(feature = "stores")]
-pub use tier::Tier;
+pub use tier::{Step, Tier};
 pub use timed::Refreshing;
 pub use using::Using;
 pub use verdict::Nothing;

@@ -191,21 +191,31 @@ mod opening {
     /// Opens the stores of a namespace, and has a thread ask what others change there for as long as there is anybody who would know.
     pub(crate) fn open(
         namespace: &str,
-        tiers: Vec<Tier>,
+        mut tiers: Vec<Tier>,
         ticker: &Ticker,
     ) -> Result<Stores, Error> {
+        let beside = tiers.last_mut().and_then(Tier::take_beside);
+        let beside = beside.map(|(tier, role)| Ok((tier.open(ticker)?, role)));
+        let beside = beside.transpose()?;
+        if tiers.iter_mut().any(|tier| tier.take_beside().is_some()) {
+            return Err(Error::config(
+                "what moves is the last tier, and others stand behind this one",
+                "let `Tier::moving` be the last store of the cache",
+            ));
+        }
         let tiers = tiers.into_iter().map(|tier| tier.open(ticker));
         let tiers = tiers.collect::<Result<Vec<_>, _>>()?;
         let is_silent = tiers
             .last()
             .is_some_and(|tier| tier.store.notify().is_none());
         let naming = Naming::new(namespace, None);
-        let stack = Stack::new(
-            tiers,
-            Arc::new(Pipeline::new(Config::default())?),
-            Arc::clone(naming.outer()),
-            Options::new(ticker.clone(), Arc::new(Sleeper::new())),
-        )?;
+        let codec = Arc::new(Pipeline::new(Config::default())?);
+        let outer = Arc::clone(naming.outer());
+        let options = Options::new(ticker.clone(), Arc::new(Sleeper::new()));
+        let stack = match beside {
+            Some(beside) => Stack::moving(tiers, beside, (codec, outer), options),
+            None => Stack::new(tiers, codec, outer, options),
+        }?;
         let inner = Arc::new(Inner {
             stack,
             naming,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::store::{Failure, Store};
 use everwarm_engine::Ticker;
-use everwarm_engine::stack::{self, Write};
+use everwarm_engine::stack::{self, Role, Write};
 use everwarm_layers::{Wishes, Wrapped};
 use everwarm_tiers::schemes;
 
@@ -34,6 +34,19 @@ pub struct Tier {
     ttl: Option<Duration>,
     write: Write,
     wishes: Wishes,
+    beside: Option<(Box<Self>, Role)>,
+}
+
+/// Where a cache is on its way from an old store to a new one. Before the first step it has the old store alone, and after the last one the
+/// new store; processes of two neighbouring steps may run side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The old store is used, and the new one hears of all changes.
+    Prepare,
+    /// The new store is used. What it does not have and the old one has is brought over when it is read. Both hear of changes.
+    Move,
+    /// The new store is used, and the old one hears of changes.
+    Finish,
 }
 
 #[derive(Clone, Debug)]
@@ -49,6 +62,7 @@ impl From<Origin> for Tier {
             ttl: None,
             write: Write::Through,
             wishes: Wishes::default(),
+            beside: None,
         }
     }
 }
@@ -75,6 +89,36 @@ impl Tier {
     /// The tier of a URL, or of a store.
     pub fn new(store: impl Into<Self>) -> Self {
         store.into()
+    }
+
+    /// An old store and a new one, as the last tier of a cache that moves from one to the other and is never cold: none of its processes
+    /// is given what another one has deleted, set or invalidated.
+    ///
+    /// ```
+    /// use everwarm::{Cache, Step, Tier};
+    ///
+    /// # let directory = std::env::temp_dir().join(format!("everwarm-moving-{}", std::process::id()));
+    /// # let [old, new] = ["old", "new"].map(|name| format!("file://{}/{name}", directory.display()));
+    /// # #[cfg(feature = "file")] {
+    /// let before: Cache<u64, String> = Cache::builder("users").store(old.as_str()).build()?;
+    /// before.set(7, "Ada".to_owned());
+    /// let tier = Tier::moving(old, new, Step::Move);
+    /// let moving: Cache<u64, String> = Cache::builder("users").store(tier).build()?;
+    /// assert_eq!(moving.get(&7).as_deref(), Some("Ada"));
+    /// # }
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn moving(old: impl Into<Self>, new: impl Into<Self>, step: Step) -> Self {
+        let (old, new) = (old.into(), new.into());
+        let (used, beside, role) = match step {
+            Step::Prepare => (old, new, Role::New),
+            Step::Move => (new, old, Role::Old { reads: true }),
+            Step::Finish => (new, old, Role::Old { reads: false }),
+        };
+        Self {
+            beside: Some((Box::new(beside), role)),
+            ..used
+        }
     }
 
     /// The longest that an entry stays in it.
@@ -117,6 +161,11 @@ impl Tier {
     pub fn bulkhead(mut self, at_once: Option<usize>) -> Self {
         self.wishes.bulkhead = Some(at_once);
         self
+    }
+
+    /// The store beside it, while a cache moves.
+    pub(crate) fn take_beside(&mut self) -> Option<(Self, Role)> {
+        self.beside.take().map(|(tier, role)| (*tier, role))
     }
 
     /// The tier at work.

@@ -108,7 +108,7 @@ impl Stack {
                 Change::Keep(false)
             }
         };
-        self.amend_entry(place, change).await
+        self.amend(place, change).await
     }
 
     /// Writes in place of what is under the name now; whether it was that still.

@@ -6,6 +6,7 @@ use everwarm_core::key::prefix;
 use everwarm_core::mark::{Tag, TagKind};
 
 use super::Stack;
+use super::beside::Removal;
 use super::found::Done;
 use super::overtaken::struck;
 use super::owed::{Debt, Debtor};
@@ -13,6 +14,57 @@ use super::place::Place;
 use super::recent::digest;
 
 impl Stack {
+    /// Deletes, in every tier, farthest first; whether it was there. What is being computed for the key, anywhere, is not stored.
+    pub fn delete(
+        self: &Arc<Self>,
+        place: Place,
+    ) -> impl Future<Output = (bool, Done)> + Send + use<> {
+        let delete = self.delete_many(vec![place]);
+        async move {
+            let (were, done) = delete.await;
+            (were > 0, done)
+        }
+    }
+
+    /// Deletes many; how many were there.
+    pub fn delete_many(
+        self: &Arc<Self>,
+        places: Vec<Place>,
+    ) -> impl Future<Output = (u64, Done)> + Send + use<> {
+        self.clone().removed(Removal::Places(places))
+    }
+
+    /// Invalidates tags: what was computed under them, and what is being computed, is gone in every tier. The memory in front has to
+    /// follow, after this.
+    pub fn invalidate(
+        self: &Arc<Self>,
+        tags: Arc<[Arc<str>]>,
+    ) -> impl Future<Output = Done> + Send + use<> {
+        self.done(Removal::Tags(tags))
+    }
+
+    /// As [`invalidate`](Self::invalidate), for all entries of a function.
+    pub fn clear_function(
+        self: &Arc<Self>,
+        function: Arc<str>,
+    ) -> impl Future<Output = Done> + Send + use<> {
+        self.done(Removal::Function(function))
+    }
+
+    /// As [`invalidate`](Self::invalidate), for the whole namespace.
+    pub fn clear(self: &Arc<Self>) -> impl Future<Output = Done> + Send + use<> {
+        self.done(Removal::Everything)
+    }
+
+    /// Removes; whether it is done.
+    pub(super) fn done(
+        self: &Arc<Self>,
+        removal: Removal,
+    ) -> impl Future<Output = Done> + Send + use<> {
+        let removed = self.clone().removed(removal);
+        async move { removed.await.1 }
+    }
+
     pub(super) async fn delete_places(self: Arc<Self>, places: Vec<Place>) -> (u64, Done) {
         let names = places.iter().flat_map(|place| {
             let older = place.older.iter().map(|older| &older.name);
@@ -70,22 +122,30 @@ impl Stack {
         if names.is_empty() {
             return Done::Now;
         }
-        let tag = |name: &Arc<str>| Tag::of(&self.namespace, TagKind::Tag, name);
-        self.settle_debt(match self.authority() {
-            Some(_) => Debt::Tags(names.iter().map(tag).collect()),
+        self.settle_debt(self.debt_of_tags(&names)).await
+    }
+
+    /// The debt of what carries one of these tags.
+    pub(super) fn debt_of_tags(&self, names: &[Arc<str>]) -> Debt {
+        match self.authority() {
+            Some(_) => Debt::Tags(self.digests(names)),
             None => self.whole(),
-        })
-        .await
+        }
+    }
+
+    /// The debt of all entries of a function.
+    pub(super) fn debt_of_function(&self, function: &str) -> Debt {
+        match self.authority() {
+            Some(_) => Debt::Tags([Tag::of(&self.namespace, TagKind::Function, function)].into()),
+            None => Debt::Prefix(prefix(&[&self.namespace, function]).into()),
+        }
     }
 
     pub(super) async fn clear_one(self: Arc<Self>, function: Arc<str>) -> Done {
-        let prefix: Arc<str> = prefix(&[&self.namespace, &function]).into();
-        if self.authority().is_none() {
-            return self.settle_debt(Debt::Prefix(prefix)).await;
+        let done = self.settle_debt(self.debt_of_function(&function)).await;
+        if self.authority().is_some() {
+            self.reclaim(&prefix(&[&self.namespace, &function])).await;
         }
-        let tag = Tag::of(&self.namespace, TagKind::Function, &function);
-        let done = self.settle_debt(Debt::Tags([tag].into())).await;
-        self.reclaim(&prefix).await;
         done
     }
 

@@ -169,7 +169,14 @@ impl Stack {
 
     /// What is to be had under an older name, else the right to compute. The seat's stamps are from before: what is stored of an older
     /// value is as good as what would be computed now.
-    async fn older_or_lead(&self, seat: Seat, look: Look) -> Fetched {
+    async fn older_or_lead(self: &Arc<Self>, seat: Seat, look: Look) -> Fetched {
+        let seat = match self.beside {
+            None => seat,
+            Some(_) => match Box::pin(self.bring(seat)).await {
+                Fetched::Lead(seat) if seat.old.is_none() => seat,
+                fetched => return fetched,
+            },
+        };
         if seat.place.older.is_empty() {
             return Fetched::Lead(seat);
         }
@@ -219,7 +226,13 @@ impl Stack {
     }
 
     /// Takes the seat of who computes, with the stamps of this moment.
-    async fn sit(&self, place: Place, labels: Digests, mut hold: Hold, mut rights: Rights) -> Seat {
+    pub(super) async fn sit(
+        &self,
+        place: Place,
+        labels: Digests,
+        mut hold: Hold,
+        mut rights: Rights,
+    ) -> Seat {
         let since = self.known.heard();
         let mut stamps = Vec::new();
         if hold != Hold::Apart {

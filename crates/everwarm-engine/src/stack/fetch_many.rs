@@ -66,6 +66,9 @@ impl Stack {
         let old = (0..many.places.len()).filter(|&at| many.old[at].is_some());
         left.extend(old);
         self.sit_for_all(&mut many, left).await;
+        if self.beside.is_some() {
+            Box::pin(self.bring_many(&mut many.fetched)).await;
+        }
         for (fetched, place) in many.fetched.iter_mut().zip(&many.places) {
             if let Some(Fetched::Found(stored)) = fetched.take_if(|it| it.is_to_slide()) {
                 *fetched = Some(self.fetched(place, stored).await);

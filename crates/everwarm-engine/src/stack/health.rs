@@ -12,6 +12,7 @@ use everwarm_core::health::{Depth, Remark, Report, Seen, Verdict, judge};
 use everwarm_core::store::{Failure, FailureKind, Health, Store};
 
 use super::Stack;
+use super::beside::Beside;
 use super::level::Level;
 use super::sleep::Nap;
 use crate::ticker::FineTicker;
@@ -48,14 +49,20 @@ impl Checkup {
 impl Stack {
     pub(super) async fn look_over(self: Arc<Self>, depth: Depth, limit: Duration) -> Vec<Checkup> {
         let clock = FineTicker::of(&self.options.ticker);
-        let looks = self.tiers.iter().map(|level| {
+        let looks = self.levels().map(|level| {
             let limit = self.options.sleep.sleep(limit);
             level.look_over(depth, &clock, limit)
         });
         let mut seen = all(looks).await;
-        let owed = self.owed.count();
-        if let (Some(last), true) = (seen.last_mut(), owed > 0) {
-            last.report.remarks.push(owes(owed));
+        let beside = self.beside.as_ref().map(Beside::stack);
+        let stacks = [Some(&self), beside].into_iter().flatten();
+        let mut at = 0;
+        for stack in stacks {
+            at += stack.tiers.len();
+            let owed = stack.owed.count();
+            if owed > 0 {
+                seen[at - 1].report.remarks.push(owes(owed));
+            }
         }
         seen
     }

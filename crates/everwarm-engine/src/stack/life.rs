@@ -17,7 +17,17 @@ impl Stack {
         for level in &self.tiers {
             swept += level.said(level.tier.store.sweep().await).unwrap_or(0);
         }
+        if let Some(beside) = &self.beside {
+            swept += Box::pin(beside.stack().clone().sweep_all()).await;
+        }
         swept
+    }
+
+    pub(super) async fn flush_all(self: Arc<Self>) {
+        self.flush_queue().await;
+        if let Some(beside) = &self.beside {
+            beside.stack().flush_queue().await;
+        }
     }
 
     pub(super) async fn end(self: Arc<Self>) {
@@ -25,6 +35,9 @@ impl Stack {
         self.return_leases().await;
         for level in &self.tiers {
             level.said(level.tier.store.close().await);
+        }
+        if let Some(beside) = &self.beside {
+            Box::pin(beside.stack().clone().end()).await;
         }
     }
 

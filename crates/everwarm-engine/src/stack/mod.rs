@@ -13,6 +13,7 @@
 
 mod amend;
 mod away;
+mod beside;
 mod check;
 mod complaints;
 mod copy;
@@ -63,6 +64,7 @@ use everwarm_core::mark::{Tag, TagKind};
 use everwarm_core::store::{Condition, Failure, Generations, Info, Notify, Page, Store};
 use everwarm_core::using::Read;
 
+pub use beside::Role;
 pub use check::Need;
 pub use copy::{Copied, Copying, Step};
 pub use found::{Change, Done, Event, Fetched, Stored, Written};
@@ -75,6 +77,7 @@ pub use sleep::{Nap, Sleep, Sleeper};
 pub use tally::TierStats;
 pub use tier::{Tier, Write};
 
+use beside::Beside;
 use known::Known;
 use level::Level;
 use look::Look;
@@ -84,7 +87,7 @@ use place::Digests;
 use queue::Queue;
 use recent::Recent;
 use returns::Returns;
-use seat::Seats;
+use seat::{Hold, Seats};
 
 use crate::shim::{AtomicU64, Mutex};
 
@@ -111,6 +114,8 @@ pub struct Stack {
     returns: Returns,
     /// When the markers were last asked for anew; 0: never.
     asked_anew: AtomicU64,
+    /// The old store that is moved away from, or the new one that is moved to.
+    beside: Option<Beside>,
 }
 
 impl Stack {
@@ -122,6 +127,15 @@ impl Stack {
         tiers: Vec<Tier>,
         codec: Arc<dyn Codec>,
         namespace: Arc<str>,
+        options: Options,
+    ) -> Result<Arc<Self>, Error> {
+        Self::with(tiers, None, (codec, namespace), options)
+    }
+
+    fn with(
+        tiers: Vec<Tier>,
+        beside: Option<Beside>,
+        (codec, namespace): (Arc<dyn Codec>, Arc<str>),
         options: Options,
     ) -> Result<Arc<Self>, Error> {
         check::options(&options)?;
@@ -153,6 +167,7 @@ impl Stack {
             queue: Queue::new(),
             heard: AtomicU64::new(heard),
             asked_anew: AtomicU64::new(0),
+            beside,
         }))
     }
 
@@ -161,13 +176,17 @@ impl Stack {
     /// # Errors
     /// Of kind `Unsupported`.
     pub fn require(&self, need: Need) -> Result<(), Error> {
+        if let Some(beside) = &self.beside {
+            check::need(&beside.stack().last().tier, need)?;
+        }
         check::need(&self.last().tier, need)
     }
 
-    /// The store of the last tier.
+    /// The store of the last tier; the old one, while a cache that moves reads it.
     #[must_use]
     pub fn last_store(&self) -> &Arc<dyn Store> {
-        &self.last().tier.store
+        let stack = self.old().map_or(self, Arc::as_ref);
+        &stack.last().tier.store
     }
 
     /// What users call a tier.
@@ -185,10 +204,10 @@ impl Stack {
             .collect()
     }
 
-    /// Why what was there was given up, each time it was since the stores were opened, by tier.
+    /// Why what was there was given up, each time it was since the stores were opened, by tier and beside them.
     #[must_use]
     pub fn doubts(&self) -> Vec<Vec<String>> {
-        let tiers = self.tiers.iter();
+        let tiers = self.levels();
         tiers.map(|level| level.tier.store.doubts()).collect()
     }
 
@@ -200,22 +219,24 @@ impl Stack {
             let said = level.complaints.take().into_iter();
             said.map(move |said| (Arc::clone(&label), said))
         };
-        self.tiers.iter().flat_map(of_level).collect()
+        self.levels().flat_map(of_level).collect()
     }
 
-    /// What each tier did.
+    /// What each tier did, and the store beside them.
     #[must_use]
     pub fn stats(&self) -> Vec<TierStats> {
-        let levels = self.tiers.iter().enumerate();
-        levels
-            .map(|(tier, level)| {
-                let stats = level.tally.read(&level.tier.label, self.pending(tier));
-                match level.tier.store.notify() {
-                    Some(notify) => stats.with(notify),
-                    None => stats,
-                }
-            })
-            .collect()
+        let stats = |(tier, level): (usize, &Level)| {
+            let stats = level.tally.read(&level.tier.label, self.pending(tier));
+            match level.tier.store.notify() {
+                Some(notify) => stats.with(notify),
+                None => stats,
+            }
+        };
+        let mut all: Vec<_> = self.tiers.iter().enumerate().map(stats).collect();
+        if let Some(beside) = &self.beside {
+            all.extend(beside.stack().stats());
+        }
+        all
     }
 
     /// Counts bytes that a tier had and that are no value after all: the border could not read the payload. The caller goes on with
@@ -326,8 +347,15 @@ impl Stack {
         payload: Vec<u8>,
         meta: Meta,
     ) -> impl Future<Output = Written> + Send + use<> {
-        self.clone()
-            .settle_seat(seat, (payload, meta), Duration::ZERO)
+        let stack = self.clone();
+        async move {
+            if seat.hold == Hold::Forced && stack.beside.is_some() {
+                return Box::pin(stack.settle_in_both(seat, (payload, meta))).await;
+            }
+            stack
+                .settle_seat(seat, (payload, meta), Duration::ZERO)
+                .await
+        }
     }
 
     /// As [`settle`](Self::settle), of many: in one trip to each tier. What became of each, in their order.
@@ -365,14 +393,20 @@ impl Stack {
         tags: Arc<[Arc<str>]>,
         read: Read,
     ) -> impl Future<Output = Option<Stored>> + Send + use<> {
-        self.clone().get_one(place, tags, (read, false))
+        let stack = self.clone();
+        async move {
+            if stack.old().is_some() {
+                return Box::pin(stack.get_from_both(place, tags, read)).await;
+            }
+            stack.get_one(place, tags, (read, false)).await
+        }
     }
 
     /// The value in a stack of one embedded store, whose answers are there at once: so without a future. Where it takes more, which may
     /// be that the entry has older names, it says so, and [`get`](Self::get) is to be asked.
     #[must_use]
     pub fn glance(&self, place: &Place, read: Read) -> Glance {
-        if !place.older.is_empty() {
+        if !place.older.is_empty() || self.old().is_some() {
             return Glance::Unclear;
         }
         let look = Look {
@@ -389,7 +423,13 @@ impl Stack {
         place: Place,
         tags: Arc<[Arc<str>]>,
     ) -> impl Future<Output = Option<Stored>> + Send + use<> {
-        self.clone().peek_one(place, tags)
+        let stack = self.clone();
+        async move {
+            if stack.old().is_some() {
+                return Box::pin(stack.peek_at_both(place, tags)).await;
+            }
+            stack.peek_one(place, tags).await
+        }
     }
 
     /// The value in the last tier, with the number of its write.
@@ -397,7 +437,7 @@ impl Stack {
         self: &Arc<Self>,
         place: Place,
     ) -> impl Future<Output = Option<Stored>> + Send + use<> {
-        self.clone().exact(place)
+        self.old().unwrap_or(self).clone().exact(place)
     }
 
     /// The values of many, in their order.
@@ -405,7 +445,13 @@ impl Stack {
         self: &Arc<Self>,
         places: P,
     ) -> impl Future<Output = Vec<Option<Stored>>> + Send + use<P> {
-        self.clone().get_all(places.into(), false)
+        let (stack, places) = (self.clone(), places.into());
+        async move {
+            if stack.old().is_some() {
+                return Box::pin(stack.get_all_from_both(places)).await;
+            }
+            stack.get_all(places, false).await
+        }
     }
 
     /// Sets by hand: what is being computed for the key, anywhere, is not stored.
@@ -415,7 +461,13 @@ impl Stack {
         payload: Vec<u8>,
         meta: Meta,
     ) -> impl Future<Output = Written> + Send + use<> {
-        self.clone().set_by_hand(place, payload, meta)
+        let stack = self.clone();
+        async move {
+            if stack.beside.is_some() {
+                return Box::pin(stack.set_in_both(vec![(place, payload, meta)])).await;
+            }
+            stack.set_by_hand(place, payload, meta).await
+        }
     }
 
     /// Sets many by hand.
@@ -423,7 +475,13 @@ impl Stack {
         self: &Arc<Self>,
         entries: Vec<(Place, Vec<u8>, Meta)>,
     ) -> impl Future<Output = Written> + Send + use<> {
-        self.clone().set_many_by_hand(entries)
+        let stack = self.clone();
+        async move {
+            if stack.beside.is_some() {
+                return Box::pin(stack.set_in_both(entries)).await;
+            }
+            stack.set_many_by_hand(entries).await
+        }
     }
 
     /// Looks at the entry in the last tier and changes it in one step; `change` is asked again if somebody else was faster. It is
@@ -438,7 +496,13 @@ impl Stack {
         R: Send + 'static,
         F: FnMut(Option<&Stored>) -> Change<R> + Send + 'static,
     {
-        self.clone().amend_entry(place, change)
+        let stack = self.clone();
+        async move {
+            if stack.beside.is_some() {
+                return Box::pin(stack.amend_in_both(place, change)).await;
+            }
+            stack.amend_entry(place, change).await
+        }
     }
 
     /// Sets under a condition; whether it held. [`Condition::Version`] is that of [`get_exact`](Self::get_exact).
@@ -452,26 +516,6 @@ impl Stack {
         self.clone().set_under(place, (payload, meta), condition)
     }
 
-    /// Deletes, in every tier, farthest first; whether it was there. What is being computed for the key, anywhere, is not stored.
-    pub fn delete(
-        self: &Arc<Self>,
-        place: Place,
-    ) -> impl Future<Output = (bool, Done)> + Send + use<> {
-        let delete = self.clone().delete_places(vec![place]);
-        async move {
-            let (were, done) = delete.await;
-            (were > 0, done)
-        }
-    }
-
-    /// Deletes many; how many were there.
-    pub fn delete_many(
-        self: &Arc<Self>,
-        places: Vec<Place>,
-    ) -> impl Future<Output = (u64, Done)> + Send + use<> {
-        self.clone().delete_places(places)
-    }
-
     /// Stored names that begin with `prefix`, within the namespace: some of them, and where to go on.
     pub fn scan(
         self: &Arc<Self>,
@@ -482,33 +526,20 @@ impl Stack {
         self.clone().page(prefix, after, limit)
     }
 
-    /// Invalidates tags: what was computed under them, and what is being computed, is gone in every tier. The memory in front has to
-    /// follow, after this.
-    pub fn invalidate(
-        self: &Arc<Self>,
-        tags: Arc<[Arc<str>]>,
-    ) -> impl Future<Output = Done> + Send + use<> {
-        self.clone().invalidate_tags(tags)
-    }
-
-    /// As [`invalidate`](Self::invalidate), for all entries of a function.
-    pub fn clear_function(
-        self: &Arc<Self>,
-        function: Arc<str>,
-    ) -> impl Future<Output = Done> + Send + use<> {
-        self.clone().clear_one(function)
-    }
-
-    /// As [`invalidate`](Self::invalidate), for the whole namespace.
-    pub fn clear(self: &Arc<Self>) -> impl Future<Output = Done> + Send + use<> {
-        self.clone().clear_all()
-    }
-
     /// What others did since the last look; to be called every 100 to 200 ms, by one caller at a time. It also renews leases,
     /// repeats what is owed, and gives back leases that nobody needs any more. While messages cannot be had it says
     /// [`Event::Everything`] every two seconds, so that memory in front holds nothing older.
     pub fn watch(self: &Arc<Self>) -> impl Future<Output = Vec<Event>> + Send + use<> {
-        self.clone().watch_once()
+        let stack = self.clone();
+        async move {
+            if stack.beside.is_none() {
+                return stack.watch_once().await;
+            }
+            Box::pin(stack.keep_beside(true)).await;
+            let events = stack.clone().watch_once().await;
+            Box::pin(stack.keep_beside(false)).await;
+            events
+        }
     }
 
     /// How each tier is, near to far: all are asked at once, and none is waited for longer than `limit`, but for those that answer on
@@ -528,8 +559,7 @@ impl Stack {
 
     /// Waits until the writes that are queued now are done.
     pub fn flush(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
-        let stack = self.clone();
-        async move { stack.flush_queue().await }
+        self.clone().flush_all()
     }
 
     /// Flushes, for two seconds at most, and closes the stores.
@@ -539,6 +569,12 @@ impl Stack {
 
     fn last(&self) -> &Level {
         self.tiers.last().expect("a stack has a tier")
+    }
+
+    /// The tiers, near to far, and the store beside them.
+    fn levels(&self) -> impl Iterator<Item = &Level> {
+        let beside = self.beside.iter().flat_map(|beside| &beside.stack().tiers);
+        self.tiers.iter().chain(beside)
     }
 
     /// The tiers before the last one, farthest first.

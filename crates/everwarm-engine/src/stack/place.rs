@@ -63,6 +63,17 @@ impl Place {
         }
     }
 
+    /// The same entry under its name of today alone.
+    pub(super) fn today(&self) -> Self {
+        if self.older.is_empty() {
+            return self.clone();
+        }
+        Self::from(Spot {
+            older: Arc::new([]),
+            ..Spot::clone(self)
+        })
+    }
+
     /// The same entry under an earlier name.
     pub(super) fn before(&self, older: &Older) -> Self {
         Self::from(Spot {

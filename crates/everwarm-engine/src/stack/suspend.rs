@@ -6,6 +6,7 @@ use std::time::Duration;
 use everwarm_core::mark::{Tag, TagKind};
 
 use super::Stack;
+use super::beside::Removal;
 use super::found::Done;
 use super::overtaken::struck;
 use super::owed::Debt;
@@ -18,11 +19,7 @@ impl Stack {
         tags: Arc<[Arc<str>]>,
         span: Duration,
     ) -> impl Future<Output = Done> + Send + use<> {
-        let stack = self.clone();
-        async move {
-            let digests = stack.digests(&tags);
-            stack.strike(&digests, Some(span)).await
-        }
+        self.done(Removal::Suspended(tags, span))
     }
 
     /// Invalidates tags that were suspended, and lets what begins from here on be stored.
@@ -30,11 +27,7 @@ impl Stack {
         self: &Arc<Self>,
         tags: Arc<[Arc<str>]>,
     ) -> impl Future<Output = Done> + Send + use<> {
-        let stack = self.clone();
-        async move {
-            let digests = stack.digests(&tags);
-            stack.strike(&digests, None).await
-        }
+        self.done(Removal::Resumed(tags))
     }
 
     /// Whether the authority can suspend tags.
@@ -43,13 +36,13 @@ impl Stack {
         self.last().tier.store.suspending().is_some()
     }
 
-    fn digests(&self, names: &[Arc<str>]) -> Arc<[Tag]> {
+    pub(super) fn digests(&self, names: &[Arc<str>]) -> Arc<[Tag]> {
         let tag = |name: &Arc<str>| Tag::of(&self.namespace, TagKind::Tag, name);
         names.iter().map(tag).collect()
     }
 
     /// Suspends tags for a span, or resumes them. What is not done is owed as an invalidation; what was suspended ends by its time.
-    async fn strike(&self, tags: &Arc<[Tag]>, span: Option<Duration>) -> Done {
+    pub(super) async fn strike(&self, tags: &Arc<[Tag]>, span: Option<Duration>) -> Done {
         let before = self.failovers();
         let debtor = self.incur(Debt::Tags(Arc::clone(tags)));
         let Some(facet) = self.last().tier.store.suspending() else {

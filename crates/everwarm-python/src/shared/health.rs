@@ -56,7 +56,7 @@ impl Shared {
     pub(crate) fn told(&self, seen: Vec<Checkup>) -> Told {
         let mut seen = seen.into_iter();
         let mut told: Vec<TierTold> = Vec::new();
-        for recipe in &self.tiers {
+        for recipe in self.recipes() {
             let checkup = match recipe.missing() {
                 Some((scheme, failure)) => {
                     told.push(TierTold {

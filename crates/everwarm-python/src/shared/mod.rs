@@ -27,7 +27,7 @@ use everwarm_core::clock::Instant;
 use everwarm_core::codec::Codec as Seals;
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::store::Store;
-use everwarm_engine::stack::{Options, Stack, Tier, TierStats};
+use everwarm_engine::stack::{Options, Role, Stack, Tier, TierStats};
 use everwarm_engine::{Bounds, Ticker, process};
 use everwarm_layers::Watch;
 use everwarm_tiers::Struck;
@@ -62,6 +62,8 @@ pub(crate) struct Shared {
     /// Where entries lie that were asked for a short time ago.
     places: places::Places,
     tiers: Vec<tier::Recipe>,
+    /// The store beside them, while the cache moves.
+    beside: Option<(tier::Recipe, Role)>,
     codec: Arc<dyn Seals>,
     ticker: Ticker,
     /// Whether the last store does not tell what others change.
@@ -88,6 +90,8 @@ pub(crate) struct Plan<'a, 'py> {
     pub(crate) memory: Option<Bounds>,
     /// Each a Python `Tier`, near to far.
     pub(crate) tiers: Vec<Bound<'py, PyAny>>,
+    /// The one beside them, and what it is to them: `old`, `left` or `new`.
+    pub(crate) beside: Option<(Bound<'py, PyAny>, String)>,
     pub(crate) codec: &'a Codec,
     pub(crate) ticker: Ticker,
 }
@@ -103,7 +107,12 @@ impl Shared {
         if tiers.is_empty() {
             return Ok(None);
         }
+        let beside = plan.beside.map(|(tier, role)| {
+            let recipe = tier::Recipe::new(&tier, plan.ticker.clone())?;
+            PyResult::Ok((recipe, tier::role_of(&role)))
+        });
         let shared = Self {
+            beside: beside.transpose()?,
             memory: plan.memory.is_some() && sealed.is_none(),
             naming: Arc::clone(plan.naming),
             places: places::Places::default(),
@@ -152,25 +161,31 @@ impl Shared {
         if tiers.is_empty() {
             tiers.push(tier::Recipe::alone(self.ticker.clone()));
         }
-        let mac = self.naming.mac();
-        for (mac, notify) in mac
-            .iter()
-            .zip(tiers.last().and_then(|tier| tier.store.notify()))
-        {
-            notify.authenticate(mac);
+        let beside = self.beside.as_ref();
+        let beside = beside.map(|(recipe, role)| PyResult::Ok((recipe.open_beside(py)?, *role)));
+        let beside = beside.transpose()?;
+        if let Some(mac) = self.naming.mac() {
+            let shared = tiers.last().into_iter();
+            for tier in shared.chain(beside.as_ref().map(|(tier, _)| tier)) {
+                if let Some(notify) = tier.store.notify() {
+                    notify.authenticate(&mac);
+                }
+            }
         }
         let is_silent = tiers
             .last()
             .is_some_and(|tier| tier.store.notify().is_none());
         self.is_silent.store(is_silent, Ordering::Relaxed);
-        let is_far = tiers.iter().any(|tier| tier.store.may_wait());
+        let all = tiers.iter().chain(beside.as_ref().map(|(tier, _)| tier));
+        let is_far = all.into_iter().any(|tier| tier.store.may_wait());
         self.is_far.store(is_far, Ordering::Relaxed);
-        Stack::new(
-            tiers,
-            Arc::clone(&self.codec),
-            Arc::clone(self.naming.outer()),
-            Options::new(self.ticker.clone(), Arc::new(drive::Alarm)),
-        )
+        let codec = Arc::clone(&self.codec);
+        let namespace = Arc::clone(self.naming.outer());
+        let options = Options::new(self.ticker.clone(), Arc::new(drive::Alarm));
+        match beside {
+            Some(beside) => Stack::moving(tiers, beside, (codec, namespace), options),
+            None => Stack::new(tiers, codec, namespace, options),
+        }
         .map_err(|error| errors::raise(py, &error))
     }
 
@@ -249,7 +264,7 @@ impl Shared {
         };
         let stats = self.stack(py)?.stats();
         // What stands in for stores has no layers.
-        let watches = self.tiers.iter().filter_map(tier::Recipe::watch);
+        let watches = self.recipes().filter_map(tier::Recipe::watch);
         let watches = watches.chain(iter::repeat_with(Watch::default));
         stats.iter().zip(watches).map(told).collect()
     }
@@ -279,7 +294,13 @@ impl Shared {
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.tiers.iter().try_for_each(|tier| tier.visit(visit))
+        self.recipes().try_for_each(|tier| tier.visit(visit))
+    }
+
+    /// How each tier is made, and the one beside them.
+    fn recipes(&self) -> impl Iterator<Item = &tier::Recipe> {
+        let beside = self.beside.iter().map(|(recipe, _)| recipe);
+        self.tiers.iter().chain(beside)
     }
 }
 

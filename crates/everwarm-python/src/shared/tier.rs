@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::store::{Failure, Store};
-use everwarm_engine::stack::{Tier, Write};
+use everwarm_engine::stack::{Role, Tier, Write};
 use everwarm_engine::{Bounds, Ticker};
 use everwarm_layers::{Watch, Wrapped};
 use everwarm_memory::MemoryStore as Native;
@@ -95,6 +95,29 @@ impl Recipe {
 
     /// The tier; None, and a word in the log, if its store cannot be had: a cache goes on without.
     pub(crate) fn open(&self, py: Python<'_>) -> PyResult<Option<Tier>> {
+        let failure = match self.had(py)? {
+            Ok(tier) => return Ok(Some(tier)),
+            Err(failure) => failure,
+        };
+        report_so(
+            py,
+            "stores=",
+            &errors::store(py, &failure),
+            "so the cache goes on without this store",
+        );
+        Ok(None)
+    }
+
+    /// The tier beside the others: a cache that moves does not go on without.
+    ///
+    /// # Errors
+    /// `StoreError`, if its store cannot be had.
+    pub(crate) fn open_beside(&self, py: Python<'_>) -> PyResult<Tier> {
+        self.had(py)?.map_err(|failure| errors::store(py, &failure))
+    }
+
+    /// The tier, or why its store cannot be had, of which is taken note.
+    fn had(&self, py: Python<'_>) -> PyResult<Result<Tier, Failure>> {
         let store: Arc<dyn Store> = match &self.origin {
             Origin::Memory(bounds, ticker) => {
                 Arc::new(Native::with_clock(*bounds, Arc::new(ticker.clone())))
@@ -103,16 +126,9 @@ impl Recipe {
             Origin::Url(url) => match py.detach(|| opened(url)) {
                 Ok(store) => store,
                 Err(failure) => {
-                    let error = errors::store(py, &failure);
-                    report_so(
-                        py,
-                        "stores=",
-                        &error,
-                        "so the cache goes on without this store",
-                    );
                     *self.watch.lock() = None;
-                    *self.missing.lock() = Some(failure);
-                    return Ok(None);
+                    *self.missing.lock() = Some(failure.clone());
+                    return Ok(Err(failure));
                 }
             },
         };
@@ -120,7 +136,7 @@ impl Recipe {
         *self.watch.lock() = Some(watch);
         *self.missing.lock() = None;
         let label = store.info().kind.into();
-        Ok(Some(Tier {
+        Ok(Ok(Tier {
             store,
             label,
             ttl: self.ttl,
@@ -148,6 +164,15 @@ impl Recipe {
             Origin::Object(object) => visit.call(object),
             Origin::Memory(..) | Origin::Url(_) => Ok(()),
         }
+    }
+}
+
+/// What users call the part of a store beside the tiers.
+pub(crate) fn role_of(name: &str) -> Role {
+    match name {
+        "new" => Role::New,
+        "old" => Role::Old { reads: true },
+        _ => Role::Old { reads: false },
     }
 }
 
