@@ -310,6 +310,23 @@ fn one_store_decides_what_depends_on_what_is_there() {
 }
 
 #[test]
+fn what_a_process_has_not_heard_of_yet_is_not_brought_over() {
+    let two = Two::new();
+    let (prepares, moves) = (two.at(Prepare), two.at(Move));
+    for key in ["k", "l", "m"] {
+        prepares.call(key, "old");
+    }
+    // It knows the tag's marker, and that this holds.
+    assert_eq!(moves.value("m"), Some("old".into()));
+    wait(moves.stack.watch());
+    assert_eq!(wait(prepares.stack.invalidate(tags(&["t"]))), Done::Now);
+    assert_eq!(moves.call("k", "computed"), "computed");
+    let wanted = [(place("l"), tags(&[]))].to_vec();
+    let many = wait(moves.stack.fetch_many(wanted));
+    assert!(matches!(many[..], [Some(Fetched::Lead(_))]), "{many:?}");
+}
+
+#[test]
 fn what_the_old_store_did_not_take_is_told_to_the_new_one_again() {
     let two = Two::new();
     two.at(Before).call("k", "old");

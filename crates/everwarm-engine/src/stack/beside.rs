@@ -325,13 +325,14 @@ impl Stack {
         let Some(old) = self.old().filter(|_| seat.hold != Hold::Apart) else {
             return Fetched::Lead(seat);
         };
-        match old.find(seat.place.today()).await {
-            Some(stored) => self.bring_in(seat, stored).await,
-            None => Fetched::Lead(seat),
+        let place = seat.place.today();
+        match old.find(place.clone()).await {
+            Some(stored) if old.is_sure(&place, &stored).await => self.bring_in(seat, stored).await,
+            _ => Fetched::Lead(seat),
         }
     }
 
-    /// As [`bring`](Self::bring), of many, in one trip to the old store.
+    /// As [`bring`](Self::bring), of many, in one trip to the old store and one for the markers.
     pub(super) async fn bring_many(self: &Arc<Self>, fetched: &mut [Option<Fetched>]) {
         let Some(old) = self.old() else {
             return;
@@ -344,8 +345,10 @@ impl Stack {
             Some(Fetched::Lead(seat)) => Some(seat.place.today()),
             _ => None,
         };
-        let found = old.find_many(seats.iter().filter_map(place).collect());
-        for (fetched, stored) in seats.into_iter().zip(found.await) {
+        let places: Vec<Place> = seats.iter().filter_map(place).collect();
+        let mut found = old.find_many(places.clone()).await;
+        old.keep_sure(&places, &mut found).await;
+        for (fetched, stored) in seats.into_iter().zip(found) {
             if let (Some(Fetched::Lead(seat)), Some(stored)) =
                 (fetched.take_if(|_| stored.is_some()), stored)
             {

@@ -181,11 +181,11 @@ impl Stack {
             return Fetched::Lead(seat);
         }
         match self.look_at_older(&seat.place, &seat.labels, look).await {
-            Some(stored) => {
+            Some(stored) if self.is_sure(&seat.place, &stored).await => {
                 self.tiers[stored.tier].tally.hits.bump();
                 Fetched::Older(Box::new(stored), seat)
             }
-            None => Fetched::Lead(seat),
+            _ => Fetched::Lead(seat),
         }
     }
 

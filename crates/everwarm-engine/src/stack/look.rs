@@ -465,6 +465,43 @@ impl Stack {
         Some(reading)
     }
 
+    /// Whether what was found is valid by the markers of this moment. Those at hand may be as old as messages take, which is well for
+    /// whoever reads; what is stored once more, with stamps of a later moment, would be valid for ever.
+    pub(super) async fn is_sure(&self, place: &Place, stored: &Stored) -> bool {
+        let mut found = [Some(stored.clone())];
+        self.keep_sure(std::slice::from_ref(place), &mut found)
+            .await;
+        found[0].is_some()
+    }
+
+    /// Of what was found keeps what [is sure](Self::is_sure), in one trip.
+    pub(super) async fn keep_sure(&self, places: &[Place], found: &mut [Option<Stored>]) {
+        if self.authority().is_none() || found.iter().all(Option::is_none) {
+            return;
+        }
+        let labels = places.iter().zip(found.iter());
+        let labels = labels.map(|(place, stored)| {
+            let tags = stored.as_ref().map(|stored| &stored.opened.meta.tags[..]);
+            self.labels(place, tags.unwrap_or_default())
+        });
+        let labels: Vec<Digests> = labels.collect();
+        let all = Digests::union(&labels);
+        let reading = self.read_markers(&all).await;
+        let marker = |tag: &Tag| {
+            let reading = reading.as_ref()?;
+            let at = all.binary_search(tag).ok()?;
+            reading.markers.get(at).copied()
+        };
+        for ((place, labels), found) in places.iter().zip(&labels).zip(found) {
+            let markers: Option<Vec<_>> = labels.all().iter().map(marker).collect();
+            found.take_if(|stored| {
+                let stamps = &stored.opened.meta.stamps;
+                let is_valid = markers.is_some_and(|markers| valid(stamps, markers));
+                !is_valid || self.owed.is_about(&place.name, labels.all())
+            });
+        }
+    }
+
     /// Fills the tiers nearer than the one that answered.
     async fn fill_nearer(
         self: &Arc<Self>,
