@@ -219,6 +219,17 @@ fn an_older_value_that_is_invalidated_meanwhile_does_not_come_in() {
 }
 
 #[test]
+fn an_older_value_whose_end_was_not_heard_of_yet_does_not_come_in() {
+    let (_, one, other) = two(1);
+    one.fill("old", "v", &["t"]);
+    other.fill("another", "v", &["t"]);
+    // It knows the tag's marker, and that this holds.
+    wait(other.stack.watch());
+    wait(one.stack.invalidate(tags(&["t"])));
+    assert!(matches!(fetched(&other), Fetched::Lead(_)));
+}
+
+#[test]
 fn no_older_value_comes_back_after_a_write() {
     type Write = fn(&Process);
     let writes: [Write; 3] = [
