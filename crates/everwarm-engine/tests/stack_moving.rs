@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use everwarm_core::store::Condition;
-use everwarm_core::using::Read;
+use everwarm_core::using::{Bounds, Read};
 use everwarm_engine::stack::{Change, Done, Fetched, Role, Stack, Written};
 
 use tiers::shelf::{Facets, Shelf, yields};
@@ -188,6 +188,19 @@ fn what_the_old_store_has_comes_along_with_its_age_and_its_tags() {
     assert_eq!(after.call("k", "anew"), "v");
     two.old.hand.advance(41 * SECOND);
     assert_eq!(after.call("k", "anew"), "anew");
+}
+
+#[test]
+fn what_is_too_old_for_a_caller_stays_there() {
+    let two = Two::new();
+    two.at(Before).call("k", "old");
+    two.old.hand.advance(20 * SECOND);
+    let young = Read::Within(Bounds {
+        age: Some(10 * SECOND),
+        ..Bounds::default()
+    });
+    let fetched = wait(two.at(Move).stack.fetch(place("k"), tags(&["t"]), young));
+    assert!(matches!(fetched, Fetched::Lead(_)), "{fetched:?}");
 }
 
 #[test]

@@ -321,12 +321,15 @@ impl Stack {
     }
 
     /// What the old store has, brought over under a seat; else the seat.
-    pub(super) async fn bring(self: &Arc<Self>, seat: Seat) -> Fetched {
+    pub(super) async fn bring(self: &Arc<Self>, seat: Seat, read: Read) -> Fetched {
         let Some(old) = self.old().filter(|_| seat.hold != Hold::Apart) else {
             return Fetched::Lead(seat);
         };
         let place = seat.place.today();
-        match old.find(place.clone()).await {
+        let find = old
+            .clone()
+            .get_one(place.clone(), Arc::new([]), (read, true));
+        match find.await {
             Some(stored) if old.is_sure(&place, &stored).await => self.bring_in(seat, stored).await,
             _ => Fetched::Lead(seat),
         }
@@ -444,7 +447,7 @@ impl Stack {
             Fetched::Older(..) | Fetched::Elsewhere => return Some(self.as_ours(stored)),
         };
         // The seat was taken after the first look.
-        match self.bring(seat).await {
+        match self.bring(seat, read).await {
             Fetched::Found(stored) => Some(stored),
             Fetched::Lead(seat) => {
                 seat.rights.release().await;

@@ -172,7 +172,7 @@ impl Stack {
     async fn older_or_lead(self: &Arc<Self>, seat: Seat, look: Look) -> Fetched {
         let seat = match self.beside {
             None => seat,
-            Some(_) => match Box::pin(self.bring(seat)).await {
+            Some(_) => match Box::pin(self.bring(seat, look.read)).await {
                 Fetched::Lead(seat) if seat.old.is_none() => seat,
                 fetched => return fetched,
             },
