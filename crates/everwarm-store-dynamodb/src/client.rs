@@ -36,6 +36,10 @@ pub(crate) type Web = Pooled<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// A connection that was not used for so long is not used again: the service may be about to end it.
 const REST: Duration = Duration::from_secs(15);
+/// A connection on which nobody takes what is sent ends after so long, where the system can do that: hyper sends what it has of a request
+/// that was abandoned, however long it takes.
+#[cfg(target_os = "linux")]
+const UNTAKEN: Duration = Duration::from_secs(5);
 /// Bytes of an answer: 16 MiB of items, as texts.
 const LARGEST: usize = 32 << 20;
 
@@ -88,6 +92,8 @@ impl Client {
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(config.connect_timeout));
+        #[cfg(target_os = "linux")]
+        connector.set_tcp_user_timeout(Some(UNTAKEN));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(trusting(&config, &endpoint)?)
             .https_or_http()

@@ -1,6 +1,8 @@
 //! As whom a store asks: keys of the URL, or what AWS's own tools would find, in the order of theirs: variables, profiles, single
 //! sign-on, a web identity, a process, the roles of containers and of machines.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, Response};
@@ -16,6 +18,9 @@ use crate::config::Config;
 
 /// Bytes that who gives credentials may say.
 const LARGEST: usize = 1 << 20;
+/// How long an answer of who gives credentials is waited for: all that is asked of the table waits for them, and nobody else would walk
+/// away.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What signs requests. It remembers the credentials until shortly before they end.
 pub(crate) fn signer(config: &Config, region: &str, web: Web) -> Signer<Credential> {
@@ -75,6 +80,13 @@ struct Sent(Web);
 
 impl HttpSend for Sent {
     async fn http_send(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
+        let said = tokio::time::timeout(ANSWER, self.said(request)).await;
+        said.unwrap_or_else(|late| Err(failed(late).set_retryable(true)))
+    }
+}
+
+impl Sent {
+    async fn said(&self, request: Request<Bytes>) -> Result<Response<Bytes>> {
         let answer = self.0.request(request.map(Full::new)).await;
         let (head, body) = answer
             .map_err(|error| failed(error).set_retryable(true))?

@@ -116,6 +116,15 @@ pub(crate) fn broken(place: &str, _error: &dyn Display) -> Failure {
     )
 }
 
+/// The failure of an answer that does not come.
+pub(crate) fn silent(place: &str, after: Duration) -> Failure {
+    Failure::new(
+        FailureKind::Timeout,
+        format!("{place} gave no answer within {after:?}"),
+        "look at the network, and at the service's state",
+    )
+}
+
 /// The failure of a signature that could not be made.
 pub(crate) fn unsigned(error: &reqsign_core::Error) -> Failure {
     match error.kind() {

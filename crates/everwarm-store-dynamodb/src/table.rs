@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Said};
 use crate::config::Config;
-use crate::error::closed;
+use crate::error::{closed, silent};
 
 /// What the service says where there is no such table, or none yet.
 pub(crate) const MISSING: &str = "ResourceNotFoundException";
 /// The attribute by which DynamoDB deletes what has expired.
 pub(crate) const EXPIRES_AT: &str = "expires_at";
+/// How long one answer is waited for while the table is made: nobody else would walk away, and whoever needs the table waits as well.
+const ANSWER: Duration = Duration::from_secs(5);
 /// How often a table that is being made is looked at.
 const LOOKS: usize = 300;
 
@@ -88,7 +90,7 @@ async fn make(client: &Arc<Client>) -> Result<(), Failure> {
             {"AttributeName": "sk", "KeyType": "RANGE"},
         ],
     });
-    match client.said("CreateTable", &create).await? {
+    match answered(client, "CreateTable", &create).await? {
         // Another process was first.
         Said::Refused(_, exception) if exception == "ResourceInUseException" => (),
         Said::Refused(failure, _) => return Err(failure),
@@ -96,7 +98,7 @@ async fn make(client: &Arc<Client>) -> Result<(), Failure> {
     }
     let look = json!({"TableName": table});
     for _ in 0..LOOKS {
-        let said = client.said("DescribeTable", &look).await?;
+        let said = answered(client, "DescribeTable", &look).await?;
         if matches!(said, Said::Done(said) if said["Table"]["TableStatus"] == "ACTIVE") {
             return expiring(client).await;
         }
@@ -115,7 +117,18 @@ async fn expiring(client: &Arc<Client>) -> Result<(), Failure> {
         "TableName": client.config.table,
         "TimeToLiveSpecification": {"Enabled": true, "AttributeName": EXPIRES_AT},
     });
-    client.said("UpdateTimeToLive", &question).await.map(|_| ())
+    answered(client, "UpdateTimeToLive", &question)
+        .await
+        .map(|_| ())
+}
+
+async fn answered(
+    client: &Arc<Client>,
+    operation: &'static str,
+    question: &Value,
+) -> Result<Said, Failure> {
+    let said = tokio::time::timeout(ANSWER, client.said(operation, question)).await;
+    said.unwrap_or_else(|_| Err(silent(&client.place, ANSWER)))
 }
 
 /// A part of an answer as a text.

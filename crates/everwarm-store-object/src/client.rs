@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use everwarm_core::store::{Failure, FailureKind};
@@ -219,6 +220,7 @@ impl Client {
                         .put_multipart_opts(&path, PutMultipartOptions::default())
                         .await?,
                 ),
+                limit: self.config.connect_timeout,
             };
             let Some(inner) = upload.upload.as_mut() else {
                 return Ok(());
@@ -403,15 +405,18 @@ const MISSING: Refusal = Refusal {
     code: String::new(),
 };
 
-/// An upload in parts, which is given up if nobody completes it: its parts would be paid for.
+/// An upload in parts, which is given up if nobody completes it: its parts would be paid for. Nobody waits for that, and it has a
+/// connection: where no answer comes it ends after `limit`.
 struct Sending {
     upload: Option<Box<dyn object_store::MultipartUpload>>,
+    limit: Duration,
 }
 
 impl Drop for Sending {
     fn drop(&mut self) {
         if let (Some(mut upload), Ok(handle)) = (self.upload.take(), everwarm_runtime::handle()) {
-            handle.spawn(async move { drop(upload.abort().await) });
+            let limit = self.limit;
+            handle.spawn(async move { drop(tokio::time::timeout(limit, upload.abort()).await) });
         }
     }
 }

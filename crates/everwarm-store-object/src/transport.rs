@@ -282,8 +282,9 @@ where
     builder.max_buf_size(HEAD);
     let shaken = builder.handshake(stream).await;
     let (line, connection) = shaken.map_err(|error| lost(&place.to_string(), &error))?;
-    // Whoever asks is told of what goes wrong; nobody else asks for it.
-    tokio::spawn(async move { drop(connection.await) });
+    // Whoever asks is told of what goes wrong; nobody else asks for it. What is not sent yet when its request is abandoned goes with it:
+    // a service that reads nothing would keep it for as long.
+    tokio::spawn(async move { drop(connection.without_shutdown().await) });
     Ok(line)
 }
 

@@ -54,3 +54,17 @@ pub(crate) fn store(variable: &str, table: &str) -> Option<DynamoDb> {
 pub(crate) fn wait<T>(answer: Answer<'_, T>) -> Result<T, Failure> {
     everwarm_conformance::wait(answer)
 }
+
+/// Waits until something is so, for as long as it may take on a busy machine.
+///
+/// # Panics
+/// If it does not become so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..800 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("{what}: not within twenty seconds");
+}

@@ -51,7 +51,8 @@ fn answer(stream: TcpStream, reply: &Reply) -> Option<()> {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        let (status, text) = reply(&operation, &serde_json::from_slice(&body).ok()?);
+        let asked = serde_json::from_slice(&body).unwrap_or_default();
+        let (status, text) = reply(&operation, &asked);
         let head = format!(
             "HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n",
             text.len()
