@@ -104,7 +104,7 @@ servers_up() {
 }
 
 # The stores that the crate `everwarm` is tested with.
-stores=everwarm/disk,everwarm/file,everwarm/postgres,everwarm/redis
+stores=$(printf 'everwarm/%s,' disk dynamodb file memcached mongodb mysql object postgres redis sqlite)
 
 # The crate `everwarm` is tested without stores, and then with them.
 rust_tests() {
