@@ -260,7 +260,11 @@ mod nobody {
     }
 
     #[derive(Clone)]
-    pub(super) enum Names {}
+    #[expect(
+        unreachable_pub,
+        reason = "a public function takes one, which nobody has"
+    )]
+    pub enum Names {}
 
     impl Names {
         pub(super) fn hide(&self, _: Named, _: &[u8], _: &str, _: &[u8]) -> String {

@@ -29,7 +29,7 @@ static SHOP: LazyLock<Cache<u64, User>> = LazyLock::new(|| {
 });
 
 /// A function whose values lie there, too: in Python
-/// `@shop(name="shop.price", schema="", depends_on="nothing")`.
+/// `@shop(name="shop.price", schema="", depends_on="nothing", tags=["sku:{sku}"])`.
 #[cached(cache = SHOP, name = "shop.price", ttl = "1m", tags = ["sku:{sku}"])]
 fn price(sku: &str) -> usize {
     10 * sku.len()

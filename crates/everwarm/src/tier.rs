@@ -16,12 +16,12 @@ use crate::builder::install;
 /// `Arc<dyn Store>`, are such tiers with everything left to the kind of the store.
 ///
 /// ```
-/// use everwarm::{Cache, Tier, duration::{hours, millis}};
+/// use everwarm::{Cache, Tier, duration::hours};
 ///
 /// # let directory = std::env::temp_dir().join(format!("everwarm-tier-{}", std::process::id()));
 /// # let url = format!("file://{}", directory.display());
 /// # #[cfg(feature = "file")] {
-/// let tier = Tier::new(url).ttl(hours(1)).timeout(millis(200));
+/// let tier = Tier::new(url).ttl(hours(1)).write_behind();
 /// let users: Cache<u64, String> = Cache::builder("users").store(tier).build()?;
 /// assert_eq!(users.get_or_compute(&7, || "Ada".to_owned()), "Ada");
 /// # }
@@ -139,7 +139,9 @@ impl Tier {
         self
     }
 
-    /// How long an operation may take; unless said otherwise what its kind usually takes, learnt as it goes.
+    /// How long an operation of a store behind a connection may take; unless said otherwise what its kind usually takes, learnt as it
+    /// goes. The client itself waits for as long, whatever the URL says. [`build`](crate::Builder::build) refuses it for stores that
+    /// answer on the thread that asks, which nothing can end.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.wishes.deadline = Some(timeout);
         self
@@ -172,7 +174,10 @@ impl Tier {
     pub(crate) fn open(self, ticker: &Ticker) -> Result<stack::Tier, Error> {
         let store = match self.origin {
             Origin::Store(store) => store,
-            Origin::Url(url) => {
+            Origin::Url(mut url) => {
+                if let Some(limit) = self.wishes.deadline {
+                    url = in_time(&url, limit)?;
+                }
                 schemes::check(&url, install)?;
                 schemes::open(&url, install).map_err(|failure| told(&failure))?
             }
@@ -187,6 +192,51 @@ impl Tier {
     }
 }
 
+/// The URL with this time limit in the place of its own.
+fn in_time(url: &str, limit: Duration) -> Result<String, Error> {
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    if ["disk", "file", "sqlite"].contains(&scheme) {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{scheme}: has no time limit: it answers on the thread that asks, which nothing can end"
+            ),
+            "leave `timeout` out",
+        ));
+    }
+    let (place, options) = url.split_once('?').unwrap_or((url, ""));
+    let others = options.split('&').filter(|option| !option.is_empty());
+    let others = others.filter(|option| !option.starts_with("timeout="));
+    let mut options: Vec<_> = others.map(str::to_owned).collect();
+    options.push(format!("timeout={:.6}s", limit.as_secs_f64()));
+    Ok(format!("{place}?{}", options.join("&")))
+}
+
 fn told(failure: &Failure) -> Error {
     Error::new(ErrorKind::Unsupported, failure.message(), failure.hint())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_takes_the_place_of_that_of_the_url() {
+        let limit = Duration::from_millis(200);
+        for (url, expected) in [
+            ("redis://host/0", "redis://host/0?timeout=0.200000s"),
+            (
+                "redis://host?timeout=5s&tracking=off",
+                "redis://host?tracking=off&timeout=0.200000s",
+            ),
+            (
+                "mysql://host/db?connect_timeout=5s",
+                "mysql://host/db?connect_timeout=5s&timeout=0.200000s",
+            ),
+        ] {
+            assert_eq!(in_time(url, limit).expect("a limit"), expected);
+        }
+        let refused = in_time("disk:///cache", limit).expect_err("it cannot be ended");
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    }
 }
