@@ -1,8 +1,8 @@
-"""What a call to MySQL or MariaDB costs, beside PyMySQL alone.
+"""What a call to PostgreSQL, MySQL or MariaDB costs, beside psycopg or PyMySQL alone.
 
-`python bench/mysql.py mysql://user:password@host/database` prints medians of calls of one thread, in turns;
-values of 200 bytes, without memory in front. It is no row of `run.py`, which starts no database. PyMySQL has
-to be installed.
+`python bench/databases.py mysql://user:password@host/database` prints medians of calls of one thread, in
+turns; values of 200 bytes, without memory in front. It is no row of `run.py`, which starts no database. The
+other client has to be installed.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
-import pymysql
 from everwarm import Cache
 from everwarm.testing import open_store
 
@@ -22,8 +22,21 @@ NAMES = [f"bench:n{number}" for number in range(100)]
 ROUNDS, CALLS = 5, 400
 
 
-def alone(url: str) -> dict[str, Callable[[int], object]]:
+def psycopg_alone(url: str) -> dict[str, Callable[[int], object]]:
+    """The calls of psycopg, on a plain table."""
+    import psycopg
+
+    connection = psycopg.connect(url, autocommit=True)
+    cursor = connection.cursor()
+    cursor.execute("CREATE TABLE IF NOT EXISTS bench_plain (name text PRIMARY KEY, bytes bytea)")
+    put = "INSERT INTO bench_plain VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET bytes = EXCLUDED.bytes"
+    return calls(cursor, put, "= ANY(%s)")
+
+
+def pymysql_alone(url: str) -> dict[str, Callable[[int], object]]:
     """The calls of PyMySQL, on a plain table."""
+    import pymysql
+
     parts = urlsplit(url)
     connection = pymysql.connect(
         host=parts.hostname,
@@ -36,6 +49,11 @@ def alone(url: str) -> dict[str, Callable[[int], object]]:
     cursor = connection.cursor()
     cursor.execute("CREATE TABLE IF NOT EXISTS bench_plain (name VARBINARY(255) PRIMARY KEY, bytes LONGBLOB)")
     put = "INSERT INTO bench_plain VALUES (%s, %s) ON DUPLICATE KEY UPDATE bytes = VALUES(bytes)"
+    return calls(cursor, put, "IN %s")
+
+
+def calls(cursor: Any, put: str, is_among: str) -> dict[str, Callable[[int], object]]:
+    """What both are asked for, in their tables, where `is_among` says of a name that it is one of many."""
     cursor.executemany(put, [(name, VALUE) for name in NAMES])
 
     def get(number: int) -> object:
@@ -43,7 +61,7 @@ def alone(url: str) -> dict[str, Callable[[int], object]]:
         return cursor.fetchone()
 
     def get_many(_: int) -> object:
-        cursor.execute("SELECT name, bytes FROM bench_plain WHERE name IN %s", (NAMES,))
+        cursor.execute(f"SELECT name, bytes FROM bench_plain WHERE name {is_among}", (NAMES,))
         return cursor.fetchall()
 
     return {
@@ -57,6 +75,7 @@ def ours(url: str) -> dict[str, Callable[[int], object]]:
     """The same calls of a store alone, and of a cache without memory."""
     url = f"{url}?table=bench&timeout=10s"
     store, cache = open_store(url), Cache([url], namespace="bench")
+    cache.clear()
     for name in NAMES:
         store.set(name, VALUE, 60)
     cache.set_many(dict.fromkeys(NAMES, VALUE), ttl="1m")
@@ -81,10 +100,11 @@ def ours(url: str) -> dict[str, Callable[[int], object]]:
 def main() -> None:
     """Measures, and prints microseconds."""
     url = sys.argv[1]
-    calls = {**{f"PyMySQL: {name}": call for name, call in alone(url).items()}, **ours(url)}
-    medians: dict[str, list[float]] = {name: [] for name in calls}
+    alone = psycopg_alone if url.startswith("postgres") else pymysql_alone
+    measured = {**{f"alone: {name}": call for name, call in alone(url).items()}, **ours(url)}
+    medians: dict[str, list[float]] = {name: [] for name in measured}
     for _ in range(ROUNDS):
-        for name, call in calls.items():
+        for name, call in measured.items():
             times = []
             for number in range(CALLS // 10 if "many" in name else CALLS):
                 began = time.perf_counter()
