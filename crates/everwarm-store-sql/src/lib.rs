@@ -74,7 +74,13 @@ pub fn open(url: &str) -> Result<Arc<dyn Store>, Failure> {
 /// # Errors
 /// As [`Config::from_url`].
 pub fn check(url: &str) -> Result<(), Error> {
-    Config::from_url(url).map(|_| ())
+    let config = Config::from_url(url)?;
+    match config.kind {
+        #[cfg(feature = "mysql")]
+        Kind::Mysql => mysql::make_ready(),
+        _ => {}
+    }
+    Ok(())
 }
 
 /// What makes the tables that a URL names: statements for whoever may make them.
