@@ -260,10 +260,6 @@ mod nobody {
     }
 
     #[derive(Clone)]
-    #[expect(
-        unreachable_pub,
-        reason = "a public function takes one, which nobody has"
-    )]
     pub enum Names {}
 
     impl Names {

@@ -32,6 +32,46 @@ struct Current {
 }
 
 impl Stack {
+    /// Looks at the entry in the last tier and changes it in one step; `change` is asked again if somebody else was faster. It is
+    /// given nothing where the entry is expired or invalid. Numbers, `add`, `replace`, `expire`, `persist`, `touch`, `add_tags`,
+    /// `mark_stale` and `compare_and_set` are such changes.
+    pub fn amend<R, F>(
+        self: &Arc<Self>,
+        place: Place,
+        change: F,
+    ) -> impl Future<Output = Result<R, Failure>> + Send + use<R, F>
+    where
+        R: Send + 'static,
+        F: FnMut(Option<&Stored>) -> Change<R> + Send + 'static,
+    {
+        let stack = self.clone();
+        async move {
+            if stack.beside.is_some() {
+                return Box::pin(stack.amend_in_both(place, change)).await;
+            }
+            stack.amend_entry(place, change).await
+        }
+    }
+
+    /// Sets under a condition; whether it held. [`Condition::Version`] is that of [`get_exact`](Self::get_exact).
+    pub fn set_if(
+        self: &Arc<Self>,
+        place: Place,
+        payload: Vec<u8>,
+        meta: Meta,
+        condition: Condition,
+    ) -> impl Future<Output = Result<bool, Failure>> + Send + use<> {
+        self.clone().set_under(place, (payload, meta), condition)
+    }
+
+    /// The value in the last tier, with the number of its write.
+    pub fn get_exact(
+        self: &Arc<Self>,
+        place: Place,
+    ) -> impl Future<Output = Option<Stored>> + Send + use<> {
+        self.old().unwrap_or(self).clone().exact(place)
+    }
+
     /// The entry of the last tier.
     pub(super) async fn exact(self: Arc<Self>, place: Place) -> Option<Stored> {
         self.settle_queued(&place).await;

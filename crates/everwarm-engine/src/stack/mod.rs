@@ -61,7 +61,7 @@ use everwarm_core::error::Error;
 use everwarm_core::health::Depth;
 use everwarm_core::key::prefix;
 use everwarm_core::mark::{Tag, TagKind};
-use everwarm_core::store::{Condition, Failure, Generations, Info, Notify, Page, Store};
+use everwarm_core::store::{Failure, Generations, Info, Notify, Page, Store};
 use everwarm_core::using::Read;
 
 pub use beside::Role;
@@ -432,14 +432,6 @@ impl Stack {
         }
     }
 
-    /// The value in the last tier, with the number of its write.
-    pub fn get_exact(
-        self: &Arc<Self>,
-        place: Place,
-    ) -> impl Future<Output = Option<Stored>> + Send + use<> {
-        self.old().unwrap_or(self).clone().exact(place)
-    }
-
     /// The values of many, in their order.
     pub fn get_many<P: Into<Arc<[Place]>>>(
         self: &Arc<Self>,
@@ -454,68 +446,6 @@ impl Stack {
         }
     }
 
-    /// Sets by hand: what is being computed for the key, anywhere, is not stored.
-    pub fn set(
-        self: &Arc<Self>,
-        place: Place,
-        payload: Vec<u8>,
-        meta: Meta,
-    ) -> impl Future<Output = Written> + Send + use<> {
-        let stack = self.clone();
-        async move {
-            if stack.beside.is_some() {
-                return Box::pin(stack.set_in_both(vec![(place, payload, meta)])).await;
-            }
-            stack.set_by_hand(place, payload, meta).await
-        }
-    }
-
-    /// Sets many by hand.
-    pub fn set_many(
-        self: &Arc<Self>,
-        entries: Vec<(Place, Vec<u8>, Meta)>,
-    ) -> impl Future<Output = Written> + Send + use<> {
-        let stack = self.clone();
-        async move {
-            if stack.beside.is_some() {
-                return Box::pin(stack.set_in_both(entries)).await;
-            }
-            stack.set_many_by_hand(entries).await
-        }
-    }
-
-    /// Looks at the entry in the last tier and changes it in one step; `change` is asked again if somebody else was faster. It is
-    /// given nothing where the entry is expired or invalid. Numbers, `add`, `replace`, `expire`, `persist`, `touch`, `add_tags`,
-    /// `mark_stale` and `compare_and_set` are such changes.
-    pub fn amend<R, F>(
-        self: &Arc<Self>,
-        place: Place,
-        change: F,
-    ) -> impl Future<Output = Result<R, Failure>> + Send + use<R, F>
-    where
-        R: Send + 'static,
-        F: FnMut(Option<&Stored>) -> Change<R> + Send + 'static,
-    {
-        let stack = self.clone();
-        async move {
-            if stack.beside.is_some() {
-                return Box::pin(stack.amend_in_both(place, change)).await;
-            }
-            stack.amend_entry(place, change).await
-        }
-    }
-
-    /// Sets under a condition; whether it held. [`Condition::Version`] is that of [`get_exact`](Self::get_exact).
-    pub fn set_if(
-        self: &Arc<Self>,
-        place: Place,
-        payload: Vec<u8>,
-        meta: Meta,
-        condition: Condition,
-    ) -> impl Future<Output = Result<bool, Failure>> + Send + use<> {
-        self.clone().set_under(place, (payload, meta), condition)
-    }
-
     /// Stored names that begin with `prefix`, within the namespace: some of them, and where to go on.
     pub fn scan(
         self: &Arc<Self>,
@@ -524,22 +454,6 @@ impl Stack {
         limit: usize,
     ) -> impl Future<Output = Result<Page, Failure>> + Send + use<> {
         self.clone().page(prefix, after, limit)
-    }
-
-    /// What others did since the last look; to be called every 100 to 200 ms, by one caller at a time. It also renews leases,
-    /// repeats what is owed, and gives back leases that nobody needs any more. While messages cannot be had it says
-    /// [`Event::Everything`] every two seconds, so that memory in front holds nothing older.
-    pub fn watch(self: &Arc<Self>) -> impl Future<Output = Vec<Event>> + Send + use<> {
-        let stack = self.clone();
-        async move {
-            if stack.beside.is_none() {
-                return stack.watch_once().await;
-            }
-            Box::pin(stack.keep_beside(true)).await;
-            let events = stack.clone().watch_once().await;
-            Box::pin(stack.keep_beside(false)).await;
-            events
-        }
     }
 
     /// How each tier is, near to far: all are asked at once, and none is waited for longer than `limit`, but for those that answer on

@@ -39,6 +39,36 @@ impl Drop for Unsure<'_> {
 }
 
 impl Stack {
+    /// Sets by hand: what is being computed for the key, anywhere, is not stored.
+    pub fn set(
+        self: &Arc<Self>,
+        place: Place,
+        payload: Vec<u8>,
+        meta: Meta,
+    ) -> impl Future<Output = Written> + Send + use<> {
+        let stack = self.clone();
+        async move {
+            if stack.beside.is_some() {
+                return Box::pin(stack.set_in_both(vec![(place, payload, meta)])).await;
+            }
+            stack.set_by_hand(place, payload, meta).await
+        }
+    }
+
+    /// Sets many by hand.
+    pub fn set_many(
+        self: &Arc<Self>,
+        entries: Vec<(Place, Vec<u8>, Meta)>,
+    ) -> impl Future<Output = Written> + Send + use<> {
+        let stack = self.clone();
+        async move {
+            if stack.beside.is_some() {
+                return Box::pin(stack.set_in_both(entries)).await;
+            }
+            stack.set_many_by_hand(entries).await
+        }
+    }
+
     pub(super) async fn set_by_hand(
         self: Arc<Self>,
         place: Place,

@@ -48,6 +48,22 @@ impl News {
 }
 
 impl Stack {
+    /// What others did since the last look; to be called every 100 to 200 ms, by one caller at a time. It also renews leases,
+    /// repeats what is owed, and gives back leases that nobody needs any more. While messages cannot be had it says
+    /// [`Event::Everything`] every two seconds, so that memory in front holds nothing older.
+    pub fn watch(self: &Arc<Self>) -> impl Future<Output = Vec<Event>> + Send + use<> {
+        let stack = self.clone();
+        async move {
+            if stack.beside.is_none() {
+                return stack.watch_once().await;
+            }
+            Box::pin(stack.keep_beside(true)).await;
+            let events = stack.clone().watch_once().await;
+            Box::pin(stack.keep_beside(false)).await;
+            events
+        }
+    }
+
     pub(super) async fn watch_once(self: Arc<Self>) -> Vec<Event> {
         self.greet().await;
         self.repeat_lost();
