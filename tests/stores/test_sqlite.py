@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 import pytest
 from everwarm import Cache, ConfigError, Tier, UnknownOption, Unsupported, ddl
 from everwarm.testing import open_store
-from side_by_side import run
+from side_by_side import has_children_that_work, run
 from worlds import until
 
 pytestmark = pytest.mark.timeout(120)
@@ -184,61 +184,9 @@ def test_functions_answer_while_nothing_can_be_written(tmp_path):
     cache.close()
 
 
-BUSY = """
-    import asyncio, os, signal, sys, threading, warnings
-    from everwarm import Cache
-
-    warnings.simplefilter("ignore", DeprecationWarning)
-    shop = Cache([sys.argv[1]], namespace="shop")
-
-    @shop(name="double")
-    def double(x: int) -> int:
-        return 2 * x
-
-    @shop(name="triple")
-    async def triple(x: int) -> int:
-        return 3 * x
-
-    going = True
-
-    def busy(first):
-        x = first
-        while going:
-            x += 1
-            double(x)
-
-    threads = [threading.Thread(target=busy, args=(10_000_000 * n,), daemon=True) for n in (1, 2, 3)]
-    for thread in threads:
-        thread.start()
-    for number in range(25):
-        child = os.fork()
-        if child == 0:
-            signal.alarm(30)
-            code = 1
-            try:
-                for x in range(10):
-                    assert double(1000 * number + x) == 2 * (1000 * number + x)
-                assert asyncio.run(triple(number)) == 3 * number
-                shop.set(f"of {number}", number)
-                assert shop.get(f"of {number}") == number and shop.ping()
-                assert not any(tier.errors for tier in shop.tiers()), shop.tiers()
-                code = 0
-            finally:
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == 0, status
-        assert shop.get(f"of {number}") == number
-    going = False
-    for thread in threads:
-        thread.join()
-    assert double(8) == 16 and shop.ping() and not any(tier.errors for tier in shop.tiers())
-    print("done")
-"""
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 def test_children_of_a_busy_parent_open_it_anew(url, tmp_path):
-    assert run(BUSY, url) == [["done"]]
+    assert has_children_that_work(url, 25)
     with closing(sqlite3.connect(tmp_path / "cache.db")) as there:
         assert there.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Wake, Waker};
 
 use everwarm_engine::process;
-use everwarm_runtime::Loop;
+use everwarm_runtime::{Loop, outside};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -101,8 +101,10 @@ impl Call {
             // The loop may have gone: then nobody waits on it any more.
             Self::Byte(socket) => drop((&*socket).write(&[1])),
             Self::Function(function) => {
-                // A loop that is closed says so; at the interpreter's end nobody waits.
-                Python::try_attach(|py| drop(calling::call(function.bind(py), [])));
+                // A loop that is closed says so; at the interpreter's end nobody waits. Who forks holds the interpreter meanwhile.
+                outside(|| {
+                    Python::try_attach(|py| drop(calling::call(function.bind(py), [])));
+                });
             }
         }
     }

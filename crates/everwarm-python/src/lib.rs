@@ -87,13 +87,16 @@ mod writes;
 #[pyfunction]
 fn at_fork(step: &str) {
     match step {
-        // What no child may have is closed, and nobody opens it meanwhile. Attached: who is in SQLite comes out without the interpreter,
+        // What no child may have is closed, and nobody opens it meanwhile. Attached: who is inside comes out without the interpreter,
         // and nobody new can hold it and wait for the fork.
-        "before" => shared::sqlite::before_fork(),
-        "parent" => shared::sqlite::after_fork_in_parent(),
+        "before" => {
+            everwarm_runtime::before_fork();
+            shared::sqlite::let_go();
+        }
+        "parent" => everwarm_runtime::after_fork_in_parent(),
         // No flights of the parent's.
         _ => {
-            shared::sqlite::after_fork_in_child();
+            everwarm_runtime::after_fork_in_child();
             everwarm_engine::after_fork();
             here::after_fork();
             waking::after_fork();

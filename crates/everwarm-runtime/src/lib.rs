@@ -16,12 +16,14 @@
 #![forbid(unsafe_code)]
 
 mod alarms;
+mod forking;
 mod pause;
 mod reading;
 mod runtime;
 mod turn;
 mod waiting;
 
+pub use forking::{Inside, after_fork_in_child, after_fork_in_parent, before_fork, outside};
 pub use pause::pause;
 pub use reading::{Loop, Reading};
 pub use runtime::handle;

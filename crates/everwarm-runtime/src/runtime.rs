@@ -16,6 +16,7 @@ use everwarm_core::store::{Failure, FailureKind};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::alarms::Alarms;
+use crate::forking::{self, Inside};
 
 /// Threads that do I/O.
 const THREADS: usize = 2;
@@ -94,6 +95,7 @@ impl Runtimes {
         self.current
             .compare_exchange(before, own(MAKING), success, failure)
             .ok()?;
+        let _inside = Inside::enter();
         let put = made().and_then(|runtime| self.put(runtime));
         let place = put.as_ref().map_or(0, |(place, _)| own(*place));
         self.current.store(place, Ordering::Release);
@@ -116,11 +118,21 @@ impl Runtimes {
 }
 
 fn made() -> Result<Runtime, Failure> {
+    // The first threads it starts are those that do I/O; they are inside while they are not parked.
+    let started = AtomicUsize::new(0);
+    let start = move || {
+        if started.fetch_add(1, Ordering::Relaxed) < THREADS {
+            forking::enter();
+        }
+    };
     let build = || {
         Builder::new_multi_thread()
             .worker_threads(THREADS)
             .max_blocking_threads(THREADS)
             .thread_name("everwarm-io")
+            .on_thread_start(start)
+            .on_thread_park(forking::leave)
+            .on_thread_unpark(forking::enter)
             .enable_io()
             .enable_time()
             .build()

@@ -208,11 +208,7 @@ pub(crate) use everwarm_store_sql::sqlite;
 /// What a fork has to do with SQLite, where it was left out of this build.
 #[cfg(not(feature = "sqlite"))]
 pub(crate) mod sqlite {
-    pub(crate) fn before_fork() {}
-
-    pub(crate) fn after_fork_in_parent() {}
-
-    pub(crate) fn after_fork_in_child() {}
+    pub(crate) fn let_go() {}
 }
 
 #[cfg(not(feature = "postgres"))]

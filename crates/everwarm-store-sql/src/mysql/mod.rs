@@ -14,7 +14,6 @@ mod store;
 mod sweep;
 
 pub use store::Mysql;
-pub(crate) use store::make_ready;
 
 use crate::config::Config;
 use names::Names;

@@ -9,9 +9,6 @@ use everwarm_core::store::{
     Info, Leases, Limits, Notify, Scan, Store, Suspend, Touch,
 };
 
-use mysql_async::consts::{CapabilityFlags, StatusFlags};
-use mysql_common::packets::HandshakePacket;
-
 use super::dial::Dialer;
 use super::entry::{LONGEST_NAME, micros, named, placed, range};
 use super::own::Connected;
@@ -38,37 +35,12 @@ pub struct Mysql {
     pub(super) link: Link<Connected>,
 }
 
-/// Makes what the client makes once, at its first handshake, on a thread of ours: after a fork at that moment nobody would ever end it in
-/// the child, whose first connection would wait for it without end. From Python it is done as the URL is checked, by a thread that holds the interpreter:
-/// nobody forks meanwhile.
-pub(crate) fn make_ready() {
-    let nothing = None::<&[u8]>;
-    let (capabilities, status) = (CapabilityFlags::empty(), StatusFlags::empty());
-    let version = &b"5.5.5-10.11.0-MariaDB"[..];
-    let packet = HandshakePacket::new(
-        10,
-        version,
-        0,
-        [0; 8],
-        nothing,
-        capabilities,
-        0,
-        status,
-        nothing,
-    );
-    let _ = (
-        packet.server_version_parsed(),
-        packet.maria_db_server_version_parsed(),
-    );
-}
-
 impl Mysql {
     /// A store as `config` says.
     ///
     /// # Errors
     /// `Permanent` for files of certificates that cannot be used.
     pub fn open(config: Config) -> Result<Self, Failure> {
-        make_ready();
         Ok(Self {
             link: Link::new(Connected::new(Dialer::new(config)?, Trust::default())),
         })

@@ -37,7 +37,7 @@ use std::sync::Arc;
 pub use config::{Config, Synchronous};
 use everwarm_core::error::Error;
 use everwarm_core::store::{Failure, FailureKind, Store};
-pub use forking::{after_fork_in_child, after_fork_in_parent, before_fork};
+pub use forking::let_go;
 pub use store::Sqlite;
 
 /// Opens the store that a URL says, and makes its file if there is none.

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use everwarm_core::store::Failure;
 use everwarm_network::chance;
+use everwarm_runtime::Inside;
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OpenFlags};
 
 use super::config::{Config, Synchronous};
 use super::error::{Step, Trouble, read_only};
-use super::forking::{Inside, note};
+use super::forking::note;
 use super::place::{self, Identity};
 use super::schema::{self, Sql};
 use super::told::Own;
