@@ -86,7 +86,7 @@ FORBID_UNSAFE = (
 UNSAFE_FILES = frozenset(
     f"crates/everwarm-python/src/{name}.rs"
     for name in (
-        *("arguments", "call", "calling", "lock", "methods", "object", "ready"),
+        *("arguments", "call", "calling", "forks", "lock", "methods", "object", "ready"),
         *("keys/exact", "keys/short", "format/raw"),
     )
 )

@@ -27,6 +27,7 @@ mod errors;
 mod expected;
 mod explain;
 mod failures;
+mod forks;
 mod format;
 mod found;
 mod function;
@@ -83,27 +84,6 @@ mod weigher;
 mod windows;
 mod writes;
 
-/// What a `fork` leaves where it passes: before it, in the parent after it, and in the child.
-#[pyfunction]
-fn at_fork(step: &str) {
-    match step {
-        // What no child may have is closed, and nobody opens it meanwhile. Attached: who is inside comes out without the interpreter,
-        // and nobody new can hold it and wait for the fork.
-        "before" => {
-            everwarm_runtime::before_fork();
-            shared::sqlite::let_go();
-        }
-        "parent" => everwarm_runtime::after_fork_in_parent(),
-        // No flights of the parent's.
-        _ => {
-            everwarm_runtime::after_fork_in_child();
-            everwarm_engine::after_fork();
-            here::after_fork();
-            waking::after_fork();
-        }
-    }
-}
-
 /// Checks a duration as users write it; seconds, or None for no expiry.
 #[pyfunction]
 fn seconds(duration: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
@@ -126,6 +106,7 @@ fn unknown_option(name: &str, known: Vec<String>) -> String {
 /// The compiled half of `everwarm`.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    forks::hear_of_forks();
     modules::register(module)?;
     once::register(module)?;
     keys::register(module)?;
@@ -162,7 +143,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     conformance::register(module)?;
     store::register(module)?;
     for function in [
-        wrap_pyfunction!(at_fork, module)?,
+        wrap_pyfunction!(forks::at_fork, module)?,
         wrap_pyfunction!(seconds, module)?,
         wrap_pyfunction!(bounds::check_bounds, module)?,
         wrap_pyfunction!(limits::check_computations, module)?,

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::process::forked;
+
 /// How long a fork waits for threads inside, and they for a fork: neither for ever, since a thread may have been stopped.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_micros(50);
@@ -97,6 +99,7 @@ pub fn after_fork_in_parent() {
 
 /// To be called in the child.
 pub fn after_fork_in_child() {
+    forked();
     DEPTH.set(0);
     GATE.begin_anew();
 }

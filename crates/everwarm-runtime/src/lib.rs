@@ -18,6 +18,7 @@
 mod alarms;
 mod forking;
 mod pause;
+mod process;
 mod reading;
 mod runtime;
 mod turn;
@@ -25,6 +26,7 @@ mod waiting;
 
 pub use forking::{Inside, after_fork_in_child, after_fork_in_parent, before_fork, outside};
 pub use pause::pause;
+pub use process::{forked, forks_are_told, process_id};
 pub use reading::{Loop, Reading};
 pub use runtime::handle;
 pub use turn::{in_turn, reads_itself, turn_over, write_soon};

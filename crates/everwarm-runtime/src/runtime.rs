@@ -7,7 +7,6 @@
 
 use std::mem::ManuallyDrop;
 use std::panic::catch_unwind;
-use std::process;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -17,6 +16,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::alarms::Alarms;
 use crate::forking::{self, Inside};
+use crate::process::process_id;
 
 /// Threads that do I/O.
 const THREADS: usize = 2;
@@ -32,7 +32,7 @@ static RUNTIMES: Runtimes = Runtimes::new();
 /// A failure of kind capacity, if the operating system gives no thread or no descriptor.
 pub fn handle() -> Result<Handle, Failure> {
     RUNTIMES
-        .of(process::id())
+        .of(process_id())
         .map(|own| own.runtime.handle().clone())
 }
 
@@ -41,7 +41,7 @@ pub fn handle() -> Result<Handle, Failure> {
 /// # Errors
 /// As [`handle`].
 pub(crate) fn alarms() -> Result<&'static Arc<Alarms>, Failure> {
-    RUNTIMES.of(process::id()).map(|own| &own.alarms)
+    RUNTIMES.of(process_id()).map(|own| &own.alarms)
 }
 
 /// A runtime, which stays for as long as its process.

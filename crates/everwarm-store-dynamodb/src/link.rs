@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use everwarm_core::store::{Failure, FailureKind};
+use everwarm_runtime::process_id;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Said, Unmet};
@@ -29,7 +30,7 @@ struct Process {
 impl Process {
     fn new() -> Self {
         Self {
-            id: std::process::id(),
+            id: process_id(),
             client: OnceLock::new(),
             child: OnceLock::new(),
         }
@@ -38,7 +39,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.id != std::process::id() {
+        if self.id != process_id() {
             // It belongs to the parent, whose locks may have been held at the fork.
             std::mem::forget(self.client.take());
         }
@@ -87,7 +88,7 @@ impl Link {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(closed());
         }
-        let id = std::process::id();
+        let id = process_id();
         let mut process = &self.first;
         while process.id != id {
             process = process.child.get_or_init(|| Box::new(Process::new()));

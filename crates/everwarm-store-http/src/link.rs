@@ -14,6 +14,7 @@ use everwarm_core::error::Error;
 use everwarm_core::store::{Failure, FailureKind};
 use everwarm_network::chance;
 use everwarm_network::tls::{self, Tls};
+use everwarm_runtime::process_id;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, HOST, HeaderValue};
@@ -65,7 +66,7 @@ pub(crate) struct Here {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.id != std::process::id() {
+        if self.id != process_id() {
             // It belongs to the parent, whose locks may have been held at the fork.
             std::mem::forget(self.here.take());
         }
@@ -75,7 +76,7 @@ impl Drop for Process {
 impl Process {
     fn new(connections: usize) -> Self {
         Self {
-            id: std::process::id(),
+            id: process_id(),
             here: Some(Box::new(Here {
                 client: chance::number(),
                 server: AtomicU64::new(0),
@@ -145,7 +146,7 @@ impl Link {
 
     /// The same, whether or not the store is closed.
     pub(crate) fn own(&self) -> Option<&Here> {
-        let id = std::process::id();
+        let id = process_id();
         let mut process = &self.first;
         while process.id != id {
             let child = || Box::new(Process::new(self.config.connections));
@@ -162,7 +163,7 @@ impl Link {
 
     /// Lets go of what this process has, if it has anything.
     pub(crate) fn leave(&self) {
-        let id = std::process::id();
+        let id = process_id();
         let children = std::iter::successors(Some(&self.first), |process| {
             process.child.get().map(|child| &**child)
         });

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use everwarm_core::deadline::allowance;
 use everwarm_core::store::Failure;
+use everwarm_runtime::process_id;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -135,7 +136,7 @@ impl Line {
         Self {
             work: tokio::spawn(Work::new(&row, stream)),
             row: Some(row),
-            process: std::process::id(),
+            process: process_id(),
         }
     }
 
@@ -182,7 +183,7 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
+        if self.process == process_id() {
             self.work.abort();
         } else {
             // The task that it would wake is in the parent alone, and a lock may have been held at the fork.

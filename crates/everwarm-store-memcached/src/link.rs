@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use everwarm_core::store::Failure;
+use everwarm_runtime::process_id;
 use rustls::ClientConfig;
 
 use crate::config::Config;
@@ -30,7 +31,7 @@ struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.id != std::process::id() {
+        if self.id != process_id() {
             // It belongs to the parent, whose locks may have been held at the fork.
             std::mem::forget(self.nodes.take());
         }
@@ -44,7 +45,7 @@ impl Process {
             .iter()
             .map(|server| Node::new(Dial::new(server, config, tls.cloned())));
         Self {
-            id: std::process::id(),
+            id: process_id(),
             nodes: Some(nodes.collect()),
             child: OnceLock::new(),
         }
@@ -84,7 +85,7 @@ impl Link {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(closed());
         }
-        let id = std::process::id();
+        let id = process_id();
         let mut process = &self.first;
         while process.id != id {
             process = process
@@ -116,7 +117,7 @@ impl Link {
         while let Some(child) = process.child.get() {
             process = child;
         }
-        if let (Some(nodes), true) = (&process.nodes, process.id != std::process::id()) {
+        if let (Some(nodes), true) = (&process.nodes, process.id != process_id()) {
             nodes.iter().for_each(Node::leave);
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use everwarm_core::store::Failure;
+use everwarm_runtime::process_id;
 
 use crate::config::Config;
 use crate::error::closed;
@@ -48,7 +49,7 @@ impl Link {
     }
 
     fn here(&self) -> &Arc<Server> {
-        let id = std::process::id();
+        let id = process_id();
         let mut process = &self.first;
         while process.id != id {
             let make = || Box::new(Process::new(&self.config));
@@ -67,7 +68,7 @@ impl Link {
 impl Process {
     fn new(config: &Arc<Config>) -> Self {
         Self {
-            id: std::process::id(),
+            id: process_id(),
             own: Some(Arc::new(Server::new(config))),
             child: OnceLock::new(),
         }
@@ -77,7 +78,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let own = self.own.take();
-        if self.id != std::process::id() {
+        if self.id != process_id() {
             // It belongs to the parent, whose tasks do not run here and whose locks may have been held at the fork.
             return forget(own);
         }

@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use everwarm_core::store::Failure;
+use everwarm_runtime::process_id;
 
 use crate::client::Client;
 use crate::config::Config;
@@ -21,7 +22,7 @@ impl Process {
     /// As [`Client::new`].
     pub(crate) fn new(config: &Config) -> Result<Self, Failure> {
         Ok(Self {
-            id: std::process::id(),
+            id: process_id(),
             client: Some(Box::new(Client::new(config.clone())?)),
             child: OnceLock::new(),
         })
@@ -32,7 +33,7 @@ impl Process {
     /// # Errors
     /// As [`Client::new`].
     pub(crate) fn client(&self, config: &Config) -> Result<&Client, Failure> {
-        let id = std::process::id();
+        let id = process_id();
         let mut process = self;
         while process.id != id {
             let child = process
@@ -46,7 +47,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.id != std::process::id() {
+        if self.id != process_id() {
             // It belongs to the parent, whose locks may have been held at the fork.
             std::mem::forget(self.client.take());
         }

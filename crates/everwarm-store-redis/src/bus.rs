@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
+use everwarm_runtime::process_id;
+
 use crate::hearing::Hearing;
 use crate::keys::Layout;
 use crate::link::Link;
@@ -35,7 +37,7 @@ impl Bus {
     /// A bus that nobody asked yet. Failovers that are heard of are counted here.
     pub(crate) fn new(layout: Layout, trust: Trust, failovers: &Failovers) -> Self {
         Self {
-            process: std::process::id(),
+            process: process_id(),
             layout,
             hearing: Arc::new(Hearing::new(
                 layout,
@@ -51,7 +53,7 @@ impl Bus {
 
     /// That of this process.
     pub(crate) fn here(&self) -> &Self {
-        let process = std::process::id();
+        let process = process_id();
         let mut bus = self;
         while bus.process != process {
             bus = bus.child.get_or_init(|| {
@@ -97,7 +99,7 @@ impl Bus {
 
 impl Drop for Bus {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
+        if self.process == process_id() {
             self.close();
         } else {
             // The task is in the parent alone, and a lock of its runtime may have been held at the fork.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use everwarm_core::store::{Failure, FailureKind};
+use everwarm_runtime::process_id;
 use futures_util::future::join_all;
 use redis::{Pipeline, ServerError, ServerErrorKind, Value};
 use rustls::ClientConfig;
@@ -47,7 +48,7 @@ struct Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.id != std::process::id() {
+        if self.id != process_id() {
             // It belongs to the parent, whose locks may have been held at the fork.
             std::mem::forget(self.topology.take());
         }
@@ -98,7 +99,7 @@ impl Link {
         if self.is_closed.load(Ordering::Relaxed) {
             return Err(closed());
         }
-        let id = std::process::id();
+        let id = process_id();
         let mut process = &self.first;
         while process.id != id {
             process = process.child.get_or_init(|| {
@@ -239,7 +240,7 @@ impl Link {
         while let Some(child) = process.child.get() {
             process = child;
         }
-        if let (Some(topology), true) = (&process.topology, process.id != std::process::id()) {
+        if let (Some(topology), true) = (&process.topology, process.id != process_id()) {
             topology.leave();
         }
     }
@@ -257,7 +258,7 @@ impl Link {
 impl Process {
     fn new(config: &Config, tls: Option<Arc<ClientConfig>>, failovers: &Failovers) -> Self {
         Self {
-            id: std::process::id(),
+            id: process_id(),
             topology: Some(Topology::new(config, tls, failovers)),
             child: OnceLock::new(),
         }

@@ -15,7 +15,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use everwarm_core::store::Failure;
-use everwarm_runtime::{Loop, Reading};
+use everwarm_runtime::{Loop, Reading, process_id};
 use parking_lot::Mutex;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -116,7 +116,7 @@ pub(crate) async fn given(
     let read = ReadByLoop {
         line: Some(line),
         socket,
-        process: std::process::id(),
+        process: process_id(),
     };
     to.upgrade().ok_or_else(ended)?.bring(Arc::new(read));
     Ok(own)
@@ -200,7 +200,7 @@ impl Drop for ReadByLoop {
         let Some(line) = self.line.take() else {
             return;
         };
-        if self.process == std::process::id() {
+        if self.process == process_id() {
             line.ends(&error::ended(&line.address));
         } else {
             // The task that it would wake is in the parent alone, and a lock may have been held at the fork.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use everwarm_core::store::{Failure, FailureKind};
+use everwarm_runtime::process_id;
 use parking_lot::Mutex;
 use redis::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -59,7 +60,7 @@ impl Shared {
             work: tokio::spawn(Work::new(line, stream)),
             line: Some(Arc::clone(line)),
             silence: Mutex::new(Silence::default()),
-            process: std::process::id(),
+            process: process_id(),
             server: Identity::default(),
             reign: 0,
         }
@@ -121,7 +122,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
+        if self.process == process_id() {
             self.work.abort();
         } else {
             // The task that it would wake is in the parent alone, and a lock may have been held at the fork.

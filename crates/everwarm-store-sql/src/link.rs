@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use everwarm_core::store::Failure;
+use everwarm_runtime::process_id;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
@@ -74,7 +75,7 @@ impl<O: Own> Link<O> {
     }
 
     fn process(&self) -> &Process<O> {
-        let id = std::process::id();
+        let id = process_id();
         let mut process = &self.first;
         while process.id != id {
             process = process
@@ -94,7 +95,7 @@ impl<O: Own> Link<O> {
 impl<O: Own> Process<O> {
     fn new(own: O) -> Self {
         Self {
-            id: std::process::id(),
+            id: process_id(),
             own: Some(own),
             tasks: Mutex::default(),
             has_begun: AtomicBool::new(false),
@@ -116,7 +117,7 @@ impl<O: Own> Process<O> {
 
 impl<O: Own> Drop for Process<O> {
     fn drop(&mut self) {
-        if self.id != std::process::id() {
+        if self.id != process_id() {
             // It belongs to the parent, whose locks may have been held at the fork.
             return forget(self.own.take());
         }

@@ -5,13 +5,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::mem;
-use std::process;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use everwarm_core::store::Failure;
 use everwarm_network::chance;
-use everwarm_runtime::Inside;
+use everwarm_runtime::{Inside, process_id};
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::config::DbConfig;
 use rusqlite::{CachedStatement, Connection, OpenFlags};
@@ -70,7 +69,7 @@ impl Connections {
             sql,
             origin: chance::bigint(),
             own: Own::default(),
-            process: process::id(),
+            process: process_id(),
             idle: Mutex::default(),
             writer: Mutex::default(),
             doubts: Mutex::default(),
@@ -83,7 +82,7 @@ impl Connections {
 
     /// Those of this process: of the child that a process forked these are others than its parent's.
     pub(crate) fn of_this_process(self: &Arc<Self>) -> &Arc<Self> {
-        let this = process::id();
+        let this = process_id();
         let mut own = self;
         while own.process != this {
             own = own
@@ -178,7 +177,7 @@ impl Connections {
 
     /// Closes all connections, until they are needed again. Nobody is in SQLite, but for a thread that was stopped there.
     pub(crate) fn let_go(&self) {
-        if self.process != process::id() {
+        if self.process != process_id() {
             return;
         }
         if let Some(mut idle) = self.idle.try_lock() {
@@ -197,7 +196,7 @@ pub(crate) fn set_synchronous(connection: &Connection, synchronous: Synchronous)
 
 impl Drop for Connections {
     fn drop(&mut self) {
-        if self.process != process::id() {
+        if self.process != process_id() {
             // Those of a parent are not to be touched, not even to close them.
             mem::forget(mem::take(self.idle.get_mut()));
             mem::forget(self.writer.get_mut().take());
