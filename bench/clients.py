@@ -70,7 +70,7 @@ def _everwarm(library: Any, server: Server) -> Asked:
 
 def _redis(library: Any, server: Server) -> Asked:
     client = library.Redis.from_url(server.url)
-    _insist_on_hiredis()
+    insist_on_hiredis()
     return Asked(
         {"get": client.get, "many": client.mget, "put": client.set, "ttl": TTL},
         client.close,
@@ -79,7 +79,7 @@ def _redis(library: Any, server: Server) -> Asked:
     )
 
 
-def _insist_on_hiredis() -> None:
+def insist_on_hiredis() -> None:
     """Leave redis-py out where it would parse replies in Python."""
     if not import_module("redis.utils").HIREDIS_AVAILABLE:
         raise LeftOut("hiredis is not installed")
@@ -150,7 +150,7 @@ async def _everwarm_awaited(library: Any, server: Server) -> Asked:
 
 
 async def _redis_awaited(library: Any, server: Server) -> Asked:
-    _insist_on_hiredis()
+    insist_on_hiredis()
     # One for each task, as there would be without a bound.
     client = library.Redis.from_url(server.url, max_connections=CONNECTIONS)
     return Asked(

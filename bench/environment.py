@@ -1,4 +1,4 @@
-"""The private environment of the benchmarks: every peer, and Everwarm built from this checkout."""
+"""The private environment of the benchmarks: peers or clients, and Everwarm built from this checkout."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import venv
 from pathlib import Path
 
 _SOURCES = ("Cargo.toml", "Cargo.lock", "pyproject.toml", "rust-toolchain.toml", "crates", "python")
-_PEERS = Path(__file__).resolve().parent / "peers.txt"
+_LISTS = Path(__file__).resolve().parent
+PEERS = "peers.txt"
+CLIENTS = "clients.txt"
 
 
-def pinned() -> dict[str, str]:
-    """Return each peer's line of `peers.txt` by the name of its distribution."""
-    lines = [line.strip() for line in _PEERS.read_text(encoding="utf-8").splitlines()]
+def pinned(names: str = PEERS) -> dict[str, str]:
+    """Return each line of a list of distributions by the name of the distribution."""
+    lines = [line.strip() for line in (_LISTS / names).read_text(encoding="utf-8").splitlines()]
     return {line.partition("==")[0].partition("[")[0]: line for line in lines if line and line[0] != "#"}
 
 
@@ -30,8 +32,8 @@ def is_inside(root: Path) -> bool:
     return Path(sys.prefix).resolve() == directory(root).resolve()
 
 
-def prepare(root: Path, *, build: bool) -> Path:
-    """Make or reuse the environment and return its interpreter.
+def prepare(root: Path, *, build: bool, names: str = PEERS) -> Path:
+    """Make or reuse the environment with what a list names, and return its interpreter.
 
     What cannot be installed is kept with its reason.
     """
@@ -42,7 +44,7 @@ def prepare(root: Path, *, build: bool) -> Path:
     failures = place / "failures.json"
     missing: dict[str, str] = json.loads(failures.read_text()) if failures.exists() else {}
     present = _installed(python)
-    for name, line in pinned().items():
+    for name, line in pinned(names).items():
         if present.get(_normal(name)) != line.partition("==")[2]:
             _install(python, [line], name, missing)
     if build:

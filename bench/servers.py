@@ -1,4 +1,4 @@
-"""A Redis server of a row's own, started and ended by `scripts/servers`."""
+"""Servers of a measurement's own, started and ended by `scripts/servers`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCRIPTS = Path(__file__).resolve().parent.parent / "scripts" / "servers"
 
 @dataclass(frozen=True)
 class Server:
-    """Where a server listens."""
+    """Where a Redis server listens."""
 
     url: str
 
@@ -38,17 +38,24 @@ class Server:
 
 
 @contextmanager
-def served() -> Iterator[Server]:
-    """Give a server that nobody else asks, until the block ends; it persists nothing."""
-    started = subprocess.run([SCRIPTS / "up", "redis"], capture_output=True, text=True, check=False)
-    if started.returncode:
-        said = (started.stderr.strip().splitlines() or ["no message"])[-1]
-        raise LeftOut(f"no Redis server could be started: {said}")
-    words = (line.partition("export ")[2].partition("=") for line in started.stdout.splitlines())
+def started(kind: str) -> Iterator[dict[str, str]]:
+    """Give the variables of a kind of servers that nobody else asks, until the block ends."""
+    up = subprocess.run([SCRIPTS / "up", kind], capture_output=True, text=True, check=False)
+    if up.returncode:
+        said = (up.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LeftOut(f"no server of {kind} could be started: {said}")
+    words = (line.partition("export ")[2].partition("=") for line in up.stdout.splitlines())
     told = {name: shlex.split(value)[0] for name, _, value in words if name}
     try:
-        yield Server(told["EVERWARM_TEST_REDIS"])
+        yield told
     finally:
         # A cache of this process must not find the names of tests in its environment.
         environment = {**os.environ, **told}
         subprocess.run([SCRIPTS / "down"], env=environment, capture_output=True, check=False)
+
+
+@contextmanager
+def served() -> Iterator[Server]:
+    """Give a Redis server of one's own; it persists nothing."""
+    with started("redis") as told:
+        yield Server(told["EVERWARM_TEST_REDIS"])
