@@ -178,8 +178,8 @@ def _page_table(costs: Costs) -> str:
             columns.insert(2, "trips")
             for line, trips in zip(lines, TRIPS, strict=True):
                 line.insert(2, trips)
-    rows = [columns, ["---"] * len(columns), *lines]
-    return "\n".join(f"| {' | '.join(row)} |".replace("|  |", "| |") for row in rows)
+    head, *rest = (f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (columns, *lines))
+    return "\n".join([head, f"|{'---|' * len(columns)}", *rest])
 
 
 def _all(costs: Costs, lines: Sequence[str]) -> str:

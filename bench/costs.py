@@ -10,6 +10,7 @@ import os
 import platform
 import secrets
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def measure(name: str, told: Told, effort: Effort) -> Costs:
         # Opened before ours, and so closed after it: they take out what a cache leaves at a server.
         clients = {client: opened(client, room, clock, closing, costs) for client in kind.clients}
         ours = Ours(kind.own(room), room.name)
-        closing.callback(ours.close)
+        tidied(closing, ours.close, "everwarm", costs)
         costs.calls = ours.calls()
         for call_name, call in costs.calls.items():
             clock.insist(call_name, call)
@@ -76,11 +77,20 @@ def opened(client: Client, room: Room, clock: Clock, closing: ExitStack, costs: 
     """Open a client until the stack is closed, or note why it cannot take part."""
     with Attempt(client.name, costs.left_out):
         asked: Asked = clock.run(client.opened(room))
-        closing.callback(lambda: clock.run(asked.close()))
+        tidied(closing, lambda: clock.run(asked.close()), client.name, costs)
         return asked
     if not client.awaited:
         costs.left_out[client.name] += "; tables or keys of Everwarm's stay at the server, emptied"
     return None
+
+
+def tidied(closing: ExitStack, close: Callable[[], object], name: str, costs: Costs) -> None:
+    """Close at the end of the stack; what fails then is noted, and hides no error and no interruption."""
+
+    @closing.callback
+    def _close() -> None:
+        with Attempt(f"{name}, when it was closed", costs.left_out):
+            close()
 
 
 def entered(client: Client, asked: Asked, room: Room, clock: Clock, costs: Costs) -> dict[str, Call]:
@@ -124,7 +134,11 @@ def main() -> None:
     ending = f"## Everwarm ÷ the client alone\n\n{overview(every)}"
     print(ending)
     if options.pages:
-        print("", *(page(costs, MEASURED, today) for costs in every if costs.took), sep="\n\n")
+        print(
+            "",
+            *(page(costs, MEASURED, today) for costs in every if costs.took and costs.client_of(False)),
+            sep="\n\n",
+        )
     if options.quick:
         print("\nA quick run: not to be quoted, and not written to a file.", file=sys.stderr)
         return
