@@ -39,7 +39,8 @@ async def _aiomcache(library: Any, room: Room) -> Asked:
 
 
 async def _asyncpg(library: Any, room: Room) -> Asked:
-    connection = await library.connect(room.url)
+    options = {"ssl": "disable"} if room.is_open else {}
+    connection = await library.connect(room.url, **options)
     await connection.execute(POSTGRES_TABLE.format(room.awaited))
     put = POSTGRES_SET.format(room.awaited, "$1, $2")
     one = f"SELECT bytes FROM {room.awaited} WHERE name = $1"

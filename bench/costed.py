@@ -138,15 +138,21 @@ OBJECTS = {
 }
 DYNAMODB = {"`get`": ("store.get",), "`set`": ("store.set",), f"`get_many` of {MANY}": ("store.get_many",)}
 PAGES = {
-    "redis": "redis.md",
-    "memcached": "memcached.md",
-    "postgres": "postgresql.md",
-    "mariadb": "mysql.md",
-    "sqlite": "sqlite.md",
-    "mongodb": "mongodb.md",
-    "s3": "objects.md",
-    "dynamodb": "dynamodb.md",
-    "http": "http.md",
+    "redis": ("redis.md", ""),
+    "memcached": ("memcached.md", ""),
+    "postgres": ("postgresql.md", "With `fsync` on, which was off here, a write waits for the disk besides."),
+    "mariadb": (
+        "mysql.md",
+        "With `innodb_flush_log_at_trx_commit=1`, which was 2, a write waits for the disk besides.",
+    ),
+    "sqlite": ("sqlite.md", ""),
+    "mongodb": ("mongodb.md", "The stand-in's own time is in all of them."),
+    "s3": (
+        "objects.md",
+        "moto takes most of the wall time; what is this process's own is the processor time.",
+    ),
+    "dynamodb": ("dynamodb.md", "The stand-in's own time is in all of them."),
+    "http": ("http.md", "The server is another process, and takes its part of the time."),
 }
 
 
@@ -154,11 +160,10 @@ def page(costs: Costs, measured: str, day: str) -> str:
     """Return what a store's page says of it: how, on what and when, and a table in the page's form."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     clients = " and ".join(client.version for client in costs.clients)
-    return (
-        f"docs/guide/{PAGES[costs.kind]}:\n\n{measured} {costs.title} on the same {cores} cores, in turns\n"
-        f"with {clients} alone ({day}; `python bench/costs.py {costs.kind}`\nmeasures them):\n\n"
-        f"{_page_table(costs)}"
-    )
+    file, besides = PAGES[costs.kind]
+    on = f"{measured} {costs.title} on the same {cores} cores, in turns with {clients} alone"
+    said = f"{on} ({day}; `python bench/costs.py {costs.kind}` measures them). {besides}".rstrip()
+    return f"docs/guide/{file}:\n\n{said}\n\n{_page_table(costs)}"
 
 
 def _page_table(costs: Costs) -> str:
