@@ -2,6 +2,7 @@
 # MariaDB with a database of its own, which takes connections with and without TLS: mariadb.sh DIRECTORY.
 #
 # Its user has a password, and one more may read and write, and make nothing. What it acknowledges need not survive a crash of this machine.
+# A second server is there for who changes its settings.
 source "$(dirname "$0")/_lib.sh"
 source "$here/_certificates.sh"
 mariadb_programs
@@ -27,13 +28,26 @@ trap 'told=1' TERM
 }
 [[ -z ${told:-} ]] || exit 143
 trap - TERM
+apart=$1/apart
+mkdir "$apart"
+cp -R "$server/data" "$apart/data"
 
 program=$MARIADB_BIN/mariadbd
 [[ -x $program ]] || program=$(command -v mariadbd)
-start_words "$server" mariadb_answers "$program" --no-defaults --basedir="$(mariadb_base)" --datadir="$server/data" \
-  --user="$(id -un)" --port=%PORT% --bind-address=127.0.0.1 --socket="$server/mariadb.sock" --pid-file="$server/mariadb.pid" \
-  --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=2 --max-connections=200 \
-  --ssl-cert="$server/server.crt" --ssl-key="$server/server.key"
+
+# Starts the server of a directory: start_mariadb DIRECTORY WORD...
+start_mariadb() {
+  local server=$1
+  shift
+  start_words "$server" mariadb_answers "$program" --no-defaults --basedir="$(mariadb_base)" --datadir="$server/data" \
+    --user="$(id -un)" --port=%PORT% --bind-address=127.0.0.1 --socket="$server/mariadb.sock" --pid-file="$server/mariadb.pid" \
+    --innodb-flush-log-at-trx-commit=2 "$@"
+}
+
+start_mariadb "$apart" --innodb-buffer-pool-size=16M
+mariadb_ask "$apart" "CREATE DATABASE everwarm; GRANT ALL ON *.* TO everwarm@'127.0.0.1' IDENTIFIED BY '$password'" >&2
+tell EVERWARM_TEST_MARIADB_APART "mariadb://everwarm:$password@127.0.0.1:$PORT/everwarm"
+start_mariadb "$server" --innodb-buffer-pool-size=64M --max-connections=200 --ssl-cert="$server/server.crt" --ssl-key="$server/server.key"
 mariadb_ask "$server" "CREATE DATABASE everwarm; CREATE USER everwarm@'127.0.0.1' IDENTIFIED BY '$password';
   GRANT ALL ON everwarm.* TO everwarm@'127.0.0.1';
   CREATE USER plain@'127.0.0.1' IDENTIFIED BY '$password';

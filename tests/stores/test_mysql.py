@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from everwarm import Cache, Tier, ddl
+from everwarm import Cache, StoreError, Tier, ddl
 from everwarm.testing import open_store
 from far import FAR
 from servers import needed
@@ -31,6 +31,24 @@ def test_health_says_what_the_database_is(shop):
     assert tier.name == "mysql" and tier.facts["bytes"] > 0
     # The tests' server does not wait for the disk.
     assert [advice.about for advice in tier.warnings] == ["durability"]
+
+
+def test_what_is_too_large_for_the_server_is_refused_by_the_first_call_too(url):
+    largest = 8 * 2**20 - 65_536
+    before = open_store(url)
+    assert before.largest_value > 2**28
+    with pytest.raises(StoreError, match="max_allowed_packet") as refused:
+        before.set("name", bytes(largest + 1))
+    assert refused.value.kind == "capacity" and before.largest_value == largest
+    before.close()
+    with Cache(url, namespace="shop") as cache:
+        assert cache.get("none") is None
+        cache.set("small", "x" * 100)
+        cache.set("large", os.urandom(largest))
+        assert cache.tiers()[-1].errors == {"capacity": 1}
+        assert cache.get("small") == "x" * 100
+    with Cache([url], namespace="shop") as cache:
+        assert "small" in cache and "large" not in cache
 
 
 def test_a_password_is_shown_nowhere(url):

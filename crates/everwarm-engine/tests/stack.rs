@@ -3,6 +3,7 @@
 mod tiers;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use everwarm_core::codec::{Meta, Refusal};
@@ -463,6 +464,20 @@ fn a_value_that_is_too_large_is_counted_and_not_stored() {
     assert!(matches!(written, Written::Failed(failure) if failure.kind == FailureKind::Capacity));
     assert_eq!(one.stack.stats()[1].errors, [(FailureKind::Capacity, 1)]);
     assert_eq!((one.near().leased(), one.far().leased()), (0, 0));
+}
+
+#[test]
+fn what_a_store_hears_that_it_takes_counts_from_then_on() {
+    let (_, one, _) = two(2);
+    let settled = |key: &str, length: usize| {
+        let seat = one.lead(key, &[]);
+        wait(one.stack.settle(seat, vec![b'x'; length], meta(&[])))
+    };
+    assert!(matches!(settled("k", 20_000), Written::Failed(_)));
+    one.far().largest_value.store(30_000, Ordering::SeqCst);
+    assert_eq!(settled("k", 20_000), Written::Stored);
+    one.far().largest_value.store(5_000, Ordering::SeqCst);
+    assert!(matches!(settled("l", 9_000), Written::Failed(_)));
 }
 
 #[test]

@@ -94,7 +94,8 @@ impl Durability {
 pub struct Limits {
     /// Bytes of a name.
     pub longest_name: usize,
-    /// Bytes of a value.
+    /// Bytes of a value. A store that hears from its server how much that is says before what no server exceeds, and refuses what this
+    /// one does not take once it has asked.
     pub largest_value: u64,
     /// The longest ttl; longer ones are cut to it.
     pub longest_ttl: Option<Duration>,

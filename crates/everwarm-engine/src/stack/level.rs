@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use everwarm_core::codec::Spans;
 use everwarm_core::slide::Slide;
-use everwarm_core::store::{Bytes, Failure, Limits};
+use everwarm_core::store::{Bytes, Failure};
 
 use super::Tier;
 use super::away::Away;
@@ -21,7 +21,6 @@ pub(super) struct Level {
     pub(super) tally: Tally,
     pub(super) away: Away,
     pub(super) complaints: Complaints,
-    limits: Limits,
     /// The longest that anything stays.
     longest: Duration,
 }
@@ -38,15 +37,13 @@ pub(super) struct Filled {
 
 impl Level {
     pub(super) fn new(tier: Tier, longest: Duration, ticker: &Ticker) -> Self {
-        let limits = tier.store.limits();
-        let caps = [tier.ttl, limits.longest_ttl];
+        let caps = [tier.ttl, tier.store.limits().longest_ttl];
         Self {
             embedded: tier.store.info().embedded,
             tally: Tally::new(ticker),
             away: Away::new(ticker.clone()),
             complaints: Complaints::default(),
             longest: caps.into_iter().flatten().fold(longest, Duration::min),
-            limits,
             tier,
         }
     }
@@ -111,9 +108,9 @@ impl Level {
         left.map_or(Duration::ZERO, |left| given.saturating_sub(left))
     }
 
-    /// Whether a value of so many bytes is too large for it.
+    /// Whether a value of so many bytes is too large for it, as far as is known: a store may hear from its server what that takes.
     pub(super) fn is_too_small_for(&self, bytes: &Bytes) -> bool {
-        bytes.len() as u64 + TRAILER as u64 > self.limits.largest_value
+        bytes.len() as u64 + TRAILER as u64 > self.tier.store.limits().largest_value
     }
 }
 

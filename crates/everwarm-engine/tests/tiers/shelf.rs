@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
@@ -83,6 +84,8 @@ pub(crate) struct Shelf {
     facets: Facets,
     number: usize,
     longest_name: usize,
+    /// Bytes of a value, which a test may change, as a server does that is met later.
+    pub(crate) largest_value: AtomicU64,
 }
 
 type Shared = Arc<Mutex<Boards>>;
@@ -98,6 +101,7 @@ impl Shelf {
             facets,
             number: shared.stores,
             longest_name: 250,
+            largest_value: AtomicU64::new(10_000),
         })
     }
 
@@ -374,7 +378,7 @@ impl Store for Shelf {
     fn limits(&self) -> Limits {
         Limits {
             longest_name: self.longest_name,
-            largest_value: 10_000,
+            largest_value: self.largest_value.load(Ordering::SeqCst),
             longest_ttl: None,
             ttl_precision: Duration::ZERO,
         }

@@ -21,8 +21,8 @@ use everwarm_network::tls::authorities;
 
 /// How much longer than to connect it may take to make tables.
 const TABLES: u32 = 10;
-/// What a server takes at once that did not say yet how much it is: MariaDB's default, and less than MySQL's.
-const PACKET: usize = 16 << 20;
+/// What no server takes more of at once, whatever it is set to.
+const PACKET: usize = 1 << 30;
 /// What every session of ours has, whatever the server's own settings are: how texts are read, what a transaction sees, and for how
 /// long one waits for another.
 const SETTINGS: &str = "SET NAMES utf8mb4, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', autocommit = 1,
@@ -39,7 +39,7 @@ pub(crate) struct Dialer {
     pub(crate) names: Arc<Names>,
     pub(crate) written: Arc<Written>,
     servers: Vec<Opts>,
-    /// How much the server takes at once; 0 as long as none has said so.
+    /// How much the server that was greeted last takes at once; what none exceeds as long as none was.
     packet: AtomicUsize,
     /// The servers that were met.
     pub(crate) met: Met,
@@ -60,7 +60,7 @@ impl Dialer {
                 .collect(),
             written: Arc::new(Written::new(&names)),
             names: Arc::new(names),
-            packet: AtomicUsize::new(0),
+            packet: AtomicUsize::new(PACKET),
             met: Met::default(),
             config: Arc::new(config),
         })
@@ -78,16 +78,13 @@ impl Dialer {
         }
     }
 
-    /// How much the server takes at once.
+    /// How much the server takes at once, at most: what is sent is held to what its connection's server has said.
     pub(crate) fn packet(&self) -> usize {
-        match self.packet.load(Ordering::Relaxed) {
-            0 => PACKET,
-            packet => packet,
-        }
+        self.packet.load(Ordering::Relaxed)
     }
 
-    /// A connection on which scripts can be asked. To be called on the process's runtime.
-    pub(crate) async fn connection(&self) -> Result<Conn, Failure> {
+    /// A connection on which scripts can be asked, and how much its server takes at once. To be called on the process's runtime.
+    pub(crate) async fn connection(&self) -> Result<(Conn, usize), Failure> {
         let limit = self.config.connect_timeout;
         let mut failure = None;
         for server in &self.servers {
@@ -96,7 +93,7 @@ impl Dialer {
                 Ok(Ok(mut conn)) => {
                     let greeted = timeout(limit * TABLES, self.greet(&mut conn)).await;
                     match greeted {
-                        Ok(Ok(())) => return Ok(conn),
+                        Ok(Ok(packet)) => return Ok((conn, packet)),
                         Ok(Err(failure)) => failure,
                         Err(_) => late(&self.config.to_string()),
                     }
@@ -109,7 +106,8 @@ impl Dialer {
         Err(failure.unwrap_or_else(|| late(&self.config.to_string())))
     }
 
-    async fn greet(&self, conn: &mut Conn) -> Result<(), Failure> {
+    /// Sees that a server can be asked; how much it takes at once.
+    async fn greet(&self, conn: &mut Conn) -> Result<usize, Failure> {
         let tables = self.names.all();
         let tables: Vec<&[u8]> = tables.iter().map(|name| name.as_bytes()).collect();
         let mut script = Script::new(&self.written);
@@ -132,10 +130,10 @@ impl Dialer {
         self.met.meet(&format!("{host}:{port}"), started);
         self.packet.store(packet, Ordering::Relaxed);
         let there: usize = asked.cell(5, 0)?;
-        if there == tables.len() {
-            return Ok(());
+        if there != tables.len() {
+            self.make_tables(conn).await?;
         }
-        self.make_tables(conn).await
+        Ok(packet)
     }
 
     async fn make_tables(&self, conn: &mut Conn) -> Result<(), Failure> {
@@ -164,7 +162,7 @@ fn options(config: &Config, server: &Address, tls: Option<&SslOpts>) -> Opts {
         .client_found_rows(true)
         .stmt_cache_size(0)
         // What is too much is refused before, and what is answered is as large as it is.
-        .max_allowed_packet(Some(1 << 30))
+        .max_allowed_packet(Some(PACKET))
         .wait_timeout(Some(28_800))
         .ssl_opts(tls.cloned());
     if let Some(credentials) = &config.credentials {

@@ -101,7 +101,7 @@ impl Pool {
             self.keep(held);
             return Err(ended());
         }
-        let packet = self.dialer.packet();
+        let packet = held.packet;
         if question.largest > largest(packet) || question.text.len() + BESIDE / 2 > packet {
             self.keep(held);
             return Err(too_large(question.largest, packet));
@@ -161,11 +161,12 @@ impl Pool {
             return Err(failure.clone());
         }
         match self.dialer.connection().await {
-            Ok(conn) => {
+            Ok((conn, packet)) => {
                 *self.failed.lock() = None;
                 self.open.fetch_add(1, Ordering::Relaxed);
                 Ok(Held {
                     conn: Some(conn),
+                    packet,
                     open: Arc::clone(&self.open),
                 })
             }
@@ -200,6 +201,8 @@ impl Pool {
 struct Held {
     /// There until it is dropped.
     conn: Option<Conn>,
+    /// How much its server takes at once, which stays so for as long as the connection.
+    packet: usize,
     open: Arc<AtomicUsize>,
 }
 

@@ -11,6 +11,7 @@ use mysql_async::prelude::Queryable;
 
 const VARIABLE: &str = "EVERWARM_TEST_POSTGRES";
 const MYSQL: &str = "EVERWARM_TEST_MARIADB";
+const APART: &str = "EVERWARM_TEST_MARIADB_APART";
 
 /// The URL of PostgreSQL, as [`named`].
 pub(crate) fn url() -> Option<String> {
@@ -53,6 +54,11 @@ fn patient(url: &str, table: &str) -> Config {
 /// The same of MariaDB, as a user who may read and write, and make nothing.
 pub(crate) fn plain_mysql(table: &str) -> Option<Config> {
     Some(patient(&named("EVERWARM_TEST_MARIADB_PLAIN")?, table))
+}
+
+/// A MariaDB whose settings a test may change: it is nobody else's meanwhile.
+pub(crate) fn mysql_apart(table: &str) -> Option<Config> {
+    Some(patient(&named(APART)?, table))
 }
 
 /// The same, with encryption.
@@ -138,7 +144,11 @@ pub(crate) fn number(question: &str) -> i64 {
 }
 
 async fn connected() -> Conn {
-    let url = named(MYSQL).expect("a test that gets here has a server");
+    connected_to(MYSQL).await
+}
+
+async fn connected_to(variable: &str) -> Conn {
+    let url = named(variable).expect("a test that gets here has a server");
     let url = url.replacen("mariadb:", "mysql:", 1);
     Conn::from_url(&url).await.expect("a connection")
 }
@@ -182,4 +192,31 @@ pub(crate) fn while_mysql_holds(what: &str, then: impl FnOnce()) {
     });
     then();
     runtime.block_on(async { conn.query_drop("ROLLBACK").await.expect("an end") });
+}
+
+/// Sets how much the MariaDB apart takes at once on connections that are made from now on.
+///
+/// # Panics
+/// If the database refuses it.
+pub(crate) fn set_packet(bytes: usize) {
+    let runtime = everwarm_runtime::handle().expect("a runtime");
+    runtime.block_on(async {
+        let mut conn = connected_to(APART).await;
+        let set = format!("SET GLOBAL max_allowed_packet = {bytes}");
+        conn.query_drop(set).await.expect("it is set");
+    });
+}
+
+/// Bytes that the MariaDB apart was sent so far.
+///
+/// # Panics
+/// If the database does not say so.
+pub(crate) fn received() -> u64 {
+    let runtime = everwarm_runtime::handle().expect("a runtime");
+    let row: Option<(String, u64)> = runtime.block_on(async {
+        let mut conn = connected_to(APART).await;
+        let asked = "SHOW GLOBAL STATUS LIKE 'Bytes_received'";
+        conn.query_first(asked).await.expect("an answer")
+    });
+    row.expect("a number").1
 }
