@@ -5,6 +5,7 @@
 mod process;
 mod support;
 
+use std::net::TcpListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -22,6 +23,9 @@ const SOON: Duration = Duration::from_millis(300);
 const EVER: Duration = Duration::from_secs(600);
 /// Who gives credentials, to the process that another test starts.
 const GIVER: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const MACHINES: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+/// What kind of failure that process is to see.
+const KIND: &str = "KIND_OF_FAILURE";
 
 fn dynalite() -> Option<Process> {
     let program = endpoint("DYNALITE")?;
@@ -131,6 +135,50 @@ fn credentials_that_are_not_answered_are_asked_for_again() {
     let command = command.args(part).env_clear().env(GIVER, giver);
     let ended = command.env("AWS_EC2_METADATA_DISABLED", "true").status();
     assert!(ended.expect("it can be started").success());
+}
+
+#[test]
+fn who_gives_credentials_and_is_away_is_no_lack_of_them() {
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        format!("http://{}", listener.local_addr().expect("an address"))
+    };
+    let silent = stub(|_, _| {
+        thread::sleep(EVER);
+        unreachable!("the test is over");
+    });
+    let busy = stub(|_, _| (503, "{}".to_owned()));
+    let refuses = stub(|_, _| (403, "{}".to_owned()));
+    let this = std::env::current_exe().expect("it runs");
+    let failure = |giver: &[(&str, &str)], kind: FailureKind| {
+        let part = ["--exact", "the_part_of_who_gets_no_keys", "--ignored"];
+        let mut command = Command::new(&this);
+        let command = command.args(part).env_clear().env(KIND, kind.name());
+        let ended = command.envs(giver.iter().copied()).status();
+        assert!(ended.expect("it can be started").success(), "{giver:?}");
+    };
+    let off = ("AWS_EC2_METADATA_DISABLED", "true");
+    for away in [&closed, &silent, &busy] {
+        failure(&[(GIVER, away.as_str()), off], FailureKind::Transient);
+    }
+    failure(&[(MACHINES, closed.as_str())], FailureKind::Transient);
+    failure(
+        &[(GIVER, refuses.as_str()), off],
+        FailureKind::Authentication,
+    );
+    failure(&[off], FailureKind::Authentication);
+}
+
+#[test]
+#[ignore = "it is what the process does that another test starts"]
+fn the_part_of_who_gets_no_keys() {
+    let Ok(kind) = std::env::var(KIND) else {
+        return;
+    };
+    let mut config = at("http://127.0.0.1:1", "keys");
+    config.keys = None;
+    let failure = wait(open(&config).get("name")).expect_err("there are no keys");
+    assert_eq!(failure.kind.name(), kind, "{failure}");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -39,8 +40,9 @@ const REST: Duration = Duration::from_secs(4);
 const BESIDE: u64 = 1 << 20;
 /// Bytes that the head of an answer may have.
 const HEAD: usize = 64 << 10;
-/// Where machines of the clouds are given credentials.
-const GIVERS: [&str; 3] = ["169.254.169.254", "169.254.170.2", "metadata"];
+/// Where machines of the clouds are given credentials. They are asked on others as well, where nobody answers; whoever else gives some is
+/// asked because somebody has named him.
+const MACHINES: [&str; 2] = ["169.254.169.254", "metadata"];
 
 type Line = SendRequest<HttpRequestBody>;
 
@@ -83,6 +85,8 @@ pub(crate) struct Transport {
     limit: Duration,
     most: u64,
     clock: Arc<Clock>,
+    /// Whether who gives this machine credentials has ever answered.
+    is_given: AtomicBool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,6 +115,13 @@ impl Place {
             port,
         })
     }
+
+    /// Whether machines are given credentials there.
+    fn gives(&self) -> bool {
+        MACHINES
+            .iter()
+            .any(|machine| self.host.starts_with(machine))
+    }
 }
 
 impl Transport {
@@ -128,6 +139,7 @@ impl Transport {
             limit,
             most: most + BESIDE,
             clock,
+            is_given: AtomicBool::new(false),
         }
     }
 
@@ -176,6 +188,7 @@ impl Transport {
                 self.clock.learn(date, sent);
             }
             let whole = self.whole(&place, answer).await?;
+            self.is_given.fetch_or(place.gives(), Ordering::Relaxed);
             if !line.is_closed() {
                 let mut rests = self.rests.lock();
                 rests.entry(place).or_default().push((line, Instant::now()));
@@ -242,8 +255,11 @@ impl Transport {
         let dialled = dialling
             .await
             .unwrap_or_else(|_| Err(crate::error::closed()));
-        let gives = GIVERS.iter().any(|giver| place.host.starts_with(giver));
-        dialled.map_err(|failure| if gives { nobody(&place.host) } else { failure })
+        let is_nobody = place.gives() && !self.is_given.load(Ordering::Relaxed);
+        dialled.map_err(|failure| match is_nobody {
+            true => nobody(&place.host),
+            false => failure,
+        })
     }
 }
 
