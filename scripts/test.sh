@@ -123,10 +123,10 @@ documentation_tests() {
     cargo test --locked --profile "$profile" --doc --features "$stores" -- documents tier
 }
 
-# The one without stores, and the one that Python tests share entries with.
+# The one without stores, and the one that Python tests share entries with, also over HTTP.
 examples() {
   cargo run --locked --quiet --profile "$profile" --example quickstart &&
-    cargo build --locked --profile "$profile" --features "$stores" --example shared
+    cargo build --locked --profile "$profile" --features "${stores}everwarm/http" --example shared
 }
 
 # Those of all crates are built together, and so with what the other tests were built with.

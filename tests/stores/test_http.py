@@ -8,41 +8,16 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 import pytest
 from everwarm import Cache, StoreError
 from everwarm.testing import open_store
+from served import command, serving
 from side_by_side import run
 from worlds import until
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "everwarm", "serve", *map(str, arguments)]
-
-
-@contextmanager
-def serving(*arguments, listen="127.0.0.1:0", env=None):
-    """A server in a process of its own, and the URL that it says."""
-    started = subprocess.Popen(
-        command("--listen", listen, *arguments),
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **(env or {})},
-    )
-    try:
-        line = started.stdout.readline()
-        assert line.startswith("serving "), line
-        yield line.split()[-1], started
-    finally:
-        if started.poll() is None:
-            started.terminate()
-        started.stdout.close()
-        assert started.wait(timeout=30) in (0, -signal.SIGKILL)
 
 
 @pytest.fixture

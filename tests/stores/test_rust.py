@@ -6,22 +6,29 @@ import subprocess
 
 import pytest
 from everwarm import Cache
+from served import serving
 from servers import emptied, needed
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
 
-@pytest.fixture(params=["disk", "redis"])
+@pytest.fixture(params=["disk", "redis", "http"])
 def url(request, tmp_path):
     """A store without anything of these tests' namespace."""
-    if request.param == "disk":
-        return f"disk://{tmp_path}/store"
-    return emptied(needed("EVERWARM_TEST_REDIS"), "shop")
+    disk = f"disk://{tmp_path}/store"
+    match request.param:
+        case "redis":
+            yield emptied(needed("EVERWARM_TEST_REDIS"), "shop")
+        case "http":
+            with serving("--store", disk) as (url, _):
+                yield url
+        case _:
+            yield disk
 
 
 @pytest.fixture
 def rust(url):
-    """What the program prints: `cargo build -p everwarm --features disk,redis --example shared` makes it."""
+    """What the program prints: `cargo build -p everwarm --features disk,http,redis --example shared`."""
     program = needed("EVERWARM_TEST_SHARED")
 
     def run():

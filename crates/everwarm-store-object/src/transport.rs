@@ -85,8 +85,7 @@ pub(crate) struct Transport {
     limit: Duration,
     most: u64,
     clock: Arc<Clock>,
-    /// Whether who gives this machine credentials has ever answered.
-    is_given: AtomicBool,
+    givers: Givers,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -124,6 +123,24 @@ impl Place {
     }
 }
 
+/// What is known of who gives this machine credentials: whether he has ever answered.
+#[derive(Debug, Default)]
+struct Givers(AtomicBool);
+
+impl Givers {
+    fn answered(&self, place: &Place) {
+        self.0.fetch_or(place.gives(), Ordering::Relaxed);
+    }
+
+    /// What it means that a place cannot be reached.
+    fn meant(&self, place: &Place, failure: Failure) -> Failure {
+        match place.gives() && !self.0.load(Ordering::Relaxed) {
+            true => nobody(&place.host),
+            false => failure,
+        }
+    }
+}
+
 impl Transport {
     pub(crate) fn new(
         tls: Arc<ClientConfig>,
@@ -139,7 +156,7 @@ impl Transport {
             limit,
             most: most + BESIDE,
             clock,
-            is_given: AtomicBool::new(false),
+            givers: Givers::default(),
         }
     }
 
@@ -188,7 +205,7 @@ impl Transport {
                 self.clock.learn(date, sent);
             }
             let whole = self.whole(&place, answer).await?;
-            self.is_given.fetch_or(place.gives(), Ordering::Relaxed);
+            self.givers.answered(&place);
             if !line.is_closed() {
                 let mut rests = self.rests.lock();
                 rests.entry(place).or_default().push((line, Instant::now()));
@@ -255,11 +272,7 @@ impl Transport {
         let dialled = dialling
             .await
             .unwrap_or_else(|_| Err(crate::error::closed()));
-        let is_nobody = place.gives() && !self.is_given.load(Ordering::Relaxed);
-        dialled.map_err(|failure| match is_nobody {
-            true => nobody(&place.host),
-            false => failure,
-        })
+        dialled.map_err(|failure| self.givers.meant(place, failure))
     }
 }
 
@@ -368,4 +381,32 @@ pub(crate) fn payload(head: Bytes, bytes: Bytes) -> object_store::PutPayload {
         .into_iter()
         .filter(|part| !part.is_empty())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_never_had_a_role_has_nobody_who_is_away() {
+        let givers = Givers::default();
+        let kind = |uri: &'static str| {
+            let place = Place::of(&Uri::from_static(uri)).expect("a place");
+            let away = not_connected(&place.to_string(), Duration::from_secs(1));
+            (givers.meant(&place, away).kind, place)
+        };
+        let (machine, there) = kind("http://169.254.169.254/latest/api/token");
+        assert_eq!(machine, FailureKind::Authentication);
+        let (google, _) = kind("http://metadata.google.internal/computeMetadata");
+        assert_eq!(google, FailureKind::Authentication);
+        let (container, elsewhere) = kind("http://169.254.170.2/v2/credentials");
+        assert_eq!(container, FailureKind::Timeout);
+        givers.answered(&elsewhere);
+        assert_eq!(
+            kind("http://169.254.169.254/").0,
+            FailureKind::Authentication
+        );
+        givers.answered(&there);
+        assert_eq!(kind("http://169.254.169.254/").0, FailureKind::Timeout);
+    }
 }
