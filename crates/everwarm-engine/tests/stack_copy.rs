@@ -97,6 +97,24 @@ fn what_is_as_good_or_younger_stays_and_what_is_older_goes() {
 }
 
 #[test]
+fn what_stays_is_neither_leased_nor_let_go() {
+    let (from, to) = two();
+    let (one, other) = (from.process(), to.process());
+    for number in 0..100 {
+        one.fill(&format!("k{number}"), "v", &["t"]);
+    }
+    assert_eq!(copy(&one, &other).copied, 100);
+    one.fill("fresh", "v", &[]);
+    other.far().asked();
+    let again = copy(&one, &other);
+    assert_eq!((again.copied, again.there), (1, 100));
+    let asked = other.far().asked();
+    let times = |verb: &str| asked.iter().filter(|one| **one == verb).count();
+    let leased = times("lease") + times("lease_many");
+    assert_eq!((leased, times("release")), (1, 0), "{asked:?}");
+}
+
+#[test]
 fn what_an_earlier_run_left_is_held_against_the_source() {
     let (from, to) = two();
     let one = from.process();

@@ -1,8 +1,9 @@
 //! Carrying entries over, many at once: each in the order that keeps old values out.
 //!
 //! 1. The source is asked for them, for their tags and ages.
-//! 2. The target's leases are taken. What is deleted, set or cleared in the target from here on ends them.
-//! 3. The target is asked what it has: what is as good, or younger, stays.
+//! 2. The target is asked what it has: what is as good, or younger, stays. Of all others its leases are taken: what is deleted, set or
+//!    cleared in the target from here on ends them.
+//! 3. The target is asked again for these: what has become as good meanwhile stays, and what is older goes.
 //! 4. The target's stamps are taken. What is invalidated in it from here on is above them.
 //! 5. The source is asked again: what counts now, counted after 2 and 4.
 //! 6. That is settled in the target under 2 and 4, with what is left of its life.
@@ -67,6 +68,8 @@ impl Copying {
         let bytes = bytes.map(|lot| lot.envelope.len()).sum();
         self.weighed(bytes);
         let lots = self.worth(lots);
+        // What stays needs no lease: most of a second run.
+        let lots = self.missed(lots).await?;
         let (lots, mut again) = self.leased(leases, lots).await?;
         let (lots, mut done) = self.wanted(lots, &mut again).await?;
         let tags = union(&lots);
@@ -126,28 +129,51 @@ impl Copying {
         Ok((granted, held))
     }
 
+    /// Those in whose place the target has nothing that stays.
+    async fn missed(&mut self, lots: Vec<Lot>) -> Result<Vec<Lot>, Failure> {
+        let theirs = self.theirs(&lots).await?.into_iter();
+        let pairs = lots.into_iter().zip(theirs);
+        let missed = pairs.filter(|(lot, theirs)| !self.stays(lot, theirs));
+        Ok(missed.map(|(lot, _)| lot).collect())
+    }
+
+    /// What the target has under the names of these.
+    async fn theirs(&self, lots: &[Lot]) -> Result<Vec<There>, Failure> {
+        let names: Vec<Arc<str>> = lots.iter().map(|lot| Arc::clone(&lot.name)).collect();
+        self.to.lots(&names).await
+    }
+
+    /// Whether what the target has in place of an entry stays, which is counted.
+    fn stays(&mut self, lot: &Lot, theirs: &There) -> bool {
+        match theirs {
+            There::Lot(theirs) if lot.is_like(theirs) || theirs.age < lot.age => {
+                self.copied.there += 1;
+                true
+            }
+            There::Refused(refusal) if refusal.is_left_alone() => {
+                self.copied.refused += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Those that the target is in want of, and the names of what it has already. An older value goes, and its name is tried again.
     async fn wanted(
         &mut self,
         lots: Vec<Lot>,
         again: &mut Vec<Arc<str>>,
     ) -> Result<(Vec<Lot>, Vec<Arc<str>>), Failure> {
-        let names: Vec<Arc<str>> = lots.iter().map(|lot| Arc::clone(&lot.name)).collect();
-        let theirs = self.to.lots(&names).await?;
+        let theirs = self.theirs(&lots).await?;
         let (mut wanted, mut done, mut older) =
             (Vec::with_capacity(lots.len()), Vec::new(), Vec::new());
         for (lot, theirs) in lots.into_iter().zip(theirs) {
-            match theirs {
-                There::Lot(theirs) if lot.is_like(&theirs) || theirs.age < lot.age => {
-                    self.copied.there += 1;
-                    done.push(lot.name);
-                }
-                There::Lot(_) => older.push(lot.name),
-                There::Refused(refusal) if refusal.is_left_alone() => {
-                    self.copied.refused += 1;
-                    done.push(lot.name);
-                }
-                There::Refused(_) | There::Nothing => wanted.push(lot),
+            if self.stays(&lot, &theirs) {
+                done.push(lot.name);
+            } else if matches!(theirs, There::Lot(_)) {
+                older.push(lot.name);
+            } else {
+                wanted.push(lot);
             }
         }
         if !older.is_empty() {
