@@ -1,6 +1,6 @@
-//! Entries in tables of a database: PostgreSQL, or MySQL and MariaDB.
+//! Entries in tables of a database: PostgreSQL, MySQL and MariaDB, or [`sqlite`] in a file.
 //!
-//! [`config`] says where and how, for all of them; each is a module of its own, behind a feature. In [`postgres`] a verb is one statement, or
+//! Each is a module of its own, behind a feature; [`server`] is what those behind a connection have in common. In [`postgres`] a verb is one statement, or
 //! one function of the database where the step has parts that must see each other ([`postgres::schema`], [`postgres::statements`]). It goes over
 //! one of a few connections, each of which has several questions under way at once ([`postgres::connection`]); one more hears of others. In
 //! [`mysql`] it is a script of statements in one trip ([`mysql::statements`]), over a connection that nobody else asks meanwhile
@@ -18,35 +18,26 @@
 #![forbid(unsafe_code)]
 // The links of the first page are for those who read the code.
 #![allow(rustdoc::private_intra_doc_links)]
-// What databases behind a connection share, where SQLite alone is built.
-#![cfg_attr(not(any(feature = "mysql", feature = "postgres")), allow(dead_code))]
 
-mod address;
-mod again;
-mod config;
-mod failure;
-mod hearing;
-mod link;
-mod met;
 #[cfg(feature = "mysql")]
 mod mysql;
-mod options;
 #[cfg(feature = "postgres")]
 mod postgres;
+// Where SQLite alone is built nobody needs most of it.
+#[cfg_attr(not(any(feature = "mysql", feature = "postgres")), allow(dead_code))]
+mod server;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-mod teller;
-mod told;
 
 use std::sync::Arc;
 
-pub use config::{Address, Config, Credentials, Kind, Tls};
 use everwarm_core::error::Error;
 use everwarm_core::store::{Failure, FailureKind, Store};
 #[cfg(feature = "mysql")]
 pub use mysql::Mysql;
 #[cfg(feature = "postgres")]
 pub use postgres::Postgres;
+pub use server::config::{Address, Config, Credentials, Kind, Tls};
 
 /// Opens the store that a URL says. Nothing is connected yet.
 ///

@@ -14,9 +14,9 @@ use super::names::Names;
 use super::pool::said;
 use super::script::{Script, Value, cell};
 use super::statements::{Statement, Written};
-use crate::config::{Address, Config, Tls};
-use crate::failure::{late, unexpected};
-use crate::met::Met;
+use crate::server::config::{Address, Config, Tls};
+use crate::server::failure::{late, unexpected};
+use crate::server::met::Met;
 use everwarm_network::tls::authorities;
 
 /// How much longer than to connect it may take to make tables.

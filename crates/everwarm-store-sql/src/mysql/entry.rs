@@ -8,7 +8,7 @@ use everwarm_core::store::{Bytes, Failure, FailureKind, Found};
 use mysql_async::Row;
 
 use super::script::{cell, octets};
-use crate::failure::unexpected;
+use crate::server::failure::unexpected;
 
 /// Bytes of a name: what an index of the database takes, with room to spare.
 pub(crate) const LONGEST_NAME: usize = 1024;

@@ -4,7 +4,7 @@
 use everwarm_core::store::{Failure, FailureKind};
 use mysql_async::{DriverError, Error, IoError};
 
-use crate::failure::{ended, unreachable};
+use crate::server::failure::{ended, unreachable};
 
 /// The failure that an error means.
 pub(crate) fn refused(error: &Error) -> Failure {

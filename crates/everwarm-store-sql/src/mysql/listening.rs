@@ -14,8 +14,8 @@ use super::dial::Dialer;
 use super::pool::Pool;
 use super::script::{Script, Value, cell, octets};
 use super::statements::Statement;
-use crate::failure::unexpected;
-use crate::hearing::Hearing;
+use crate::server::failure::unexpected;
+use crate::server::hearing::Hearing;
 
 /// How often it looks where nothing was told, and where something was a moment ago.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -137,7 +137,7 @@ fn take_in(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::told::of_key;
+    use crate::server::told::of_key;
 
     #[test]
     fn who_misses_numbers_is_told_of_a_gap() {

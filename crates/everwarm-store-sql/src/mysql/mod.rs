@@ -15,7 +15,7 @@ mod sweep;
 
 pub use store::Mysql;
 
-use crate::config::Config;
+use crate::server::config::Config;
 use names::Names;
 
 /// What makes the tables of a store.

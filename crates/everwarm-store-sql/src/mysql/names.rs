@@ -4,7 +4,7 @@
 //! counter of invalidations with its epoch; the markers of tags; and the messages to other processes, which are numbered by a shard of
 //! their own. Instants are microseconds since 1970, which know no time zone, and the largest number is never.
 
-use crate::config::Config;
+use crate::server::config::Config;
 
 const TABLES: &str = include_str!("tables.sql");
 

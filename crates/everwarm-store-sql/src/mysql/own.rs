@@ -10,10 +10,10 @@ use super::listening::listen;
 use super::pool::Pool;
 use super::script::{Said, Script};
 use super::sweep::sweep;
-use crate::again::time_and_again;
-use crate::hearing::Hearing;
-use crate::link::{Link, Own};
-use crate::teller::Trust;
+use crate::server::again::time_and_again;
+use crate::server::hearing::Hearing;
+use crate::server::link::{Link, Own};
+use crate::server::teller::Trust;
 
 /// What one process has.
 pub(crate) struct Connected {

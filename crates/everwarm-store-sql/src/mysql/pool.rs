@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use super::dial::Dialer;
 use super::error::{answered, is_missing, is_undone, refused};
 use super::script::{Outcome, Question, Said};
-use crate::failure::{closed, ended};
+use crate::server::failure::{closed, ended};
 use everwarm_network::chance;
 
 /// For how long nobody tries to connect again where nobody could.

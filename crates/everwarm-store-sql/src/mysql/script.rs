@@ -8,7 +8,7 @@ use mysql_async::prelude::FromValue;
 use mysql_async::{Row, Value as Cell};
 
 use super::statements::{NOW, Statement, Written};
-use crate::failure::unexpected;
+use crate::server::failure::unexpected;
 
 /// A value of a statement.
 #[derive(Clone, Copy)]

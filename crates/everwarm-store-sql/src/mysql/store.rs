@@ -16,10 +16,10 @@ use super::pool::largest;
 use super::script::{Script, Value};
 use super::statements::Statement;
 use super::sweep::sweep;
-use crate::config::Config;
-use crate::link::Link;
-use crate::teller::Trust;
-use crate::told::{of_clear, of_key};
+use crate::server::config::Config;
+use crate::server::link::Link;
+use crate::server::teller::Trust;
+use crate::server::told::{of_clear, of_key};
 use everwarm_network::chance;
 
 /// Names, and bytes, that one script has.

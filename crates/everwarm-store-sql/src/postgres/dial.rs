@@ -17,9 +17,9 @@ use super::connection::Connection;
 use super::encrypt::Encrypt;
 use super::error::refused;
 use super::schema::Names;
-use crate::config::{Address, Config};
-use crate::failure::{late, unexpected};
-use crate::met::Met;
+use crate::server::config::{Address, Config};
+use crate::server::failure::{late, unexpected};
+use crate::server::met::Met;
 
 /// How much longer than to connect it may take to make tables.
 const TABLES: u32 = 10;

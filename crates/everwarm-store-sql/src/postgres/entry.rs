@@ -9,7 +9,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
-use crate::failure::unexpected;
+use crate::server::failure::unexpected;
 
 /// Bytes of a name: what an index of the database takes, with room to spare.
 pub(crate) const LONGEST_NAME: usize = 1024;

@@ -8,7 +8,7 @@ use everwarm_core::store::{Failure, FailureKind};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use crate::failure::{ended, unreachable};
+use crate::server::failure::{ended, unreachable};
 
 /// The failure that an error means.
 pub(crate) fn refused(error: &Error) -> Failure {

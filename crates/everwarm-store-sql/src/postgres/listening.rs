@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 
 use super::dial::Dialer;
 use super::schema::quoted;
-use crate::hearing::Hearing;
+use crate::server::hearing::Hearing;
 
 /// How often the server is asked whether everything has come: what is known counts for two seconds.
 const BEAT: Duration = Duration::from_millis(500);

@@ -16,7 +16,7 @@ mod sweep;
 
 pub use store::Postgres;
 
-use crate::config::Config;
+use crate::server::config::Config;
 use schema::Names;
 
 /// What makes the tables and functions of a store.

@@ -18,7 +18,7 @@ use tokio_postgres::Row;
 use super::connection::{Connection, Turn, Values};
 use super::dial::Dialer;
 use super::statements::Statement;
-use crate::failure::{closed, ended};
+use crate::server::failure::{closed, ended};
 
 /// For how long nobody tries to connect again where nobody could.
 const PAUSE: Duration = Duration::from_millis(50);

@@ -7,7 +7,7 @@
 
 use everwarm_core::store::Bytes;
 
-use crate::config::Config;
+use crate::server::config::Config;
 
 /// The version of the functions.
 const VERSION: &str = "1";

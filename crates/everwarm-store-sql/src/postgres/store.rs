@@ -17,11 +17,11 @@ use super::own::Connected;
 use super::schema::range;
 use super::statements::Statement;
 use super::sweep::sweep;
-use crate::config::Config;
-use crate::failure::unexpected;
-use crate::link::Link;
-use crate::teller::Trust;
-use crate::told::{of_clear, of_key};
+use crate::server::config::Config;
+use crate::server::failure::unexpected;
+use crate::server::link::Link;
+use crate::server::teller::Trust;
+use crate::server::told::{of_clear, of_key};
 use everwarm_network::chance;
 
 /// Entries, and bytes, that one statement sets.

@@ -7,7 +7,7 @@ use everwarm_core::store::Failure;
 use super::entry::{count, number, values};
 use super::pool::Pool;
 use super::statements::Statement;
-use crate::failure::unexpected;
+use crate::server::failure::unexpected;
 
 /// Entries that one statement deletes.
 const AT_ONCE: i64 = 10_000;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use everwarm_core::mark::{Reading, Tag};
 use everwarm_core::store::{Answer, Computed, Failure, Found, Generations, Settled};
 
-use crate::failure::unexpected;
 use crate::mysql::Mysql;
 use crate::mysql::entry::{Looked, micros, named, sorted};
 use crate::mysql::script::{Script, Value};
 use crate::mysql::statements::Statement;
 use crate::mysql::store::{AT_ONCE, all_named, tell_of};
-use crate::told::of_tag;
+use crate::server::failure::unexpected;
+use crate::server::told::of_tag;
 use everwarm_network::chance;
 
 use super::leases::lots;

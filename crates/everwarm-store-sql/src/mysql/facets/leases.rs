@@ -6,12 +6,12 @@ use std::time::Duration;
 use everwarm_core::store::{Answer, Bytes, Failure, Grant, Leased, Leases};
 use mysql_async::Row;
 
-use crate::failure::unexpected;
 use crate::mysql::Mysql;
 use crate::mysql::entry::{micros, named};
 use crate::mysql::script::{Value, cell, octets};
 use crate::mysql::statements::Statement;
 use crate::mysql::store::{AT_ONCE, all_named};
+use crate::server::failure::unexpected;
 use everwarm_network::chance;
 
 /// How long a lease counts as held that ended between two looks of one script.

@@ -3,11 +3,11 @@
 use everwarm_core::store::{Answer, Page, Scan};
 use mysql_async::Row;
 
-use crate::failure::unexpected;
 use crate::mysql::Mysql;
 use crate::mysql::entry::range;
 use crate::mysql::script::{Value, octets};
 use crate::mysql::statements::Statement;
+use crate::server::failure::unexpected;
 
 impl Scan for Mysql {
     fn page<'a>(

@@ -5,13 +5,13 @@ use std::time::Duration;
 use everwarm_core::mark::{Reading, Tag};
 use everwarm_core::store::{Answer, Computed, Failure, Found, Generations, Settled};
 
-use crate::failure::{no_answer, unexpected};
 use crate::postgres::Postgres;
 use crate::postgres::connection::Values;
 use crate::postgres::entry::{digests, found, micros, named, reading, values, written};
 use crate::postgres::statements::Statement;
 use crate::postgres::store::placed;
-use crate::told::of_tag;
+use crate::server::failure::{no_answer, unexpected};
+use crate::server::told::of_tag;
 use everwarm_network::chance;
 
 /// How often a beginning is looked at again during which a suspension ended.

@@ -6,10 +6,10 @@ use everwarm_core::health::{Remark, Report};
 use everwarm_core::store::{Answer, Failure, Health};
 use tokio_postgres::Row;
 
-use crate::failure::unexpected;
 use crate::postgres::Postgres;
 use crate::postgres::entry::values;
 use crate::postgres::statements::Statement;
+use crate::server::failure::unexpected;
 
 /// What was asked.
 struct Looked {

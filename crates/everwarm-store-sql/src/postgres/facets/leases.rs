@@ -5,12 +5,12 @@ use std::time::Duration;
 use everwarm_core::store::{Answer, Bytes, Failure, Freed, Grant, Leased, Leases};
 use tokio_postgres::Row;
 
-use crate::failure::unexpected;
 use crate::postgres::Postgres;
 use crate::postgres::connection::Values;
 use crate::postgres::entry::{micros, named, values, written};
 use crate::postgres::statements::Statement;
-use crate::told::of_freed;
+use crate::server::failure::unexpected;
+use crate::server::told::of_freed;
 use everwarm_network::chance;
 
 /// How long a lease counts as held that was given between two looks of one statement.

@@ -2,11 +2,11 @@
 
 use everwarm_core::store::{Answer, Page, Scan};
 
-use crate::failure::unexpected;
 use crate::postgres::Postgres;
 use crate::postgres::entry::{Octets, values};
 use crate::postgres::schema::range;
 use crate::postgres::statements::Statement;
+use crate::server::failure::unexpected;
 
 impl Scan for Postgres {
     fn page<'a>(

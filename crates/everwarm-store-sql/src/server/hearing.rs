@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use everwarm_core::store::{Message, Messages};
 use parking_lot::Mutex;
 
-use crate::teller::{Teller, Trust};
-use crate::told::{self, Told};
+use crate::server::teller::{Teller, Trust};
+use crate::server::told::{self, Told};
 use everwarm_network::waiters::Waiters;
 
 /// Messages that wait to be taken in; who is behind by more has to take everything as changed.

@@ -9,7 +9,7 @@ use everwarm_runtime::process_id;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
-use crate::failure::closed;
+use crate::server::failure::closed;
 
 /// What one process has of its own.
 pub(crate) trait Own: Sized {

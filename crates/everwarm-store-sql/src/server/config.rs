@@ -8,9 +8,9 @@ use everwarm_network::options::{Files, connections, span, yes_or_no};
 pub use everwarm_network::tls::Tls;
 use everwarm_network::url::{Parts, decoded, excerpt};
 
-pub use crate::address::Address;
-use crate::address::{at_ports, at_socket};
-use crate::options::{identifier, mode, often};
+pub use crate::server::address::Address;
+use crate::server::address::{at_ports, at_socket};
+use crate::server::options::{identifier, mode, often};
 
 const FORM: &str = "write \"postgresql://user:password@host/database\", or \"mysql://user:password@host/database\"";
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use everwarm_core::error::Error;
 
-use crate::config::Kind;
+use crate::server::config::Kind;
 use everwarm_network::url::host_and_port;
 
 /// Where a server listens.

@@ -10,7 +10,7 @@ use everwarm_core::bus::mac::{CODE, Mac};
 use everwarm_core::bus::replay::Replays;
 use parking_lot::Mutex;
 
-use crate::told::{AUTHENTICATED, PLAIN, Proof, Told, digits};
+use crate::server::told::{AUTHENTICATED, PLAIN, Proof, Told, digits};
 use everwarm_network::chance;
 
 /// What authenticates messages, once it is known; all processes that inherit a store have the same.
