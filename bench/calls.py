@@ -95,7 +95,7 @@ class Ours:
         self._names = [f"{self._prefix}n{number}" for number in range(MANY)]
         self._store = open_store(url)
         # What answers on the thread that asks has no time limit.
-        tier = url if url.startswith("sqlite:") else Tier(url, timeout=TIMEOUT)
+        tier = url if url.startswith(("sqlite:", "disk:", "file:")) else Tier(url, timeout=TIMEOUT)
         self._cache = Cache([tier], namespace=namespace)
         self._computations = 0
 

@@ -119,7 +119,7 @@ ALL = {
     "`cache.aget`, `cache.aset`, awaited": AWAITED,
     "a decorated `async` function, found": FOUND_AWAITED,
 }
-# Which the pages of databases have beside the times.
+# Which the pages of Redis and of databases have beside the times.
 TRIPS = (
     "1",
     "1",
@@ -179,7 +179,7 @@ def _page_table(costs: Costs) -> str:
     else:
         columns = ["call, without memory in front", "µs", f"the same by {name}"]
         lines = [[said, _all(costs, lines), _bases(costs, lines)] for said, lines in ALL.items()]
-        if costs.kind in ("postgres", "mariadb"):
+        if costs.kind in ("redis", "postgres", "mariadb"):
             columns.insert(2, "trips")
             for line, trips in zip(lines, TRIPS, strict=True):
                 line.insert(2, trips)

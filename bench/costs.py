@@ -131,8 +131,9 @@ def main() -> None:
         costs = measure(kind, told, calls.QUICK if options.quick else calls.FULL)
         print(costs.markdown() + "\n", flush=True)
         every.append(costs)
-    ending = f"## Everwarm ÷ the client alone\n\n{overview(every)}"
-    print(ending)
+    compared = [costs for costs in every if costs.clients]
+    endings = [f"## Everwarm ÷ the client alone\n\n{overview(compared)}"] if compared else []
+    print(*endings)
     if options.pages:
         print(
             "",
@@ -142,7 +143,7 @@ def main() -> None:
     if options.quick:
         print("\nA quick run: not to be quoted, and not written to a file.", file=sys.stderr)
         return
-    parts = [title, HOW, head, *(costs.markdown() for costs in every), ending]
+    parts = [title, HOW, head, *(costs.markdown() for costs in every), *endings]
     part = "" if kinds == list(KINDS) else "-" + "-".join(kinds)
     file = ROOT / "bench" / "results" / f"{today}-{platform.python_version()}-costs{part}.md"
     file.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

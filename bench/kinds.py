@@ -144,6 +144,9 @@ KINDS = {
         lambda room: f"sqlite://{room.url}/cache.db",
         (alone.SQLITE3, alone_awaited.AIOSQLITE),
     ),
+    # Rows 12 and 13 of `run.py` have `disk:` beside its peers.
+    "disk": Kind("`disk:`", _file, lambda room: f"disk://{room.url}/cache", ()),
+    "file": Kind("`file:`", _file, lambda room: f"file://{room.url}/cache", ()),
     "mongodb": Kind(
         "MongoDB",
         _server("mongodb", "EVERWARM_TEST_MONGODB"),
