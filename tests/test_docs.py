@@ -147,6 +147,70 @@ def test_every_page_is_listed() -> None:
     assert {page for page in pages if not page.startswith("decisions/")} - listed == {"README.md"}
 
 
+DECISIONS = [file.name[:4] for file in sorted(ROOT.glob("docs/decisions/*.md"))]
+
+
+def numbered(cell: str) -> list[str]:
+    """The decisions that a line of the list names: `0001, 0002`, or all from one to another."""
+    ends = cell.split(" to ")
+    return [one for one in DECISIONS if ends[0] <= one <= ends[1]] if len(ends) == 2 else cell.split(", ")
+
+
+def test_every_decision_is_listed_once_and_in_order() -> None:
+    text = (ROOT / "docs/README.md").read_text(encoding="utf-8").partition("## Decisions")[2]
+    cells = re.findall(r"^\| (\d{4}.*?) \| ", text, re.MULTILINE)
+    assert {end for cell in cells for end in re.findall(r"\d+", cell)} <= set(DECISIONS)
+    assert [one for cell in cells for one in numbered(cell)] == DECISIONS
+
+
+# The page of each store, and where its parser names the options; those of a tier have a page of their own.
+STORES = {
+    "disk": ["disk/src/config.rs"],
+    "dynamodb": ["dynamodb/src/config.rs"],
+    "file": ["file/src/config.rs"],
+    "http": ["http/src/config.rs"],
+    "memcached": ["memcached/src/config.rs"],
+    "mongodb": ["mongodb/src/config.rs"],
+    "mysql": ["sql/src/config.rs", "Mysql"],
+    "objects": ["object/src/config.rs"],
+    "postgresql": ["sql/src/config.rs", "Postgres"],
+    "redis": ["redis/src/config.rs"],
+    "sqlite": ["sql/src/sqlite/config.rs"],
+}
+# What the benchmark calls the stores whose pages have other names.
+COSTED = {"mysql": "mariadb", "objects": "s3", "postgresql": "postgres"}
+
+
+def parsed(source: str, kind: str = "") -> set[str]:
+    """The options that the URLs of a store may have, as its parser lists them."""
+    text = (ROOT / f"crates/everwarm-store-{source}").read_text(encoding="utf-8")
+    [listed] = re.findall(r"^const OPTIONS: \[&str; \d+\] = \[(.*?)\];", text, re.MULTILINE | re.DOTALL)
+    of_kind = re.findall(rf"Self::{kind} => &\[(.*?)\]", text) if kind else []
+    assert len(of_kind) == bool(kind)
+    return set(re.findall(r'"(.*?)"', "".join([listed, ",", *of_kind])))
+
+
+@pytest.mark.parametrize("page", STORES)
+def test_a_page_of_a_store_names_the_options_that_there_are(page: str) -> None:
+    text = (ROOT / f"docs/guide/{page}.md").read_text(encoding="utf-8")
+    table = re.search(r"^\| option \| means \| default \|\n\|---.*\n((?:\|.*\n)+)", text, re.MULTILINE)
+    assert table is not None, "hint: begin the table of options with `| option | means | default |`"
+    named = {name for row in table[1].splitlines() for name in re.findall(r"`(.*?)`", row.split("|")[1])}
+    options = parsed(*STORES[page])
+    assert named - options == set(), "options that do not exist"
+    besides = set(re.findall(r"[?&`]([\w-]+)=", "".join(re.findall(r"^\|.*", text, re.MULTILINE))))
+    assert options - named - besides == set(), "options that no table of the page names"
+
+
+@pytest.mark.parametrize("page", STORES)
+def test_a_page_of_a_store_says_when_what_it_keeps_what_it_costs_and_how_it_fails(page: str) -> None:
+    text = (ROOT / f"docs/guide/{page}.md").read_text(encoding="utf-8")
+    assert "\n**When to use it.** " in text
+    for heading in ("What it keeps", "What it costs", "How it fails"):
+        assert re.search(rf"^## {heading}\b", text, re.MULTILINE), heading
+    assert f"bench/costs.py {COSTED.get(page, page)}` measures them" in text.replace("\n", " ")
+
+
 def first_paragraph(text: str) -> str:
     """What stands between the title of a page and whatever comes next."""
     return text.split("\n\n")[1] if text.startswith("# ") and text.count("\n\n") else ""
