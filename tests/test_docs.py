@@ -171,9 +171,9 @@ STORES = {
     "http": ["http/src/config.rs"],
     "memcached": ["memcached/src/config.rs"],
     "mongodb": ["mongodb/src/config.rs"],
-    "mysql": ["sql/src/config.rs", "Mysql"],
+    "mysql": ["sql/src/server/config.rs", "Mysql"],
     "objects": ["object/src/config.rs"],
-    "postgresql": ["sql/src/config.rs", "Postgres"],
+    "postgresql": ["sql/src/server/config.rs", "Postgres"],
     "redis": ["redis/src/config.rs"],
     "sqlite": ["sql/src/sqlite/config.rs"],
 }
