@@ -26,11 +26,11 @@ trap 'told=1' TERM
   tail -n 5 "$server/install.log" >&2
   fail "no database could be made"
 }
-[[ -z ${told:-} ]] || exit 143
-trap - TERM
 apart=$1/apart
 mkdir "$apart"
 cp -R "$server/data" "$apart/data"
+[[ -z ${told:-} ]] || exit 143
+trap - TERM
 
 program=$MARIADB_BIN/mariadbd
 [[ -x $program ]] || program=$(command -v mariadbd)
@@ -40,8 +40,8 @@ start_mariadb() {
   local server=$1
   shift
   start_words "$server" mariadb_answers "$program" --no-defaults --basedir="$(mariadb_base)" --datadir="$server/data" \
-    --user="$(id -un)" --port=%PORT% --bind-address=127.0.0.1 --socket="$server/mariadb.sock" --pid-file="$server/mariadb.pid" \
-    --innodb-flush-log-at-trx-commit=2 "$@"
+    --user="$(id -un)" --port=%PORT% --bind-address=127.0.0.1 --socket="$server/mariadb.sock" --tmpdir="$server" \
+    --pid-file="$server/mariadb.pid" --innodb-flush-log-at-trx-commit=2 "$@"
 }
 
 start_mariadb "$apart" --innodb-buffer-pool-size=16M
