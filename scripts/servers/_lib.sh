@@ -146,6 +146,11 @@ until_true() {
   done
 }
 
+# Whether no process was started with a word that has this in it.
+nobody_names() {
+  [[ $(ps -ww -ax -o command=) != *"$1"* ]]
+}
+
 # Whether the process of a server runs; it is known by the directory that it was started with, too, since pids are used again.
 runs() {
   local pid
