@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import threading
 from typing import Any
 
 from everwarm import _native, _url
@@ -44,12 +43,15 @@ def add_to(commands: Any) -> None:
 def run(said: argparse.Namespace) -> None:
     """Serves until a signal says that it is to end."""
     grace = _native.seconds(said.grace) or 0.0
-    ended = threading.Event()
+    # A byte stays until it is read. A signal just before a thread waits for a lock would not be seen.
+    told, tells = os.pipe()
+    os.set_blocking(tells, False)
+    signal.set_wakeup_fd(tells, warn_on_full_buffer=False)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: None)
     server = start(said)
     print(f"serving {_url.shown(said.store)} at {server.url}", flush=True)
-    ended.wait()
+    os.read(told, 1)
     server.end(grace)
 
 
