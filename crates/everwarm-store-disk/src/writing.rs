@@ -119,7 +119,7 @@ impl<'f> Writing<'f> {
         self.gone.push(large.file);
     }
 
-    /// Appends a record; where it lies.
+    /// Appends a record; where it lies. What is waiting to be written lies within one segment.
     pub(crate) fn append(&mut self, mut header: Header, name: &str, value: &[u8]) -> Step<u64> {
         let length = (HEADER + name.len() + value.len()).next_multiple_of(8) as u64;
         let left = self.head.segment - self.head.end % self.head.segment;
@@ -147,6 +147,9 @@ impl<'f> Writing<'f> {
         }
         header.write((self.head.life, place), name, value, &mut self.seat.batch);
         self.head.end += length;
+        if length == left {
+            self.write_batch()?;
+        }
         Ok(place)
     }
 
@@ -170,9 +173,11 @@ impl<'f> Writing<'f> {
             return Ok(());
         }
         let segment = self.batch_at / self.head.segment;
+        let from = self.batch_at % self.head.segment;
+        debug_assert!(from + self.seat.batch.len() as u64 <= self.head.segment);
         let file = self.files.segment(segment, true)?;
         let file = file.ok_or(Trouble::Damaged("a part of its log is gone"))?;
-        file.write_all_at(&self.seat.batch, self.batch_at % self.head.segment)?;
+        file.write_all_at(&self.seat.batch, from)?;
         let is_first = self.batch_at.is_multiple_of(self.head.segment);
         self.batch_at += self.seat.batch.len() as u64;
         self.seat.batch.clear();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use everwarm_core::store::{Bytes, Durability, Entry, FailureKind, Store};
 use everwarm_store_disk::{Config, Disk};
-use support::{Hands, SECOND, get, now, open, set};
+use support::{Hands, SECOND, get, now, open, proof, set};
 
 #[test]
 fn what_was_set_is_found_by_all() {
@@ -163,6 +163,46 @@ fn bulk_verbs_do_what_single_ones_do() {
         2
     );
     assert_eq!(disk.usage().unwrap().entries, 598);
+}
+
+/// Records of many lengths, of which a segment is a multiple: the last of some segments end where these do.
+#[test]
+fn many_at_once_fill_segments_to_their_last_byte() {
+    const BEFORE_VALUE: usize = 64 + 8;
+    for record in (10..16).map(|power| 1_usize << power) {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config {
+            max_bytes: 8 << 20,
+            ..Config::new(directory.path())
+        };
+        let (one, other) = (
+            Disk::open(config.clone()).unwrap(),
+            Disk::open(config).unwrap(),
+        );
+        let values: Vec<(String, Bytes)> = (0..(512 << 10) / record)
+            .map(|at| {
+                let name = format!("name {at:03}");
+                let value = proof(&name, 1, at as u64, record - BEFORE_VALUE);
+                (name, value.into())
+            })
+            .collect();
+        let entries: Vec<Entry<'_>> = values
+            .iter()
+            .map(|(name, bytes)| Entry {
+                name,
+                bytes: bytes.clone(),
+                ttl: None,
+            })
+            .collect();
+        now(one.set_many(&entries)).unwrap();
+        for (name, bytes) in &values {
+            assert_eq!(
+                get(&other, name).as_ref(),
+                Some(bytes),
+                "{name} of {record}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn shared(path: &str) -> Disk {
         max_bytes: 8 << 20,
         ..Config::new(path)
     };
-    Disk::open(config).expect("it opens")
+    patiently(|| Disk::open(config.clone())).expect("it opens")
 }
 
 /// Reads and writes until it is killed or told to end.

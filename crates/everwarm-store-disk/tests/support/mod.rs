@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -174,10 +175,11 @@ pub fn more_in_ci(few: u64, many: u64) -> u64 {
     }
 }
 
-/// Kills without a warning, and waits for the end.
+/// Kills without a warning, and waits for the end; who ended before has failed.
 pub fn kill(mut child: Child) {
     child.kill().expect("it runs");
-    child.wait().expect("it ends");
+    let ended = child.wait().expect("it ends");
+    assert_eq!(ended.signal(), Some(9), "it ended by itself: {ended}");
 }
 
 /// A small generator, the same for the same seed.
