@@ -37,7 +37,10 @@ impl Files {
                 Ok(mut writing) => match work(&mut writing) {
                     Ok(done) => return Ok(done),
                     Err(Trouble::Damaged(what)) => writing.begin_anew(what),
-                    Err(trouble) => Err(trouble),
+                    Err(trouble) => {
+                        writing.abandon();
+                        Err(trouble)
+                    }
                 },
                 Err(trouble) => Err(trouble),
             };

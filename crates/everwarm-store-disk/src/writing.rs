@@ -266,6 +266,12 @@ impl<'f> Writing<'f> {
         self.commit()
     }
 
+    /// Lets go of the segments that a step has begun which was not done: others may take their files away, and begin them again.
+    pub(crate) fn abandon(&self) {
+        let last = self.step_at / self.head.segment;
+        self.files.drop_segments(|number| number > last);
+    }
+
     /// Takes another index in the place of this one.
     pub(crate) fn exchange(&mut self, index: Index) -> Step<()> {
         let old = std::mem::replace(&mut self.index, Arc::new(index));

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use everwarm_core::error::ErrorKind;
 use everwarm_core::mark::Tag;
-use everwarm_core::store::{Bytes, Durability, Failure, FailureKind, Store};
+use everwarm_core::store::{Bytes, Durability, Entry, Failure, FailureKind, Store};
 use everwarm_store_disk::{Config, Disk};
 use support::{get, now, open, set};
 
@@ -199,6 +199,46 @@ fn a_full_disk_refuses_sets_and_goes_on_reading() {
     small.remount("size=8m");
     set(&disk, "after", &[1; 5_000]);
     assert_eq!(get(&disk, "after").unwrap().len(), 5_000);
+}
+
+/// What was begun on a full disk lies beyond the log, where others write something else.
+#[test]
+fn nothing_is_left_of_what_a_full_disk_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(small) = Small::mount(directory.path().join("small"), "3m") else {
+        return;
+    };
+    let config = Config {
+        max_bytes: 8 << 20,
+        ..Config::new(small.0.join("store"))
+    };
+    let (one, other) = (
+        Disk::open(config.clone()).unwrap(),
+        Disk::open(config).unwrap(),
+    );
+    set(&one, "before", b"value");
+    let names: Vec<_> = (0..60).map(|at| format!("name {at}")).collect();
+    let many = |byte| {
+        let entry = |name| Entry {
+            name,
+            bytes: Bytes::from(vec![byte; 10_000]),
+            ttl: None,
+        };
+        names.iter().map(|name| entry(name)).collect::<Vec<_>>()
+    };
+    let ballast = small.0.join("ballast");
+    std::fs::write(&ballast, vec![0; 2_200 << 10]).unwrap();
+    let refused = now(one.set_many(&many(1))).unwrap_err();
+    assert_eq!(refused.kind, FailureKind::Capacity, "{refused}");
+    std::fs::remove_file(ballast).unwrap();
+    now(other.sweep()).unwrap();
+    assert_eq!(get(&one, "name 0"), None);
+    now(other.set_many(&many(2))).unwrap();
+    for name in &names {
+        assert!(get(&one, name).unwrap() == vec![2; 10_000], "{name}");
+    }
+    assert_eq!(get(&one, "before").unwrap(), "value");
+    assert!(one.doubts().is_empty() && other.doubts().is_empty());
 }
 
 #[test]
