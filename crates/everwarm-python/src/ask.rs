@@ -22,7 +22,7 @@ use crate::settle::Flight;
 use crate::settling::Settling;
 use crate::shared::{Link, OWN_TAGS, Remote, Taken};
 use crate::waiting::{self, Computing};
-use crate::{failures, modules, timed};
+use crate::{failures, modules, timed, unheard};
 
 /// What stands for a call that is made again in the background: what is asked, with its arguments.
 pub(crate) type Later<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>, Bound<'py, PyDict>);
@@ -304,7 +304,7 @@ fn behind(py: Python<'_>, source: &impl Source, flight: Flight) {
     });
     if let Err(failure) = begun {
         source.home().scope.count_error();
-        failure.write_unraisable(py, None);
+        unheard::say(py, failure, None);
     }
 }
 

@@ -7,7 +7,7 @@ use everwarm_engine::{Bounds, Eviction};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyString};
 
-use crate::errors;
+use crate::{errors, texts};
 
 /// The bounds that the keywords `max_entries`, `max_bytes` and `eviction` say.
 pub(crate) fn bounds_of(
@@ -67,7 +67,7 @@ fn eviction_of(given: &Bound<'_, PyAny>) -> PyResult<Eviction> {
             py,
             &format!(
                 "eviction is the name of an order, not {}",
-                given.get_type().name()?
+                texts::class(given)?
             ),
             "write `eviction=\"lru\"`",
         ));
@@ -109,5 +109,5 @@ fn whole<'a, 'py>(given: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, PyAny>>
 fn shown(given: &Bound<'_, PyAny>) -> String {
     given
         .repr()
-        .map_or_else(|_| "that".into(), |text| text.to_string())
+        .map_or_else(|_| "that".into(), |text| texts::of(&text))
 }

@@ -14,7 +14,7 @@ use crate::engine::Lead;
 use crate::lasting::intern;
 use crate::object::Object;
 use crate::terms::{span_of, texts};
-use crate::{calling, modules};
+use crate::{calling, modules, unheard};
 
 /// How many contexts were asked for whose computations have not ended.
 static ASKED: AtomicUsize = AtomicUsize::new(0);
@@ -99,7 +99,7 @@ pub(crate) fn take(py: Python<'_>, lead: LeadId) -> PyResult<Option<Said>> {
 /// Forgets what was said for a computation that ends otherwise.
 pub(crate) fn forget(py: Python<'_>, lead: LeadId) {
     if let Err(failure) = take(py, lead) {
-        failure.write_unraisable(py, None);
+        unheard::say(py, failure, None);
     }
 }
 

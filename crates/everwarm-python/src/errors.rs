@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::store::Failure;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyAny;
 
@@ -80,6 +81,9 @@ pub(crate) fn crowded(py: Python<'_>, name: &str, limit: Duration) -> PyErr {
 
 /// An `Unsupported`: a value that `isolate` cannot copy.
 pub(crate) fn not_copied(py: Python<'_>, name: &str, cause: PyErr) -> PyErr {
+    if !cause.is_instance_of::<PyException>(py) {
+        return cause;
+    }
     let hint = "give its class a `__deepcopy__`, or leave `isolate` out";
     let error = raise(
         py,

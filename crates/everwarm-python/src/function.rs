@@ -29,7 +29,7 @@ use crate::shared::{Declared, Link};
 use crate::signature::{Signature, Unkeyed};
 use crate::table::Table;
 use crate::terms::{KeySource, Terms, resolve};
-use crate::{ask, calling, errors, keys, modules};
+use crate::{ask, calling, errors, keys, modules, texts};
 
 /// What a `Call` holds.
 pub(crate) struct Function {
@@ -459,7 +459,7 @@ impl Function {
         Arc::new(Title {
             function: self.title(py),
             version: self.terms().version.clone(),
-            parameters: self.signature.names(py).map(ToString::to_string).collect(),
+            parameters: self.signature.names(py).map(texts::of).collect(),
         })
     }
 

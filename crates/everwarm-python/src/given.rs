@@ -8,9 +8,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyIterator, PyString, PyTuple};
 
-use crate::calling;
 use crate::lasting::intern;
 use crate::terms::{span_of, texts};
+use crate::{calling, texts};
 
 /// The ttl that a verb is given.
 #[derive(Clone, Copy)]
@@ -54,7 +54,7 @@ pub(crate) fn whole<'py>(
         Ok(number) => Ok(number.clone()),
         Err(_) => Err(PyTypeError::new_err(format!(
             "{what} an int, not {}\nhint: {hint}",
-            number.get_type().name()?
+            texts::class(number)?
         ))),
     }
 }
@@ -103,7 +103,7 @@ pub(crate) fn beginning(prefix: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 
 /// The error for an argument of a wrong type.
 fn no(given: &Bound<'_, PyAny>, what: &str, hint: &str) -> PyErr {
-    match given.get_type().name() {
+    match texts::class(given) {
         Ok(class) => PyTypeError::new_err(format!("{what}, not {class}\nhint: {hint}")),
         Err(error) => error,
     }

@@ -17,7 +17,7 @@ use crate::parameter::is_instance_name;
 use crate::shared::OWN;
 use crate::signature::{Signature, Unkeyed};
 use crate::terms::KeySource;
-use crate::{call, errors, keys};
+use crate::{call, errors, keys, texts};
 
 /// How many parameters may be indexed: an entry carries fifteen tags then.
 const MOST: usize = 4;
@@ -53,11 +53,9 @@ impl Indexed {
             return Ok(Self::Nothing);
         };
         let wrong = |_| {
-            let kind = given.get_type();
             let message = format!(
                 "index= takes the names of parameters, or True for all, not {}",
-                kind.name()
-                    .map_or_else(|_| String::new(), |name| name.to_string())
+                texts::class(given).unwrap_or_default()
             );
             errors::config(given.py(), &message, HINT)
         };
@@ -206,11 +204,7 @@ impl Signature {
     /// The names of the parameters that are part of the key, without the instance of a method.
     fn all_but_the_instance(&self, py: Python<'_>) -> Vec<String> {
         let skipped = usize::from(self.names(py).next().is_some_and(is_instance_name));
-        let own: Vec<String> = self
-            .names(py)
-            .take(skipped)
-            .map(ToString::to_string)
-            .collect();
+        let own: Vec<String> = self.names(py).take(skipped).map(texts::of).collect();
         let keyed = self.keyed_names(py).into_iter();
         keyed.filter(|name| !own.contains(name)).collect()
     }

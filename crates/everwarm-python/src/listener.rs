@@ -7,15 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use everwarm_core::key::{self, Digest, Header, Writer};
 use everwarm_engine::{Cause, Scope};
 use parking_lot::Mutex;
-use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::engine::Key;
-use crate::lasting::intern;
 use crate::object::Object;
-use crate::{calling, keys, modules, report};
+use crate::{calling, keys, report};
 
 /// Whether the interpreter exits, so that nobody is told of anything any more.
 static EXITING: AtomicBool = AtomicBool::new(false);
@@ -159,15 +157,8 @@ impl everwarm_engine::Listener<Key, Object> for Ear {
     }
 }
 
-/// Says once that the listener has failed. An interrupt is not its failure, and is not lost.
+/// Says once that the listener has failed.
 fn failed(py: Python<'_>, error: &PyErr) {
-    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-        let again = modules::own(py, "_thread")
-            .and_then(|thread| thread.call_method0(intern!(py, "interrupt_main")));
-        if again.is_ok() {
-            return;
-        }
-    }
     report::report_so(py, "on_remove=", error, "and the cache went on without it");
 }
 

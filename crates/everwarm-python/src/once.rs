@@ -10,8 +10,8 @@ use pyo3::types::PyType;
 use crate::home::Home;
 use crate::lasting::Lasting;
 use crate::lasting::intern;
-use crate::modules;
 use crate::settle::Flight;
+use crate::{modules, unheard};
 
 /// The classes of coroutines and of asynchronous generators.
 static AWAITED: Lasting<[Py<PyType>; 2]> = Lasting::new();
@@ -69,6 +69,6 @@ pub(crate) fn report(value: &Bound<'_, PyAny>, title: &str) {
             .call_method1(intern!(py, "spent_by_use"), (title, class))
     });
     if let Err(failure) = said {
-        failure.write_unraisable(py, None);
+        unheard::say(py, failure, None);
     }
 }

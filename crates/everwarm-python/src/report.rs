@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use crate::home::Home;
 use crate::lasting::intern;
-use crate::modules;
+use crate::{modules, unheard};
 
 /// Says once, in the log, that a callable of the policy has failed. What it raised may show a value or a key, so it is not said
 /// where these are secret.
@@ -18,7 +18,7 @@ pub(crate) fn report_refused(py: Python<'_>, (function, why): (&str, &str), is_s
     let said = modules::own(py, "everwarm._report")
         .and_then(|module| module.call_method1(intern!(py, "refused"), (function, why, is_secret)));
     if let Err(failure) = said {
-        failure.write_unraisable(py, None);
+        unheard::say(py, failure, None);
     }
 }
 
@@ -27,13 +27,17 @@ pub(crate) fn report_so(py: Python<'_>, what: &str, error: &PyErr, so: &str) {
     say(py, (what, error, so), false);
 }
 
-/// Says once, in the log, that a callable has failed, and what follows; without what it said, where that is secret.
+/// Says once, in the log, that a callable has failed, and what follows; without what it said, where that is secret. An interrupt is
+/// no failure of what it came upon, and is heard of by who called.
 pub(crate) fn say(py: Python<'_>, (what, error, so): (&str, &PyErr, &str), is_secret: bool) {
+    if unheard::interrupts(py, error) {
+        return;
+    }
     let said = modules::own(py, "everwarm._report").and_then(|module| {
         let told = (what, error.value(py), so, is_secret);
         module.call_method1(intern!(py, "failed"), told)
     });
     if let Err(failure) = said {
-        failure.write_unraisable(py, None);
+        unheard::say(py, failure, None);
     }
 }

@@ -14,7 +14,7 @@ use pyo3::types::{PyString, PyType};
 use crate::arguments::Arguments;
 use crate::parameter::{Parameter, Treatment};
 use crate::shape::{Shape, Source, Step};
-use crate::{calling, instances, keys};
+use crate::{calling, instances, keys, texts};
 
 /// Shapes kept per function; calls of further shapes are bound anew each time.
 const SHAPES: usize = 16;
@@ -86,7 +86,7 @@ impl Signature {
         let keyed = |parameter: &&Parameter| !matches!(parameter.treatment, Treatment::Left);
         let parameters = self.parameters.iter().filter(keyed);
         parameters
-            .map(|parameter| parameter.name.bind(py).to_string())
+            .map(|parameter| texts::of(parameter.name.bind(py)))
             .collect()
     }
 

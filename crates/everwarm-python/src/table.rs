@@ -26,7 +26,7 @@ use crate::shared::{self, Codec, Link, Naming, Shared};
 use crate::tenant::Tenancy;
 use crate::unit::Units;
 use crate::weigher::Weigher;
-use crate::{calling, limits, modules, terms, verbs};
+use crate::{calling, limits, modules, terms, unheard, verbs};
 
 /// The memory of one `Cache`.
 #[pyclass(frozen, weakref, module = "everwarm._native")]
@@ -93,7 +93,7 @@ impl Table {
             .and_then(|sweeper| sweeper.getattr(intern!(py, "watch")))
             .and_then(|watch| calling::call(&watch, [slf.as_any().as_borrowed()]));
         if let Err(error) = asked {
-            error.write_unraisable(py, Some(slf.as_any()));
+            unheard::say(py, error, Some(slf.as_any()));
         }
     }
 

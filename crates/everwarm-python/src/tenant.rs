@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use crate::arguments::Arguments;
 use crate::signature::{Signature, Unkeyed};
 use crate::terms::{check_fields, filled, resolve};
-use crate::{errors, keys, modules};
+use crate::{errors, keys, modules, texts};
 
 pub(crate) use everwarm_tiers::Tenant;
 
@@ -50,7 +50,7 @@ impl Tenancy {
         if given.is_callable() {
             return Ok(Self::Callable(given.clone().unbind()));
         }
-        let kind = given.get_type().name()?;
+        let kind = texts::class(given)?;
         let message = format!("tenant= takes a text, a callable or a ContextVar, not {kind}");
         Err(errors::config(py, &message, HINT))
     }
@@ -60,7 +60,7 @@ impl Tenancy {
         if is_variable(given)? {
             return Ok(Self::Context(given.clone().unbind()));
         }
-        let kind = given.get_type().name()?;
+        let kind = texts::class(given)?;
         let message = format!("the tenant of a cache is a ContextVar, not {kind}");
         let hint = "write `tenant=ContextVar(\"tenant\")`, or give `tenant=` to each function";
         Err(errors::config(given.py(), &message, hint))

@@ -14,7 +14,6 @@ use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyType};
 
 use crate::arguments::Arguments;
 use crate::bounds::size_of;
-use crate::errors;
 use crate::failures::Failures;
 use crate::index::Indexed;
 use crate::lasting::intern;
@@ -23,6 +22,7 @@ use crate::own::Own;
 use crate::signature::{Signature, Unkeyed};
 use crate::tenant::Tenancy;
 use crate::windows::Windows;
+use crate::{errors, texts};
 
 /// The policy of a decorated function.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -240,7 +240,7 @@ pub(crate) fn callable(
 
 /// A keyword of the wrong type.
 pub(crate) fn wrong(given: &Bound<'_, PyAny>, wanted: &str, hint: &str) -> PyErr {
-    match given.get_type().name() {
+    match texts::class(given) {
         Ok(kind) => errors::config(given.py(), &format!("{wanted}, not {kind}"), hint),
         Err(error) => error,
     }
@@ -420,7 +420,7 @@ pub(crate) fn check_fields(
 ) -> PyResult<()> {
     for field in template.fields() {
         if signature.position(py, &field.parameter).is_none() {
-            let names: Vec<_> = signature.names(py).map(ToString::to_string).collect();
+            let names: Vec<_> = signature.names(py).map(texts::of).collect();
             let message = format!(
                 "template {:?} names `{}`, which is no parameter of the function",
                 template.text(),
@@ -490,7 +490,7 @@ pub(crate) fn span_of(given: &Bound<'_, PyAny>) -> PyResult<Option<Duration>> {
     } else {
         return Err(errors::config(
             py,
-            &format!("a duration cannot be of type {}", given.get_type().name()?),
+            &format!("a duration cannot be of type {}", texts::class(given)?),
             "write seconds (`90`, `0.5`), text (`\"1h30m\"`), a `timedelta`, or None for no expiry",
         ));
     };

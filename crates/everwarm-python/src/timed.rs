@@ -14,7 +14,7 @@ use crate::home::Keyed;
 use crate::lasting::intern;
 use crate::limits::Overrides;
 use crate::turn::Turn;
-use crate::{call, modules, waiting};
+use crate::{call, modules, unheard, waiting};
 
 /// As fine as ages are known.
 const FINE: Duration = Duration::from_millis(1);
@@ -26,7 +26,7 @@ pub(crate) fn note(py: Python<'_>, source: &impl Source, keyed: &Keyed) {
     }
     if let Err(failure) = noted(py, source, keyed) {
         source.home().scope.count_error();
-        failure.write_unraisable(py, None);
+        unheard::say(py, failure, None);
     }
 }
 

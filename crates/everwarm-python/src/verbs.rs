@@ -22,7 +22,7 @@ use crate::table::Table;
 use crate::turn::Turn;
 use crate::unit;
 use crate::using::Plan;
-use crate::{call, calling, context, errors, keys, once};
+use crate::{call, calling, context, errors, keys, once, texts};
 
 /// `(value, status, age, ttl, tags, key, version, tier)`
 pub(crate) type Found<'py> = (
@@ -87,11 +87,7 @@ pub(crate) fn stored_name(
     if let Some(place) = home.link.as_ref().and_then(|link| link.place(keyed)) {
         return Ok(place.name.to_string());
     }
-    let parameters: Vec<String> = native
-        .signature()
-        .names(py)
-        .map(ToString::to_string)
-        .collect();
+    let parameters: Vec<String> = native.signature().names(py).map(texts::of).collect();
     let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
     let (function, version) = (native.title(py), native.terms().version.as_str());
     let header = Header {

@@ -10,13 +10,13 @@ use everwarm_engine::{Caller, LeadId};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-use crate::calling;
 use crate::engine::{Arrival, Ticket};
 use crate::lasting::Lasting;
 use crate::lasting::intern;
 use crate::modules;
 use crate::object::Object;
 use crate::waking::Bed;
+use crate::{calling, unheard};
 
 /// How often the main thread looks for signals while it waits.
 pub(crate) const SIGNALS: Duration = Duration::from_millis(50);
@@ -103,7 +103,7 @@ impl Drop for Computing<'_> {
             .variable
             .call_method1(intern!(py, "reset"), (&self.token,))
         {
-            error.write_unraisable(py, Some(self.variable));
+            unheard::say(py, error, Some(self.variable));
         }
     }
 }
@@ -202,7 +202,7 @@ impl Wake for Call {
         Python::attach(|py| {
             let post = self.post.bind(py);
             if let Err(error) = calling::call(post, [self.waiter.bind(py).as_borrowed()]) {
-                error.write_unraisable(py, Some(post));
+                unheard::say(py, error, Some(post));
             }
         });
     }

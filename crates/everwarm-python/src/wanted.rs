@@ -18,7 +18,7 @@ use crate::object::Object;
 use crate::objects::Objects;
 use crate::settle::Flight;
 use crate::settling::{Kept, Settling};
-use crate::{calling, context, once};
+use crate::{calling, context, once, texts};
 
 /// An object that is wanted; for awaited calls it stands where a decorated function does.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -80,7 +80,7 @@ pub(crate) fn check(compute: &Bound<'_, PyAny>) -> PyResult<()> {
     }
     Err(PyTypeError::new_err(format!(
         "compute is a callable without arguments, not {}\nhint: write `lambda: load(key)`",
-        compute.get_type().name()?
+        texts::class(compute)?
     )))
 }
 

@@ -15,7 +15,7 @@ use pyo3::types::{
 
 use crate::lasting::Lasting;
 use crate::lasting::intern;
-use crate::{calling, modules, report};
+use crate::{calling, modules, report, unheard};
 
 /// How many objects of one value are looked at.
 const MOST: usize = 10_000;
@@ -183,8 +183,10 @@ impl<'py> Survey<'py> {
     fn size_of(&self, object: &Bound<'py, PyAny>) -> f64 {
         self.getsizeof
             .as_ref()
-            .and_then(|getsizeof| calling::call(getsizeof, [object.as_borrowed()]).ok())
-            .and_then(|size| size.extract().ok())
+            .and_then(|getsizeof| {
+                let size = calling::call(getsizeof, [object.as_borrowed()]);
+                unheard::or_none(object.py(), size)?.extract().ok()
+            })
             .unwrap_or(UNKNOWN)
     }
 
@@ -323,5 +325,5 @@ fn data_of(object: &Bound<'_, PyAny>, says: Says) -> Option<f64> {
                     Err(_) => Ok(usage),
                 }),
         };
-    said.and_then(|bytes| bytes.extract()).ok()
+    unheard::or_none(py, said)?.extract().ok()
 }

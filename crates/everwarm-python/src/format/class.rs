@@ -12,6 +12,7 @@ use super::decode::{Read, Stop};
 use super::encode::Encoder;
 use super::raw;
 use super::refused::{At, CHOOSE, Of, Refused, Written};
+use crate::texts;
 
 /// A class that may be rebuilt.
 pub(crate) struct Class {
@@ -52,11 +53,11 @@ pub(super) fn name_of(class: &Bound<'_, PyType>) -> PyResult<String> {
     let py = class.py();
     match own(class, "__cache_name__")? {
         Some(name) => name.extract(),
-        None => Ok(format!(
-            "{}:{}",
-            class.getattr(intern!(py, "__module__"))?.str()?,
-            class.qualname()?
-        )),
+        None => {
+            let module = class.getattr(intern!(py, "__module__"))?.str()?;
+            let name = class.qualname()?;
+            Ok(format!("{}:{}", texts::of(&module), texts::of(&name)))
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use super::made;
 use super::names::Lent;
 use super::plan::Plan;
 use super::tail;
+use crate::texts;
 
 /// What reading a part may end in.
 pub(super) type Read<'py> = Result<Bound<'py, PyAny>, Stop>;
@@ -61,7 +62,7 @@ impl Stop {
             Self::Malformed(malformed) => Ok(Unreadable::Damaged(malformed.to_string())),
             Self::Raised(error) if !error.is_instance_of::<PyException>(py) => Err(error),
             Self::Raised(error) => {
-                let class = error.get_type(py).name()?;
+                let class = texts::class(error.value(py))?;
                 Ok(Unreadable::Damaged(format!("reading it raised {class}")))
             }
         }

@@ -9,8 +9,8 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyType};
 
-use crate::errors;
 use crate::object::Object;
+use crate::{errors, texts};
 
 use super::class::{Class, name_of};
 use super::classes::Classes;
@@ -133,7 +133,7 @@ impl Plan {
             .call1((value,))
             .map_err(|error| tail::refused(value, error))?;
         let Ok(bytes) = made.cast::<PyBytes>() else {
-            let class = made.get_type().name().of(value)?;
+            let class = texts::class(&made).of(value)?;
             let why = format!("`dumps` gave `{class}` instead of bytes");
             return Err(Refused::new(value, why, "let `dumps` return bytes"));
         };
@@ -222,7 +222,7 @@ impl Plan {
 
 fn same_name(py: Python<'_>, first: &Class, second: &Bound<'_, PyType>) -> PyErr {
     let message = format!(
-        "two classes are called \"{}\" in stored values: {} and {second}",
+        "two classes are called \"{}\" in stored values: {:?} and {second:?}",
         first.name(),
         first.class().bind(py),
     );
@@ -238,7 +238,7 @@ fn same_name(py: Python<'_>, first: &Class, second: &Bound<'_, PyType>) -> PyErr
 pub(super) fn register_class(class: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = class.py();
     let Ok(class) = class.cast::<PyType>() else {
-        let message = format!("`register` takes classes, not {}", class.get_type().name()?);
+        let message = format!("`register` takes classes, not {}", texts::class(class)?);
         return Err(errors::config(
             py,
             &message,

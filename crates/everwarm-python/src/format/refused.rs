@@ -3,8 +3,8 @@
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
-use crate::errors;
 use crate::keys::refusal::class_name;
+use crate::{errors, texts};
 
 /// What writing a value may end in.
 pub(crate) type Written = Result<(), Refused>;
@@ -57,8 +57,7 @@ impl Refused {
     /// Refuses `obj` since reading it raised.
     #[cold]
     pub(super) fn raised(obj: &Bound<'_, PyAny>, cause: PyErr) -> Self {
-        let name = cause.get_type(obj.py()).name();
-        let name = name.map_or_else(|_| "?".to_owned(), |name| name.to_string());
+        let name = texts::class(cause.value(obj.py())).unwrap_or_else(|_| "?".to_owned());
         let mut refused = Self::new(obj, format!("reading it raised {name}"), CHOOSE);
         refused.0.cause = Some(cause);
         refused

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice};
 
 use crate::lasting::intern;
-use crate::modules;
+use crate::{modules, texts};
 
 use super::decode::{Decoder, Read};
 use super::encode::Encoder;
@@ -72,9 +72,10 @@ pub(super) fn refused(obj: &Bound<'_, PyAny>, error: PyErr) -> Refused {
     let py = obj.py();
     let unfit = modules::own(py, "everwarm._format").and_then(|module| module.getattr("Unfit"));
     match unfit {
-        Ok(unfit) if error.is_instance(py, &unfit) => {
-            Refused::new(obj, error.value(py).to_string(), CHOOSE)
-        }
+        Ok(unfit) if error.is_instance(py, &unfit) => match error.value(py).str() {
+            Ok(why) => Refused::new(obj, texts::of(&why), CHOOSE),
+            Err(error) => Refused::raised(obj, error),
+        },
         _ => Refused::raised(obj, error),
     }
 }

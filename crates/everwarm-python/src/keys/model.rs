@@ -11,6 +11,7 @@ use super::exact;
 use super::refusal::{At, DECLARE, Encoded, Stop};
 use super::shape::Shape;
 use super::walk::{dict_content, encode};
+use crate::texts;
 
 /// The fields of a class, in order.
 pub(super) struct Record {
@@ -168,7 +169,7 @@ pub(crate) fn builtin_base(class: &Bound<'_, PyType>) -> PyResult<Option<String>
         if exact::static_name(&base)
             .is_some_and(|name| name != c"object" && name != c"typing.Generic")
         {
-            return base.name().map(|name| Some(name.to_string()));
+            return base.name().map(|name| Some(texts::of(&name)));
         }
     }
     Ok(None)
@@ -249,7 +250,7 @@ impl Record {
                 Some(elements) => elements.get_item(at)?,
                 None => obj.getattr(field.name.bind(py))?,
             };
-            encode(&value, writer).at(|| format!(".{}", field.name.bind(py)))?;
+            encode(&value, writer).at(|| format!(".{}", texts::of(field.name.bind(py))))?;
         }
         for (name, more) in further {
             writer.str(name);

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
 
 use crate::lasting::intern;
+use crate::texts;
 
 use super::classes::derives;
 use super::exact;
@@ -125,7 +126,11 @@ fn fields(
     for name in names.iter() {
         writer.open_tuple(2).of(obj)?;
         encode(&name, writer)?;
-        encode(&obj.get_item(&name)?, writer).at(|| format!("[{name}]"))?;
+        let field = || {
+            let name = name.cast::<PyString>();
+            format!("[{}]", name.map_or_else(|_| "?".to_owned(), texts::of))
+        };
+        encode(&obj.get_item(&name)?, writer).at(field)?;
         writer.close();
     }
     writer.close();

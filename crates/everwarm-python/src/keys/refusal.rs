@@ -5,7 +5,7 @@ use everwarm_core::key::Limit;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
-use crate::errors;
+use crate::{errors, texts};
 
 /// What writing a value may end in.
 pub(crate) type Encoded = Result<(), Stop>;
@@ -153,5 +153,5 @@ impl Of for Result<(), Limit> {
 pub(crate) fn class_name(class: &Bound<'_, PyType>) -> String {
     class
         .fully_qualified_name()
-        .map_or_else(|_| "?".to_owned(), |name| name.to_string())
+        .map_or_else(|_| "?".to_owned(), |name| texts::of(&name))
 }

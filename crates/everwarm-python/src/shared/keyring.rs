@@ -10,7 +10,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString, PyTuple};
 
-use crate::errors;
+use crate::{errors, texts};
 
 use super::codec;
 
@@ -91,10 +91,7 @@ fn master(given: &Bound<'_, PyAny>) -> PyResult<MasterKey> {
         return Ok(key);
     }
     let Ok(text) = given.cast::<PyString>() else {
-        let message = format!(
-            "a key is 32 bytes or a text, not {}",
-            given.get_type().name()?
-        );
+        let message = format!("a key is 32 bytes or a text, not {}", texts::class(given)?);
         let hint = "write 64 hexadecimal digits or base64, or `Keyring.from_env(\"SHOP_KEY\")`";
         return Err(errors::config(py, &message, hint));
     };

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::lasting::intern;
-use crate::modules;
+use crate::{modules, texts, unheard};
 
 /// Numbers of errors that say: there is no room (ENOSPC, EDQUOT, EFBIG).
 const NO_ROOM: [i32; 3] = [28, 122, 27];
@@ -17,21 +17,9 @@ const NO_ROOM: [i32; 3] = [28, 122, 27];
 /// What went wrong in a method: its kind by the type of the exception, and no word of its text, which may tell a secret.
 pub(super) fn of_exception(py: Python<'_>, store: &str, verb: &str, error: PyErr) -> Failure {
     let kind = kind_of(py, &error);
-    let name = error
-        .get_type(py)
-        .name()
-        .map(|name| name.to_string())
-        .unwrap_or_default();
-    if error.is_instance_of::<PyKeyboardInterrupt>(py) {
-        // It is for the caller, whose next step raises it.
-        let again = modules::loaded(py, "_thread").and_then(|module| {
-            module
-                .map(|module| module.call_method0("interrupt_main"))
-                .transpose()
-        });
-        drop(again);
-    } else if !error.is_instance_of::<PyException>(py) {
-        error.write_unraisable(py, None);
+    let name = texts::class(error.value(py)).unwrap_or_default();
+    if !error.is_instance_of::<PyException>(py) {
+        unheard::say(py, error, None);
     }
     Failure::new(
         kind,

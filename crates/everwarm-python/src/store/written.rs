@@ -14,7 +14,7 @@ use pyo3::pybacked::PyBackedBytes;
 use super::argument::Argument::{self, Data, Entries, Text, Texts, Ttl};
 use super::failure;
 use super::said::{durability, limits, own_method, refuse_coroutine};
-use crate::{calling, errors};
+use crate::{calling, errors, texts};
 
 /// The facets, and the methods that make them: all of them, or none.
 const FACETS: [(&str, &[&str]); 5] = [
@@ -50,7 +50,7 @@ impl Written {
     /// A store of the methods that the object has.
     pub(super) fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = object.py();
-        let name = object.get_type().qualname()?.to_string();
+        let name = texts::of(&object.get_type().qualname()?);
         let all = NEEDED
             .iter()
             .chain(&OPTIONAL)
