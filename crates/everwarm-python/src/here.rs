@@ -2,11 +2,11 @@
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyString, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::bell::Bell;
 use crate::lasting::{Lasting, intern};
-use crate::modules;
+use crate::{calling, modules};
 
 /// The loop that was asked for last, and its bell; locked by attached threads only.
 static LAST: Mutex<Option<Last>> = Mutex::new(None);
@@ -44,14 +44,13 @@ impl Last {
 pub(crate) fn here<'py>(py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, Bell>)> {
     static RUNNING: Lasting<Py<PyAny>> = Lasting::new();
     static HERE: Lasting<Py<PyAny>> = Lasting::new();
-    // Where trio is there, it may run, or be run.
-    let is_plain = !modules::is_loaded(intern!(py, "trio.lowlevel"))?;
-    if is_plain && modules::is_loaded(intern!(py, "asyncio"))? {
+    let is_asyncios = !in_trio(py)?;
+    if is_asyncios && modules::is_loaded(intern!(py, "asyncio"))? {
         let running = RUNNING.get_or_try_init(py, || {
             let module = modules::own(py, "asyncio")?;
             PyResult::Ok(module.getattr(intern!(py, "_get_running_loop"))?.unbind())
         })?;
-        let running = running.bind(py).call0()?;
+        let running = calling::call(running.bind(py), [])?;
         if let Some(bell) = Last::bell(&running) {
             return Ok((running, bell));
         }
@@ -61,10 +60,67 @@ pub(crate) fn here<'py>(py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'
         PyResult::Ok(module.getattr(intern!(py, "here"))?.unbind())
     })?;
     let (running, bell) = here.bind(py).call0()?.extract()?;
-    if is_plain {
+    if is_asyncios {
         Last::note(&running, &bell)?;
     }
     Ok((running, bell))
+}
+
+/// Whether a task of trio's runs here: libraries import it that never run it.
+fn in_trio(py: Python<'_>) -> PyResult<bool> {
+    static SAYS: Lasting<Says> = Lasting::new();
+    if let Some(says) = SAYS.get(py) {
+        return says.in_trio(py);
+    }
+    match Says::new(py)? {
+        Some(says) => SAYS.get_or_init(py, || says).in_trio(py),
+        None => Ok(false),
+    }
+}
+
+/// What says whether trio runs.
+enum Says {
+    /// The name of the library that runs on a thread, which trio keeps for sniffio: it is read ten times as fast.
+    Name(Py<PyAny>),
+    /// A function of trio's.
+    Trio(Py<PyAny>),
+}
+
+impl Says {
+    /// None where trio is not there, too old to be asked, or just being imported.
+    fn new(py: Python<'_>) -> PyResult<Option<Self>> {
+        let Some(asked) = part(py, "trio.lowlevel", intern!(py, "in_trio_task"))? else {
+            return Ok(None);
+        };
+        let told = part(py, "sniffio", intern!(py, "thread_local"))?;
+        let kept = part(py, "trio._core._run", intern!(py, "sniffio_library"))?;
+        Ok(Some(match told {
+            Some(told) if kept.is_some_and(|kept| kept.is(&told)) => Self::Name(told.unbind()),
+            _ => Self::Trio(asked.unbind()),
+        }))
+    }
+
+    fn in_trio(&self, py: Python<'_>) -> PyResult<bool> {
+        match self {
+            Self::Name(told) => {
+                let name = told.bind(py).getattr(intern!(py, "name"))?;
+                Ok(name.cast::<PyString>().is_ok_and(|name| name == "trio"))
+            }
+            Self::Trio(asked) => calling::call(asked.bind(py), [])?.is_truthy(),
+        }
+    }
+}
+
+/// A part of a module, if somebody has imported that and it has it.
+fn part<'py>(
+    py: Python<'py>,
+    module: &str,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match modules::loaded(py, module)? {
+        Some(module) => module.getattr_opt(name),
+        None => Ok(None),
+    }
 }
 
 /// In a forked child the bells of the parent's loops are mute, also those of loops that it goes on with.
