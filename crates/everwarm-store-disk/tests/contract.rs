@@ -118,6 +118,17 @@ fn to_delete_what_is_not_there_says_false() {
     assert_eq!(one.usage().unwrap().entries, 0);
 }
 
+fn entries(values: &[(String, Bytes)]) -> Vec<Entry<'_>> {
+    let values = values.iter();
+    values
+        .map(|(name, bytes)| Entry {
+            name,
+            bytes: bytes.clone(),
+            ttl: None,
+        })
+        .collect()
+}
+
 #[test]
 fn bulk_verbs_do_what_single_ones_do() {
     let directory = tempfile::tempdir().unwrap();
@@ -130,15 +141,7 @@ fn bulk_verbs_do_what_single_ones_do() {
             )
         })
         .collect();
-    let entries: Vec<Entry<'_>> = values
-        .iter()
-        .map(|(name, bytes)| Entry {
-            name,
-            bytes: bytes.clone(),
-            ttl: None,
-        })
-        .collect();
-    now(disk.set_many(&entries)).unwrap();
+    now(disk.set_many(&entries(&values))).unwrap();
     let names: Vec<&str> = values[100..]
         .iter()
         .map(|(name, _)| &name[..])
@@ -186,15 +189,7 @@ fn many_at_once_fill_segments_to_their_last_byte() {
                 (name, value.into())
             })
             .collect();
-        let entries: Vec<Entry<'_>> = values
-            .iter()
-            .map(|(name, bytes)| Entry {
-                name,
-                bytes: bytes.clone(),
-                ttl: None,
-            })
-            .collect();
-        now(one.set_many(&entries)).unwrap();
+        now(one.set_many(&entries(&values))).unwrap();
         for (name, bytes) in &values {
             assert_eq!(
                 get(&other, name).as_ref(),
