@@ -29,7 +29,8 @@ def slow(x):
     sys.stdin.readline()
     return -1
 
-print(slow(int(key)), shop.tiers()[-1].sets, flush=True)
+value, store = slow(int(key)), shop.tiers()[-1]
+print(value, store.sets, store, flush=True)
 """
 
 
@@ -97,9 +98,9 @@ class Holder(Process):
         assert self.hears() == "computing"
 
     def goes_on(self):
-        """Lets it end its computation; how many values it has stored."""
+        """Lets it end its computation; how many values it has stored, and what it says of its store."""
         self.thaw()
         self.tell("go")
-        value, sets = self.hears().split()
+        value, sets, store = self.hears().split(maxsplit=2)
         assert value == "-1"
-        return int(sets)
+        return int(sets), store

@@ -110,7 +110,8 @@ def test_a_holder_that_is_gone_is_taken_over_once(ran):
                 assert list(callers.map(slow, [x] * 3)) == [2 * x] * 3
             took = time.monotonic() - begun
             if x % 2 == 0:
-                assert holder.goes_on() == 0, "a late value was stored"
+                stored, store = holder.goes_on()
+                assert stored == 0, f"a late value was stored: {store}"
         assert slow.call(x).value == 2 * x
         return took
 
