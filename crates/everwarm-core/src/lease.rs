@@ -88,12 +88,18 @@ pub enum Wait {
     Apart,
 }
 
-/// What to do after the store's answer, `None` if it gave none, for who has waited so long.
+/// What to do after the store's answer, `None` if it gave none, for who has waited so long. `was_held` says whether the answer before
+/// told of a holder: then one that is lost ends no wait.
 #[must_use]
-pub fn answered(grant: Option<Grant>, waited: Duration, timeout: Duration) -> Wait {
+pub fn answered(
+    grant: Option<Grant>,
+    was_held: bool,
+    (waited, timeout): (Duration, Duration),
+) -> Wait {
     match grant {
         Some(Grant::Granted) => Wait::Compute,
         Some(Grant::Held(_)) if waited < timeout => Wait::Again,
+        None if was_held && waited < timeout => Wait::Again,
         _ => Wait::Apart,
     }
 }

@@ -31,13 +31,23 @@ fn every_other_write_ends_a_lease_and_the_holders_settles_once() {
 #[test]
 fn a_waiter_asks_again_until_its_time_is_over() {
     let held = Some(Grant::Held(TTL));
-    assert_eq!(
-        answered(Some(Grant::Granted), seconds(99), TTL),
-        Wait::Compute
-    );
-    assert_eq!(answered(held, seconds(5), TTL), Wait::Again);
-    assert_eq!(answered(held, TTL, TTL), Wait::Apart);
-    assert_eq!(answered(None, Duration::ZERO, TTL), Wait::Apart);
+    for was_held in [false, true] {
+        assert_eq!(
+            answered(Some(Grant::Granted), was_held, (seconds(99), TTL)),
+            Wait::Compute
+        );
+        assert_eq!(answered(held, was_held, (seconds(5), TTL)), Wait::Again);
+        assert_eq!(answered(held, was_held, (TTL, TTL)), Wait::Apart);
+    }
+}
+
+#[test]
+fn one_lost_answer_ends_no_wait() {
+    let waited = seconds(5);
+    assert_eq!(answered(None, true, (waited, TTL)), Wait::Again);
+    assert_eq!(answered(None, true, (TTL, TTL)), Wait::Apart);
+    assert_eq!(answered(None, false, (waited, TTL)), Wait::Apart);
+    assert_eq!(answered(None, false, (Duration::ZERO, TTL)), Wait::Apart);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use everwarm_core::using::Read;
 use everwarm_engine::stack::{Change, Done, Event, Fetched, Stored, Written};
 
 use tiers::shelf::Facets;
-use tiers::{Host, Process, SECOND, meta, place, tags, wait};
+use tiers::{Host, Process, SECOND, meta, place, poll, tags, text, wait};
 
 /// All verbs of stores that a stack asks.
 const VERBS: [&str; 16] = [
@@ -125,6 +125,82 @@ fn a_lease_whose_answer_was_lost_goes_back_once_the_store_answers() {
     assert_eq!(one.far().leased(), 0, "nobody waits for it to end");
 }
 
+/// Polls what waits for a lease until the store was asked for it so often.
+fn waits_on(one: &Process, waiting: &mut (impl Future<Output = Fetched> + Unpin), asked: usize) {
+    let mut left = asked;
+    while left > 0 {
+        assert!(poll(waiting).is_none(), "{left} of {asked} are left");
+        let leases = one.far().asked();
+        left -= leases
+            .iter()
+            .filter(|verb| **verb == "lease")
+            .count()
+            .min(left);
+    }
+}
+
+#[test]
+fn who_waits_for_a_lease_goes_on_after_one_failure() {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    let seat = one.lead("k", &[]);
+    let fetch = other.stack.fetch(place("k"), tags(&[]), Read::Any);
+    let mut waiting = Box::pin(fetch);
+    for _ in 0..3 {
+        waits_on(&other, &mut waiting, 2);
+        other.far().fail("lease");
+        waits_on(&other, &mut waiting, 1);
+        other.far().fail("");
+    }
+    assert_eq!(one.settle(seat, "v", &[]), Written::Stored);
+    let Fetched::Found(stored) = wait(waiting) else {
+        panic!("its holder lived");
+    };
+    assert_eq!(text(&stored), "v");
+    assert_eq!(other.stack.stats()[0].errors, [(FailureKind::Transient, 3)]);
+}
+
+#[test]
+fn who_waits_for_a_lease_of_a_store_that_is_gone_computes() {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    let seat = one.lead("k", &[]);
+    let fetch = other.stack.fetch(place("k"), tags(&[]), Read::Any);
+    let mut waiting = Box::pin(fetch);
+    waits_on(&other, &mut waiting, 2);
+    let began = host.hand.now();
+    other.far().fail("lease");
+    let Fetched::Lead(alone) = wait(waiting) else {
+        panic!("nothing is there");
+    };
+    assert!(host.hand.now().since(began) < SECOND / 4);
+    other.far().fail("");
+    assert_eq!(other.settle(alone, "w", &[]), Written::Apart);
+    assert_eq!(one.settle(seat, "v", &[]), Written::Stored);
+}
+
+#[test]
+fn who_was_given_a_lease_by_an_answer_that_was_lost_is_given_it_again() {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    let seat = one.lead("k", &[]);
+    let fetch = other.stack.fetch(place("k"), tags(&[]), Read::Any);
+    let mut waiting = Box::pin(fetch);
+    waits_on(&other, &mut waiting, 2);
+    drop(seat);
+    other.far().faults.lock().expect("no panic").done = true;
+    other.far().fail("lease");
+    waits_on(&other, &mut waiting, 1);
+    other.far().fail("");
+    let began = host.hand.now();
+    let Fetched::Lead(seat) = wait(waiting) else {
+        panic!("nothing is there");
+    };
+    assert!(host.hand.now().since(began) < SECOND / 4);
+    assert_eq!(other.settle(seat, "v", &[]), Written::Stored);
+    assert_eq!(other.far().leased(), 0);
+}
+
 #[test]
 fn a_near_tier_that_fails_is_skipped() {
     let host = Host::new(2);
@@ -193,7 +269,7 @@ fn an_invalidation_whose_caller_gives_up_is_repeated() {
     one.fill("k", "v", &["t"]);
     one.far().faults.lock().expect("no panic").polls = 2;
     let mut invalidate = Box::pin(one.stack.invalidate(tags(&["t"])));
-    assert!(tiers::poll(&mut invalidate).is_none());
+    assert!(poll(&mut invalidate).is_none());
     drop(invalidate);
     assert!(one.found("k", &[]).is_none());
     wait(one.stack.watch());
@@ -212,7 +288,7 @@ fn what_is_set_by_a_caller_who_gives_up_is_a_miss_until_it_is_deleted() {
             true => Box::pin(one.stack.set_many(vec![(place("k"), value, meta)])),
             false => Box::pin(one.stack.set(place("k"), value, meta)),
         };
-        assert!(tiers::poll(&mut set).is_none());
+        assert!(poll(&mut set).is_none());
         drop(set);
         one.far().hold_writes(false);
         // What is there may be overtaken by the write at any moment.

@@ -189,7 +189,7 @@ impl Stack {
         }
     }
 
-    /// Takes the lease of the last tier, and waits for who has it.
+    /// Takes the lease of the last tier, and waits for who has it. What is not to be had may have been given: sitting gives it back.
     async fn take_lease(&self, rights: &mut Rights, waits: bool) -> Hold {
         let limit = match waits {
             true => self.options.wait_timeout,
@@ -204,13 +204,15 @@ impl Stack {
         let name = Arc::clone(rights.name());
         // Asked for before the lease is asked for again, so that its end is not missed.
         let mut freed = None;
+        let mut was_held = false;
         loop {
-            let grant = rights.ask(last).await;
+            let grant = rights.ask_on(last).await;
             let waited = nap.slept.max(self.now().since(began));
-            match answered(grant, waited, limit) {
+            match answered(grant, was_held, (waited, limit)) {
                 Wait::Compute => return Hold::Leased,
                 Wait::Apart => return Hold::Apart,
                 Wait::Again => {
+                    was_held = grant.is_some();
                     let ends = freed.take();
                     let is_first = ends.is_none();
                     if let Some(ends) = ends {

@@ -100,15 +100,26 @@ impl Rights {
 
     /// Asks for the lease of a tier; `None` if the tier did not answer or has none to give.
     pub(super) async fn ask(&mut self, tier: usize) -> Option<Grant> {
+        let grant = self.ask_on(tier).await;
+        if grant.is_none() {
+            self.answered(tier, None);
+        }
+        grant
+    }
+
+    /// The same, for who may ask again: by the same token if there was no answer, since it may have been given the lease.
+    pub(super) async fn ask_on(&mut self, tier: usize) -> Option<Grant> {
         let stack = Arc::clone(&self.stack);
         let level = &stack.tiers[tier];
         let leases = level.tier.store.leases()?;
-        let token = self.wish(tier);
+        let token = self.token(tier).unwrap_or_else(|| self.wish(tier));
         let answer = leases
             .lease(&self.name, token, stack.options.lease_ttl)
             .await;
         let grant = level.said(answer);
-        self.answered(tier, grant);
+        if grant.is_some() {
+            self.answered(tier, grant);
+        }
         grant
     }
 
