@@ -25,7 +25,7 @@ shop = Cache([url], namespace="shop")
 
 @shop(name=name, depends_on="nothing")
 def slow(x):
-    print("computing", flush=True)
+    print("computing", sum(shop.tiers()[-1].errors.values()), flush=True)
     sys.stdin.readline()
     return -1
 
@@ -91,11 +91,14 @@ class Process:
 
 
 class Holder(Process):
-    """It has the lease of a key of a function, and computes it to -1 until it may go on."""
+    """It computes a key of a function to -1 until it may go on: under the lease, unless its store failed."""
 
     def __init__(self, url, name, key):
         super().__init__(HOLDER, url, name, key)
-        assert self.hears() == "computing"
+        says, failures = self.hears().split()
+        assert says == "computing"
+        # How often its store has failed by now.
+        self.failures = int(failures)
 
     def goes_on(self):
         """Lets it end its computation; how many values it has stored, and what it says of its store."""

@@ -9,14 +9,20 @@ import time
 
 import pytest
 from everwarm import Cache
-from process import TAKEOVER, Holder, Process
+from everwarm.testing import FaultProxy
+from process import PATIENCE, TAKEOVER, Holder, Process
 from servers import emptied, needed
+from worlds import until
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
 
 REDIS = "EVERWARM_TEST_REDIS"
 ROUNDS, PROCESSES, CALLERS = 30, 8, 50
 COMPUTATION = 0.2
+# How often a holder is replaced whose round the store has spoilt.
+TRIES = 3
+# More than a connection that is made anew hears before it is asked on.
+ANSWERS = 20
 # Beyond the computation, for who is served last of 400; and what a loaded machine is given on top.
 OVERHEAD, LOADED = 0.1, 1.0
 
@@ -103,23 +109,89 @@ def test_a_holder_that_is_gone_is_taken_over_once(ran):
         return 2 * x
 
     def taken_over(x):
-        """How long it took after the holder of a key was gone; others ask for it as well."""
+        """How long it took after the holder of a key was gone; others ask for it as well.
+
+        None where its store failed the holder, which then may have no lease, or those who asked: then they
+        compute for themselves, nothing is taken over, and nothing newer is stored.
+        """
         with Holder(url, "slow", x) as holder:
             begun = holder.killed() if x % 2 else holder.frozen()
             with concurrent.futures.ThreadPoolExecutor(3) as callers:
                 assert list(callers.map(slow, [x] * 3)) == [2 * x] * 3
             took = time.monotonic() - begun
+            newer, errors = slow.peek(x), cache.tiers()[-1].errors
+            assert newer or errors, f"nothing was stored after {took} s"
             if x % 2 == 0:
                 stored, store = holder.goes_on()
-                assert stored == 0, f"a late value was stored: {store}"
+                assert stored == 0 or not newer, f"a late value was stored: {store}, after {took} s: {errors}"
+        if holder.failures or not newer:
+            return None
         assert slow.call(x).value == 2 * x
         return took
 
+    def one(number):
+        for x in range(number, TRIES * times, times):
+            took = taken_over(x)
+            if took is not None:
+                return took
+        raise AssertionError(f"the store failed {TRIES} times: {cache.tiers()}")
+
     with concurrent.futures.ThreadPoolExecutor(times) as rounds:
-        took = list(rounds.map(taken_over, range(times)))
-    assert sorted(computed) == list(range(times)), "one takeover for each"
+        took = list(rounds.map(one, range(times)))
+    assert len(set(computed)) == len(computed) >= times, "one takeover for each"
     assert 3 < min(took) and max(took) < TAKEOVER
-    ran("S4", f"{times} holders", shortest=min(took), longest=max(took))
+    ran("S4", f"{times} holders", shortest=min(took), longest=max(took), repeated=len(computed) - times)
     stats = slow.stats()
-    assert stats.calls == stats.hits + stats.misses == 4 * times
+    assert stats.calls == stats.hits + stats.misses == 3 * len(computed) + times
     cache.close()
+
+
+def test_a_holder_that_had_no_lease_stores_nothing():
+    url = emptied(needed(REDIS), "shop")
+    cache = Cache([url], namespace="shop")
+
+    @cache(name="slow", depends_on="nothing")
+    def slow(x):
+        return 2 * x
+
+    with FaultProxy(url) as proxy:
+        proxy.hang()
+        with Holder(proxy.url, "slow", 1) as holder:
+            assert holder.failures > 0
+            proxy.calm()
+            holder.frozen()
+            assert slow(1) == 2
+            stored, store = holder.goes_on()
+            assert stored == 0, f"a late value was stored: {store}"
+    result = slow.call(1)
+    assert (result.value, result.status) == (2, "hit")
+    cache.close()
+
+
+def test_an_answer_that_is_lost_ends_no_wait():
+    url = emptied(needed(REDIS), "shop")
+    with FaultProxy(url) as proxy:
+        cache = Cache([proxy.url], namespace="shop")
+        # So that each answer is counted.
+        proxy.delay("1ms", way="down")
+
+        @cache(name="slow", depends_on="nothing")
+        def slow(x):
+            return 2 * x
+
+        def hears():
+            count = proxy.count("delay") + ANSWERS
+            until(lambda: proxy.count("delay") >= count or waiting.done())
+
+        with Holder(url, "slow", 1) as holder, concurrent.futures.ThreadPoolExecutor(1) as callers:
+            waiting = callers.submit(slow, 1)
+            until(lambda: cache.tiers()[-1].misses == 1)
+            hears()
+            # Other connections than that on which is asked may be the one that is reset.
+            while not cache.tiers()[-1].errors:
+                proxy.reset(times=1)
+                hears()
+            stored, _ = holder.goes_on()
+            assert stored == 1 and waiting.result(PATIENCE) == -1
+        assert sum(cache.tiers()[-1].errors.values()) == 1
+        cache.close()
