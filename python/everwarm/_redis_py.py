@@ -21,6 +21,7 @@ _KEPT_OUT = {
     "client_name": "connections have no name",
     "health_check_interval": "connections are looked at as they are used",
     "redis_connect_func": "nothing of yours runs on a connection",
+    "connection_class": "nothing of yours runs on a connection",
     "ssl_ciphers": "those of the system's TLS library are used",
     "ssl_min_version": "it is 1.2",
     "ssl_check_hostname": "the certificate must have the name of the host",
@@ -43,14 +44,23 @@ _NEEDED = {
     "ssl_password": "give the key without a password, in a file that only this user may read",
     "ssl_validate_ocsp": "leave it out",
     "ssl_validate_ocsp_stapled": "leave it out",
+    "ssl_include_verify_flags": "leave it out: revoked certificates are the system's to refuse",
+    "ssl_exclude_verify_flags": "leave it out",
+}
+# What a cluster's client was told that would be other connections.
+_OF_CLUSTERS = {
+    "read_from_replicas": "leave it out: replicas are not read here",
+    "load_balancing_strategy": "leave it out: replicas are not read here",
+    "address_remap": "have the servers announce addresses that can be reached: `cluster-announce-ip`",
 }
 
 
-def from_redis_py(client, **options):
+def from_redis_py(client, *, hear=None, connect_timeout=None, **options):
     """A ``Tier`` on the server, the Sentinel or the cluster that a client of redis-py was told of.
 
     * ``client``: a ``redis.Redis``, ``redis.RedisCluster``, their twins of ``redis.asyncio``, or what
       ``Sentinel.master_for(...)`` gives. It is not used, and may be closed.
+    * ``hear``, ``connect_timeout``: as in a URL, ``"tracking"`` and ``"2s"`` for instance.
     * ``options``: those of a ``Tier``, such as ``timeout="100ms"``.
 
     Host, port, database, user, password, socket, certificates, sentinels and the cluster's servers are taken
@@ -80,12 +90,14 @@ def from_redis_py(client, **options):
             f"from_redis_py takes a client of redis-py, not {type(client).__name__}\n"
             'hint: pass the `redis.Redis(...)` itself; of Sentinel what `master_for("name")` gives'
         )
+    asked = {"hear": hear, "connect_timeout": connect_timeout}
+    url = _url.joined(url, {name: value for name, value in asked.items() if value is not None})
     _native.check_store(url)
     return Tier(url, **options)
 
 
 def _of_server(client, pool):
-    said = _Said(client, pool.connection_kwargs)
+    said = _Said(client, {**pool.connection_kwargs, "connection_class": pool.connection_class})
     is_encrypted = _speaks_tls(pool.connection_class)
     path, options = said.get("path"), said.tls() if is_encrypted else {}
     user = said.user()
@@ -125,6 +137,9 @@ def _of_sentinel(client, pool):
 
 
 def _of_cluster(client, nodes):
+    for name, hint in _OF_CLUSTERS.items():
+        if getattr(client, name, None) or getattr(nodes, name, None):
+            raise _unlike(name, type(client).__name__, hint)
     given = getattr(nodes, "connection_kwargs", None)
     given = client.connection_kwargs if given is None else given
     # Its own way to begin a connection is none of its user's.
@@ -165,9 +180,10 @@ class _Said:
     def user(self):
         """Who asks, as URLs have it."""
         name, password = self.credentials()
-        if password is None:
+        if name is None and password is None:
             return ""
-        return f"{_quoted(name or '')}:{_quoted(password)}@"
+        # Of a user who needs no password any is taken.
+        return f"{_quoted(name or '')}:{_quoted(password or '')}@"
 
     def tls(self):
         """The options of an encrypted connection, as URLs have them."""
@@ -176,7 +192,7 @@ class _Said:
             raise self._unverified()
         for name, hint in _NEEDED.items():
             if self.get(name):
-                raise Unsupported(f"{name} of this {self._name} has no likeness here\nhint: {hint}")
+                raise _unlike(name, self._name, hint)
         cert = self.get("ssl_certfile")
         key = self.get("ssl_keyfile") or cert
         found = {"ca": self.get("ssl_ca_certs"), "cert": cert, "key": key if cert else None}
@@ -197,10 +213,20 @@ class _Said:
 
     def _says(self, name):
         value = self.get(name)
+        # Those of the library are there in every client.
         if name == "retry":
-            # That of the library is there in every client.
-            return value is not None and type(value).__module__.partition(".")[0] not in ("redis", "valkey")
+            return value is not None and not _is_its_own(type(value))
+        if name == "connection_class":
+            return value is not None and not _is_its_own(value)
         return value is not None and value not in _UNSAID.get(name, ())
+
+
+def _unlike(option, client, hint):
+    return Unsupported(f"{option} of this {client} has no likeness here\nhint: {hint}")
+
+
+def _is_its_own(kind):
+    return getattr(kind, "__module__", "").partition(".")[0] in ("redis", "valkey", "builtins")
 
 
 def _speaks_tls(kind):

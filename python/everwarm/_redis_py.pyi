@@ -8,6 +8,8 @@ from everwarm._tier import Tier
 def from_redis_py(
     client: object,
     *,
+    hear: Literal["messages", "tracking"] | None = None,
+    connect_timeout: str | None = None,
     ttl: float | timedelta | str | None = None,
     write: Literal["through", "behind", "around"] | None = None,
     timeout: float | timedelta | str | None = None,

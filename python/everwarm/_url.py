@@ -29,10 +29,10 @@ def parted(url):
 
 
 def joined(place, options):
-    """The URL of a place with options."""
+    """The URL of a place with options, which may have some already."""
     from urllib.parse import urlencode
 
-    return f"{place}?{urlencode(options)}" if options else place
+    return f"{place}{'&' if '?' in place else '?'}{urlencode(options)}" if options else place
 
 
 def duration(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import subprocess
 import sys
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +15,7 @@ from servers import needed
 redis = pytest.importorskip("redis")
 
 from redis import asyncio as aio  # noqa: E402
+from redis.cluster import LoadBalancingStrategy  # noqa: E402
 from redis.sentinel import Sentinel  # noqa: E402
 
 pytestmark = pytest.mark.timeout(60)
@@ -33,6 +35,7 @@ MEANT = {
     ),
     "a password alone": (lambda: redis.Redis(password="secret"), "redis://:secret@localhost:6379/0"),
     "a URL": (lambda: redis.Redis.from_url("redis://u:p@host:7/3"), "redis://u:p@host:7/3"),
+    "a user who needs no password": (lambda: redis.Redis(username="ann"), "redis://ann:@localhost:6379/0"),
     "version 6 of the internet": (lambda: redis.Redis("::1"), "redis://[::1]:6379/0"),
     "a task's": (lambda: aio.Redis(host="cache", db=1), "redis://cache:6379/1"),
     "a socket": (
@@ -104,6 +107,15 @@ REFUSED = {
         lambda: redis.Redis(ssl=True, ssl_certfile="/c", ssl_password="hunter2"),
         "ssl_password",
     ),
+    "flags of a verification": (
+        lambda: redis.Redis(ssl=True, ssl_include_verify_flags=[ssl.VERIFY_CRL_CHECK_LEAF]),
+        "ssl_include_verify_flags",
+    ),
+    "replicas of a cluster": (
+        lambda: aio.RedisCluster("h1", load_balancing_strategy=LoadBalancingStrategy.ROUND_ROBIN),
+        "load_balancing_strategy",
+    ),
+    "other addresses": (lambda: aio.RedisCluster("h1", address_remap=lambda it: it), "address_remap"),
     "replicas": (lambda: Sentinel([("s1", 1)]).slave_for("shop"), "replicas"),
     "half of it with TLS": (lambda: Sentinel([("s1", 1)], ssl=True).master_for("shop"), "not both encrypted"),
 }
@@ -128,11 +140,15 @@ def test_what_is_left_out_is_told_once(caplog):
     class Patient(redis.retry.Retry):
         pass
 
-    Patient.__module__ = "shop.redis"
+    class Watched(redis.Connection):
+        pass
+
+    Patient.__module__ = Watched.__module__ = "shop.redis"
 
     def client():
         retry = Patient(redis.backoff.NoBackoff(), 7)
-        return redis.Redis(decode_responses=True, retry=retry, socket_timeout=7, client_name="shop")
+        said = {"retry": retry, "socket_timeout": 7, "client_name": "shop", "decode_responses": True}
+        return redis.Redis(connection_pool=redis.ConnectionPool(Watched, **said))
 
     with caplog.at_level(logging.WARNING, "everwarm"):
         from_redis_py(redis.Redis())
@@ -140,7 +156,7 @@ def test_what_is_left_out_is_told_once(caplog):
         from_redis_py(client())
         from_redis_py(client())
     (message,) = caplog.messages
-    for name in ("decode_responses", "retry", "socket_timeout", "client_name"):
+    for name in ("decode_responses", "retry", "socket_timeout", "client_name", "connection_class"):
         assert f"{name} (" in message
     assert "health_check_interval" not in message and "\nhint: " in message
 
@@ -159,6 +175,16 @@ def test_the_options_are_those_of_a_tier():
     tier = from_redis_py(redis.Redis(), **said)
     assert {name: getattr(tier, name) for name in said} == said
     assert tier == Tier("redis://localhost:6379/0", **said)
+
+
+@pytest.mark.proves("from_redis_py.hear", "from_redis_py.connect_timeout")
+def test_what_a_url_says_beside_may_be_said():
+    tier = from_redis_py(redis.Redis(), hear="tracking", connect_timeout="2s", breaker=False)
+    assert tier == Tier("redis://localhost:6379/0?hear=tracking&connect_timeout=2s", breaker=False)
+    encrypted = from_redis_py(redis.Redis(ssl=True, ssl_ca_certs="/ca"), connect_timeout="2s")
+    assert parse_qs(urlsplit(encrypted.store).query) == {"ca": ["/ca"], "connect_timeout": ["2s"]}
+    with pytest.raises(ConfigError, match="hear"):
+        from_redis_py(redis.Redis(), hear="nothing")
 
 
 def test_the_library_is_not_imported_for_it():

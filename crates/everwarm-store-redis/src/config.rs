@@ -303,7 +303,7 @@ fn credentials(parts: &Parts<'_>) -> Result<Option<Credentials>, Error> {
     let Some(password) = login.password else {
         return Err(Error::config(
             "the URL names a user without a password",
-            "write \"redis://user:password@host\", or \"redis://:password@host\"",
+            "write \"redis://user:password@host\", \"redis://:password@host\", or \"redis://user:@host\" for a user who needs none",
         ));
     };
     Ok(Some(Credentials {
