@@ -69,6 +69,33 @@ class Keyring(_native.Keyring):
         return cls._said(os.fspath(path), text)
 
     @classmethod
+    def from_callback(cls, ask):
+        """The keyring that a callable gives, which asks a service for secrets, for instance.
+
+        It is called once, now, without arguments, and gives a text such as that of a file, the bytes of one
+        key, or several of either, the one that seals first. What it raises is raised. Raises ``ConfigError``
+        for anything else.
+
+        >>> import secrets
+        >>> len(Keyring.from_callback(lambda: [secrets.token_bytes(32), secrets.token_bytes(32)]).ids)
+        2
+        """
+        given = ask()
+        source = f"what {getattr(ask, '__qualname__', type(ask).__name__)} gave"
+        if isinstance(given, str):
+            return cls._said(source, given)
+        keys = [given] if isinstance(given, (bytes, bytearray)) else given
+        if not isinstance(keys, (list, tuple)):
+            raise ConfigError(
+                f"{source} is no key, but {type(given).__name__}\n"
+                "hint: let it give 32 random bytes, a text of 64 hexadecimal digits, or a list of such"
+            )
+        try:
+            return cls(*keys)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
+
+    @classmethod
     def from_password(cls, password, *, salt):
         """The keyring of a password, by Argon2id: 64 MiB and about a tenth of a second.
 

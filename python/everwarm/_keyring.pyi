@@ -1,5 +1,6 @@
 """Keys."""
 
+from collections.abc import Callable
 from os import PathLike
 from typing import final
 
@@ -15,6 +16,10 @@ class Keyring(_native.Keyring):
     def from_env(cls, name: str) -> Self: ...
     @classmethod
     def from_file(cls, path: str | PathLike[str]) -> Self: ...
+    @classmethod
+    def from_callback(
+        cls, ask: Callable[[], str | bytes | list[str | bytes] | tuple[str | bytes, ...]]
+    ) -> Self: ...
     @classmethod
     def from_password(cls, password: str, *, salt: str | bytes) -> Self: ...
     @classmethod

@@ -120,6 +120,25 @@ def test_a_password_gives_the_same_key_with_the_same_salt():
         Keyring.from_password("correct horse", salt="short")
 
 
+def test_a_callable_is_asked_once():
+    asked = []
+    rows = [(KEY, (1,)), (f"{OTHER}\n{KEY}", (2, 1)), ([OTHER, KEY], (2, 1)), ((OTHER,), (2,))]
+    for given, ids in rows:
+        assert Keyring.from_callback(lambda given=given: asked.append(given) or given).ids == ids
+    assert asked == [given for given, _ in rows]
+    raw = bytes.fromhex(HEX)
+    assert Keyring.from_callback(lambda: raw).ids == Keyring(raw).ids
+
+
+def test_what_a_callable_gives_is_a_key_or_refused_unseen():
+    for given in (None, 7, {"key": HEX}, "", [], HEX[:-2], b"short"):
+        with pytest.raises(ConfigError, match="what .*lambda") as raised:
+            Keyring.from_callback(lambda given=given: given)
+        assert "\nhint: " in str(raised.value) and HEX[:20] not in str(raised.value)
+    with pytest.raises(KeyError):
+        Keyring.from_callback(lambda: {}["vault"])
+
+
 @pytest.mark.proves("configure.keyring")
 def test_configuration_may_say_the_keyring(monkeypatch, place):
     from everwarm import _config
