@@ -17,6 +17,8 @@ _REDIS = ("redis", "rediss", "redis+unix", "redis+sentinel", "redis+cluster")
 _DATABASES = ("postgresql", "postgres", "mysql", "mariadb", "mongodb", "mongodb+srv")
 _REMOTE = (*_REDIS, "memcached", "memcacheds", *_DATABASES, "dynamodb", "s3", "gs", "az", "http", "https")
 BUILT_IN = (*EMBEDDED, *_REMOTE)
+# What others call a scheme.
+_ELSEWHERE = {"unix": "redis+unix", "valkey": "redis", "valkeys": "rediss", "mongo": "mongodb", "gcs": "gs"}
 
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")
@@ -151,7 +153,8 @@ def _of_url(tier):
         hint = 'write `["memory://", Tier(...)]`'
         raise ConfigError(f"memory is in front, and no tier with options\nhint: {hint}")
     if scheme not in BUILT_IN:
-        hint = _options.nearest(scheme, ["memory", *BUILT_IN])
+        known = _ELSEWHERE.get(scheme)
+        hint = f"did you mean {known}:?" if known else _options.nearest(scheme, ["memory", *BUILT_IN])
         raise ConfigError(f"there is no store {_url.shown(tier.store)!r}\nhint: {hint}")
     place, options = _url.parted(tier.store)
     if tier.timeout is not None:

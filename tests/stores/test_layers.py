@@ -248,6 +248,8 @@ def test_a_tier_that_cannot_be_meant_is_refused_when_it_is_built(keywords, part)
         (Tier("memory://", breaker=True), "no tier with options"),
         (Tier(object()), "no get and no set"),
         (Tier("nowhere:"), "there is no store"),
+        ("unix:///run/redis.sock", "did you mean redis+unix:?"),
+        ("valkey://cache:6379", "did you mean redis:?"),
     ],
     ids=repr,
 )

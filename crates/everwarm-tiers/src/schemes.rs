@@ -40,6 +40,15 @@ clients! {
     "sqlite" => "sqlite", everwarm_store_sql::sqlite, ddl everwarm_store_sql::sqlite::ddl;
 }
 
+/// What others call a scheme, and its name here.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("unix", "redis+unix"),
+    ("valkey", "redis"),
+    ("valkeys", "rediss"),
+    ("mongo", "mongodb"),
+    ("gcs", "gs"),
+];
+
 /// What opens the stores of some schemes, where it is built in.
 #[derive(Debug)]
 pub struct Client {
@@ -115,7 +124,9 @@ fn built(url: &str, install: impl FnOnce(&Client) -> String) -> Result<Built, Er
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     let mut clients = CLIENTS.iter();
     let Some(client) = clients.find(|client| client.schemes.contains(&scheme)) else {
-        let hint = match nearest(scheme, all()) {
+        let known = ELSEWHERE.iter().find(|(name, _)| *name == scheme);
+        let near = known.map(|(_, ours)| *ours);
+        let hint = match near.or_else(|| nearest(scheme, all())) {
             Some(near) => format!("did you mean {near}:?"),
             None => format!("there are {}", all().collect::<Vec<_>>().join(", ")),
         };
@@ -147,5 +158,7 @@ mod tests {
             (error.kind(), error.hint()),
             (ErrorKind::Config, "did you mean redis:?")
         );
+        let error = check("unix:///run/redis.sock", |_| String::new()).unwrap_err();
+        assert_eq!(error.hint(), "did you mean redis+unix:?");
     }
 }
