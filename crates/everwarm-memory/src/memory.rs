@@ -118,6 +118,7 @@ pub struct Vacancy<'a, K, T, L: RawMutex = DefaultLock> {
 
 impl<K: Eq, T, L: RawMutex> Vacancy<'_, K, T, L> {
     /// Lets the newcomer of that key in, in a memory that does not weigh; who left for it.
+    #[inline(always)]
     pub fn admit(mut self, newcomer: Newcomer<K, T>, now: Instant) -> Option<Gone<K, T>> {
         debug_assert!(!self.memory.weighs(), "scales need to know of each entry");
         self.memory.arrives(self.index);
@@ -125,6 +126,7 @@ impl<K: Eq, T, L: RawMutex> Vacancy<'_, K, T, L> {
     }
 
     /// How many entries came into its shard so far: as long as [`Memory::arrivals`] says the same, the key has none.
+    #[inline]
     #[must_use]
     pub fn arrivals(&self) -> u64 {
         self.memory.arrivals(self.index)
@@ -285,6 +287,21 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
                 index,
             }),
         }
+    }
+
+    /// The place of a key that had no entry when so many [arrivals](Self::arrivals) were counted in its shard, `index`; None if any
+    /// came since, or if entries are weighed.
+    #[inline(always)]
+    pub fn vacancy(&self, index: usize, arrivals: u64) -> Option<Vacancy<'_, K, T, L>> {
+        if self.arrivals(index) != arrivals || self.weighs() {
+            return None;
+        }
+        let (memory, shard) = (self, self.lock(index));
+        Some(Vacancy {
+            memory,
+            shard,
+            index,
+        })
     }
 
     /// Shows the entry of `key` to `visit`, with its deadline and the index of its shard, and does as it says.

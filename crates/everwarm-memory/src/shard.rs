@@ -52,6 +52,24 @@ impl<K, T> Newcomer<K, T> {
     }
 }
 
+/// What is to be known of a newcomer besides its node.
+#[derive(Clone, Copy)]
+struct Terms {
+    hash: u32,
+    keep_until: Instant,
+    weight: u64,
+}
+
+impl Terms {
+    fn of<K, T>(newcomer: &Newcomer<K, T>) -> Self {
+        Self {
+            hash: newcomer.hash as u32,
+            keep_until: newcomer.keep_until,
+            weight: newcomer.weight,
+        }
+    }
+}
+
 /// An entry that leaves: one whose end has come has expired, whatever else would have made it go.
 fn gone<K, T>(taken: Taken<K, T>, end: Instant, now: Instant, otherwise: Cause) -> Gone<K, T> {
     let cause = if end <= now {
@@ -156,42 +174,51 @@ impl<K, T> Shard<K, T> {
         now: Instant,
         stood: bool,
     ) -> Option<Gone<K, T>> {
-        let mut victim = None;
+        let terms = Terms::of(&newcomer);
         let changes_over = room.is_full();
-        if changes_over || room.enter() {
+        let (at, gone) = if changes_over || room.enter() {
             let due = self.timer.one_due(now, &self.slab);
-            victim = due.or_else(|| self.eviction.victim(&mut self.slab));
-            if victim.is_none() {
+            let Some(at) = due.or_else(|| self.eviction.victim(&mut self.slab)) else {
                 // All the room is taken by other shards.
                 room.leave(usize::from(!changes_over), newcomer.weight);
                 return Some(newcomer.turned_away(now));
-            }
-        }
-        // Who leaves goes first, so that the newcomer has a slot that was just looked at.
-        let gone = victim.map(|at| {
-            let gone = self.evict(at, now);
-            room.leave(usize::from(!changes_over), gone.weight);
-            gone
-        });
+            };
+            let end = self.slab.kept_until(at);
+            let weight = self.unlist(at);
+            room.leave(usize::from(!changes_over), weight);
+            // In the very slot, which was just looked at.
+            let Node { key, payload, .. } = self.slab.exchange(at, newcomer.seated());
+            let taken = Taken {
+                key,
+                payload,
+                weight,
+            };
+            (at, Some(gone(taken, end, now, Cause::Capacity)))
+        } else {
+            (self.slab.put(newcomer.seated()), None)
+        };
+        self.entered(at, terms, stood);
+        gone
+    }
+
+    /// Has everything know of the newcomer in slot `at`.
+    #[inline(always)]
+    fn entered(&mut self, at: u32, terms: Terms, stood: bool) {
         let Self {
             index,
             slab,
             eviction,
             timer,
         } = self;
-        let (hash, weight) = (newcomer.hash as u32, newcomer.weight);
-        let keep_until = newcomer.keep_until;
-        let at = slab.put(newcomer.seated());
-        index.insert_unique(spread(hash), at, |&at| spread(slab.node(at).hash));
-        slab.weigh(at, weight);
-        slab.keep(at, keep_until);
+        index.insert_unique(spread(terms.hash), at, |&at| spread(slab.node(at).hash));
+        slab.weigh(at, terms.weight);
+        slab.keep(at, terms.keep_until);
         eviction.admitted(slab, at);
         timer.entered(at, slab.kept_until(at));
         if stood {
             eviction.touched(slab, at);
         }
         self.tidy();
-        gone
     }
 
     /// Puts the newcomer on the scales in place of the entry with its key, and lets entries go until the rest and the
@@ -281,17 +308,8 @@ impl<K, T> Shard<K, T> {
 
     /// Takes out the entry in slot `at`. Call [`tidy`](Self::tidy) after the last of a row.
     pub(crate) fn take(&mut self, at: u32) -> Taken<K, T> {
-        self.eviction.left(&mut self.slab, at);
-        let weight = self.slab.weight(at);
-        self.timer.left(self.slab.kept_until(at));
+        let weight = self.unlist(at);
         let node = self.slab.take(at);
-        match self
-            .index
-            .find_entry(spread(node.hash), |&other| other == at)
-        {
-            Ok(entry) => drop(entry.remove()),
-            Err(_) => unreachable!("slot {at} is not in the index"),
-        }
         Taken {
             key: node.key,
             payload: node.payload,
@@ -299,7 +317,21 @@ impl<K, T> Shard<K, T> {
         }
     }
 
+    /// Has everything but its slot forget the entry in slot `at`; what it weighed.
+    #[inline(always)]
+    fn unlist(&mut self, at: u32) -> u64 {
+        self.eviction.left(&mut self.slab, at);
+        self.timer.left(self.slab.kept_until(at));
+        let hash = spread(self.slab.node(at).hash);
+        match self.index.find_entry(hash, |&other| other == at) {
+            Ok(entry) => drop(entry.remove()),
+            Err(_) => unreachable!("slot {at} is not in the index"),
+        }
+        self.slab.weight(at)
+    }
+
     /// Sees to it that what is kept for entries that left stays in proportion.
+    #[inline]
     pub(crate) fn tidy(&mut self) {
         self.timer.tidy(&self.slab);
     }

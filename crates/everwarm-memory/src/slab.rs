@@ -90,12 +90,20 @@ impl<K, T> Slab<K, T> {
         }
     }
 
+    /// Puts `node` in the place of the entry in slot `at`, which is taken; its weight and until when it is kept are to be said anew.
+    #[inline]
+    pub(crate) fn exchange(&mut self, at: u32, node: Node<K, T>) -> Node<K, T> {
+        std::mem::replace(self.node_mut(at), node)
+    }
+
     /// What the entry in slot `at` weighs.
+    #[inline]
     pub(crate) fn weight(&self, at: u32) -> u64 {
         self.weights.get(at as usize).copied().unwrap_or(0)
     }
 
     /// The entry in slot `at` weighs this much, until it leaves.
+    #[inline]
     pub(crate) fn weigh(&mut self, at: u32, weight: u64) {
         if self.weights.len() <= at as usize {
             if weight == 0 {
@@ -107,12 +115,16 @@ impl<K, T> Slab<K, T> {
     }
 
     /// Keeps the entry in slot `at` until then, beyond its deadline; until its deadline, if that is later.
+    #[inline]
     pub(crate) fn keep(&mut self, at: u32, until: Instant) {
-        let beyond = if until > self.node(at).deadline {
-            until
-        } else {
-            Instant::ZERO
-        };
+        let is_beyond = until > self.node(at).deadline;
+        if is_beyond || !self.kept.is_empty() {
+            self.note(at, if is_beyond { until } else { Instant::ZERO });
+        }
+    }
+
+    #[inline(never)]
+    fn note(&mut self, at: u32, beyond: Instant) {
         if self.kept.len() <= at as usize {
             if beyond == Instant::ZERO {
                 return;
@@ -123,6 +135,7 @@ impl<K, T> Slab<K, T> {
     }
 
     /// Until when the entry in slot `at` is kept.
+    #[inline]
     pub(crate) fn kept_until(&self, at: u32) -> Instant {
         let beyond = self.kept.get(at as usize).copied();
         beyond.unwrap_or(Instant::ZERO).max(self.node(at).deadline)
@@ -219,8 +232,15 @@ impl<K, T> Seats for Slab<K, T> {
         &mut self.node_mut(at).seat
     }
 
+    #[inline]
     fn hash(&self, at: u32) -> u32 {
         self.node(at).hash
+    }
+
+    #[inline]
+    fn hash_and_seat(&mut self, at: u32) -> (u32, &mut Seat) {
+        let node = self.node_mut(at);
+        (node.hash, &mut node.seat)
     }
 
     fn deadline(&self, at: u32) -> Instant {

@@ -61,6 +61,7 @@ impl Timer {
     }
 
     /// The entry in slot `at` has this deadline from here on.
+    #[inline]
     pub(crate) fn entered(&mut self, at: u32, deadline: Instant) {
         if deadline != Instant::NEVER {
             self.timed += 1;
@@ -69,6 +70,7 @@ impl Timer {
     }
 
     /// An entry with this deadline is no longer there, or no longer has it.
+    #[inline]
     pub(crate) fn left(&mut self, deadline: Instant) {
         if deadline != Instant::NEVER {
             self.timed -= 1;
@@ -139,10 +141,16 @@ impl Timer {
     }
 
     /// A slot whose entry's deadline is `now` or earlier, if a few looks find one.
+    #[inline]
     pub(crate) fn one_due<K, T>(&mut self, now: Instant, slab: &Slab<K, T>) -> Option<u32> {
         if now < self.soonest {
             return None;
         }
+        self.look_for_one(now, slab)
+    }
+
+    #[inline(never)]
+    fn look_for_one<K, T>(&mut self, now: Instant, slab: &Slab<K, T>) -> Option<u32> {
         for _ in 0..LOOKS {
             let mut first = self.buckets.first_entry()?;
             let bucket = *first.key();
@@ -174,10 +182,15 @@ impl Timer {
     }
 
     /// Files all anew if filings that no longer count have piled up.
+    #[inline]
     pub(crate) fn tidy<K, T>(&mut self, slab: &Slab<K, T>) {
-        if self.filings <= 2 * self.timed + 64 {
-            return;
+        if self.filings > 2 * self.timed + 64 {
+            self.file_anew(slab);
         }
+    }
+
+    #[cold]
+    fn file_anew<K, T>(&mut self, slab: &Slab<K, T>) {
         self.buckets.clear();
         self.filed.fill(UNFILED);
         self.filings = 0;

@@ -64,6 +64,7 @@ impl Adaptive {
     }
 
     /// Does for the hits since the last time what they left to be done, if that is enough to be worth it.
+    #[inline]
     fn catch_up(&mut self, seats: &mut impl Seats) {
         let may_wait = self.duel.as_ref().is_some_and(|duel| duel.is_large());
         if !may_wait || self.trail.uses >= BATCH {
@@ -72,6 +73,7 @@ impl Adaptive {
     }
 
     /// Does for the hits since the last time what they left to be done.
+    #[inline(never)]
     fn work_off(&mut self, seats: &mut impl Seats) {
         let uses = std::mem::take(&mut self.trail.uses);
         let slots = (uses.saturating_sub(TRAIL)..uses).map(|one| self.trail.slots[one % TRAIL]);
@@ -103,9 +105,9 @@ impl Adaptive {
     }
 
     /// How often an entry was requested; its uses are counted that it carries, unless they are in the trail.
-    #[inline]
+    #[inline(never)]
     fn recount(duel: &mut Duel, seats: &mut impl Seats, at: u32) -> u64 {
-        let (hash, seat) = (seats.hash(at), seats.seat_mut(at));
+        let (hash, seat) = seats.hash_and_seat(at);
         let carried = match duel.is_large() && !seat.is_marked() {
             true => seat.take_uses(),
             false => 0,
@@ -114,13 +116,15 @@ impl Adaptive {
     }
 
     /// Has the uses counted that an entry carries.
+    #[inline]
     fn hand_over(&mut self, seats: &mut impl Seats, at: u32) {
-        let uses = seats.seat_mut(at).take_uses().min(CARRIED);
+        let (hash, seat) = seats.hash_and_seat(at);
+        let uses = seat.take_uses().min(CARRIED);
         if uses > 0
             && let Some(duel) = &mut self.duel
             && duel.is_large()
         {
-            duel.count(seats.hash(at), uses);
+            duel.count(hash, uses);
         }
     }
 

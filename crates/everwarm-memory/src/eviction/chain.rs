@@ -22,22 +22,26 @@ impl Default for Chain {
 
 impl Chain {
     /// The slot at the old end.
+    #[inline]
     pub(super) fn oldest(&self) -> Option<u32> {
         (self.oldest != NONE).then_some(self.oldest)
     }
 
     /// How many slots are queued.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.slots
     }
 
     /// The neighbour of slot `at` towards the new end.
+    #[inline]
     pub(super) fn newer(seats: &impl Seats, at: u32) -> Option<u32> {
         let newer = seats.seat(at).newer;
         (newer != NONE).then_some(newer)
     }
 
     /// Queues slot `at` as the newest.
+    #[inline(always)]
     pub(super) fn push(&mut self, seats: &mut impl Seats, at: u32) {
         self.slots += 1;
         let older = std::mem::replace(&mut self.newest, at);
@@ -51,6 +55,7 @@ impl Chain {
     }
 
     /// Takes slot `at` out of the queue.
+    #[inline(always)]
     pub(super) fn unlink(&mut self, seats: &mut impl Seats, at: u32) {
         self.slots -= 1;
         let seat = seats.seat(at);

@@ -26,26 +26,28 @@ const DEVIATIONS: f32 = 3.0;
 /// So many rooms of hits a shadow may be ahead of the entries that follow it.
 const PATIENCE: f32 = 0.5;
 
-/// The shadows of one shard, and how they compare.
+/// The shadows of one shard, and how they compare. What each eviction looks at comes first, so that it lies together.
+#[repr(C)]
 pub(super) struct Duel {
-    shadows: Shadows,
+    /// How often all keys were requested, where shadows see a sample or none.
+    whole: Option<Sketch>,
+    followed: usize,
+    part: Part,
+    /// For about so many entries.
+    entries: usize,
+    room: usize,
+    /// The shadows see one key in two to the power of this.
+    halvings: u32,
+    is_large: bool,
     /// How often the keys that the shadows see were requested, by what ages soon and what ages late.
     sketches: Box<[Sketch]>,
-    /// The same for all keys, where shadows see a sample or none.
-    whole: Option<Sketch>,
+    /// Requests since the last comparison.
+    seen: usize,
     /// How often, lately, the one hit where the other missed.
     wins: [[f32; SHADOWS]; SHADOWS],
     /// How often, lately, each shadow hit where the entries that followed it missed, less the reverse.
     debts: [f32; SHADOWS],
-    /// Requests since the last comparison.
-    seen: usize,
-    followed: usize,
-    /// The shadows see one key in two to the power of this.
-    halvings: u32,
-    /// For about so many entries.
-    entries: usize,
-    room: usize,
-    part: Part,
+    shadows: Shadows,
 }
 
 impl Duel {
@@ -72,16 +74,19 @@ impl Duel {
             halvings,
             entries,
             room,
+            is_large: part.of_all(entries) >= LARGE,
             part: part.clone(),
         }
     }
 
     /// Whether it was made for about so many entries.
+    #[inline]
     pub(super) fn suits(&self, entries: usize) -> bool {
         entries <= 2 * self.entries && 8 * entries >= self.entries
     }
 
     /// Takes note of how many entries there are: as many as have room.
+    #[inline]
     pub(super) fn fit(&mut self, entries: usize) {
         self.room = entries >> self.halvings;
     }
@@ -98,6 +103,7 @@ impl Duel {
     }
 
     /// The share that is followed.
+    #[inline]
     pub(super) fn share(&self) -> Share {
         WAYS[self.followed].0
     }
@@ -114,7 +120,7 @@ impl Duel {
     /// of them matters more.
     #[inline]
     pub(super) fn is_large(&self) -> bool {
-        self.part.of_all(self.entries) >= LARGE
+        self.is_large
     }
 
     /// Counts so many requests of a key, where what the shadows count is not of all keys.
@@ -125,7 +131,7 @@ impl Duel {
     }
 
     /// How often a key was requested, which its entry carried so many requests of.
-    #[inline]
+    #[inline(always)]
     pub(super) fn recount(&mut self, hash: u32, carried: u8) -> u64 {
         match &mut self.whole {
             Some(whole) => whole.add_and_count(hash, carried),

@@ -107,6 +107,11 @@ pub(crate) trait Seats {
     fn seat(&self, at: u32) -> &Seat;
     fn seat_mut(&mut self, at: u32) -> &mut Seat;
     fn hash(&self, at: u32) -> u32;
+    /// Both, of one entry.
+    #[inline]
+    fn hash_and_seat(&mut self, at: u32) -> (u32, &mut Seat) {
+        (self.hash(at), self.seat_mut(at))
+    }
     fn deadline(&self, at: u32) -> Instant;
 }
 

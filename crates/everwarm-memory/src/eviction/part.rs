@@ -31,6 +31,7 @@ impl Part {
     }
 
     /// Whether the first shard learns for this one.
+    #[inline]
     pub(super) fn is_led(&self) -> bool {
         self.number > 0
     }
@@ -41,6 +42,7 @@ impl Part {
     }
 
     /// The way that the first shard follows.
+    #[inline]
     pub(super) fn way(&self) -> usize {
         let way = self.way.as_ref();
         // It orders nothing but itself.

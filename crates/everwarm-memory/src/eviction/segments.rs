@@ -73,6 +73,7 @@ pub(super) struct Segments {
 }
 
 impl Segments {
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.window.len() + self.probation.len() + self.protected.len() + self.surplus.len()
     }
@@ -95,6 +96,7 @@ impl Segments {
         slots
     }
 
+    #[inline(always)]
     fn queue(&mut self, queue: u8) -> &mut Chain {
         match queue {
             WINDOW => &mut self.window,
@@ -104,6 +106,7 @@ impl Segments {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, seats: &mut impl Seats, at: u32, queue: u8) {
         self.moves += 1;
         if self.moves * ERAS > self.len() {
@@ -114,6 +117,7 @@ impl Segments {
         self.queue(queue).push(seats, at);
     }
 
+    #[inline]
     pub(super) fn admitted(&mut self, seats: &mut impl Seats, at: u32) {
         self.push(seats, at, WINDOW);
     }
@@ -127,6 +131,7 @@ impl Segments {
         }
     }
 
+    #[inline]
     pub(super) fn left(&mut self, seats: &mut impl Seats, at: u32) {
         self.queue(seats.seat(at).queue).unlink(seats, at);
     }
@@ -196,6 +201,7 @@ impl Segments {
     }
 
     /// Who may have to leave: of the window, and of the others.
+    #[inline]
     pub(super) fn contenders(
         &mut self,
         seats: &mut impl Seats,

@@ -33,6 +33,9 @@ impl Ageing {
     }
 }
 
+/// Where the counters of a key are: in which pair of words, and at which bits.
+type Place = (usize, [u32; 4]);
+
 /// The counters of one shard.
 pub(super) struct Sketch {
     pairs: Vec<[u64; 2]>,
@@ -40,6 +43,9 @@ pub(super) struct Sketch {
     entries: usize,
     added: usize,
     period: usize,
+    /// The key that was last counted without a request to add, and what was said of it: in an eviction that is the one who stays, and
+    /// mostly the next one asks for it again.
+    known: Option<(u32, u64)>,
 }
 
 impl Sketch {
@@ -50,6 +56,7 @@ impl Sketch {
             entries,
             added: 0,
             period: ageing.period(entries),
+            known: None,
         }
     }
 
@@ -60,12 +67,12 @@ impl Sketch {
 
     /// Where the four counters of a key are: in which pair of words, and at which bits, two in each word.
     #[inline]
-    fn place(&self, hash: u32) -> (usize, [u32; 4]) {
+    fn place(&self, hash: u32) -> Place {
         let mixed = u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15);
         let pair = ((mixed >> 32) * self.pairs.len() as u64) >> 32;
-        let bits = (mixed >> 18) as u32;
-        // Two counters in the lower and upper half of each word.
-        let half = |from: u32| (bits >> from & 7) * 4;
+        let bits = (mixed >> 16) as u32;
+        // Two counters in the lower and upper half of each word; a counter has four bits.
+        let half = |from: u32| bits >> from & 28;
         (
             pair as usize,
             [half(0), 32 + half(3), half(6), 32 + half(9)],
@@ -80,33 +87,62 @@ impl Sketch {
 
     /// Counts several requests of one key, as far as a count goes.
     pub(super) fn add_many(&mut self, hash: u32, times: u8) {
-        self.add_at(self.place(hash), times);
+        self.forget(hash);
+        let (place, times) = (self.place(hash), u64::from(times));
+        let steps = self.counts(place).map(|count| times.min(MOST - count));
+        self.step(place, steps);
+    }
+
+    /// What is known of this key is so no longer.
+    #[inline]
+    fn forget(&mut self, hash: u32) {
+        if self.known.is_some_and(|(known, _)| known == hash) {
+            self.known = None;
+        }
     }
 
     /// Counts several requests of one key, if any, and says how often it was requested lately.
-    #[inline]
+    #[inline(always)]
     pub(super) fn add_and_count(&mut self, hash: u32, times: u8) -> u64 {
-        let place = self.place(hash);
-        if times > 0 {
-            self.add_at(place, times);
+        if times == 0 {
+            return self.count_again(hash);
         }
-        self.count_at(place)
+        self.forget(hash);
+        let place = self.place(hash);
+        let counts = self.counts(place);
+        let steps = counts.map(|count| u64::from(times).min(MOST - count));
+        match self.step(place, steps) {
+            true => least(self.counts(place)),
+            false => least(std::array::from_fn(|one| counts[one] + steps[one])),
+        }
     }
 
+    /// As [`count`](Self::count), for a key of which that may have been asked a moment ago.
+    #[inline(always)]
+    fn count_again(&mut self, hash: u32) -> u64 {
+        match self.known {
+            Some((known, count)) if known == hash => count,
+            _ => {
+                let count = self.count(hash);
+                self.known = Some((hash, count));
+                count
+            }
+        }
+    }
+
+    /// Adds to the four counters; whether all counts were halved then.
     #[inline]
-    fn add_at(&mut self, (pair, [one, two, three, four]): (usize, [u32; 4]), times: u8) {
+    fn step(&mut self, (pair, [one, two, three, four]): Place, steps: [u64; 4]) -> bool {
         let [first, second] = &mut self.pairs[pair];
-        let times = u64::from(times);
-        let step = |word: u64, at: u32| times.min(MOST - (word >> at & MOST));
-        let steps = [step(*first, one), step(*first, two)];
-        let others = [step(*second, three), step(*second, four)];
         *first += steps[0] << one | steps[1] << two;
-        *second += others[0] << three | others[1] << four;
-        let most = steps[0].max(steps[1]).max(others[0]).max(others[1]);
+        *second += steps[2] << three | steps[3] << four;
+        let most = steps[0].max(steps[1]).max(steps[2]).max(steps[3]);
         self.added += most as usize;
-        if self.added >= self.period {
+        let is_due = self.added >= self.period;
+        if is_due {
             self.age();
         }
+        is_due
     }
 
     #[cold]
@@ -115,20 +151,26 @@ impl Sketch {
             *word = *word >> 1 & HALVES;
         }
         self.added /= 2;
+        self.known = None;
     }
 
     /// About how often the key was requested lately.
+    #[inline]
     pub(super) fn count(&self, hash: u32) -> u64 {
-        self.count_at(self.place(hash))
+        least(self.counts(self.place(hash)))
     }
 
     #[inline]
-    fn count_at(&self, (pair, [one, two, three, four]): (usize, [u32; 4])) -> u64 {
+    fn counts(&self, (pair, [one, two, three, four]): Place) -> [u64; 4] {
         let [first, second] = self.pairs[pair];
-        let one = (first >> one & MOST).min(first >> two & MOST);
-        let other = (second >> three & MOST).min(second >> four & MOST);
-        one.min(other)
+        [first >> one, first >> two, second >> three, second >> four].map(|count| count & MOST)
     }
+}
+
+/// What four counters say of a key: each of them says at least as much.
+#[inline]
+fn least([one, two, three, four]: [u64; 4]) -> u64 {
+    one.min(two).min(three.min(four))
 }
 
 #[cfg(test)]
