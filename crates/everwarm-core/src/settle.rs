@@ -166,6 +166,7 @@ pub fn settle(
 /// assert_eq!(end(Outcome::Value { ttl: None }), Some(Instant::NEVER));
 /// assert_eq!(end(Outcome::Nothing), None);
 /// ```
+#[inline]
 #[must_use]
 pub fn plain_end(
     outcome: Outcome,

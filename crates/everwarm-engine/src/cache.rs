@@ -10,7 +10,7 @@ use hashbrown::Equivalent;
 
 use crate::authority::{Authority, Faults};
 use crate::departures::{Departures, Reason};
-use crate::entry::{Entry, Key, Term};
+use crate::entry::{Entry, Key};
 use crate::flights::{Flights, Seats, Sitter};
 use crate::listener::{Cause, Incoming, Listener};
 use crate::objects::Amendment;
@@ -177,20 +177,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// As [`put`](Self::put), of a value without tags of which there is nothing to say but when it ends.
     #[inline]
     pub fn put_plain(&self, (scope, hash, key): (&Scope, u64, K), value: V, plain: Plain) {
-        let incoming = Incoming {
-            entry: Entry {
-                value,
-                stamp: self.authority.stamp(),
-                written: plain.now,
-                tags: None,
-            },
-            term: Term {
-                deadline: plain.end,
-                keep_until: plain.end,
-            },
-            weight: plain.weight,
-            now: plain.now,
-        };
+        let incoming = Incoming::plain((value, self.authority.stamp()), plain.now, plain);
         self.put_incoming((scope, hash, key), incoming);
     }
 
@@ -325,7 +312,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
 
     /// Counts a read that found nothing where nobody computes.
     pub fn missed(&self, scope: &Scope, hash: u64) {
-        scope.count_miss();
+        scope.counters.missed(self.memory.shard_of(hash));
         if self.sample.holds(hash) {
             self.sampled(scope, hash, None);
         }

@@ -285,6 +285,7 @@ impl<K: Eq + Clone, V, E> Seats<K, V, E> {
     }
 
     /// Gives the key's seat to who computes alone, if nobody has it.
+    #[inline]
     pub(crate) fn sit(&mut self, lone: Lone<K>) -> bool {
         let is_taken = self.alone(lone.hash, &lone.key).is_some()
             || !self.taken.is_empty()
@@ -298,12 +299,22 @@ impl<K: Eq + Clone, V, E> Seats<K, V, E> {
         !is_taken
     }
 
+    /// Ends what is led alone still; its key.
+    #[inline]
+    pub(crate) fn leave_alone(&mut self, lead: LeadId) -> Option<K> {
+        if self.alone.last().is_some_and(|last| last.lead == lead) {
+            return self.alone.pop().map(|lone| lone.key);
+        }
+        let at = self.alone.iter().position(|lone| lone.lead == lead)?;
+        Some(self.alone.swap_remove(at).key)
+    }
+
     /// Ends what was led alone: its key, if it still sits, and the flight that others made of it.
     pub(crate) fn leave(&mut self, (hash, lead): (u64, LeadId)) -> Left<K, V, E> {
-        if let Some(at) = self.alone.iter().position(|lone| lone.lead == lead) {
-            return (Some(self.alone.swap_remove(at).key), None);
+        match self.leave_alone(lead) {
+            Some(key) => (Some(key), None),
+            None => self.leave_company((hash, lead)),
         }
-        self.leave_company((hash, lead))
     }
 
     #[cold]

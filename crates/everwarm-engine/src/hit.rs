@@ -71,9 +71,10 @@ impl Absence {
     /// Nothing is known.
     pub const UNKNOWN: Self = Self(u64::MAX);
 
-    /// Whether it holds while so many entries came.
-    pub(crate) const fn holds(self, arrivals: u64) -> bool {
-        self.0 == arrivals
+    /// How many entries had come then.
+    #[inline]
+    pub(crate) const fn arrivals(self) -> u64 {
+        self.0
     }
 }
 

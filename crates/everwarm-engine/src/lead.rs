@@ -11,11 +11,10 @@ use everwarm_core::policy::Policy;
 
 use crate::cache::Cache;
 use crate::departures::Reason;
-use crate::entry::{Entry, Key, Term};
+use crate::entry::{Entry, Key};
 use crate::flights::{Flight, Outcome};
 use crate::listener::Incoming;
 use crate::scope::Scope;
-use crate::sitting::Plain;
 use crate::tags::{self, Negative, Tags};
 use crate::ticket::Ticket;
 use crate::waits::{self, Caller, Wait};
@@ -380,35 +379,17 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
 }
 
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
-    /// As [`incoming`](Self::incoming), of a value without tags that has nothing but an end.
+    /// Whether an invalidation met a computation without tags since it began, which is noted.
     #[inline]
-    pub(crate) fn incoming_plain(
-        &self,
-        begun: &Begun<'_, K>,
-        (value, written): (V, Instant),
-        plain: Plain,
-    ) -> Option<Incoming<V>> {
-        let stamp = begun.stamp;
-        if let Some(reason) = self.authority.overtaken(stamp, &begun.scope.mark, &None) {
+    pub(crate) fn is_overtaken(&self, begun: &Begun<'_, K>) -> bool {
+        let reason = self
+            .authority
+            .overtaken(begun.stamp, &begun.scope.mark, &None);
+        if let Some(reason) = reason {
             self.departures.note(begun.key, reason);
-            return None;
+            return true;
         }
-        let entry = Entry {
-            value,
-            stamp,
-            written,
-            tags: None,
-        };
-        let term = Term {
-            deadline: plain.end,
-            keep_until: plain.end,
-        };
-        Some(Incoming {
-            entry,
-            term,
-            weight: plain.weight,
-            now: plain.now,
-        })
+        false
     }
 }
 

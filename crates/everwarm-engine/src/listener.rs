@@ -3,6 +3,7 @@
 use std::mem;
 
 use everwarm_core::clock::{Clock, Instant};
+use everwarm_core::generation::Stamp;
 use everwarm_memory::{Cause as Need, Departed, Found, Gone, Newcomer, Taken, Vacancy};
 
 use crate::cache::Cache;
@@ -10,6 +11,7 @@ use crate::departures::Reason;
 use crate::entry::{Entry, Key, Term};
 use crate::recording::Event;
 use crate::scope::Scope;
+use crate::sitting::Plain;
 use crate::what_if::Known;
 
 /// Why an entry left.
@@ -89,6 +91,27 @@ pub(crate) struct Incoming<V> {
     pub(crate) now: Instant,
 }
 
+impl<V> Incoming<V> {
+    /// A value without tags of which there is nothing to say but when it ends.
+    #[inline]
+    pub(crate) fn plain((value, stamp): (V, Stamp), written: Instant, plain: Plain) -> Self {
+        Self {
+            entry: Entry {
+                value,
+                stamp,
+                written,
+                tags: None,
+            },
+            term: Term {
+                deadline: plain.end,
+                keep_until: plain.end,
+            },
+            weight: plain.weight,
+            now: plain.now,
+        }
+    }
+}
+
 /// An entry that another has taken the place of.
 pub(crate) struct Earlier<V> {
     entry: Entry<V>,
@@ -114,9 +137,9 @@ fn replace<K: Key, V>(
     }
 }
 
-/// Puts an entry in a place that is vacant; who left for it.
-#[inline]
-fn enter<K: Key, V>(
+/// Puts an entry in a place that is vacant; who left for it, counted if it was evicted from the same scope.
+#[inline(always)]
+pub(crate) fn enter<K: Key, V>(
     vacancy: Vacancy<'_, K, Entry<V>, K::Lock>,
     (scope, shard): (&Scope, usize),
     (hash, key): (u64, K),
@@ -132,7 +155,13 @@ fn enter<K: Key, V>(
         keep_until: incoming.term.keep_until,
         weight: 0,
     };
-    vacancy.admit(newcomer, incoming.now)
+    let gone = vacancy.admit(newcomer, incoming.now);
+    if let Some(gone) = &gone
+        && is_evicted_from(scope, gone)
+    {
+        scope.counters.evict_at(shard);
+    }
+    gone
 }
 
 /// Whether an entry of the scope whose other entry needed the room had to leave for that.
@@ -142,7 +171,6 @@ fn is_evicted_from<K: Key, V>(inserted_by: &Scope, gone: &Gone<K, Entry<V>>) -> 
 
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// Stores an entry, under the lock of the seats; what leaves is returned, for [`let_go`](Self::let_go) when no lock is held.
-    #[inline]
     pub(crate) fn store(
         &self,
         scope: &Scope,
@@ -160,14 +188,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             }
             Err(vacancy) => {
                 let shard = self.memory.shard_of(hash);
-                let gone = enter(vacancy, (scope, shard), (hash, key), incoming);
-                if gone
-                    .as_ref()
-                    .is_some_and(|gone| is_evicted_from(scope, gone))
-                {
-                    scope.counters.evict_at(shard);
-                }
-                Stored::Entered(gone)
+                Stored::Entered(enter(vacancy, (scope, shard), (hash, key), incoming))
             }
         }
     }
@@ -289,7 +310,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     }
 
     /// As [`let_go`](Self::let_go), of the one entry of a shard that had to leave.
-    fn let_go_of_gone(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
+    #[inline]
+    pub(crate) fn let_go_of_gone(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
         if is_evicted_from(inserted_by, gone) {
             self.remember(&gone.key, &gone.payload, Cause::Capacity);
         } else {
@@ -311,10 +333,15 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     }
 
     /// An entry that was invalid when its turn came to leave has left because of that.
+    #[inline]
     fn tell_of_gone(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
-        if self.listener.is_none() {
-            return;
+        if self.listener.is_some() {
+            self.tell_of_gone_to_listener(inserted_by, gone);
         }
+    }
+
+    #[inline(never)]
+    fn tell_of_gone_to_listener(&self, inserted_by: &Scope, gone: &Gone<K, Entry<V>>) {
         let entry = &gone.payload;
         let valid = self.in_scope(gone.key.scope(), inserted_by, |scope| {
             self.authority.allows(entry.stamp, &scope.mark, &entry.tags)

@@ -12,11 +12,13 @@ static FORKS: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Process(u64);
 
 impl Process {
+    #[inline]
     pub(crate) fn current() -> Self {
         Self(FORKS.load(Ordering::Relaxed))
     }
 
     /// Whether a fork lies between then and now.
+    #[inline]
     pub(crate) fn is_parent(self) -> bool {
         self != Self::current()
     }

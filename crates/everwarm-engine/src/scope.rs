@@ -119,6 +119,8 @@ struct Stripe {
     hits: AtomicU64,
     /// Of computations that were led alone: each was a miss.
     sat: AtomicU64,
+    /// Of reads that found nothing where nobody computes.
+    missed: AtomicU64,
     /// Entries that came in, but for those that are counted in `entries`.
     entered: AtomicU64,
     /// Entries that were evicted, but for those that are counted in `evicted` and `entries`.
@@ -195,13 +197,13 @@ impl Counters {
     }
 
     /// Counts an entry without weight in. The caller holds the lock of `shard`, as for [`hit`](Self::hit).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn enter_at(&self, shard: usize) {
         count(&self.shards[shard].entered);
     }
 
     /// Counts an entry without weight out that was evicted from `shard`. The caller holds the lock of its seats.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn evict_at(&self, shard: usize) {
         count(&self.shards[shard].evicted);
     }
@@ -210,6 +212,12 @@ impl Counters {
     #[inline]
     pub(crate) fn hit(&self, shard: usize) {
         count(&self.shards[shard].hits);
+    }
+
+    /// Counts a miss of a read. Nothing has to be locked for it.
+    #[inline]
+    pub(crate) fn missed(&self, shard: usize) {
+        self.shards[shard].missed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a computation that is led alone, and a miss. The caller holds the lock of the seats of `shard`.
@@ -236,7 +244,9 @@ impl Counters {
     pub(crate) fn read(&self) -> Stats {
         Stats {
             hits: self.sum(|stripe| &stripe.hits, &self.elsewhere),
-            misses: self.sum(|stripe| &stripe.sat, &self.misses),
+            misses: self
+                .sum(|stripe| &stripe.missed, &self.misses)
+                .wrapping_add(self.sum(|stripe| &stripe.sat, &Counter::default())),
             stale: self.stale.read(),
             refreshes: self.refreshes.read(),
             bypass: self.bypass.read(),

@@ -17,7 +17,7 @@ use crate::entry::Key;
 use crate::flights::{Flight, Outcome, Seats};
 use crate::hit::Absence;
 use crate::lead::{Begun, Settle, Settled};
-use crate::listener::Incoming;
+use crate::listener::{self, Incoming};
 use crate::process::Process;
 use crate::scope::Scope;
 use crate::shim::MutexGuard;
@@ -53,6 +53,9 @@ pub struct Sitting<'a, K: Key, V: Clone, E: Clone> {
     cache: &'a Cache<K, V, E>,
     scope: &'a Arc<Scope>,
     hash: u64,
+    /// The shard of its key, and how many entries had come into it when it sat down: there was none of its key.
+    shard: usize,
+    arrivals: u64,
     key: &'a K,
     lead: LeadId,
     stamp: Stamp,
@@ -68,6 +71,7 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     ///
     /// Until it ends its [number](Sitting::id) has to be in the chain of every call that this thread makes.
     /// Where `absence` still holds memory is not looked at again: all that comes into it comes under the lock of the seats.
+    #[inline(always)]
     pub fn sit<'a>(&'a self, ask: Ask<'a, K>, absence: Absence) -> Option<Sitting<'a, K, V, E>> {
         let Ask {
             scope, hash, key, ..
@@ -77,28 +81,30 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         if !ask.tags.is_empty() || ask.again || self.sample.holds(hash) || self.is_closed() {
             return None;
         }
-        let process = Process::current();
+        let (lead, process) = (waits::alone(), Process::current());
         let lone = Lone {
-            lead: waits::alone(),
+            lead,
             hash,
             key: key.clone(),
             stamp,
             thread: ask.caller.thread,
             process,
         };
-        let lead = lone.lead;
         let shard = self.memory.shard_of(hash);
         let mut seats = self.flights.lock(shard);
-        let is_absent =
-            absence.holds(self.memory.arrivals(shard)) || self.memory.find(hash, key).is_none();
+        let arrivals = self.memory.arrivals(shard);
+        let is_absent = absence.arrivals() == arrivals || self.memory.find(hash, key).is_none();
         if !is_absent || !seats.sit(lone) {
             return None;
         }
         scope.counters.sat(shard);
+        drop(seats);
         Some(Sitting {
             cache: self,
             scope,
             hash,
+            shard,
+            arrivals,
             key,
             lead,
             stamp,
@@ -134,10 +140,58 @@ impl<'a, K: Key, V: Clone, E: Clone> Sitting<'a, K, V, E> {
     }
 
     /// As [`settle`](Self::settle), of a value that is kept, without tags, and has nothing but an end.
-    pub fn keep(self, value: &V, plain: Plain) -> Settled {
+    #[inline(always)]
+    pub fn keep(mut self, value: &V, plain: Plain) -> Settled {
+        let (cache, scope) = (self.cache, self.scope);
+        if self.process.is_parent() {
+            return self.keep_in_company(value, plain);
+        }
+        // Where cloning the value panics, dropping this hands over.
+        let kept = value.clone();
+        let mut seats = cache.flights.lock(self.shard);
+        let Some(key) = seats.leave_alone(self.lead) else {
+            drop(seats);
+            return self.keep_in_company(value, plain);
+        };
+        self.ended = true;
+        let begun = Begun {
+            stamp: self.stamp,
+            scope,
+            key: self.key,
+            tags: &None,
+        };
+        if cache.is_closed() || cache.is_overtaken(&begun) {
+            drop(seats);
+            return Settled { stored: false };
+        }
+        let written = seats.versions.next(plain.now);
+        let incoming = Incoming::plain((kept, self.stamp), written, plain);
+        // As long as it sat the sample may have been given its hash.
+        let vacancy = match cache.sample.holds(self.hash) {
+            true => None,
+            false => cache.memory.vacancy(self.shard, self.arrivals),
+        };
+        let Some(vacancy) = vacancy else {
+            let stored = cache.store(scope, self.hash, key, incoming);
+            drop(seats);
+            let stored = cache.let_go(scope, stored);
+            return Settled { stored };
+        };
+        let gone = listener::enter(vacancy, (scope, self.shard), (self.hash, key), incoming);
+        drop(seats);
+        if let Some(gone) = gone {
+            cache.let_go_of_gone(scope, &gone);
+        }
+        Settled { stored: true }
+    }
+
+    /// As [`keep`](Self::keep), where it does not sit alone any more.
+    #[cold]
+    fn keep_in_company(self, value: &V, plain: Plain) -> Settled {
         let cache = self.cache;
         self.land((value, None), (true, plain.now), |begun, value, written| {
-            cache.incoming_plain(begun, (value, written), plain)
+            let stays = !cache.is_overtaken(begun);
+            stays.then(|| Incoming::plain((value, begun.stamp), written, plain))
         })
     }
 

@@ -99,6 +99,7 @@ pub(crate) fn begun(thread: u64, subject: Subject) -> LeadId {
 }
 
 /// A new lead's computation begins on this thread, and stays on the chain of all of its calls.
+#[inline]
 pub(crate) fn alone() -> LeadId {
     let next = |place: &Cell<(u64, u64)>| {
         let (next, left) = match place.get() {
