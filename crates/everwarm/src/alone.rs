@@ -90,25 +90,25 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         compute: impl FnOnce() -> V,
     ) -> V {
         let home = &*self.home;
+        if !self.is_plain() {
+            let Ok(value) = self.using().compute((hash, key), |_| anew(compute()));
+            return value;
+        }
         let owned = Typed(key.to_owned());
-        let sitting = self.is_plain().then(|| {
-            let ask = Ask {
-                scope: &home.scope,
-                hash,
-                key: &owned,
-                tags: &[],
-                caller: on_this_thread(),
-                again: false,
-            };
-            home.engine.sit(ask, absence)
-        });
-        let Some(sitting) = sitting.flatten() else {
+        let ask = Ask {
+            scope: &home.scope,
+            hash,
+            key: &owned,
+            tags: &[],
+            caller: on_this_thread(),
+            again: false,
+        };
+        let Some(sitting) = home.engine.sit(ask, absence) else {
             let Ok(value) = self.using().compute((hash, key), |_| anew(compute()));
             return value;
         };
         let value = chain::within(sitting.id(), compute);
-        let outcome = Outcome::Value { ttl: None };
-        if let Some(plain) = home.plain(outcome, &home.policy) {
+        if let Some(plain) = home.plain(Outcome::Value { ttl: None }, &home.policy) {
             let weight = home.weigh(&owned, &value);
             sitting.keep(&value, Plain { weight, ..plain });
         }
@@ -116,7 +116,8 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     }
 
     /// Whether every value is kept, without tags and with nothing but an end, and computed at once.
-    fn is_plain(&self) -> bool {
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
         let judge = &self.judge;
         judge.is_nothing.is_none()
             && judge.ttl_of.is_none()

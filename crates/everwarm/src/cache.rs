@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::judge::Freshness;
-use everwarm_engine::{Seen, Stats};
+use everwarm_core::settle::Outcome;
+use everwarm_engine::{Plain, Seen, Stats};
 
 use crate::behind::Runners;
 use crate::builder::Builder;
@@ -231,6 +232,17 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// Stores a value. What is being computed for the key goes to those who wait for it, not into the cache.
     #[doc(alias = "insert")]
     pub fn set(&self, key: K, value: V) {
+        let home = &*self.home;
+        if self.is_plain()
+            && let Some(plain) = home.plain(Outcome::Value { ttl: None }, &home.policy)
+        {
+            let (hash, key) = (self.hash(&key), Typed(key));
+            let weight = home.weigh(&key, &value);
+            let plain = Plain { weight, ..plain };
+            home.engine
+                .put_plain((&home.scope, hash, key), value, plain);
+            return;
+        }
         self.using().set(key, value);
     }
 

@@ -81,6 +81,7 @@ impl<K: Key, V: Clone> Home<K, V> {
     }
 
     /// How a value of this outcome is kept, if there is nothing to say of it but when it ends, and what it weighs.
+    #[inline(always)]
     pub(crate) fn plain(&self, outcome: Outcome, policy: &Policy) -> Option<Plain> {
         let now = self.now();
         let end = plain_end(outcome, policy, now, &self.chance)?;
