@@ -283,7 +283,6 @@ class Cache(Objects):
         table = self.__dict__.get("_table")
         if table is not None:
             return table
-        _config.check()
         taken = self._filled()
         stores = taken["stores"].value
         keyring = taken["keyring"].value

@@ -207,6 +207,16 @@ def fill(own):
     return {**_DEFAULTS, **project(), **environment(), **_configured, **own}
 
 
+def alone(own):
+    """Every setting for a cache that takes nothing from what is configured but whether it is disabled."""
+    said = {name: _configured[name] for name in ("disabled",) if name in _configured}
+    variable = _PREFIX + SETTINGS["disabled"].variable
+    if not said and (text := os.environ.get(variable)):
+        source = f"environment {variable}"
+        said["disabled"] = Taken(value=_saying(source, _url.flag, text), source=source)
+    return {**_DEFAULTS, **said, **own}
+
+
 def masked(stores):
     """``stores`` as it may be shown."""
     return Taken(value=_url.shown(stores.value, MEMORY_OPTIONS), source=stores.source)

@@ -1,14 +1,16 @@
 """``lru_cache``: what ``functools.lru_cache`` does, with single flight, coroutine functions and the verbs.
 
 As there, calls are told apart by the arguments' own ``__hash__`` and ``==`` and by the order of keywords, all
-entries stay in memory, and the least recently used one makes room.
+entries stay in memory, and the least recently used one makes room. Of what is configured it takes only
+whether the process is disabled.
 """
 
 from __future__ import annotations
 
 import sys
 
-from everwarm import _native
+from everwarm import _config, _native
+from everwarm._cache import Cache
 from everwarm._errors import Unsupported
 from everwarm._function import Function, decorate
 from everwarm._policy import Policy
@@ -42,6 +44,13 @@ class LruFunction(Function):
 _native.seal(LruFunction)
 
 
+class _Alone(Cache):
+    """The cache of one such function, which configuration says nothing about but that it is disabled."""
+
+    def _filled(self):
+        return _config.alone(self._own)
+
+
 def lru_cache(maxsize=128, typed=False):
     """Decorates a function as ``functools.lru_cache`` does.
 
@@ -66,14 +75,12 @@ def lru_cache(maxsize=128, typed=False):
 
 
 def _decorated(function, maxsize, typed):
-    from everwarm._cache import Cache
-
     if is_generator_function(function):
         raise Unsupported(
             f"{getattr(function, '__qualname__', function)} gives a generator, which can be read only once\n"
             "hint: decorate it with `@cache`, which replays the items"
         )
-    cache = Cache(max_entries=maxsize or sys.maxsize, eviction="lru")
+    cache = _Alone._of(_config.layer({"max_entries": maxsize or sys.maxsize, "eviction": "lru"}, "argument"))
     policy = Policy(key=_native.Own(bool(typed), maxsize != 0))
     decorated = decorate(cache, function, policy, LruFunction, ANY)
     decorated.__dict__.update(_maxsize=maxsize, _typed=typed, _before=(0, 0))
