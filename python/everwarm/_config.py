@@ -49,11 +49,16 @@ def _check_flag(disabled):
         )
 
 
+def _or_none(read):
+    """As ``read``, of a text that may be ``none``, which lifts what a later layer says."""
+    return lambda text: None if text.strip().lower() == "none" else read(text)
+
+
 def _read_number(text):
     try:
         return int(text)
     except ValueError:
-        raise ConfigError("this is no whole number\nhint: write digits, such as 10000") from None
+        raise ConfigError("this is no whole number\nhint: write digits, such as 10000, or none") from None
 
 
 def _read_size(text):
@@ -68,16 +73,20 @@ SETTINGS = {
         10_000,
         # None is meant where there is a bound of bytes.
         lambda bound: bound is None or _native.check_bounds(bound, None, "adaptive"),
-        _read_number,
+        _or_none(_read_number),
         of_memory=True,
     ),
     "max_bytes": Setting(
-        "MAX_BYTES", None, lambda bound: _native.size("max_bytes", bound), _read_size, of_memory=True
+        "MAX_BYTES",
+        None,
+        lambda bound: _native.size("max_bytes", bound),
+        _or_none(_read_size),
+        of_memory=True,
     ),
     "eviction": Setting(
         "EVICTION", "adaptive", lambda order: _native.check_bounds(1, None, order), of_memory=True
     ),
-    "ttl": Setting("TTL", None, _native.seconds, _url.duration),
+    "ttl": Setting("TTL", None, _native.seconds, _or_none(_url.duration)),
     "disabled": Setting("DISABLED", False, _check_flag, _url.flag),
     "keyring": Setting("KEY", None, _keyring.check, _keyring.Keyring.from_text),
 }
@@ -119,13 +128,18 @@ def environment(prefix=_PREFIX):
 
     Raises ``ConfigError`` for a variable that is no setting.
     """
+    if not isinstance(prefix, str) or not prefix:
+        raise ConfigError(
+            "a prefix is a text with which the names of variables begin\n"
+            'hint: write `Cache.from_env("SHOP_CACHE_")`'
+        )
     names = {prefix + setting.variable: name for name, setting in SETTINGS.items()}
     found = {}
     for variable in os.environ:
         if not variable.startswith(prefix) or variable in _EXEMPT:
             continue
         if variable not in names:
-            hint = _options.nearest(variable, list(names))
+            hint = _nearest_variable(variable, prefix, names)
             raise ConfigError(f"the environment variable {variable} is no setting\nhint: {hint}")
         if text := os.environ.get(variable):
             setting, source = SETTINGS[names[variable]], f"environment {variable}"
@@ -133,6 +147,14 @@ def environment(prefix=_PREFIX):
             _saying(source, setting.check, value)
             found[names[variable]] = Taken(value=value, source=source)
     return _with_options(found)
+
+
+def _nearest_variable(variable, prefix, names):
+    # What all of them begin with makes none of them near.
+    hint = _options.nearest(variable[len(prefix) :], [name[len(prefix) :] for name in names])
+    if hint.startswith("did you mean"):
+        return hint.replace('"', f'"{prefix}', 1)
+    return f"the settings are {', '.join(names)}"
 
 
 def project():
@@ -156,7 +178,18 @@ def _read_project(directory):
                 return {}
             directory = parent
             continue
-        return _section(path, content) if b"[tool.everwarm" in content else {}
+        return _section(path, content) if _may_have_section(content) else {}
+
+
+def _may_have_section(content):
+    """Whether parsing is worth its time: the table has several spellings, and is mostly not there."""
+    if b"everwarm" not in content:
+        return False
+    import re
+
+    # `[tool.everwarm]`, `tool.everwarm.ttl = ...`, `[tool]`, `tool = {...}`, with quotes and space as TOML has.
+    tool = rb"""^(\xef\xbb\xbf)?[ \t]*(\[[ \t]*)*["']?tool["']?[ \t]*(\.[ \t]*["']?everwarm|\]|=)"""
+    return re.search(tool, content, re.MULTILINE) is not None
 
 
 def _section(path, content):
@@ -170,9 +203,15 @@ def _section(path, content):
                 f"{path} has [tool.everwarm], which CPython 3.10 cannot read alone\nhint: pip install tomli"
             ) from None
     try:
-        section = tomllib.loads(content.decode()).get("tool", {}).get("everwarm", {})
+        section = tomllib.loads(content.decode())
     except ValueError as error:
         raise ConfigError(f"{path} is no TOML: {error}\nhint: mend it") from None
+    for name in "tool", "everwarm":
+        section = section.get(name, {})
+        if not isinstance(section, dict):
+            raise ConfigError(
+                f"{path}: `{name}` is no table\nhint: write `[tool.everwarm]` above the settings"
+            )
     try:
         _options.refuse_unknown(section, tuple(SETTINGS))
     except UnknownOption as error:

@@ -344,6 +344,30 @@ def test_a_ttl_of_the_environment(text, wanted, monkeypatch):
     assert taken(cache, "ttl") == (wanted, "environment EVERWARM_TTL" if text else "default")
 
 
+@pytest.mark.parametrize("text", ["none", " None "])
+@pytest.mark.parametrize("setting", ["ttl", "max_entries", "max_bytes"])
+def test_none_in_the_environment_lifts_what_the_project_file_says(setting, text, monkeypatch, project):
+    if sys.version_info < (3, 11):
+        pytest.skip("CPython 3.10 reads no TOML by itself")
+    project("[tool.everwarm]\nttl = 5\nmax_entries = 3\nmax_bytes = 10_000\n")
+    monkeypatch.setenv(f"EVERWARM_{setting.upper()}", text)
+    assert taken(cache, setting) == (None, f"environment EVERWARM_{setting.upper()}")
+    assert (ttl_of(cache) if setting == "ttl" else getattr(cache, setting)) is None
+
+
+@pytest.mark.parametrize("variable", ["EVERWARM_FORMAT", "EVERWARM_FOO", "EVERWARM_"])
+def test_a_variable_that_is_near_to_none_is_told_all_of_them(variable, monkeypatch):
+    monkeypatch.setenv(variable, "1")
+    with pytest.raises(ConfigError, match="hint: the settings are EVERWARM_URL, EVERWARM_NAMESPACE, "):
+        Cache()
+
+
+@pytest.mark.parametrize("prefix", [3, None, ""])
+def test_a_prefix_of_variables_is_a_text(prefix):
+    with pytest.raises(ConfigError, match="(?s)prefix.*hint: "):
+        Cache.from_env(prefix)
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"), [("1", True), ("TRUE", True), ("on", True), ("0", False), ("no", False)]
 )
@@ -415,9 +439,40 @@ def test_the_project_file_is_found_upwards_and_the_nearest_counts(project, tmp_p
 
 @needs_toml
 @pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.everwarm]\nttl = "5m"\n',
+        '[project]\nname = "a"\r\n\r\n  [ tool . everwarm ]\r\nttl = "5m"\r\n',
+        '[tool]\neverwarm = {ttl = "5m"}\n',
+        '[tool]\neverwarm.ttl = "5m"\n',
+        '[tool."everwarm"]\nttl = "5m"\n',
+        "['tool'.'everwarm']\nttl = '5m'\n",
+        'tool.everwarm.ttl = "5m"\n',
+        'tool = {everwarm = {ttl = "5m"}}\n',
+    ],
+    ids=repr,
+)
+def test_the_section_may_be_written_in_any_way_that_toml_has(text, project, tmp_path):
+    project(text)
+    assert taken(Cache(), "ttl") == ("5m", str(tmp_path / "pyproject.toml"))
+
+
+@needs_toml
+@pytest.mark.parametrize(
+    "text", ['[project]\ndependencies = ["everwarm"]\nthis is', "# [tool.everwarm]\nthis is"]
+)
+def test_a_file_that_only_names_everwarm_is_not_parsed(text, project):
+    project(text)
+    assert taken(Cache(), "ttl") == (None, "default")
+
+
+@needs_toml
+@pytest.mark.parametrize(
     ("text", "part"),
     [
         ("[tool.everwarm]\ntll = 5\n", 'did you mean "ttl"'),
+        ("[[tool.everwarm]]\nttl = 5\n", "`everwarm` is no table"),
+        ("tool = 'everwarm'\n", "`tool` is no table"),
         ("[tool.everwarm]\nttl = 0\n", "duration"),
         ("[tool.everwarm]\nttl = \n", "no TOML"),
         ("[tool.everwarm.policy]\nttl = 3\n", "policy"),
