@@ -6,6 +6,7 @@ import atexit
 import sys
 
 from everwarm import _config, _native, _options, _tenant, _tiers
+from everwarm._callables import check as check_callable
 from everwarm._errors import ConfigError
 from everwarm._function import decorate
 from everwarm._load import load, ready
@@ -129,6 +130,8 @@ class Cache(Objects):
             if told is not None and not callable(told):
                 kind, form = type(told).__name__, _FORMS[name]
                 raise ConfigError(f"{name}= takes a callable, not {kind}\nhint: write `{name}={form}`")
+            if told is not None:
+                check_callable(name, told, _FORMS[name], _FORMS[name].count(",") + 1)
         if format != "msgpack":
             check_format(format)
         sealing = _Sealing(

@@ -187,7 +187,7 @@ def _may_have_section(content):
         return False
     import re
 
-    # `[tool.everwarm]`, `tool.everwarm.ttl = ...`, `[tool]`, `tool = {...}`, with quotes and space as TOML has.
+    # `[tool.everwarm]`, `tool.everwarm.ttl = ...`, `[tool]`, `tool = {...}`, quoted and spaced.
     tool = rb"""^(\xef\xbb\xbf)?[ \t]*(\[[ \t]*)*["']?tool["']?[ \t]*(\.[ \t]*["']?everwarm|\]|=)"""
     return re.search(tool, content, re.MULTILINE) is not None
 

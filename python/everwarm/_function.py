@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MethodType
 
 from everwarm import _native
+from everwarm._callables import check_calls
 from everwarm._drive import drive
 from everwarm._explain import explain
 from everwarm._load import ready
@@ -313,7 +314,9 @@ def decorate(cache, wrapped, policy, kind=None, takes=None):
     ready("stores" in cache._own)
     is_async = is_coroutine_function(wrapped)
     driver = drive if is_async else None
-    function = kind(wrapped, cache, driver, takes or parameters(wrapped), policy._terms)
+    taken = takes or parameters(wrapped)
+    check_calls(policy, wrapped, taken)
+    function = kind(wrapped, cache, driver, taken, policy._terms)
     attributes = function.__dict__
     attributes.update(getattr(wrapped, "__dict__", {}))
     for name in ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"):

@@ -6,6 +6,7 @@ from functools import wraps
 
 from everwarm import _native
 from everwarm._batch import Batch
+from everwarm._callables import check_arguments, check_kind
 from everwarm._errors import ConfigError
 from everwarm._function import Bound, Function
 from everwarm._signature import (
@@ -100,6 +101,11 @@ class _Aims:
                 "this writer invalidates nothing\n"
                 'hint: write `tags=["user:{user_id}"]` or `keys=lambda user_id: [(profile, user_id)]`'
             )
+        for name, given in ("tags", tags), ("keys", keys):
+            if callable(given):
+                form = 'lambda user_id: [f"user:{user_id}"]'
+                check_kind(name, given, form)
+                check_arguments(name, given, form, wrapped, taken)
         self.cache = cache
         self.delay = None if delay is None else _native.span("delay", delay)
         self.tags = _native.Texts(tags, taken)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from everwarm import _native, _options
+from everwarm._callables import check_fields
 from everwarm._errors import ConfigError
 
 
@@ -248,6 +249,7 @@ class Policy:
         if ttl is ...:
             fields["ttl"] = None
         fields["max_items"] = _number(max_items)
+        check_fields(fields)
         for field, value in fields.items():
             object.__setattr__(self, field, value)
         object.__setattr__(self, "_terms", terms)

@@ -54,11 +54,16 @@ def is_async_generator_function(function):
     return bool(_flags(_innermost(function)) & _ASYNC_GENERATOR)
 
 
+def runs_as_coroutine(function):
+    """Whether its own code is that of a coroutine."""
+    return bool(_flags(_innermost(function)) & (_COROUTINE | _ITERABLE_COROUTINE))
+
+
 def is_coroutine_function(function):
     """Whether calling it gives a coroutine."""
-    function = _innermost(function)
-    if _flags(function) & (_COROUTINE | _ITERABLE_COROUTINE):
+    if runs_as_coroutine(function):
         return True
+    function = _innermost(function)
     return any(hasattr(function, mark) for mark in ("_is_coroutine_mark", "_is_coroutine_marker"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from everwarm._callables import check
 from everwarm._errors import ConfigError
 
 # Each costs a miss a look or two.
@@ -23,6 +24,8 @@ def declared(upgrade, depends_on):
             raise ConfigError(f"a schema or version is a text, not {type(before).__name__}\n{hint}")
         if convert is not None and not callable(convert):
             raise ConfigError(f"what converts is a callable, not {type(convert).__name__}\n{hint}")
+        if convert is not None:
+            check("upgrade", convert, '{"user-1": lambda old: ...}', 1)
         pairs.append((before, convert))
     if len(pairs) > _MOST:
         raise ConfigError(
