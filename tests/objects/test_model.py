@@ -6,11 +6,18 @@ import math
 from itertools import permutations
 
 import pytest
+from conftest import CORE_ONLY, IN_CI
 from everwarm import Cache
 from everwarm.testing import ManualClock
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from ways import WORLDS
 
 KEYS = st.sampled_from(["a", "b", "user:1", "user:2", 1, ("a", 1), b"a"])
@@ -33,6 +40,8 @@ class Model(RuleBasedStateMachine):
 
     world = WORLDS["direct"]
     room = 1_000
+    # How many were taken, in all examples.
+    steps = 0
 
     def __init__(self):
         super().__init__()
@@ -197,6 +206,7 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def the_table_holds_no_more_than_its_bound(self):
+        type(self).steps += 1
         assert self.shop.cache.stats().entries <= self.room
 
 
@@ -249,9 +259,18 @@ class Crowded(RuleBasedStateMachine):
 
 STEPS = settings(stateful_step_count=70, deadline=None)
 
-TestModel = Model.TestCase
-TestModel.settings = STEPS
-TestAwaitedModel = AwaitedModel.TestCase
-TestAwaitedModel.settings = STEPS
+# In CI both worlds together take more than 100,000 steps on the first interpreter.
+IS_LONG = IN_CI and not CORE_ONLY
+EXAMPLES, ENOUGH = (1_000, 50_000) if IS_LONG else (STEPS.max_examples, 1)
+
+
+@pytest.mark.parametrize("machine", [Model, AwaitedModel], ids=["direct", "awaited"])
+def test_each_step_does_what_it_does_to_the_dict(machine):
+    before = machine.steps
+    run_state_machine_as_test(machine, settings=settings(STEPS, max_examples=EXAMPLES))
+    # The invariant is looked at once before the first step of each example.
+    assert machine.steps - before - EXAMPLES > ENOUGH
+
+
 TestCrowded = Crowded.TestCase
 TestCrowded.settings = STEPS
