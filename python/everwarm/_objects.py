@@ -67,8 +67,9 @@ class Objects(_native.Objects):
     def expire_at(self, key, when):
         """Lets an entry expire at ``when``; whether it was there.
 
-        ``when`` is a Unix time in seconds, or a ``datetime`` with a time zone. What is past lets it expire at
-        once. Raises ``ConfigError`` for a ``datetime`` without a time zone.
+        ``when`` is a Unix time in seconds, or a ``datetime`` with a time zone, by the system's calendar, also
+        for a cache with a ``ManualClock``. What is past lets it expire at once. Raises ``ConfigError`` for a
+        ``datetime`` without a time zone.
 
         >>> import time
         >>> from everwarm import Cache
