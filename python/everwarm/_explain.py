@@ -17,9 +17,10 @@ class Explanation(_Frozen):
       yet since an attempt failed; ``"remembered"`` of an exception; ``"computing"``, ``"disabled"``,
       ``"refused"``; of a miss ``"never_stored"``, ``"expired"``, ``"evicted"``, ``"invalidated"``,
       ``"cleared"``, ``"marked_stale"``, ``"stale_if_error"`` (an old value is there in case the
-      computation fails), ``"not_storable"``, or ``"unknown"`` where nothing is remembered.
-    * ``by``: the tag or the verb that let the entry go, else None.
-    * ``argument``: the parameter that alone tells the nearest entry from this call, else None.
+      computation fails), ``"too_heavy"``, ``"not_storable"``, or ``"unknown"`` where nothing is remembered.
+    * ``by``: the tag or the verb that let the entry go, or the bound that it is too heavy for, else None.
+    * ``argument``: the parameter, or the keyword of ``**``, that alone tells the nearest entry from this
+      call, else None.
     * ``types``: the names of its two types, this call's first, if they differ, else None.
     * ``age``, ``ttl``: of an entry that is there, seconds since it was written and seconds it has left; else
       None.
@@ -162,7 +163,12 @@ def _sentence(reason, by, ttl):
         what = "its key was invalidated" if by == "invalidate" else f"its tag {by!r} was invalidated"
         return f"a miss: {what}, and the next call computes it anew"
     if reason == "cleared":
-        return "a miss: its function or its cache was cleared, and the next call computes it anew"
+        what = "the whole cache" if by == "cache.clear" else "its function"
+        return f"a miss: {what} was cleared, and the next call computes it anew"
+    if reason == "too_heavy":
+        return (
+            f"a miss: its value was computed and weighs more than `{by}` allows; a larger one would keep it"
+        )
     return _SENTENCES[reason]
 
 

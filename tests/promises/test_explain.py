@@ -66,6 +66,11 @@ def test_invalidated_cleared_and_marked_stale(load, cache):
     load(1)
     load.clear()
     assert told(load, 1) == ("miss", "cleared", "clear")
+    assert "its function was cleared" in str(load.explain(1))
+    load(1)
+    cache.clear()
+    assert told(load, 1) == ("miss", "cleared", "cache.clear")
+    assert "the whole cache was cleared" in str(load.explain(1))
     load(1)
     load.mark_stale(1)
     assert told(load, 1) == ("miss", "marked_stale", "mark_stale")
@@ -180,3 +185,34 @@ def test_a_dead_instance_leaves_no_reason_to_its_successor(cache):
         shop = Shop()
         assert shop.price.explain(1).reason in ("never_stored", "unknown")
         del shop
+
+
+def test_what_weighs_too_much_names_its_bound():
+    whole = Cache(max_bytes=50_000, max_entries=None)
+    single = Cache()
+    for cache, policy, bound in (
+        (whole, {}, "max_bytes"),
+        (single, {"max_entry_bytes": 1_000}, "max_entry_bytes"),
+    ):
+        zeros = cache(lambda count: bytes(count), **policy)
+        assert zeros(100_000) == bytes(100_000)
+        assert told(zeros, 100_000) == ("miss", "too_heavy", bound)
+        assert f"`{bound}`" in str(zeros.explain(100_000))
+    whole.set("a", bytes(10))
+    assert whole.stats().refused == single.stats().refused == 1
+
+
+def test_of_keywords_the_one_that_differs_is_named():
+    @Cache()
+    def search(text, **filters):
+        return text
+
+    search("lamp", size=1, colour="red")
+    told = search.explain("lamp", size="1", colour="red")
+    assert (told.argument, told.types) == ("size", ("str", "int"))
+    told = search.explain("lamp", size=1)
+    assert (told.argument, told.types) == ("colour", None)
+    told = search.explain("lamp", size=2, colour="blue")
+    assert (told.argument, told.types) == ("filters", None)
+    told = search.explain("tv", size=1, colour="red")
+    assert told.argument == "text"

@@ -73,7 +73,10 @@ impl Authority {
     }
 
     fn met(&self, stamp: Stamp, scope: &Mark, tags: &Tags) -> Option<Reason> {
-        if !valid(stamp, [self.cache.read(), scope.read()]) {
+        if !valid(stamp, [self.cache.read()]) {
+            return Some(Reason::AllCleared);
+        }
+        if !valid(stamp, [scope.read()]) {
             return Some(Reason::Cleared);
         }
         let tag = tags.as_ref()?.overtaking(stamp)?;

@@ -289,14 +289,14 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         if scope.counters.is_empty() {
             return 0;
         }
-        self.release(|key| key.scope() == scope.id())
+        self.release(|key| key.scope() == scope.id(), &Reason::Cleared)
     }
 
     /// Makes everything gone, also what is being computed. Says how many entries left.
     pub fn clear(&self) -> usize {
         self.authority.invalidate_all();
         self.sample.note(Event::Cleared(None));
-        self.release(|_| true)
+        self.release(|_| true, &Reason::AllCleared)
     }
 
     /// Lets expired entries go, without touching the others. Says how many left.
@@ -387,9 +387,9 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         self.faults.keep_doomed()
     }
 
-    fn release(&self, leaves: impl Fn(&K) -> bool) -> usize {
+    fn release(&self, leaves: impl Fn(&K) -> bool, reason: &Reason) -> usize {
         let released = self.memory.retain(|key, _| !leaves(key));
-        self.let_go_of_all(released, Cause::Cleared)
+        self.let_go_of_cleared(released, reason)
     }
 
     /// The scope of that number, if there still is one.

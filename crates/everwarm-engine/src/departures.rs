@@ -22,14 +22,20 @@ pub enum Reason {
     Expired,
     /// Its key was made gone.
     Deleted,
-    /// Its scope or the whole cache was made gone.
+    /// Its scope was made gone.
     Cleared,
+    /// The whole cache was made gone.
+    AllCleared,
     /// This tag of its was invalidated.
     Invalidated(Arc<str>),
     /// It was demoted, and there is no window in which a stale value is served.
     MarkedStale,
     /// What was computed for the key was not to be stored.
     NotStored,
+    /// What was computed for the key weighs more than an entry of its scope may.
+    TooHeavy,
+    /// What was to be stored for the key weighs more than the whole cache may.
+    HeavierThanAll,
 }
 
 /// What is known of a key that has no entry.

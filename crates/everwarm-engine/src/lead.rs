@@ -59,10 +59,23 @@ pub struct Settle<'a> {
     pub weight: u64,
     /// Whether the value may be stored at all.
     pub store: bool,
+    /// Whether it may not since it weighs too much.
+    pub too_heavy: bool,
     /// How old the value is already: a store had it.
     pub age: Duration,
     /// What is said of the value, for the computation that follows.
     pub etag: Option<&'a Arc<str>>,
+}
+
+impl Settle<'_> {
+    /// Why there is no entry, where the value is not stored.
+    pub(crate) const fn refusal(&self) -> Reason {
+        if self.too_heavy {
+            Reason::TooHeavy
+        } else {
+            Reason::NotStored
+        }
+    }
 }
 
 impl Default for Settle<'_> {
@@ -73,6 +86,7 @@ impl Default for Settle<'_> {
             tags: &[],
             weight: 0,
             store: true,
+            too_heavy: false,
             age: Duration::ZERO,
             etag: None,
         }
@@ -201,7 +215,7 @@ impl<K: Key, V: Clone, E: Clone> Lead<K, V, E> {
         if !store {
             self.cache
                 .departures
-                .note(&self.flight.key, Reason::NotStored);
+                .note(&self.flight.key, settle.refusal());
         }
         let stored = self.leave_seat(store.then_some((&value, settle, &from_result)));
         // Only here: where cloning the value panicked, dropping the lead hands over.

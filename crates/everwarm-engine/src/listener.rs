@@ -78,7 +78,7 @@ pub(crate) enum Stored<K, V> {
     Replaced(K, Earlier<V>),
     /// Where scales or samples have to know of it.
     Kept(Departed<K, Entry<V>>, Option<(u64, Known)>),
-    TooHeavy(Entry<V>, Option<Taken<K, Entry<V>>>),
+    TooHeavy(K, Entry<V>, Option<Taken<K, Entry<V>>>),
 }
 
 /// An entry on its way in.
@@ -211,7 +211,8 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
         let weight = self.weight_of(&key, weight);
         if !self.memory.fits(weight) {
             self.sample.note(Event::Removed(hash));
-            return Stored::TooHeavy(entry, self.memory.remove(hash, &key));
+            let taken = self.memory.remove(hash, &key);
+            return Stored::TooHeavy(key, entry, taken);
         }
         // Counted before it is there, so that nobody can count it out before it was counted in.
         scope.counters.enter(weight);
@@ -298,8 +299,9 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
                 }
                 true
             }
-            Stored::TooHeavy(_refused, taken) => {
+            Stored::TooHeavy(key, _refused, taken) => {
                 scope.counters.refused.bump();
+                self.departures.note(&key, Reason::HeavierThanAll);
                 if let Some(taken) = taken {
                     scope.counters.leave(taken.weight);
                     self.tell(&taken.key, &taken.payload.value, Cause::Replaced);
@@ -355,9 +357,27 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
 
     /// Counts and tells of entries that were taken out, and drops them. How many they were.
     pub(crate) fn let_go_of_all(&self, taken: Vec<Taken<K, Entry<V>>>, cause: Cause) -> usize {
-        let count = taken.len();
         for taken in &taken {
             self.remember(&taken.key, &taken.payload, cause);
+        }
+        self.count_and_tell(taken, cause)
+    }
+
+    /// As [`let_go_of_all`](Self::let_go_of_all), of entries that were cleared, and why.
+    pub(crate) fn let_go_of_cleared(
+        &self,
+        taken: Vec<Taken<K, Entry<V>>>,
+        reason: &Reason,
+    ) -> usize {
+        for taken in &taken {
+            self.departures.note(&taken.key, reason.clone());
+        }
+        self.count_and_tell(taken, Cause::Cleared)
+    }
+
+    fn count_and_tell(&self, taken: Vec<Taken<K, Entry<V>>>, cause: Cause) -> usize {
+        let count = taken.len();
+        for taken in &taken {
             self.with_scope(taken.key.scope(), |scope| {
                 scope.counters.leave(taken.weight);
                 if cause == Cause::Expired {

@@ -12,7 +12,6 @@ use everwarm_core::generation::Stamp;
 
 use crate::begin::Ask;
 use crate::cache::Cache;
-use crate::departures::Reason;
 use crate::entry::Key;
 use crate::flights::{Flight, Outcome, Seats};
 use crate::hit::Absence;
@@ -129,7 +128,7 @@ impl<'a, K: Key, V: Clone, E: Clone> Sitting<'a, K, V, E> {
         let now = cache.ticker.now();
         let store = settle.store && !cache.authority.suspends(&from_result, now);
         if !store && !self.process.is_parent() {
-            cache.departures.note(self.key, Reason::NotStored);
+            cache.departures.note(self.key, settle.refusal());
         }
         let tags = from_result.clone();
         self.land(

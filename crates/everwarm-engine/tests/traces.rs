@@ -45,6 +45,9 @@ fn each_way_out_has_its_reason() {
     world.put(1, 1);
     world.cache.clear_scope(&world.scope);
     assert_eq!(trace(&world, 1), Trace::Gone(Reason::Cleared));
+    world.put(1, 1);
+    world.cache.clear();
+    assert_eq!(trace(&world, 1), Trace::Gone(Reason::AllCleared));
     world.put_with(1, 1, second, &[]);
     world.hand.advance(Duration::from_secs(1));
     assert_eq!(trace(&world, 1), Trace::Gone(Reason::Expired));
@@ -70,6 +73,12 @@ fn evicted_forgotten_and_refused() {
     };
     assert!(!lead.settle(3, refused).stored);
     assert_eq!(trace(&world, 3), Trace::Gone(Reason::NotStored));
+    let too_heavy = Settle {
+        too_heavy: true,
+        ..refused
+    };
+    assert!(!world.lead(4).settle(4, too_heavy).stored);
+    assert_eq!(trace(&world, 4), Trace::Gone(Reason::TooHeavy));
     world.cache.check();
 }
 

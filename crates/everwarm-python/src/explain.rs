@@ -123,14 +123,19 @@ fn named(trace: Trace) -> (&'static str, Option<String>) {
             Reason::Expired => ("expired", None),
             Reason::Deleted => ("invalidated", verb("invalidate")),
             Reason::Cleared => ("cleared", verb("clear")),
+            Reason::AllCleared => ("cleared", verb("cache.clear")),
             Reason::Invalidated(tag) => ("invalidated", shown(&tag).or_else(|| verb("invalidate"))),
             Reason::MarkedStale => ("marked_stale", verb("mark_stale")),
             Reason::NotStored => ("not_storable", None),
+            Reason::TooHeavy => ("too_heavy", verb("max_entry_bytes")),
+            Reason::HeavierThanAll => ("too_heavy", verb("max_bytes")),
         },
     }
 }
 
 /// The parameters in which the nearest entry of the function differs; of one, the types as well if they differ.
+///
+/// Of a parameter that takes any keywords it is the keyword that is named, if it is one.
 fn nearest(
     py: Python<'_>,
     native: &Function,
@@ -159,10 +164,22 @@ fn nearest(
     let Some((places, other)) = compared.min_by_key(|(places, _)| places.len()) else {
         return (Vec::new(), None);
     };
+    let mut named: Vec<String> = places
+        .iter()
+        .filter_map(|at| names.get(*at - own).cloned())
+        .collect();
     let types = match places[..] {
+        [at] if named.as_slice() == native.signature().keywords_name(py).as_slice() => {
+            match mine.differing_keyword(&other, at) {
+                Some((keyword, types)) => {
+                    named = vec![keyword];
+                    types
+                }
+                None => None,
+            }
+        }
         [at] => mine.type_name(at).zip(other.type_name(at)),
         _ => None,
     };
-    let named = places.iter().filter_map(|at| names.get(*at - own).cloned());
-    (named.collect(), types.filter(|(here, there)| here != there))
+    (named, types.filter(|(here, there)| here != there))
 }

@@ -30,6 +30,8 @@ pub(crate) struct Flight {
     pub(crate) began: Instant,
     /// Whether the value may be stored: not if its tags could not be made.
     pub(crate) storable: bool,
+    /// Whether the value weighs more than the policy lets one.
+    pub(crate) too_heavy: bool,
     /// Its permits, and those it still waits for; they come back when the computation has ended, however it does.
     pub(crate) admission: Option<Box<Admission>>,
     /// What the stores behind memory have of it.
@@ -46,6 +48,7 @@ impl Flight {
             keyed,
             began: home.engine.ticker().now(),
             storable,
+            too_heavy: false,
             admission: Admission::new(&home.bulkheads),
             remote: None,
         }
@@ -129,13 +132,13 @@ impl Function {
         value: &Object,
     ) -> Option<Settling> {
         let title = || self.title(py);
-        let flight = once::settle(value.bind(py), home, flight, title)?;
+        let mut flight = once::settle(value.bind(py), home, flight, title)?;
         // Without a copy of their own those who wait begin anew.
         let Some(shared) = self.try_copied(py, home, value) else {
             flight.lead.withhold();
             return None;
         };
-        let kept = match self.keep(py, home, &flight, value) {
+        let kept = match self.keep(py, home, &mut flight, value) {
             Ok(kept) => kept,
             Err((what, error)) => {
                 home.scope.count_error();
@@ -155,7 +158,7 @@ impl Function {
         &self,
         py: Python<'_>,
         home: &Home,
-        flight: &Flight,
+        flight: &mut Flight,
         value: &Object,
     ) -> Result<Option<Kept>, (&'static str, PyErr)> {
         if !flight.storable {
@@ -211,6 +214,7 @@ impl Function {
         };
         let Some(weight) = weight_of(home, value) else {
             home.scope.count_refused();
+            flight.too_heavy = true;
             return Ok(None);
         };
         let tags = match &terms.tags_from_result {

@@ -137,6 +137,7 @@ impl Settling {
             },
             None => Settle {
                 store: false,
+                too_heavy: flight.too_heavy,
                 ..Settle::default()
             },
         };

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
 
 use crate::arguments::Arguments;
-use crate::parameter::{Parameter, Treatment};
+use crate::parameter::{Kind, Parameter, Treatment};
 use crate::shape::{Shape, Source, Step};
 use crate::{calling, instances, keys, texts};
 
@@ -88,6 +88,13 @@ impl Signature {
         parameters
             .map(|parameter| texts::of(parameter.name.bind(py)))
             .collect()
+    }
+
+    /// The name of the parameter that takes any keywords, if there is one.
+    pub(crate) fn keywords_name(&self, py: Python<'_>) -> Option<String> {
+        let takes_any = |parameter: &&Parameter| parameter.kind == Kind::Named;
+        let found = self.parameters.iter().find(takes_any)?;
+        Some(texts::of(found.name.bind(py)))
     }
 
     /// Whether a parameter has this name.
