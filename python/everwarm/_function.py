@@ -9,6 +9,7 @@ from everwarm._callables import check_calls
 from everwarm._drive import drive
 from everwarm._explain import explain
 from everwarm._load import ready
+from everwarm._policy import refuse_items, refuse_limits
 from everwarm._result import result, stats
 from everwarm._signature import is_coroutine_function, is_generator_function, parameters
 from everwarm._twin import twin
@@ -310,7 +311,7 @@ def decorate(cache, wrapped, policy, kind=None, takes=None):
     if isinstance(wrapped, staticmethod):
         return staticmethod(decorate(cache, wrapped.__func__, policy, kind, takes))
     cache._check(policy, policy.name or getattr(wrapped, "__qualname__", type(wrapped).__name__))
-    kind = kind or _kind_of(wrapped, policy)
+    kind = kind or _kind_of(cache, wrapped, policy)
     ready("stores" in cache._own)
     is_async = is_coroutine_function(wrapped)
     driver = drive if is_async else None
@@ -328,10 +329,10 @@ def decorate(cache, wrapped, policy, kind=None, takes=None):
     return function
 
 
-def _kind_of(wrapped, policy):
+def _kind_of(cache, wrapped, policy):
     if not is_generator_function(wrapped):
+        refuse_items(cache, wrapped, policy)
         return Function
-    from everwarm._policy import refuse_limits
     from everwarm._replay import Replayed
 
     refuse_limits(policy, wrapped, "generators", "run as far as they are consumed", "refresh_every")

@@ -337,3 +337,12 @@ def refuse_limits(policy, wrapped, kind, reason, *others):
                 f"{name} is not for {kind} such as {wrapped.__qualname__}, which {reason}\n"
                 f"hint: leave {name} out, or limit what the function itself waits for"
             )
+
+
+def refuse_items(cache, wrapped, policy):
+    """Raises ``ConfigError`` for a ``max_items`` that a function which yields nothing was given."""
+    if policy.max_items not in (_FIELDS["max_items"], cache._policy.max_items):
+        raise ConfigError(
+            f"max_items is not for {getattr(wrapped, '__qualname__', wrapped)}, which yields nothing\n"
+            "hint: leave max_items out; `max_entry_bytes` bounds what a value may weigh"
+        )

@@ -350,6 +350,9 @@ def test_generators_are_recorded_anew_in_the_background(cache, clock):
         ({"stale_while_revalidate": 5, "serve_stale_next_time": True, "ttl": 5}, "serve_stale_next_time"),
         ({"serve_stale_next_time": "yes", "ttl": 5}, "serve_stale_next_time"),
         ({"error_backoff": 0, "ttl": 5}, "nothing"),
+        ({"error_backoff": 5, "ttl": 5}, "error_backoff does nothing"),
+        ({"negative_growth": 2, "ttl": 5}, "negative_growth does nothing"),
+        ({"serve_stale_next_time": True, "ttl": None}, "serve_stale_next_time does nothing"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_once(keywords, named):

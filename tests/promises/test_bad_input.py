@@ -10,7 +10,7 @@ from datetime import timedelta
 import everwarm
 import pytest
 from everwarm import Cache, ConfigError, Error, Keyed, Policy, UnknownOption, Unsupported, lru_cache
-from everwarm.testing import ManualClock
+from everwarm.testing import ManualClock, clock, computed_times
 
 HUNDRED_YEARS = 36_525 * 86_400
 
@@ -272,6 +272,40 @@ def test_an_option_that_a_store_does_not_have_names_the_nearest():
 def test_max_items_is_a_number_of_at_least_one(wrong):
     with refused(ConfigError, ValueError, "max_items", "at least 1"):
         Cache()(max_items=wrong)
+
+
+def test_max_items_of_what_yields_nothing_is_refused():
+    with refused(ConfigError, ValueError, "max_items is not for load"):
+        Cache()(max_items=5)(load)
+    whole = Cache(policy=Policy(max_items=5))
+    assert whole(load).policy.max_items == 5, "it is for those of its functions that yield"
+
+
+def test_an_empty_tag_is_refused():
+    with refused(ConfigError, ValueError, "a tag is empty"):
+        Policy(tags=["user", ""])
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "keywords"),
+    [
+        ("set", ("a", 1), {"tll": 5}),
+        ("set", (), {}),
+        ("get", (), {}),
+        ("get", (1, 2, 3, 4), {}),
+        ("incr", (), {}),
+    ],
+)
+def test_a_verb_that_is_given_something_else_says_its_name(verb, arguments, keywords):
+    with pytest.raises(TypeError, match=rf"^[A-Za-z]+\.{verb}\(\) "):
+        getattr(Cache(), verb)(*arguments, **keywords)
+
+
+def test_the_testing_kit_refuses_what_is_none_of_its_own():
+    with refused(ConfigError, ValueError, "computed_times takes a decorated function"):
+        computed_times(3)
+    with refused(ConfigError, ValueError, "clock takes a ManualClock"), clock(3):
+        pass
 
 
 def test_lru_cache_of_a_generator_function_is_unsupported():

@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_char};
 use std::ptr::null_mut;
 
 use pyo3::Borrowed;
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyType};
@@ -166,7 +167,9 @@ impl Given {
             let method = Borrowed::from_ptr(py, object).getattr(name)?;
             let count = self.count.cast_unsigned();
             let result = calling::vectorcall(method.as_ptr(), self.arguments, count, self.names);
-            Bound::from_owned_ptr_or_err(py, result).map(Bound::into_ptr)
+            Bound::from_owned_ptr_or_err(py, result)
+                .map(Bound::into_ptr)
+                .map_err(|error| in_public(py, error))
         }
     }
 }
@@ -255,4 +258,16 @@ fn add(
         Bound::from_owned_ptr_or_err(class.py(), descriptor)?
     };
     class.setattr(name.to_string_lossy(), descriptor)
+}
+
+/// An error of arguments that do not fit, with the verb's own name.
+fn in_public(py: Python<'_>, error: PyErr) -> PyErr {
+    if !error.is_instance_of::<PyTypeError>(py) {
+        return error;
+    }
+    let text = error.value(py).to_string();
+    match text.strip_prefix("Objects._") {
+        Some(rest) => PyTypeError::new_err(format!("Cache.{rest}")),
+        None => error,
+    }
 }

@@ -154,6 +154,9 @@ impl Terms {
         let windows = windows.unwrap_or_else(|| PyDict::new(ttl.py()));
         let windows = Windows(&windows);
         let policy = windows.policy(policy)?;
+        if !leaves_ttl && !ttl_of {
+            windows.check_ttl(policy.ttl)?;
+        }
         let failures = Arc::new(windows.failures()?);
         // Whether windows have a ttl to come after is known only where that is said.
         let unsaid = (leaves_ttl || ttl_of).then_some(Duration::from_secs(1));
@@ -365,6 +368,9 @@ impl TagSource {
             let text = tag
                 .cast::<PyString>()
                 .map_err(|_| errors::config(py, "each tag is a text", hint))?;
+            if text.is_empty()? {
+                return Err(errors::config(py, "a tag is empty", hint));
+            }
             templates
                 .push(Template::parse(text.to_str()?).map_err(|error| errors::raise(py, &error))?);
         }

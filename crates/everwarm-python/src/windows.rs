@@ -34,16 +34,27 @@ impl<'py> Windows<'_, 'py> {
 
     /// The policy with what they say of times.
     pub(crate) fn policy(&self, policy: Policy) -> PyResult<Policy> {
-        let default = Policy::default();
-        Ok(Policy {
+        let default = Policy::default().error_backoff;
+        let whole = Policy {
             refresh_ahead: self.ahead()?,
             sliding: self.sliding()?,
             stale_while_revalidate: self.stale_for()?,
             stale_if_error: self.span("stale_if_error")?,
-            error_backoff: self.span("error_backoff")?.unwrap_or(default.error_backoff),
+            error_backoff: self.span("error_backoff")?.unwrap_or(default),
             negative: self.nothing()?,
             ..policy
-        })
+        };
+        let has_window = whole.refresh_ahead.is_some()
+            || whole.stale_while_revalidate.is_some()
+            || whole.stale_if_error.is_some();
+        if whole.error_backoff != default && !has_window {
+            return Err(errors::config(
+                self.0.py(),
+                "error_backoff does nothing while no old value is served after a failure",
+                "add `stale_if_error=\"1h\"` or another window, or leave error_backoff out",
+            ));
+        }
+        Ok(whole)
     }
 
     /// When a fresh value is computed anew: on access, or as time goes by.
@@ -115,6 +126,18 @@ impl<'py> Windows<'_, 'py> {
         }
     }
 
+    /// Refuses to serve what is old where nothing gets old.
+    pub(crate) fn check_ttl(&self, ttl: Option<Duration>) -> PyResult<()> {
+        match self.get("serve_stale_next_time")? {
+            Some(given) if ttl.is_none() && given.is_truthy()? => Err(errors::config(
+                given.py(),
+                "serve_stale_next_time does nothing without a ttl",
+                "add ttl=\"5m\" or another duration, or leave serve_stale_next_time out",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// What they say of errors.
     pub(crate) fn failures(&self) -> PyResult<Failures> {
         let covers = self.get("stale_if_error_on")?;
@@ -149,8 +172,8 @@ impl<'py> Windows<'_, 'py> {
     fn remembered(&self) -> PyResult<Vec<(Py<PyAny>, Negative)>> {
         let (ttl, on) = (self.get("negative_ttl")?, self.get("negative_on")?);
         let Some(ttl) = ttl else {
-            for name in ["negative_on", "negative_max_ttl"] {
-                if self.get(name)?.is_some() {
+            for name in ["negative_on", "negative_growth", "negative_max_ttl"] {
+                if self.get(name)?.is_some_and(|given| !is_one(&given)) {
                     return Err(errors::config(
                         self.0.py(),
                         &format!("{name} does nothing without a negative_ttl"),
@@ -202,6 +225,11 @@ impl<'py> Windows<'_, 'py> {
             max_ttl: most.unwrap_or(if growth > 1.0 { endless } else { ttl }),
         })
     }
+}
+
+/// Whether it is the number one, by which nothing grows.
+fn is_one(given: &Bound<'_, PyAny>) -> bool {
+    given.extract::<f64>().is_ok_and(|number| number == 1.0)
 }
 
 /// When a fresh value is computed anew: a fraction, `"xfetch"` or `"xfetch:1.5"`.

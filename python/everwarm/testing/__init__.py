@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from everwarm import _native
 from everwarm._cache import cache
+from everwarm._errors import ConfigError
 from everwarm.testing._chaos import chaos
 from everwarm.testing._follow import follow
 from everwarm.testing._proxy import FaultProxy
@@ -84,6 +85,10 @@ def clock(hand):
     ...     cache.get("a") is None
     True
     """
+    if not isinstance(hand, _native.Hand):
+        raise ConfigError(
+            f"clock takes a ManualClock, not {type(hand).__name__}\nhint: write `with clock(ManualClock()):`"
+        )
     cache._hold(hand)
     try:
         yield hand
@@ -139,6 +144,11 @@ class computed_times:
     __slots__ = ("_before", "_function", "_total")
 
     def __init__(self, function):
+        if not callable(getattr(function, "stats", None)):
+            raise ConfigError(
+                f"computed_times takes a decorated function, not {type(function).__name__}\n"
+                "hint: write `with computed_times(price) as times:`"
+            )
         self._function = function
         self._before = self._total = None
 
