@@ -4,6 +4,7 @@ use std::hash::Hash;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::settle::Outcome;
+use everwarm_core::using::Plan;
 use everwarm_engine::{Absence, Ask, Caller, Key, Plain, Sitting};
 
 use crate::cache::Cache;
@@ -37,7 +38,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
                 return Err(error);
             }
         };
-        let outcome = judge(&value);
+        let outcome = self.admitted(judge(&value), &value);
         if tags.is_empty()
             && let Some(plain) = self.home.plain(outcome, &self.policy)
         {
@@ -55,7 +56,10 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
 
     /// The right to compute on this thread, if that takes neither a turn nor a permit.
     fn sit(&self) -> Option<Sitting<'_, K, V, Failure>> {
-        if self.refresh || self.home.patience.bulkhead.is_some() || self.home.link.is_some() {
+        if self.plan != Plan::ORDINARY
+            || self.home.patience.bulkhead.is_some()
+            || self.home.link.is_some()
+        {
             return None;
         }
         let ask = Ask {
@@ -121,9 +125,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         let judge = &self.judge;
         judge.is_nothing.is_none()
             && judge.ttl_of.is_none()
+            && judge.when.is_none()
             && self.tagging.is_none()
             && self.home.patience.bulkhead.is_none()
             && self.home.link.is_none()
+            && self.home.policy.max_entry_bytes.is_none()
             && self.home.policy.has_only_ttl()
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use everwarm_core::error::Error;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
+use everwarm_core::using::Plan;
 use everwarm_engine::stack::Place;
 use everwarm_engine::{DefaultLock, Key};
 
@@ -51,6 +52,7 @@ struct Rest<K> {
     key: K,
     tags: Vec<Arc<str>>,
     place: Option<Place>,
+    plan: Plan,
 }
 
 impl<K: Key> Rest<K> {
@@ -61,6 +63,7 @@ impl<K: Key> Rest<K> {
             key: call.key.clone(),
             tags: call.tags.to_vec(),
             place: call.place.cloned(),
+            plan: call.plan,
         }
     }
 
@@ -72,7 +75,7 @@ impl<K: Key> Rest<K> {
             key: &self.key,
             tags: &self.tags,
             place: self.place.as_ref(),
-            refresh: false,
+            plan: self.plan,
         }
     }
 }
@@ -121,7 +124,10 @@ where
         };
         let mut work = Some(work);
         let given = self.run(&mut work, place, refuse);
-        if let Some((work, due)) = work.zip(self.due()).filter(|_| behind.run.is_some()) {
+        if let Some((work, due)) = work
+            .zip(self.due())
+            .filter(|_| behind.run.is_some() && self.plan.stores())
+        {
             let rest = Rest::of(self);
             let again = move |home: H| {
                 let job = Job::again(&rest.call(&home), work)?;
@@ -168,7 +174,10 @@ where
         };
         let mut work = Some(work);
         let given = self.run_async(&mut work, place, refuse).await;
-        if let Some((work, due)) = work.zip(self.due()).filter(|_| behind.run.is_some()) {
+        if let Some((work, due)) = work
+            .zip(self.due())
+            .filter(|_| behind.run.is_some() && self.plan.stores())
+        {
             let rest = Rest::of(self);
             let again = move |home: H| {
                 let job = Job::again(&rest.call(&home), work)?;

@@ -31,6 +31,7 @@ pub struct Builder<K: Clone + Eq, V> {
     name: String,
     max_entries: usize,
     max_bytes: Option<u64>,
+    max_entry_bytes: Option<u64>,
     eviction: Eviction,
     weigher: Option<Weigher<Typed<K>, V>>,
     listener: Option<Box<dyn Listener<Typed<K>, V>>>,
@@ -65,6 +66,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             name,
             max_entries: MAX_ENTRIES,
             max_bytes: None,
+            max_entry_bytes: None,
             eviction: Eviction::default(),
             weigher: None,
             listener: None,
@@ -127,6 +129,44 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
     ) -> Self {
         self.max_bytes = Some(max_bytes);
         self.weigher = Some(Box::new(move |Typed(key), value| weigher(key, value)));
+        self
+    }
+
+    /// What an entry may weigh, in bytes, as [`max_bytes`](Self::max_bytes) or [`weigher`](Self::weigher) weighs it; a heavier one is
+    /// returned and not kept. [`build`](Self::build) refuses it where nothing weighs.
+    ///
+    /// ```
+    /// let pages = everwarm::Cache::builder("pages")
+    ///     .max_entry_bytes(1_000)
+    ///     .weigher(|_: &u32, page: &String| page.len() as u64)
+    ///     .build()?;
+    /// assert_eq!(pages.get_or_compute(&1, || "x".repeat(1_001)).len(), 1_001);
+    /// assert!(!pages.exists(&1));
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn max_entry_bytes(mut self, most: u64) -> Self {
+        self.max_entry_bytes = Some(most);
+        self
+    }
+
+    /// What says how much an entry weighs, in bytes, in a cache that has [`max_entry_bytes`](Self::max_entry_bytes) and no bound for all
+    /// entries together.
+    pub fn weigher(mut self, weigher: impl Fn(&K, &V) -> u64 + Send + Sync + 'static) -> Self {
+        self.weigher = Some(Box::new(move |Typed(key), value| weigher(key, value)));
+        self
+    }
+
+    /// Which values are kept; all unless said otherwise. One that is not is returned, and counted as refused. It must not use the cache.
+    ///
+    /// ```
+    /// let quotes = everwarm::Cache::builder("quotes").when(|quote: &f64| *quote > 0.0).build()?;
+    /// assert_eq!(quotes.get_or_compute(&7, || 0.0), 0.0);
+    /// assert_eq!(quotes.get_or_compute(&7, || 42.5), 42.5);
+    /// assert_eq!(quotes.get_or_compute(&7, || 43.0), 42.5);
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn when(mut self, when: impl Fn(&V) -> bool + Send + Sync + 'static) -> Self {
+        self.judge.when = Some(Arc::new(when));
         self
     }
 
@@ -214,7 +254,10 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
     /// # Errors
     /// A `Config` error that names the option and says what to write instead.
     pub fn build(self) -> Result<Cache<K, V>, Error> {
-        let policy = self.policy()?;
+        let policy = Policy {
+            max_entry_bytes: self.max_entry_bytes_checked()?,
+            ..self.policy()?
+        };
         #[cfg(feature = "stores")]
         if self.namespace.is_some() && self.backing.is_none() {
             return Err(Error::config(
@@ -227,7 +270,10 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             ..self.patience
         };
         let bounds = Bounds {
-            max_bytes: self.max_bytes.map(bytes).transpose()?,
+            max_bytes: self
+                .max_bytes
+                .map(|most| bytes("max_bytes", most))
+                .transpose()?,
             eviction: self.eviction,
             ..entries(self.max_entries)?
         };
@@ -257,6 +303,23 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             runners: self.runners,
             timed: Arc::new(Timed::new()),
         })
+    }
+}
+
+impl<K: Clone + Eq, V> Builder<K, V> {
+    /// The bound of a single entry, refused where nothing weighs it, and what weighs where there is no bound.
+    fn max_entry_bytes_checked(&self) -> Result<Option<NonZeroU64>, Error> {
+        match (self.max_entry_bytes, &self.weigher) {
+            (Some(_), None) => Err(Error::config(
+                "max_entry_bytes does nothing here, for nothing says what an entry weighs",
+                "add weigher(|key, value| ...), or leave it out",
+            )),
+            (None, Some(_)) if self.max_bytes.is_none() => Err(Error::config(
+                "weigher does nothing here, for there is no bound of bytes",
+                "add max_entry_bytes(1_000_000), or leave it out",
+            )),
+            (most, _) => most.map(|most| bytes("max_entry_bytes", most)).transpose(),
+        }
     }
 }
 
@@ -306,11 +369,15 @@ fn bulkhead(most: usize) -> Result<Arc<Bulkhead>, Error> {
     Ok(Bulkhead::new(most))
 }
 
-fn bytes(max_bytes: u64) -> Result<NonZeroU64, Error> {
-    NonZeroU64::new(max_bytes).ok_or_else(|| {
+fn bytes(option: &str, most: u64) -> Result<NonZeroU64, Error> {
+    NonZeroU64::new(most).ok_or_else(|| {
+        let what = match option {
+            "max_bytes" => "the entries may weigh together",
+            _ => "an entry may weigh",
+        };
         Error::config(
-            "max_bytes=0 leaves no room for any entry",
-            "write how many bytes the entries may weigh together, or leave it out",
+            format!("{option}=0 leaves no room for any entry"),
+            format!("write how many bytes {what}, or leave it out"),
         )
     })
 }

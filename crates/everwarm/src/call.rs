@@ -13,6 +13,7 @@ use everwarm_core::error::Error;
 use everwarm_core::limits::End;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
+use everwarm_core::using::{Plan, Read};
 use everwarm_engine::stack::Place;
 use everwarm_engine::{Arrival, Ask, Caller, Key, LeadId, Ticket, Turn};
 
@@ -38,8 +39,8 @@ pub(crate) struct Call<'a, K: Key, V> {
     pub(crate) tags: &'a [Arc<str>],
     /// Where its entry lies in stores, if there are any.
     pub(crate) place: Option<&'a Place>,
-    /// Whether the value is computed anew whatever is there.
-    pub(crate) refresh: bool,
+    /// What it was told to do.
+    pub(crate) plan: Plan,
 }
 
 /// What is left to do for a call.
@@ -95,15 +96,23 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         }
     }
 
+    /// The earliest instant at which an entry may have been written that it takes.
+    fn earliest(&self) -> Instant {
+        match self.plan.read() {
+            Read::Any => Instant::ZERO,
+            read => self.home.since(read),
+        }
+    }
+
     /// What is to be done; `again` after a wait that ended without a value.
     fn next(&self, blocks_thread: bool, again: bool) -> Next<K, V> {
         let chain = chain::leads();
         let ask = self.asked(&chain, blocks_thread, again);
         let leading = |lead| Leading::new(self, lead);
-        if self.refresh {
+        if self.plan == Plan::Refresh {
             return Next::Compute(leading(self.home.engine.refresh(ask)));
         }
-        match self.home.engine.begin(ask) {
+        match self.home.engine.begin_since(ask, self.earliest()) {
             Ok(Turn::Hit(value)) if self.policy.refresh_every().is_some() => Next::Notice(value),
             Ok(Turn::Hit(value) | Turn::Stale(value) | Turn::Remembered(value)) => {
                 Next::Return(value)
@@ -160,7 +169,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
     /// The value that stands for one that takes too long: what memory may give at this moment.
     fn old(&self) -> Option<V> {
         let Home { engine, scope, .. } = self.home;
-        let seen = (!self.refresh).then(|| engine.peek(scope, self.hash, self.key));
+        let seen = (self.plan.read() == Read::Any).then(|| engine.peek(scope, self.hash, self.key));
         seen.flatten().map(|seen| seen.value)
     }
 

@@ -13,6 +13,7 @@ use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::key::{self, Digest, Header, KeyRef, Limit, Writer};
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
+use everwarm_core::using::Plan;
 use everwarm_engine::stack::Place;
 use everwarm_engine::{Amendment, Bulkhead, Seen, Stats, Ticker};
 use everwarm_tiers::Shelf;
@@ -110,7 +111,7 @@ pub struct Missing<R: Shared> {
     home: &'static Home<Canonical, R>,
     /// None for arguments that are beyond what a key may be: they are computed every time.
     key: Option<(u64, Canonical)>,
-    refresh: bool,
+    plan: Plan,
 }
 
 /// What writes the key of a call.
@@ -206,7 +207,7 @@ impl<R: Shared> Function<R> {
                 function: self,
                 home,
                 key: Some((hash, Canonical(key.into()))),
-                refresh: false,
+                plan: Plan::ORDINARY,
             }),
         }
     }
@@ -219,7 +220,7 @@ impl<R: Shared> Function<R> {
                 function: self,
                 home,
                 key: Some(key),
-                refresh: true,
+                plan: Plan::Refresh,
             },
             Err(_) => Missing::unkeyed(self, home),
         }
@@ -367,7 +368,7 @@ impl<R: Shared> Missing<R> {
             function,
             home,
             key: None,
-            refresh: false,
+            plan: Plan::ORDINARY,
         }
     }
 
@@ -491,7 +492,7 @@ impl<R: Shared> Missing<R> {
             key,
             tags: &wish.tags,
             place: wish.place.as_ref(),
-            refresh: self.refresh,
+            plan: self.plan,
         })
     }
 }

@@ -4,18 +4,20 @@
 //! acknowledged; also where the caller walks away in between.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::clock::Instant;
-use everwarm_core::judge::Freshness;
+use everwarm_core::judge::{Freshness, Judgement};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
-use everwarm_core::store::Condition;
+use everwarm_core::store::{Condition, Failure};
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Change, Done, Place, Stack, Stored};
 use everwarm_engine::{Amendment, Key, Put, Seen, Stamp, Written};
 use everwarm_tiers::{as_it_is, change};
 
+use crate::counting::{Counting, Uncounted};
 use crate::home::{Home, looks_twice};
 use crate::link::{Kept, Link};
 
@@ -38,10 +40,10 @@ pub(crate) struct Held<'a, K: Key, V> {
 }
 
 /// A value on its way into an entry.
-struct Given<'a, V> {
-    value: V,
-    lifetime: Lifetime,
-    tags: &'a [Arc<str>],
+pub(crate) struct Given<'a, V> {
+    pub(crate) value: V,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) tags: &'a [Arc<str>],
 }
 
 impl<K: Key, V: Clone> Home<K, V> {
@@ -65,7 +67,7 @@ impl<K: Key, V: Clone> Home<K, V> {
             return Some(served.value);
         }
         let kept = match self.held(hash, key) {
-            Some(held) => held.read().await,
+            Some(held) => held.read(Read::Any).await,
             None => None,
         };
         match kept {
@@ -95,6 +97,11 @@ impl<K: Key, V: Clone> Home<K, V> {
             return;
         };
         match self.held(hash, &key) {
+            // Nobody is to read what was to be replaced.
+            Some(held) if !self.admits(&key, &value) => {
+                self.scope.count_refused();
+                held.delete().await;
+            }
             Some(held) => {
                 held.put(Given {
                     value,
@@ -141,14 +148,35 @@ impl<K: Key, V: Clone> Home<K, V> {
 }
 
 impl<K: Key, V: Clone> Held<'_, K, V> {
-    fn stack(&self) -> &Arc<Stack> {
+    pub(crate) fn stack(&self) -> &Arc<Stack> {
         self.link.stores.stack()
+    }
+
+    pub(crate) const fn link(&self) -> &Link<K, V> {
+        self.link
+    }
+
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(crate) const fn key(&self) -> &K {
+        self.key
+    }
+
+    /// The tag by which memory lets go of the entry.
+    pub(crate) fn own_tag(&self) -> Arc<str> {
+        let [own, _] = self.link.own_tags(&self.place);
+        own
     }
 
     /// Has memory let go of the entry, and of what is being read or computed for it.
     fn forget(&self) {
-        let [own, _] = self.link.own_tags(&self.place);
-        self.home.engine.invalidate_tags(&[own]);
+        self.home.engine.invalidate_tags(&[self.own_tag()]);
     }
 
     fn put_of<'b>(&self, given: &Given<'b, V>, tags: &'b [Arc<str>]) -> Put<'b, K, V>
@@ -166,13 +194,15 @@ impl<K: Key, V: Clone> Held<'_, K, V> {
         }
     }
 
-    /// What the stores have, which memory takes over; counts nothing.
-    async fn read(&self) -> Option<Box<Kept<V>>> {
+    /// What the stores have of what is to be read, which memory takes over; counts nothing.
+    pub(crate) async fn read(&self, read: Read) -> Option<Box<Kept<V>>> {
         let since = self.home.engine.stamp();
-        let stored = self
-            .stack()
-            .get(self.place.clone(), Arc::new([]), Read::Any)
-            .await?;
+        let stored = self.stack().get(self.place.clone(), Arc::new([]), read);
+        self.taken(stored.await?, since)
+    }
+
+    /// What was read from the stores since then, which memory takes over.
+    pub(crate) fn taken(&self, stored: Stored, since: Stamp) -> Option<Box<Kept<V>>> {
         let kept = self.home.decoded(self.link, stored)?;
         let given = Given {
             value: kept.value.clone(),
@@ -183,6 +213,13 @@ impl<K: Key, V: Clone> Held<'_, K, V> {
         let put = self.put_of(&given, &tags);
         self.home.engine.fill(put, kept.age, since);
         Some(kept)
+    }
+
+    /// Whether the entry is within its ttl, and what is left of that; counts nothing.
+    pub(crate) async fn left(&self) -> Option<(Freshness, Option<Duration>)> {
+        let stored = self.stack().peek(self.place.clone(), Arc::new([])).await?;
+        let kept = self.home.decoded(self.link, stored)?;
+        Some((kept.freshness(), kept.remaining))
     }
 
     /// The entry of the last tier, with the number of its write; memory does not take it.
@@ -220,8 +257,8 @@ impl<K: Key, V: Clone> Held<'_, K, V> {
     }
 
     /// Has memory keep what the stores were given since then, unless it was invalidated meanwhile.
-    fn remember(&self, given: &Given<'_, V>, since: Stamp) {
-        let [own, _] = self.link.own_tags(&self.place);
+    pub(crate) fn remember(&self, given: &Given<'_, V>, since: Stamp) {
+        let own = self.own_tag();
         let tags = self.home.tags(&self.place, given.tags);
         let put = self.put_of(given, &tags);
         self.home.engine.supersede(put, &own, since);
@@ -275,6 +312,41 @@ impl<K: Key, V: Clone> Held<'_, K, V> {
         }
     }
 
+    /// Counts; what the number is then.
+    ///
+    /// # Errors
+    /// The stores could not be asked.
+    pub(crate) async fn count<F>(
+        &self,
+        Counting { sum, created }: Counting<F>,
+    ) -> Result<Result<V, Uncounted>, Failure>
+    where
+        V: Send + 'static,
+        F: Fn(Option<V>) -> Option<V> + Send + 'static,
+    {
+        let form = self.link.form();
+        let fresh = created.map(|(lifetime, tags)| self.link.meta(self.key, &lifetime, &tags));
+        let change = move |stored: Option<&Stored>| {
+            let stored = stored.filter(|stored| is_fresh(stored.judgement));
+            let before = match stored.map(|stored| form.read(stored)) {
+                Some(None) => return Change::Keep(Err(Uncounted::NoNumber)),
+                before => before.flatten(),
+            };
+            let Some(value) = sum(before) else {
+                return Change::Keep(Err(Uncounted::TooFar));
+            };
+            let Some(meta) = stored.map(as_it_is).or_else(|| fresh.clone()) else {
+                return Change::Keep(Ok(value));
+            };
+            match (form.encode)(&value) {
+                Some(payload) => Change::Write(payload, meta, Ok(value)),
+                None => Change::Keep(Err(Uncounted::NoNumber)),
+            }
+        };
+        let _forgets = AtEnd(|| self.forget());
+        self.stack().amend(self.place.clone(), change).await
+    }
+
     async fn amend(&self, amendment: Amendment<'_>) -> bool {
         let change = change(amendment);
         self.changed(move |stored| match stored {
@@ -307,4 +379,12 @@ impl<K: Key, V: Clone> Held<'_, K, V> {
         let deleted = engine.delete(scope, self.hash, self.key);
         was_there || (done == Done::Pending && (was_in_memory || deleted))
     }
+}
+
+/// Whether an entry that was found is within its ttl.
+const fn is_fresh(judgement: Judgement) -> bool {
+    matches!(
+        judgement,
+        Judgement::Serve(Freshness::Fresh) | Judgement::ServeAndRefresh(Freshness::Fresh)
+    )
 }

@@ -70,6 +70,14 @@ impl<K: Key, V: Clone> Home<K, V> {
             .map_or(0, |weigher| weigher(key, value))
     }
 
+    /// Whether a value is not too heavy for an entry.
+    pub(crate) fn admits(&self, key: &K, value: &V) -> bool {
+        let Policy {
+            max_entry_bytes, ..
+        } = &self.policy;
+        max_entry_bytes.is_none() || self.policy.admits(self.weigh(key, value))
+    }
+
     /// The life of a value that was computed now and after no other failure; None if it is not to be kept.
     pub(crate) fn lifetime(&self, policy: &Policy, outcome: Outcome) -> Option<Lifetime> {
         let (now, chance) = (self.now(), &self.chance);
@@ -83,6 +91,9 @@ impl<K: Key, V: Clone> Home<K, V> {
     /// How a value of this outcome is kept, if there is nothing to say of it but when it ends, and what it weighs.
     #[inline(always)]
     pub(crate) fn plain(&self, outcome: Outcome, policy: &Policy) -> Option<Plain> {
+        if policy.max_entry_bytes.is_some() {
+            return None;
+        }
         let now = self.now();
         let end = plain_end(outcome, policy, now, &self.chance)?;
         Some(Plain {
@@ -103,6 +114,10 @@ impl<K: Key, V: Clone> Home<K, V> {
         let Some(lifetime) = self.lifetime(policy, outcome) else {
             return;
         };
+        if !self.admits(&key, &value) {
+            self.engine.refuse(&self.scope, hash, &key);
+            return;
+        }
         self.engine.put(Put {
             scope: &self.scope,
             hash,

@@ -9,6 +9,7 @@ use everwarm_core::error::Error;
 
 use crate::behind::{Behind, Task, Work};
 use crate::call::unlimited;
+use crate::job::alone;
 use crate::patience::Refuse;
 use crate::renewed::{Old, Renewed, anew, shared};
 use crate::share::Share;
@@ -127,6 +128,9 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
+        if self.0.goes_past() {
+            return alone(compute(None));
+        }
         match self.0.look(key) {
             Ok(value) => Ok(value),
             Err((hash, key)) => {
@@ -169,6 +173,9 @@ where
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
         F: Future<Output = Result<Renewed<V>, X>> + Send + 'static,
     {
+        if self.0.goes_past() {
+            return alone(compute(None).await);
+        }
         match self.0.look(key) {
             Ok(value) => Ok(value),
             Err((hash, key)) => {

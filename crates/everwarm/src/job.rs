@@ -109,7 +109,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
                 return Ok(old.ok_or(error));
             }
         };
-        let outcome = judge(&value);
+        let outcome = self.admitted(judge(&value), &value);
         let Leading { lead, began, .. } = &leading;
         let worth = Worth::of(outcome, lead.negatives(), (self.home, &self.policy, *began));
         let has_failed = matches!(outcome, Outcome::Failed { .. });
@@ -118,8 +118,9 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
             let old = leading.fall_back(Arc::new(()), &self.policy);
             return Ok(Ok(old.unwrap_or(value)));
         }
-        let Some(worth) = worth.filter(|_| !leading.is_apart) else {
-            if !has_failed && !leading.is_apart {
+        let stores = self.plan.stores() && !leading.is_apart;
+        let Some(worth) = worth.filter(|_| stores) else {
+            if !has_failed && stores {
                 self.home.scope.count_refused();
             }
             let settle = self.kept(None, (&value, &tags));
@@ -135,6 +136,15 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
         match self.keeping(storing) {
             Keeping::Memory(storing, standing) => Ok(Ok(self.stored(storing, standing))),
             Keeping::Stores(storing, writing) => Err((storing, writing)),
+        }
+    }
+
+    /// What becomes of a computed value: one that is too heavy is not kept.
+    pub(crate) fn admitted(&self, outcome: Outcome, value: &V) -> Outcome {
+        let is_kept = matches!(outcome, Outcome::Value { .. } | Outcome::Nothing);
+        match is_kept && !self.home.admits(self.key, value) {
+            true => Outcome::Refused,
+            false => outcome,
         }
     }
 
@@ -156,7 +166,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
 }
 
 /// What a computation gives that nobody else is given.
-fn alone<V, X>(given: Result<Renewed<V>, X>) -> Result<V, X> {
+pub(crate) fn alone<V, X>(given: Result<Renewed<V>, X>) -> Result<V, X> {
     given.map(|renewed| renewed.into_parts().0)
 }
 

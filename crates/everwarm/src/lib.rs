@@ -39,13 +39,16 @@ mod builder;
 mod cache;
 mod call;
 mod chain;
+mod counting;
 pub mod duration;
 mod enrolled;
 mod errand;
 mod form;
 mod freshness;
 mod function;
+mod health;
 mod held;
+mod held_many;
 mod home;
 mod in_background;
 mod in_time;
@@ -53,7 +56,9 @@ mod job;
 mod judge;
 pub mod key;
 mod link;
+mod many;
 mod objects;
+mod only_if_cached;
 mod patience;
 mod remote;
 mod renewed;
@@ -63,6 +68,7 @@ pub mod testing;
 #[cfg(feature = "stores")]
 mod tier;
 mod timed;
+mod told;
 mod using;
 mod verdict;
 #[cfg(feature = "stores")]
@@ -71,12 +77,13 @@ mod wire;
 pub use behind::{Task, Work};
 pub use builder::Builder;
 pub use cache::Cache;
+pub use counting::{Count, Integer};
 pub use enrolled::{invalidate_tags, invalidate_tags_async, refresh_in_thread, run_due};
 pub use everwarm_core::error::{Error, ErrorKind};
 pub use everwarm_core::policy::RefreshAhead;
 pub use everwarm_core::store;
 pub use everwarm_engine::stack::TierStats;
-pub use everwarm_engine::{Cause, Eviction, Seen, Stats};
+pub use everwarm_engine::{Cause, Eviction, Seen, Stats, WhatIf};
 /// Makes a struct or an enum part of keys, by its content.
 ///
 /// A struct is written as the record of its fields, as Python's dataclasses are; an enum's value without fields as a member
@@ -194,6 +201,7 @@ pub use function::Shared;
 pub use in_background::InBackground;
 pub use in_time::InTime;
 pub use key::ToKey;
+pub use only_if_cached::OnlyIfCached;
 pub use renewed::{Old, Renewed};
 pub use stores::Stores;
 #[cfg(feature = "stores")]

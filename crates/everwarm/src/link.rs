@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::codec::{Meta, Refusal, Spans};
+use everwarm_core::codec::{Meta, Opened, Refusal, Spans};
 use everwarm_core::judge::{Freshness, Judgement};
 use everwarm_core::key;
 use everwarm_core::lifetime::Lifetime;
@@ -35,6 +35,16 @@ impl<V> Clone for Form<V> {
 }
 
 impl<V> Copy for Form<V> {}
+
+impl<V> Form<V> {
+    /// The value of an entry; None if its bytes are none.
+    pub(crate) fn read(&self, stored: &Stored) -> Option<V> {
+        let Opened { meta, payload } = &stored.opened;
+        (meta.format == FORMAT)
+            .then(|| (self.decode)(payload))
+            .flatten()
+    }
+}
 
 /// Where the entries of a cache or a function lie in stores.
 pub(crate) struct Link<K, V> {
@@ -116,6 +126,11 @@ impl<K, V> Link<K, V> {
         Some(self.shelf.place(naming, key.arguments(), None, None))
     }
 
+    /// How its values are written.
+    pub(crate) const fn form(&self) -> Form<V> {
+        self.form
+    }
+
     /// The bytes of a value; None if it has none.
     pub(crate) fn encoded(&self, value: &V) -> Option<Vec<u8>> {
         (self.form.encode)(value)
@@ -170,6 +185,7 @@ impl<K: Key, V: Clone> Home<K, V> {
 
     /// The value of an entry that was found; None if its bytes are none, which is counted.
     pub(crate) fn decoded(&self, link: &Link<K, V>, stored: Stored) -> Option<Box<Kept<V>>> {
+        let value = link.form.read(&stored);
         let Stored {
             opened,
             remaining,
@@ -179,10 +195,6 @@ impl<K: Key, V: Clone> Home<K, V> {
             version,
             ..
         } = stored;
-        let is_ours = opened.meta.format == FORMAT;
-        let value = is_ours
-            .then(|| (link.form.decode)(&opened.payload))
-            .flatten();
         let Some(value) = value else {
             link.stores.stack().count_refused(tier, Refusal::Unreadable);
             return None;

@@ -3,8 +3,9 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use everwarm_core::judge::Freshness;
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::store;
 use everwarm_engine::stack::TierStats;
@@ -106,6 +107,73 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             }
         }
         None
+    }
+
+    /// What is left of an entry's ttl; [`Duration::MAX`] of one that does not expire, None if there is none that is fresh. It counts
+    /// nothing, and asks the stores where there are any.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use everwarm::{Cache, duration::mins, testing::ManualClock};
+    ///
+    /// let cache = Cache::builder("names").clock(&ManualClock::new()).build()?;
+    /// cache.set(1, "Ada");
+    /// cache.using().ttl(mins(5)).set(2, "Bob");
+    /// assert_eq!([1, 2, 3].map(|key| cache.ttl(&key)), [Some(Duration::MAX), Some(mins(5)), None]);
+    /// # Ok::<(), everwarm::Error>(())
+    /// ```
+    pub fn ttl<Q>(&self, key: &Q) -> Option<Duration>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        wait(self.ttl_async(key))
+    }
+
+    /// As [`ttl`](Self::ttl), in this task.
+    pub async fn ttl_async<Q>(&self, key: &Q) -> Option<Duration>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let (home, hash, key) = (&self.home, self.hash(key), Typed(key.to_owned()));
+        let (freshness, left) = match home.held(hash, &key) {
+            Some(held) => held.left().await?,
+            None => {
+                let seen = home.engine.peek(&home.scope, hash, &key)?;
+                (seen.freshness, seen.ttl)
+            }
+        };
+        (freshness == Freshness::Fresh).then(|| left.unwrap_or(Duration::MAX))
+    }
+
+    /// The entry ends at `when`, by the clock of the system; at once if that is past. Whether it is there.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use everwarm::{Cache, duration::mins};
+    ///
+    /// let cache = Cache::new("names");
+    /// cache.set(1, "Ada");
+    /// assert!(cache.expire_at(&1, SystemTime::now() + mins(5)) && cache.ttl(&1) <= Some(mins(5)));
+    /// assert!(cache.expire_at(&1, SystemTime::UNIX_EPOCH) && !cache.exists(&1));
+    /// ```
+    pub fn expire_at<Q>(&self, key: &Q, when: SystemTime) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        wait(self.expire_at_async(key, when))
+    }
+
+    /// As [`expire_at`](Self::expire_at), in this task.
+    pub async fn expire_at_async<Q>(&self, key: &Q, when: SystemTime) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let left = when.duration_since(SystemTime::now());
+        self.expire_async(key, left.unwrap_or_default()).await
     }
 
     /// The entry ends after `ttl` from now; whether it is there.
@@ -298,7 +366,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     fn keeps(&self, key: &K, value: &V) -> Option<(Lifetime, Vec<Arc<str>>)> {
         let home = &self.home;
         let outcome = self.judge.outcome(value);
-        let Some(lifetime) = home.lifetime(&home.policy, outcome) else {
+        let lifetime = home.lifetime(&home.policy, outcome);
+        let lifetime = lifetime.filter(|_| {
+            home.policy.max_entry_bytes.is_none() || home.admits(&Typed(key.clone()), value)
+        });
+        let Some(lifetime) = lifetime else {
             home.scope.count_refused();
             return None;
         };
@@ -306,7 +378,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         Some((lifetime, tags.unwrap_or_default()))
     }
 
-    fn putting<'a>(
+    pub(crate) fn putting<'a>(
         &'a self,
         (hash, key): (u64, Typed<K>),
         value: V,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::judge::Freshness;
-use everwarm_core::using::Read;
 use everwarm_engine::stack::{Place, Seat, Written};
 use everwarm_engine::{Key, Offer, Settle};
 use everwarm_tiers::Standing;
@@ -66,10 +65,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
     /// Asks the stores for a lead that may wait for another process, or may not; None if there are none.
     pub(crate) fn asking(&self, waits: bool) -> Option<impl Future<Output = Taken<V>>> {
         let (link, place) = self.linked()?;
-        let read = match self.refresh {
-            true => Read::Nothing,
-            false => Read::Any,
-        };
+        let read = self.plan.read();
         let wanted = (place.clone(), self.given());
         Some(self.home.asked(link, wanted, Asking::Lead { read, waits }))
     }

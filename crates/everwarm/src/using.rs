@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::policy::Policy;
+use everwarm_core::using::{Options, Read};
 use everwarm_engine::stack::Place;
 
 use crate::cache::{Cache, texts};
@@ -14,6 +15,7 @@ use crate::call::{Call, here, unlimited};
 use crate::form::Typed;
 use crate::in_background::InBackground;
 use crate::in_time::InTime;
+use crate::job::alone;
 use crate::judge::Judge;
 use crate::renewed::{Old, Renewed, anew, shared};
 use crate::share::Share;
@@ -36,7 +38,7 @@ pub struct Using<'a, K: Clone + Eq, V> {
     /// The ttl that was said for this call; None within: no end.
     ttl: Option<Option<Duration>>,
     tags: Vec<Arc<str>>,
-    refresh: bool,
+    pub(crate) options: Options,
     /// Where the entry lies in stores, once its key is known.
     place: Option<Place>,
 }
@@ -47,7 +49,7 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
             cache,
             ttl: None,
             tags: Vec::new(),
-            refresh: false,
+            options: Options::default(),
             place: None,
         }
     }
@@ -71,19 +73,6 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         self
     }
 
-    /// The value is computed whatever is there; until then other callers are given the old one.
-    ///
-    /// ```
-    /// let cache = everwarm::Cache::new("quotes");
-    /// cache.set(7, 1);
-    /// assert_eq!(cache.using().refresh().get_or_compute(&7, || 2), 2);
-    /// assert_eq!(cache.get(&7), Some(2));
-    /// ```
-    pub fn refresh(mut self) -> Self {
-        self.refresh = true;
-        self
-    }
-
     /// A value that is served old, or near the end of its ttl, is computed anew by what
     /// [`Builder::background`](crate::Builder::background) or [`Builder::spawn`](crate::Builder::spawn) was given, and this
     /// call does not wait for it. Without that this call computes it, as any call does.
@@ -97,8 +86,11 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         InTime(self)
     }
 
-    /// As [`Cache::set`].
+    /// As [`Cache::set`]; a call that stores nothing sets nothing.
     pub fn set(mut self, key: K, value: V) {
+        if !self.plan().stores() {
+            return;
+        }
         self.add_tags_of(&key);
         let (policy, home) = (self.policy(), &self.cache.home);
         let (hash, outcome) = (self.cache.hash(&key), self.judge().outcome(&value));
@@ -111,6 +103,9 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
 
     /// As [`Cache::set_async`].
     pub async fn set_async(mut self, key: K, value: V) {
+        if !self.plan().stores() {
+            return;
+        }
         self.add_tags_of(&key);
         let (policy, home) = (self.policy(), &self.cache.home);
         let (hash, outcome) = (self.cache.hash(&key), self.judge().outcome(&value));
@@ -197,13 +192,36 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        if self.refresh {
-            let hash = self.cache.hash(key);
-            return self.compute((hash, key), compute);
+        if self.options != Options::default() {
+            return self.run_as_told(key, compute);
         }
         match self.cache.find(key) {
             Ok(value) => Ok(value),
             Err(hash) => self.compute((hash, key), compute),
+        }
+    }
+
+    /// As [`run`](Self::run), of a call that is told something.
+    #[cold]
+    fn run_as_told<Q, X: Share>(
+        mut self,
+        key: &Q,
+        compute: impl FnOnce(Option<Old<V>>) -> Result<Renewed<V>, X>,
+    ) -> Result<V, X>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        if self.goes_past() {
+            return alone(compute(None));
+        }
+        match self.look(key) {
+            Ok(value) => Ok(value),
+            Err((hash, key)) => {
+                let judge = self.judge();
+                let judge = |value: &V| judge.outcome(value);
+                self.call(hash, &key).run_here(compute, judge)
+            }
         }
     }
 
@@ -233,6 +251,9 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
+        if self.goes_past() {
+            return alone(compute(None).await);
+        }
         match self.look(key) {
             Ok(value) => Ok(value),
             Err((hash, key)) => {
@@ -251,14 +272,16 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let hash = match self.refresh {
-            true => self.cache.hash(key),
-            false => match self.cache.find(key) {
-                Ok(value) => return Ok(value),
-                Err(hash) => hash,
-            },
-        };
-        Err((hash, self.own(key)))
+        let read = self.plan().read();
+        if read == Read::Any {
+            return match self.cache.find(key) {
+                Ok(value) => Ok(value),
+                Err(hash) => Err((hash, self.own(key))),
+            };
+        }
+        let (hash, owned) = (self.cache.hash(key), self.own(key));
+        let found = self.cache.home.find(hash, &owned, read);
+        found.ok_or((hash, owned))
     }
 
     /// The key for an entry, whose tags are added.
@@ -281,11 +304,11 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
             key,
             tags: &self.tags,
             place: self.place.as_ref(),
-            refresh: self.refresh,
+            plan: self.plan(),
         }
     }
 
-    fn policy(&self) -> Cow<'a, Policy> {
+    pub(crate) fn policy(&self) -> Cow<'a, Policy> {
         let policy = &self.cache.home.policy;
         match self.ttl {
             Some(ttl) => Cow::Owned(Policy { ttl, ..*policy }),
@@ -300,6 +323,15 @@ impl<'a, K: Hash + Eq + Clone, V: Clone> Using<'a, K, V> {
             judge.ttl_of = None;
         }
         judge
+    }
+
+    /// The tags of the entry of a key that this call stores.
+    pub(crate) fn tags_of(&self, key: &K) -> Vec<Arc<str>> {
+        let mut tags = self.tags.clone();
+        if let Some(tagging) = &self.cache.tagging {
+            tags.extend(tagging(key));
+        }
+        tags
     }
 
     fn add_tags_of(&mut self, key: &K) {
