@@ -6,7 +6,7 @@ use syn::spanned::Spanned;
 use syn::{ItemFn, Meta};
 
 use crate::background;
-use crate::judge::judge;
+use crate::judge::{judge, values};
 use crate::options::{Options, refused};
 use crate::policy;
 use crate::signature::Signature;
@@ -292,8 +292,9 @@ impl<'a> Parts<'a> {
     /// The entries, in memory alone or over the stores of a cache.
     fn made(&self) -> TokenStream {
         let declared = self.declaration();
+        let values = values(self.options, self.signature);
         let Some(cache) = &self.options.cache else {
-            return quote!(::everwarm::expansion::Function::new(#declared));
+            return quote!(::everwarm::expansion::Function::new(#declared, #values));
         };
         let (output, schema) = (&self.signature.output, &self.options.schema);
         let form = quote_spanned! {output.span()=>
@@ -304,6 +305,7 @@ impl<'a> Parts<'a> {
         quote! {
             ::everwarm::expansion::Function::over(
                 #declared,
+                #values,
                 ::everwarm::expansion::Over {
                     stores: || (#cache).stores(),
                     form: || { #form },
@@ -402,6 +404,11 @@ impl<'a> Parts<'a> {
         let (background, spawn) = background::declared(self.options);
         let (wait, timer) = background::patience(self.options);
         let parameters = self.signature.names();
+        let max_bytes = policy::bytes(self.options.max_bytes);
+        let eviction = match &self.options.eviction {
+            Some(given) => given.to_token_stream(),
+            None => quote!(::everwarm::Eviction::Adaptive),
+        };
         let computations = policy::option(
             self.options
                 .computations
@@ -414,6 +421,8 @@ impl<'a> Parts<'a> {
                 version: #version,
                 parameters: &[#(#parameters),*],
                 max_entries: #max_entries,
+                max_bytes: #max_bytes,
+                eviction: #eviction,
                 policy: #policy,
                 background: #background,
                 spawn: #spawn,

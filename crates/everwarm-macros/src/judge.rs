@@ -1,11 +1,41 @@
 //! The code that says what a value is worth.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::options::Options;
+use crate::policy::option;
 use crate::signature::Signature;
+
+/// What is asked about values besides, as functions that capture nothing.
+pub(crate) fn values(options: &Options, signature: &Signature) -> TokenStream {
+    let (value, output) = (Ident::new("value", Span::mixed_site()), &signature.output);
+    let asked = |answer: TokenStream| {
+        quote! {
+            |#value: &#output| {
+                #[allow(unused_imports)]
+                use ::everwarm::expansion::Plain as _;
+                let #value = ::everwarm::expansion::Verdict(#value).value();
+                #answer
+            }
+        }
+    };
+    let weigher = options.weigher.as_ref();
+    let weigher = option(weigher.map(|weigher| asked(quote!(#value.map_or(0, #weigher)))));
+    let tags = options.tags_from_result.as_ref();
+    let tags = option(tags.map(|tags| {
+        asked(quote!(#value.map(#tags).map_or_else(::std::vec::Vec::new, ::everwarm::expansion::texts)))
+    }));
+    let on_remove = option(options.on_remove.as_ref().map(ToTokens::to_token_stream));
+    quote! {
+        ::everwarm::expansion::Values {
+            weigher: #weigher,
+            tags: #tags,
+            on_remove: #on_remove,
+        }
+    }
+}
 
 /// A closure that says what a value is worth. What an option counts for is asked of the type by name, so that one that would do
 /// nothing does not compile.
@@ -30,6 +60,10 @@ pub(crate) fn judge(options: &Options, signature: &Signature) -> TokenStream {
     };
     let nothing =
         is_nothing.map(|is| quote!(if #is { ::everwarm::expansion::Outcome::Nothing } else));
+    // The values that an error is none of.
+    let refused = options.when.as_ref().map(|when| {
+        quote!(if !::everwarm::expansion::Verdict(#value).value().is_none_or(#when) { ::everwarm::expansion::Outcome::Refused } else)
+    });
     let outcome = match &options.ttl_of {
         Some(ttl_of) => quote!(outcome_with(#ttl_of)),
         None => quote!(outcome()),
@@ -38,7 +72,7 @@ pub(crate) fn judge(options: &Options, signature: &Signature) -> TokenStream {
         |#value: &#output| {
             #[allow(unused_imports)]
             use ::everwarm::expansion::Plain as _;
-            #error #nothing { ::everwarm::expansion::Verdict(#value).#outcome }
+            #error #refused #nothing { ::everwarm::expansion::Verdict(#value).#outcome }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What stands in the parentheses of `#[cached(...)]`, checked.
 
 use std::fmt::Display;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use everwarm_core::error::Error;
@@ -12,9 +13,11 @@ use syn::parse::{ParseStream, Parser};
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, Token};
 
-use crate::values::{example, number, refresh_ahead, span, template, templates, text, truth};
+use crate::values::{
+    bytes, example, number, refresh_ahead, span, template, templates, text, truth,
+};
 
-const KNOWN: [&str; 30] = [
+const KNOWN: [&str; 37] = [
     "ttl",
     "ttl_of",
     "jitter",
@@ -37,7 +40,14 @@ const KNOWN: [&str; 30] = [
     "timer",
     "max_computations",
     "max_entries",
+    "max_bytes",
+    "max_entry_bytes",
+    "weigher",
+    "eviction",
+    "on_remove",
+    "when",
     "tags",
+    "tags_from_result",
     "key",
     "cache_none",
     "name",
@@ -67,6 +77,18 @@ pub(crate) struct Options {
     /// How many computations run at once.
     pub(crate) computations: Option<usize>,
     pub(crate) max_entries: usize,
+    /// What all entries may weigh together.
+    pub(crate) max_bytes: Option<NonZeroU64>,
+    /// What says how much a value weighs.
+    pub(crate) weigher: Option<Expr>,
+    /// Which entry leaves when there is no room.
+    pub(crate) eviction: Option<Expr>,
+    /// What is told of entries that leave.
+    pub(crate) on_remove: Option<Expr>,
+    /// What says which values are kept.
+    pub(crate) when: Option<Expr>,
+    /// What says which tags follow from a value.
+    pub(crate) tags_from_result: Option<Expr>,
     pub(crate) tags: Vec<(Template, Span)>,
     pub(crate) key: Option<(Template, Span)>,
     pub(crate) name: Option<String>,
@@ -91,6 +113,12 @@ impl Default for Options {
             timer: None,
             computations: None,
             max_entries: 10_000,
+            max_bytes: None,
+            weigher: None,
+            eviction: None,
+            on_remove: None,
+            when: None,
+            tags_from_result: None,
             tags: Vec::new(),
             key: None,
             name: None,
@@ -182,7 +210,7 @@ impl Options {
     }
 
     /// The options that count only beside others: whether each does nothing here, and what to write instead.
-    fn companions(&self) -> [(&'static str, bool, &'static str, &'static str); 13] {
+    fn companions(&self) -> [(&'static str, bool, &'static str, &'static str); 16] {
         let Policy {
             ttl,
             refresh_ahead,
@@ -201,6 +229,7 @@ impl Options {
             "this time limit does nothing here, for each caller computes itself",
             "add `background = |work| { std::thread::spawn(work); }`, or `spawn` and `timer` if it is `async`",
         );
+        let add_weigher = "add `weigher = |page| page.len() as u64`, or leave it out";
         let (in_background, or_leave_it_out) = (
             "nothing is ever computed in the background here",
             "add `stale_while_revalidate = \"1h\"` or `refresh_ahead = 0.8`, or leave it out",
@@ -267,6 +296,24 @@ impl Options {
                 self.cache.is_none(),
                 "schema does nothing without stores",
                 "add `cache = SHOP`, a cache that has some, or leave it out",
+            ),
+            (
+                "max_bytes",
+                self.weigher.is_none(),
+                "max_bytes does nothing here, for nothing says what a value weighs",
+                add_weigher,
+            ),
+            (
+                "max_entry_bytes",
+                self.weigher.is_none(),
+                "max_entry_bytes does nothing here, for nothing says what a value weighs",
+                add_weigher,
+            ),
+            (
+                "weigher",
+                self.max_bytes.is_none() && self.policy.max_entry_bytes.is_none(),
+                "weigher does nothing here, for there is no bound of bytes",
+                "add `max_bytes = \"100MB\"` or `max_entry_bytes = \"1MB\"`, or leave it out",
             ),
             (
                 "timer",
@@ -340,6 +387,13 @@ impl Options {
                     return Err(refused(at, message, example(name)));
                 }
             }
+            "max_bytes" => self.max_bytes = Some(bytes(value, name)?),
+            "max_entry_bytes" => self.policy.max_entry_bytes = Some(bytes(value, name)?),
+            "weigher" => self.weigher = Some(value.clone()),
+            "eviction" => self.eviction = Some(value.clone()),
+            "on_remove" => self.on_remove = Some(value.clone()),
+            "when" => self.when = Some(value.clone()),
+            "tags_from_result" => self.tags_from_result = Some(value.clone()),
             "tags" => self.tags = templates(value)?,
             "key" => {
                 let template = template(&text(value, name)?)?;

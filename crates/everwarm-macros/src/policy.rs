@@ -1,5 +1,6 @@
 //! A policy as the code that makes it, for a constant.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use everwarm_core::policy::{Policy, RefreshAhead, Sliding};
@@ -27,6 +28,7 @@ pub(crate) fn written(policy: &Policy) -> TokenStream {
     let stale = option(policy.stale_while_revalidate.map(span));
     let if_error = option(policy.stale_if_error.map(span));
     let error_backoff = span(policy.error_backoff);
+    let max_entry_bytes = bytes(policy.max_entry_bytes);
     let soft_limit = option(policy.soft_limit.map(span));
     let hard_limit = option(policy.hard_limit.map(span));
     let sliding = option(policy.sliding.map(|Sliding { threshold, max_age }| {
@@ -50,7 +52,7 @@ pub(crate) fn written(policy: &Policy) -> TokenStream {
             error_backoff: #error_backoff,
             negative: #negative,
             cache_none: #cache_none,
-            max_entry_bytes: ::std::option::Option::None,
+            max_entry_bytes: #max_entry_bytes,
             soft_limit: #soft_limit,
             hard_limit: #hard_limit,
         }
@@ -62,6 +64,13 @@ pub(crate) fn option(code: Option<TokenStream>) -> TokenStream {
         Some(code) => quote!(::std::option::Option::Some(#code)),
         None => quote!(::std::option::Option::None),
     }
+}
+
+pub(crate) fn bytes(size: Option<NonZeroU64>) -> TokenStream {
+    option(size.map(|size| {
+        let size = size.get();
+        quote!(::std::num::NonZeroU64::new(#size).unwrap())
+    }))
 }
 
 pub(crate) fn span(span: Duration) -> TokenStream {

@@ -1,10 +1,11 @@
 //! The values of options, read.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
-use everwarm_core::duration;
 use everwarm_core::policy::RefreshAhead;
 use everwarm_core::template::Template;
+use everwarm_core::{duration, size};
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ExprUnary, Lit, LitStr, UnOp};
@@ -36,6 +37,13 @@ pub(crate) fn example(name: &str) -> &'static str {
         "jitter" => "write `jitter = 0.1` to shorten each ttl by up to a tenth",
         "max_computations" => "write `max_computations = 8`",
         "max_entries" => "write `max_entries = 1_000`",
+        "max_bytes" => "write `max_bytes = \"100MB\"`, or a number of bytes",
+        "max_entry_bytes" => "write `max_entry_bytes = \"1MB\"`, or a number of bytes",
+        "weigher" => "write `weigher = |page| page.len() as u64`",
+        "eviction" => "write `eviction = everwarm::Eviction::Lru`",
+        "on_remove" => "write `on_remove = |key, value, cause| println!(\"{key} {cause:?}\")`",
+        "when" => "write `when = |page| page.is_whole`",
+        "tags_from_result" => "write `tags_from_result = |page| [page.author.clone()]`",
         "tags" => "write `tags = [\"user:{id}\"]`",
         "key" => "write `key = \"{user.id}\"`",
         "cache_none" => "write `cache_none = false`",
@@ -91,6 +99,17 @@ pub(crate) fn truth(value: &Expr, name: &str) -> syn::Result<bool> {
         }) => Ok(given.value),
         _ => Err(wrong(value.span(), name)),
     }
+}
+
+/// A size as text, or a number of bytes.
+pub(crate) fn bytes(value: &Expr, name: &str) -> syn::Result<NonZeroU64> {
+    if let Ok(text) = text(value, name) {
+        return size::parse(&text.value()).map_err(|error| told(value.span(), &error));
+    }
+    NonZeroU64::new(number(value, name)?).ok_or_else(|| {
+        let message = format!("{name} = 0 leaves no room for any entry");
+        refused(value.span(), message, example(name))
+    })
 }
 
 /// A duration as text, or a number of seconds.

@@ -478,6 +478,6 @@ impl<K: Clone + Eq, V> fmt::Debug for Cache<K, V> {
 }
 
 /// Tags as the engine takes them.
-pub(crate) fn texts<T: Into<Arc<str>>>(tags: impl IntoIterator<Item = T>) -> Vec<Arc<str>> {
+pub fn texts<T: Into<Arc<str>>>(tags: impl IntoIterator<Item = T>) -> Vec<Arc<str>> {
     tags.into_iter().map(Into::into).collect()
 }

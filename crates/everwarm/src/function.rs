@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::hash::BuildHasher;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use everwarm_core::policy::Policy;
 use everwarm_core::settle::Outcome;
 use everwarm_core::using::Plan;
 use everwarm_engine::stack::Place;
-use everwarm_engine::{Amendment, Bulkhead, Seen, Stats, Ticker};
+use everwarm_engine::{Amendment, Bounds, Bulkhead, Eviction, Seen, Stats, Ticker};
 use everwarm_tiers::Shelf;
 
 use crate::behind::{Behind, Task, Work};
@@ -27,9 +27,9 @@ use crate::form::{Canonical, Written};
 use crate::home::{Engine, Home, ONLY_SCOPE};
 use crate::link::{Form, Link, leave_given};
 use crate::patience::{Patience, Refuse, Timer};
-use crate::renewed::anew;
 use crate::stores::{Stores, wait};
 use crate::timed::Timed;
+use crate::values::{Told, Values};
 
 /// What a decorated function returns: given to all who wait, from whatever thread, and kept for later callers.
 #[diagnostic::on_unimplemented(
@@ -54,6 +54,10 @@ pub struct Declaration {
     pub parameters: &'static [&'static str],
     /// How many entries it may have.
     pub max_entries: usize,
+    /// What they may weigh together, in bytes.
+    pub max_bytes: Option<NonZeroU64>,
+    /// Which of them leaves when there is no room.
+    pub eviction: Eviction,
     /// How long its values are kept, and when they are computed anew.
     pub policy: Policy,
     /// What runs the computation behind a value that is served, of a function.
@@ -100,6 +104,7 @@ impl<R> fmt::Debug for Over<R> {
 /// A decorated function's entries, made at the first call.
 pub struct Function<R: Shared> {
     declared: Declaration,
+    values: Values<R>,
     over: Option<Over<R>>,
     home: OnceLock<Home<Canonical, R>>,
     timed: Timed<&'static Home<Canonical, R>>,
@@ -120,9 +125,10 @@ type Writing<'a> = &'a dyn Fn(&mut Writer) -> Result<(), Limit>;
 impl<R: Shared> Function<R> {
     /// A function that was not called yet.
     #[must_use]
-    pub const fn new(declared: Declaration) -> Self {
+    pub const fn new(declared: Declaration, values: Values<R>) -> Self {
         Self {
             declared,
+            values,
             over: None,
             home: OnceLock::new(),
             timed: Timed::new(),
@@ -131,9 +137,10 @@ impl<R: Shared> Function<R> {
 
     /// One whose entries lie in the stores of a cache, too.
     #[must_use]
-    pub const fn over(declared: Declaration, over: Over<R>) -> Self {
+    pub const fn over(declared: Declaration, values: Values<R>, over: Over<R>) -> Self {
         Self {
             declared,
+            values,
             over: Some(over),
             home: OnceLock::new(),
             timed: Timed::new(),
@@ -144,14 +151,27 @@ impl<R: Shared> Function<R> {
         self.home.get_or_init(|| {
             // Enrolled before there is any entry, so that no invalidation overlooks one.
             enrol(self);
-            let bounds = entries(self.declared.max_entries).expect("the attribute checked it");
+            let bounds = Bounds {
+                max_bytes: self.declared.max_bytes,
+                eviction: self.declared.eviction,
+                ..entries(self.declared.max_entries).expect("the attribute checked it")
+            };
             let name = Cow::Borrowed(self.declared.name);
-            let engine = Engine::new(bounds, ticker().clone());
+            let engine = match self.values.on_remove {
+                Some(told) => {
+                    let told = Told {
+                        function: self,
+                        told,
+                    };
+                    Engine::with_listener(bounds, ticker().clone(), Box::new(told))
+                }
+                None => Engine::new(bounds, ticker().clone()),
+            };
             let mut home = Home::new(
                 name,
                 self.declared.policy,
                 engine,
-                (None, self.declared.patience()),
+                (self.values.weigher(), self.declared.patience()),
             );
             home.link = self.link();
             if let Some(link) = &home.link {
@@ -294,7 +314,9 @@ impl<R: Shared> Function<R> {
         value: R,
         judge: J,
     ) -> impl Future<Output = ()> + Send + use<R, T, I, J> {
-        let (keyed, outcome, tags) = (self.keyed(write), judge(&value), texts(tags));
+        let (keyed, outcome) = (self.keyed(write), judge(&value));
+        let mut tags = texts(tags);
+        tags.extend(self.values.tags_of(&value));
         async move {
             if let Ok(key) = keyed {
                 let home = self.home();
@@ -308,17 +330,22 @@ impl<R: Shared> Function<R> {
     /// # Errors
     /// A `KeyRefused` error for arguments beyond what a key may be.
     pub fn key(&'static self, write: Writing<'_>) -> Result<String, Error> {
-        let (declared, header) = (&self.declared, self.header());
-        let digest = self
+        let named = self
             .keyed(write)
-            .and_then(|(_, key)| Digest::new(&header, key.0.arguments()))
-            .map_err(|limit| {
-                Error::new(
-                    ErrorKind::KeyRefused,
-                    format!("an argument of {} is {limit}", declared.name),
-                    "name what tells calls apart, as in `key = \"{page.id}\"`",
-                )
-            })?;
+            .and_then(|(_, key)| self.stored_name(&key));
+        named.map_err(|limit| {
+            Error::new(
+                ErrorKind::KeyRefused,
+                format!("an argument of {} is {limit}", self.declared.name),
+                "name what tells calls apart, as in `key = \"{page.id}\"`",
+            )
+        })
+    }
+
+    /// The stored name of the call of these arguments.
+    pub(crate) fn stored_name(&'static self, key: &Canonical) -> Result<String, Limit> {
+        let declared = &self.declared;
+        let digest = Digest::new(&self.header(), key.0.arguments())?;
         let link = self.home().link.as_ref();
         let namespace = link.map_or(declared.namespace, |link| link.stores.naming().namespace());
         let schema = self.schema();
@@ -386,7 +413,8 @@ impl<R: Shared> Missing<R> {
         let Some(call) = self.call(&wish) else {
             return compute();
         };
-        let Ok(value) = call.run_here(|_| anew(compute()), judge);
+        let values = &self.function.values;
+        let Ok(value) = call.run_here(|_| values.given(compute()), judge);
         value
     }
 
@@ -404,7 +432,8 @@ impl<R: Shared> Missing<R> {
         let Some(call) = self.call(&wish) else {
             return compute().await;
         };
-        let mut work = Some((async |_| anew(compute().await), judge));
+        let values = &self.function.values;
+        let mut work = Some((async |_| values.given(compute().await), judge));
         let Ok(value) = call.run_async(&mut work, here, unlimited()).await;
         value
     }
@@ -431,7 +460,8 @@ impl<R: Shared> Missing<R> {
             run: run.map(|run| run as &dyn Fn(Work)),
             timed: &self.function.timed,
         };
-        let work = (|_: Option<_>| anew(compute()), judge);
+        let values = &self.function.values;
+        let work = (|_: Option<_>| values.given(compute()), judge);
         let Ok(value) = call.run_behind(behind, work, refusing(refuse));
         value
     }
@@ -457,9 +487,10 @@ impl<R: Shared> Missing<R> {
             run: spawn.map(|spawn| spawn as &(dyn Fn(Task) + Sync)),
             timed: &self.function.timed,
         };
+        let values = &self.function.values;
         let compute = |_: Option<_>| {
             let computing = compute();
-            async { anew(computing.await) }
+            async { values.given(computing.await) }
         };
         let refuse = refusing(refuse);
         let Ok(value) = call

@@ -70,6 +70,7 @@ mod tier;
 mod timed;
 mod told;
 mod using;
+mod values;
 mod verdict;
 #[cfg(feature = "stores")]
 mod wire;
@@ -132,6 +133,12 @@ pub use everwarm_macros::ToKey;
 /// | `timer = sleep` | what measures that for an `async` function, an `fn(Duration)` that gives a future |
 /// | `max_computations = 8` | how many computations run at once; as many as are asked for unless said otherwise |
 /// | `max_entries = 1000` | how many entries there may be; 10,000 unless said otherwise |
+/// | `eviction = Eviction::Lru` | which entry leaves when there is no room; [adaptive](Eviction) unless said otherwise |
+/// | `max_bytes = "100MB"`, `max_entry_bytes = "1MB"` | what all entries, and one, may weigh; a number counts bytes |
+/// | `weigher = \|page\| page.len() as u64` | what says how much a value, or what is in its `Ok`, weighs |
+/// | `when = \|page\| page.is_whole` | which values, or what is in their `Ok`, are kept; all unless said otherwise |
+/// | `tags_from_result = \|page\| [page.author]` | further tags of an entry, of the value, or of what is in its `Ok` |
+/// | `on_remove = \|key, value, cause\| ...` | is told of each entry that left memory: its stored name, what it was, and [why](Cause) |
 /// | `tags = ["user:{id}"]` | names to invalidate entries by, with [`invalidate_tags`] |
 /// | `key = "{user.id}"` | what tells calls apart; all arguments unless said otherwise |
 /// | `cache_none = false` | a None, or `Ok(None)`, is returned and not kept |
@@ -214,8 +221,10 @@ pub use verdict::Nothing;
 #[doc(hidden)]
 pub mod expansion {
     pub use crate::behind::Task;
+    pub use crate::cache::texts;
     pub use crate::function::{Declaration, Function, Missing, Over};
     pub use crate::key::{Limit, Writer};
+    pub use crate::values::Values;
     pub use crate::verdict::{Ended, Failing, Plain, Refused, Unrefused, Verdict};
     #[cfg(feature = "stores")]
     pub use crate::wire::{Wire, Written};

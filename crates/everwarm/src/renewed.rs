@@ -51,6 +51,15 @@ impl<V> Renewed<V> {
     }
 }
 
+/// A new value with tags that follow from it: it has them as an old one has its own that lives anew.
+pub(crate) const fn tagged<V>(value: V, tags: Vec<Arc<str>>) -> Renewed<V> {
+    Renewed::NotModified(Old {
+        value,
+        age: Duration::ZERO,
+        tags,
+    })
+}
+
 /// What a computation gives that cannot fail and sees nothing.
 pub(crate) fn anew<V>(value: V) -> Result<Renewed<V>, Infallible> {
     Ok(Renewed::New(value))

@@ -32,6 +32,10 @@ use crate::stores::wait;
 /// cache.invalidate_tags(["list:7"]);
 /// assert!(!cache.exists("ada"));
 /// ```
+///
+/// # Panics
+/// Its verbs panic, with a hint, if their call is told two of [`skip`](Self::skip), [`refresh`](Self::refresh) and
+/// [`write_only`](Self::write_only), or one of them and something that narrows what it reads or writes.
 #[must_use = "it does nothing until one of its verbs is called"]
 pub struct Using<'a, K: Clone + Eq, V> {
     pub(crate) cache: &'a Cache<K, V>,

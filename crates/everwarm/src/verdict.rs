@@ -13,7 +13,13 @@ use everwarm_core::settle::Outcome;
 #[derive(Debug)]
 pub struct Verdict<'a, R>(pub &'a R);
 
-impl<T, E> Verdict<'_, Result<T, E>> {
+impl<'a, T, E> Verdict<'a, Result<T, E>> {
+    /// What may be kept; None of an error.
+    #[must_use]
+    pub fn value(&self) -> Option<&'a T> {
+        self.0.as_ref().ok()
+    }
+
     /// An error is shared with those who wait and not kept.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
@@ -49,7 +55,10 @@ impl<T, E> Verdict<'_, Result<Option<T>, E>> {
 }
 
 /// A value of any other type.
-pub trait Plain<R> {
+pub trait Plain<'a, R> {
+    /// What may be kept.
+    fn value(&self) -> Option<&'a R>;
+
     /// It is kept.
     fn outcome(&self) -> Outcome;
 
@@ -60,7 +69,11 @@ pub trait Plain<R> {
     fn is_nothing(&self) -> bool;
 }
 
-impl<R> Plain<R> for Verdict<'_, R> {
+impl<'a, R> Plain<'a, R> for Verdict<'a, R> {
+    fn value(&self) -> Option<&'a R> {
+        Some(self.0)
+    }
+
     fn outcome(&self) -> Outcome {
         Outcome::Value { ttl: None }
     }

@@ -53,7 +53,10 @@ mod behind {
 
     use super::Case;
 
-    pub(crate) trait Stored: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
+    pub(crate) trait Stored:
+        Clone + Serialize + DeserializeOwned + Send + Sync + 'static
+    {
+    }
     impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Stored for T {}
 
     pub(crate) trait Named: Hash + Eq + Clone + ToKey + Send + Sync + 'static {}
