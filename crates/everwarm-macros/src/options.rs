@@ -14,7 +14,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, Ident, Token};
 
 use crate::values::{
-    bytes, example, number, refresh_ahead, span, template, templates, text, truth,
+    bytes, example, number, refresh_ahead, span, template, templates, text, truth, wrong,
 };
 
 const KNOWN: [&str; 37] = [
@@ -390,6 +390,7 @@ impl Options {
             "max_bytes" => self.max_bytes = Some(bytes(value, name)?),
             "max_entry_bytes" => self.policy.max_entry_bytes = Some(bytes(value, name)?),
             "weigher" => self.weigher = Some(value.clone()),
+            "eviction" if text(value, name).is_ok() => return Err(wrong(at, name)),
             "eviction" => self.eviction = Some(value.clone()),
             "on_remove" => self.on_remove = Some(value.clone()),
             "when" => self.when = Some(value.clone()),

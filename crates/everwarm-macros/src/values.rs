@@ -53,7 +53,7 @@ pub(crate) fn example(name: &str) -> &'static str {
     }
 }
 
-fn wrong(at: Span, name: &str) -> syn::Error {
+pub(crate) fn wrong(at: Span, name: &str) -> syn::Error {
     refused(at, format!("this is no value for `{name}`"), example(name))
 }
 

@@ -33,4 +33,9 @@ fn whenever(sku: u64) -> u64 {
     sku
 }
 
+#[everwarm::cached(eviction = "lru")]
+fn texted(sku: u64) -> u64 {
+    sku
+}
+
 fn main() {}

@@ -1,8 +1,3 @@
-#[everwarm::cached(eviction = "lru")]
-fn texted(sku: u64) -> u64 {
-    sku
-}
-
 #[everwarm::cached(when = |price: &String| price.is_empty())]
 fn other(sku: u64) -> u64 {
     sku
