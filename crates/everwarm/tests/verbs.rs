@@ -558,6 +558,29 @@ fn what_would_do_nothing_is_refused() {
     );
 }
 
+#[test]
+fn a_task_of_any_runtime_may_wait_for_them() {
+    fn sent<T: Send>(future: T) -> T {
+        future
+    }
+    each_and_disk(plain::<u64, i64>, |case| {
+        let cache = &case.cache;
+        pollster::block_on(async {
+            sent(cache.set_many_async([(1, 1), (2, 2)])).await;
+            assert_eq!(sent(cache.get_many_async([&1, &2])).await.len(), 2);
+            assert_eq!(sent(cache.incr_async(&1, 1)).await, Ok(2));
+            assert_eq!(sent(cache.decr_async(&1, 1)).await, Ok(1));
+            assert!(sent(cache.ttl_async(&1)).await.is_some());
+            let past = std::time::SystemTime::UNIX_EPOCH;
+            assert!(sent(cache.expire_at_async(&2, past)).await);
+            let cached = cache.using().only_if_cached();
+            assert_eq!(sent(cached.get_async(&1)).await, Ok(1));
+            assert_eq!(sent(cache.delete_many_async([&1, &3])).await, 1);
+            assert!(sent(cache.ping_async()).await);
+        });
+    });
+}
+
 #[cfg(feature = "disk")]
 mod trips {
     use std::sync::{Arc, Mutex};
