@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from everwarm._format import Unfit
+from everwarm._format_stream import ALWAYS
 
 ARRAY, SCALAR = 64, 65
 
@@ -42,6 +43,7 @@ def taken(kind, obj):
         if type(back) is not type(obj) or obj.dtype.kind in "SU" and len(back) != len(obj):
             raise Unfit("numpy would give back another")
         return [said], content
+    _check_count(obj.dtype, obj.size)
     order = _order(obj)
     return [said, list(obj.shape), order], _content(obj, order)
 
@@ -105,13 +107,20 @@ def _made_texts(said, content):
 
 
 def _fits(dtype, shape, content):
-    size = dtype.itemsize
+    count = 1
     for length in shape:
         if type(length) is not int or length < 0:
             raise ValueError("no shape")
-        size *= length
-    if size != len(content) or dtype.hasobject:
+        count *= length
+    if count * dtype.itemsize != len(content) or dtype.hasobject:
         raise ValueError("no content of this shape")
+    _check_count(dtype, count)
+
+
+def _check_count(dtype, count):
+    """Refuses elements without a byte in a number that none bounds."""
+    if not dtype.itemsize and count > ALWAYS:
+        raise Unfit(f"it has more than {ALWAYS} elements, and no bytes")
 
 
 def _check_texts(array):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 
 from everwarm._format import Unfit
+from everwarm._format_stream import check_dense, check_stream
 from everwarm._load import load
 
 PANDAS_FRAME, PANDAS_SERIES, POLARS_FRAME, POLARS_SERIES, ARROW_TABLE = range(72, 77)
@@ -16,6 +17,8 @@ PANDAS_FRAME, PANDAS_SERIES, POLARS_FRAME, POLARS_SERIES, ARROW_TABLE = range(72
 _COLUMN = "value"
 # Where a stream for all to read says what it was made from.
 _KIND = b"everwarm"
+# Before it, whoever wrote the bytes of a table could have code run by reading them (CVE-2023-47248).
+_FIRST_SAFE = (14, 0, 1)
 
 
 def taken(kind, obj):
@@ -57,8 +60,10 @@ def from_stream(content):
     kind = int(metadata.pop(_KIND))
     table = table.replace_schema_metadata(metadata or None)
     if kind == PANDAS_FRAME:
+        check_dense(content, True)
         return _pandas_of(table, {})
     if kind == POLARS_FRAME:
+        check_dense(content, False)
         return load("polars").from_arrow(table)
     if kind == ARROW_TABLE:
         return table
@@ -68,9 +73,21 @@ def from_stream(content):
 def _arrow():
     try:
         load("pyarrow.ipc")
-        return load("pyarrow")
+        pa = load("pyarrow")
     except ImportError:
         raise Unfit("pyarrow is not installed") from None
+    if _release(pa.__version__) < _FIRST_SAFE:
+        raise Unfit(
+            f"pyarrow {pa.__version__} can be made to run code by what it reads (CVE-2023-47248): "
+            "install pyarrow 14.0.1 or later"
+        )
+    return pa
+
+
+def _release(version):
+    """The first three numbers of a version."""
+    parts = version.split(".")[:3]
+    return tuple(int(part) if part.isdecimal() else 0 for part in parts)
 
 
 def _classes():
@@ -96,7 +113,9 @@ def _stream_of(pa, table):
 
 def _read(content):
     """The table of a stream. Its offsets are checked: whoever follows a wrong one leaves the stream."""
-    table = _arrow().ipc.open_stream(content).read_all()
+    pa = _arrow()
+    check_stream(content)
+    table = pa.ipc.open_stream(content).read_all()
     table.validate(full=True)
     return table
 
@@ -163,6 +182,7 @@ def _take_frame(frame):
 
 
 def _make_frame(said, content):
+    check_dense(content, True)
     return _pandas_of(_read(content), said)
 
 
@@ -227,6 +247,8 @@ def _take_polars(frame):
 
 
 def _make_polars(said, content):
+    check_stream(content)
+    check_dense(content, False)
     try:
         return load("polars").read_ipc_stream(io.BytesIO(content))
     except BaseException as error:

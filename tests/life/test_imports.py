@@ -40,7 +40,7 @@ print(*listed - set(sys.modules))
     ).splitlines()
     stored = {
         f"everwarm.{name}"
-        for name in "_stored _schema _upgrade _replay _format_frames _format_buffers".split()
+        for name in "_stored _schema _upgrade _replay _format_frames _format_stream _format_buffers".split()
     }
     assert [set(line.split()) for line in listed] == [stored | OTHERS, OTHERS]
 
