@@ -59,8 +59,9 @@ class Policy:
       ``(dumps, loads)``, or an object with both; None: as the cache says.
     * ``schema``: a text that stands for the values' schema in stored names; None: a fingerprint of the
       return annotation, so that another annotation makes a clean miss.
-    * ``depends_on``: ``"source"``: entries in stores hold as long as the function's source is the same;
-      ``"nothing"``; None: ``"source"`` where the cache has a ``disk:``, ``file:`` or ``sqlite:`` store.
+    * ``depends_on``: ``"source"``: entries in stores hold as long as the function's source is the same,
+      and for a partial the arguments it holds; ``"nothing"``; None: ``"source"`` where the cache has a
+      ``disk:``, ``file:`` or ``sqlite:`` store.
     * ``upgrade``: what the function's ``schema`` or ``version`` was before: texts, or a mapping from each to
       a function that makes a value of today of one of then, or None. A miss also looks there, and what is
       found is stored anew.

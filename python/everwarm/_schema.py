@@ -8,8 +8,10 @@ import inspect
 import textwrap
 import types
 import typing
+from functools import partial
 
-from everwarm._native import class_name
+from everwarm._errors import KeyRefused
+from everwarm._native import canonical, class_name
 
 # Digits of a fingerprint.
 _DIGITS = 16
@@ -63,18 +65,38 @@ def of_items(schema):
 def source_digest(function):
     """A fingerprint of a function's code: of its source without comments and layout.
 
-    Where there is no source, it is one of what its code names and holds.
+    Where there is no source, it is one of what its code names and holds. A partial is what it calls and the
+    arguments that it holds; another object is what its class says of a call, and what it consists of.
     """
-    function = inspect.unwrap(function)
+    text = _source_text(function)
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
+
+
+def _source_text(function):
+    function = inspect.unwrap(function, stop=lambda each: isinstance(each, partial))
+    if isinstance(function, partial):
+        parts = [_source_text(function.func), *map(_held_text, function.args)]
+        parts += [f"{name}={_held_text(value)}" for name, value in sorted(function.keywords.items())]
+        return f"partial({','.join(parts)})"
+    if not (inspect.isroutine(function) or isinstance(function, type) or hasattr(function, "__code__")):
+        name = getattr(function, "__name__", "")
+        return f"object({name!r},{_held_text(function)},{_source_text(type(function).__call__)})"
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError, ValueError):
         code = getattr(function, "__code__", None)
         # What is no Python has its name alone.
-        text = repr(function.__name__) if code is None else _code_text(code)
-    else:
-        text = _tree_text(_without_docstrings(tree))
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_DIGITS // 2).hexdigest()
+        return repr(function.__name__) if code is None else _code_text(code)
+    return _tree_text(_without_docstrings(tree))
+
+
+def _held_text(value):
+    """What a value consists of, as in a key; of one whose class does not say that, the class alone."""
+    try:
+        return canonical(value).hex()
+    except KeyRefused:
+        is_code = inspect.isroutine(value) or isinstance(value, partial)
+        return _source_text(value) if is_code else class_name(type(value))
 
 
 def _walk(annotation, found):

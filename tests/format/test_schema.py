@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import decimal
+import functools
 import json
+import operator
 import os
 import pathlib
 import subprocess
 import sys
 from typing import Annotated, Any, Literal, NamedTuple, Optional, TypedDict, Union
 
+import everwarm
 import pytest
 from everwarm._schema import annotation_of, classes_of, schema_id, source_digest
 from format_classes import Box, Colour, Pair, Point
@@ -177,3 +180,76 @@ def test_comments_layout_and_documentation_are_no_code(tmp_path: Any) -> None:
         exec(compile(text, str(path), "exec"), names)
         digests[name] = source_digest(names["f"])
     assert digests["one"] == digests["two"] != digests["three"]
+
+
+def added(a: int, b: int) -> int:
+    return a + b
+
+
+class Adding:
+    def __init__(self, to: int) -> None:
+        self.to = to
+
+    def __call__(self, x: int) -> int:
+        return x + self.to
+
+
+@dataclasses.dataclass(frozen=True)
+class Times:
+    by: int
+
+    def __call__(self, x: int) -> int:
+        return x * self.by
+
+
+class Other(Adding):
+    def __call__(self, x: int) -> int:
+        return x - self.to
+
+
+def renamed(made: Any) -> Any:
+    return functools.update_wrapper(made, added)
+
+
+def test_a_partial_is_what_it_calls_and_what_it_holds() -> None:
+    partial, unsaid = functools.partial, Adding(1)
+    different = [
+        added,
+        partial(added, 1),
+        partial(added, 2),
+        partial(added, True),
+        partial(added, b=1),
+        partial(added, a=1),
+        partial(max, 1),
+        partial(added, unsaid),
+        partial(added, len),
+        partial(added, partial(added, 1)),
+        partial(Times(2), 1),
+        partial(Times(3), 1),
+        Adding(1),
+        Other(1),
+        Times(2),
+        Times(3),
+        operator.itemgetter(1),
+        len,
+        max,
+    ]
+    assert len(set(map(source_digest, different))) == len(different)
+    # Nobody says what this one consists of: its class stands for it.
+    assert source_digest(partial(added, unsaid)) == source_digest(partial(added, Adding(2)))
+    assert source_digest(renamed(partial(added, 1))) == source_digest(partial(added, 1))
+    assert source_digest(renamed(partial(added, 2))) == source_digest(partial(added, 2))
+    assert source_digest(partial(added, a=1, b=2)) == source_digest(partial(added, b=2, a=1))
+    assert source_digest(partial(added, 1)) == "63352a5add395a10"
+
+
+@pytest.mark.parametrize("kind", ["disk", "file", "sqlite"])
+def test_what_is_no_function_is_known_by_its_name(tmp_path: Any, kind: str) -> None:
+    url = f"{kind}://{tmp_path / 'store'}"
+    for given, of_one in ((functools.partial(added, 2), 3), (Times(5), 5), (Adding(6), 7)):
+        for again in range(2):
+            with everwarm.Cache([url], namespace="n") as cache:
+                called = cache(name=type(given).__name__)(given)
+                assert called(1) == of_one and called.stats().computations == (not again)
+    with everwarm.Cache([url], namespace="n") as cache:
+        assert cache(name="partial")(functools.partial(added, 100))(1) == 101
