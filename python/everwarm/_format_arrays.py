@@ -1,6 +1,7 @@
 """Arrays and scalars of numpy: their bytes with a description, and back.
 
-The description is ``[dtype, shape, order]``, or ``[dtype]`` for a scalar. A dtype is its text (``"<f8"``),
+The description is ``[dtype, shape, order]``, or ``[dtype]`` for a scalar, with the code of its type where
+others have the same dtype (``["<i8", "q"]``). A dtype is its text (``"<f8"``),
 with the bits of its mantissa behind it for long doubles, or ``{"names", "formats", "offsets", "itemsize",
 "aligned"}``, or ``[dtype, shape]`` for the part of a structure that is an array itself. Texts of variable
 width, whose elements lie elsewhere, are ``["T", shape, order, coerce, missing, elements]`` without bytes.
@@ -21,6 +22,7 @@ _STRUCTURE = {"names", "formats", "offsets", "itemsize", "aligned"}
 _LAST_OWN = 23
 _OBJECT = 17
 _LONG_DOUBLES = (13, 16)
+_INTS = ("i", "I", "l", "L", "q", "Q")
 _MOST_DIMENSIONS = 64
 # Texts of variable width, and what may stand for a missing one.
 _TEXTS = "T"
@@ -39,10 +41,11 @@ def taken(kind, obj):
         array = np.ndarray((), obj.dtype)
         array[()] = obj
         content = _content(array)
-        back = made(SCALAR, [said], content, False)
+        said = [said, *_twin(obj.dtype)]
+        back = made(SCALAR, said, content, False)
         if type(back) is not type(obj) or obj.dtype.kind in "SU" and len(back) != len(obj):
             raise Unfit("numpy would give back another")
-        return [said], content
+        return said, content
     _check_count(obj.dtype, obj.size)
     order = _order(obj)
     return [said, list(obj.shape), order], _content(obj, order)
@@ -51,8 +54,10 @@ def taken(kind, obj):
 def made(kind, said, content, is_shared):
     """The array or scalar of a description, over its bytes; it can be written where these can."""
     if kind == SCALAR:
-        [of] = said
+        of, *code = said
         dtype = _dtype(of)
+        if code:
+            dtype = _dtype_of_twin(dtype, *code)
         _fits(dtype, (), content)
         array = np.ndarray((), dtype, bytearray(content))
         _check_texts(array)
@@ -72,6 +77,17 @@ def made(kind, said, content, is_shared):
         array.flags.writeable = not is_shared
     _check_texts(array)
     return array
+
+
+def _twin(dtype):
+    """The code of an int that is not the first of its width, such as ``long long``; nothing of others."""
+    return [dtype.char] if dtype.char in _INTS and np.dtype(dtype.str).type is not dtype.type else []
+
+
+def _dtype_of_twin(dtype, code):
+    if type(code) is not str or code not in _INTS or np.dtype(code) != dtype:
+        raise ValueError("no dtype")
+    return np.dtype(code)
 
 
 def _order(array):

@@ -48,7 +48,7 @@ def test_there_are_vectors_of_every_extension() -> None:
         6,
         7,
         8,
-        *range(16, 27),
+        *range(16, 28),
         *range(32, 36),
         48,
         49,

@@ -49,6 +49,12 @@ collections.OrderedDict() collections.OrderedDict([(2,1),(1,2)])
 collections.defaultdict(list,{1:[2]}) collections.defaultdict(None,{}) collections.Counter('aab')
 collections.deque() collections.deque([1,2],5)
 """
+# Zones that libraries make, and an int that is not the first of its width.
+LIBRARIES = """
+pydantic_core.TzInfo(0) pydantic_core.TzInfo(-5400)
+datetime.datetime(2024,1,2,tzinfo=pydantic_core.TzInfo(7200))
+tz.tzutc() tz.tzoffset(None,3600) tz.tzoffset('CET',3600) datetime.time(1,2,tzinfo=tz.tzutc()) np.longlong(-5)
+"""
 CLASSES = """
 Point(1,2) Point(Point(1),[Frozen('a')]) Frozen('a',(1,)) Counted(4) Box([1]) Pair(1,'a') Pair(Pair(1,2),None)
 Colour.RED Colour.GREEN Level.LOW Access.READ Access.READ|Access.WRITE Access(0)
@@ -71,8 +77,19 @@ pl.DataFrame({'a':[1,None],'b':[[1],[2]]}) pl.Series('s',['x',None]) pa.table({'
 pd.NaT pd.NA pd.Timedelta(5,'ns') pd.Timestamp(5,unit='s')
 pd.Timestamp('2024-10-27T01:30',tz='UTC').tz_convert('Europe/Berlin')
 """
-GROUPS = {"plain": PLAIN, "library": LIBRARY, "classes": CLASSES, "arrays": ARRAYS, "frames": FRAMES}
-NEEDS = {"arrays": ["numpy"], "frames": ["numpy", "pandas", "polars", "pyarrow"]}
+GROUPS = {
+    "plain": PLAIN,
+    "library": LIBRARY,
+    "classes": CLASSES,
+    "arrays": ARRAYS,
+    "frames": FRAMES,
+    "libraries": LIBRARIES,
+}
+NEEDS = {
+    "arrays": ["numpy"],
+    "frames": ["numpy", "pandas", "polars", "pyarrow"],
+    "libraries": ["numpy", "pydantic_core", "dateutil"],
+}
 
 
 def value_of(expression: str) -> Any:
@@ -99,8 +116,9 @@ def value_of(expression: str) -> Any:
     }
     known |= {"fractions": fractions, "ipaddress": ipaddress, "pathlib": pathlib, "uuid": uuid}
     known["zoneinfo"] = zoneinfo
-    for short, name in {"np": "numpy", "pd": "pandas", "pl": "polars", "pa": "pyarrow"}.items():
-        if f"{short}." in expression and importlib.util.find_spec(name):
+    libraries = {"np": "numpy", "pd": "pandas", "pl": "polars", "pa": "pyarrow"}
+    for short, name in {**libraries, "tz": "dateutil.tz", "pydantic_core": "pydantic_core"}.items():
+        if f"{short}." in expression and importlib.util.find_spec(name.partition(".")[0]):
             known[short] = importlib.import_module(name)
     return eval(expression, known)
 

@@ -82,6 +82,8 @@ extensions! {
     Path = 25, One;
     /// An address, network or interface of the internet protocol.
     Ip = 26, One;
+    /// A zone of a library, by its offset.
+    LibraryZone = 27, One;
     /// A dict whose order counts.
     OrderedDict = 32, One;
     /// A dict that makes what it lacks.
@@ -146,7 +148,12 @@ impl Extension {
         use Value::{Dict, List, None, Text};
         let int = |value: &Value| matches!(value, Value::Int(_) | Value::Raw(Self::Int, _));
         let text = |value: &Value| matches!(value, Text(_) | Value::Raw(Self::Surrogates, _));
-        let zone = |value: &Value| matches!(value, None | Value::One(Self::Offset | Self::Zone, _));
+        let zone = |value: &Value| {
+            matches!(
+                value,
+                None | Value::One(Self::Offset | Self::Zone | Self::LibraryZone, _)
+            )
+        };
         match (self, value) {
             (Self::Tuple | Self::Set | Self::FrozenSet, List(_)) => true,
             (Self::Range | Self::Date | Self::TimeDelta, List(parts)) => {
@@ -161,6 +168,10 @@ impl Extension {
             (Self::Offset, List(parts)) => {
                 matches!(&parts[..], [offset] if int(offset))
                     || matches!(&parts[..], [offset, name] if int(offset) && text(name))
+            }
+            (Self::LibraryZone, List(parts)) => {
+                matches!(&parts[..], [Text(_), offset] if int(offset))
+                    || matches!(&parts[..], [Text(_), offset, name] if int(offset) && text(name))
             }
             (Self::Zone, Text(_)) | (Self::OrderedDict | Self::Counter, Dict(_)) => true,
             (Self::Fraction, List(parts)) => parts.len() == 2 && parts.iter().all(int),

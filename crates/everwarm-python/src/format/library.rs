@@ -15,6 +15,7 @@ use crate::lasting::intern;
 use crate::modules;
 
 use super::encode::Encoder;
+use super::made::{PYDANTIC, TZOFFSET, TZUTC};
 use super::refused::{At, CHOOSE, Of, Refused, Written};
 use super::tail;
 
@@ -74,7 +75,28 @@ fn find(class: &Bound<'_, PyType>) -> PyResult<Option<Write>> {
             tail::array(encoder, obj, Extension::Scalar)
         }));
     }
+    if let Some(write) = of_zones(class, module, name)? {
+        return Ok(Some(write));
+    }
     of_frames(class, module, name)
+}
+
+/// The writer of a library's own zones of one offset.
+fn of_zones(class: &Bound<'_, PyType>, module: &str, name: &str) -> PyResult<Option<Write>> {
+    let (place, write): (_, Write) = match (module.split('.').next(), name) {
+        (Some("pydantic_core"), "TzInfo") => ("pydantic_core", |encoder, obj| {
+            library_zone(encoder, obj, PYDANTIC)
+        }),
+        (Some("dateutil"), "tzutc") => ("dateutil.tz", |encoder, obj| {
+            library_zone(encoder, obj, TZUTC)
+        }),
+        (Some("dateutil"), "tzoffset") => ("dateutil.tz", |encoder, obj| {
+            library_zone(encoder, obj, TZOFFSET)
+        }),
+        _ => return Ok(None),
+    };
+    let genuine = imported(class.py(), place, name)?.is_some_and(|found| found.is(class));
+    Ok(genuine.then_some(write))
 }
 
 /// The writer of a type of pandas, polars or pyarrow.
@@ -197,10 +219,7 @@ fn offset<'py>(encoder: &mut Encoder<'_, 'py>, obj: &Bound<'py, PyAny>) -> Writt
     let read = || -> PyResult<(i64, Bound<'py, PyTuple>)> {
         let given = obj.call_method0(intern!(obj.py(), "__getinitargs__"))?;
         let given = given.cast_into::<PyTuple>()?;
-        let offset = given.get_item(0)?;
-        let part = |name: &str| offset.getattr(name)?.extract::<i64>();
-        let seconds = part("days")? * 86_400 + part("seconds")?;
-        Ok((seconds * 1_000_000 + part("microseconds")?, given))
+        Ok((micros_of(&given.get_item(0)?)?, given))
     };
     let (micros, given) = read().of(obj)?;
     let opened = encoder.writer.open(Extension::Offset);
@@ -208,6 +227,55 @@ fn offset<'py>(encoder: &mut Encoder<'_, 'py>, obj: &Bound<'py, PyAny>) -> Writt
     encoder.writer.int(micros);
     for name in given.iter().skip(1) {
         encoder.value(&name)?;
+    }
+    encoder.writer.close(opened);
+    Ok(())
+}
+
+fn micros_of(offset: &Bound<'_, PyAny>) -> PyResult<i64> {
+    let part = |name: &str| offset.getattr(name)?.extract::<i64>();
+    let seconds = part("days")? * 86_400 + part("seconds")?;
+    Ok(seconds * 1_000_000 + part("microseconds")?)
+}
+
+/// The library's class by the name it has in the specification, the offset, and the name where one was given.
+fn library_zone<'py>(
+    encoder: &mut Encoder<'_, 'py>,
+    obj: &Bound<'py, PyAny>,
+    class: &'static str,
+) -> Written {
+    let py = encoder.py;
+    let read = || -> PyResult<(i64, Option<Bound<'py, PyString>>, bool)> {
+        let offset = obj.call_method1(intern!(py, "utcoffset"), (py.None(),))?;
+        let micros = micros_of(&offset)?;
+        let name = match class {
+            TZOFFSET => obj
+                .call_method1(intern!(py, "tzname"), (py.None(),))?
+                .extract()?,
+            _ => None,
+        };
+        // Not every release lets others make its zones.
+        let back = super::made::library_zone(py, class, micros, name.as_ref())?;
+        Ok((
+            micros,
+            name,
+            back.is_some_and(|back| back.eq(obj).unwrap_or(false)),
+        ))
+    };
+    let (micros, name, is_same) = read().of(obj)?;
+    if !is_same {
+        return Err(Refused::new(
+            obj,
+            "its library would give back another",
+            CHOOSE,
+        ));
+    }
+    let opened = encoder.writer.open(Extension::LibraryZone);
+    encoder.writer.list(2 + usize::from(name.is_some()));
+    encoder.writer.text(class.as_bytes());
+    encoder.writer.int(micros);
+    if let Some(name) = name {
+        encoder.text(&name)?;
     }
     encoder.writer.close(opened);
     Ok(())

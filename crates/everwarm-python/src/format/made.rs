@@ -49,6 +49,14 @@ pub(super) fn of_parts<'py>(
             moment(py, extension, parts)
         }
         (Extension::TimeDelta | Extension::Offset, parts) => span(py, extension, parts),
+        (Extension::LibraryZone, [class, micros, name @ ..]) if name.len() <= 1 => {
+            let class: &str = class.extract().map_err(|_| wrong(extension))?;
+            let name = match name {
+                [name] => Some(name.cast_exact::<PyString>().map_err(PyErr::from)?),
+                _ => None,
+            };
+            library_zone(py, class, int(micros)?, name)?.ok_or_else(|| wrong(extension))
+        }
         (Extension::Fraction, [numerator, denominator]) => fraction(numerator, denominator),
         (Extension::Path, [name, text]) => named(
             extension,
@@ -144,17 +152,7 @@ fn span<'py>(py: Python<'py>, extension: Extension, parts: Parts<'_, 'py>) -> Re
             Ok(PyDelta::new(py, int(days)?, seconds, micros, false)?.into_any())
         }
         (Extension::Offset, [offset, name @ ..]) if name.len() <= 1 => {
-            let micros = int::<i64>(offset)?;
-            let days =
-                i32::try_from(micros.div_euclid(86_400_000_000)).map_err(|_| wrong(extension))?;
-            let rest = micros.rem_euclid(86_400_000_000);
-            let delta = PyDelta::new(
-                py,
-                days,
-                (rest / 1_000_000) as i32,
-                (rest % 1_000_000) as i32,
-                false,
-            )?;
+            let delta = delta_of(py, int(offset)?)?.ok_or_else(|| wrong(extension))?;
             let class = from_module(py, "datetime", "timezone")?;
             Ok(match name {
                 [name] => class.call1((delta, name))?,
@@ -163,6 +161,46 @@ fn span<'py>(py: Python<'py>, extension: Extension, parts: Parts<'_, 'py>) -> Re
         }
         _ => Err(wrong(extension)),
     }
+}
+
+/// A duration of so many microseconds; `None` if it is too long for one.
+fn delta_of(py: Python<'_>, micros: i64) -> PyResult<Option<Bound<'_, PyDelta>>> {
+    let Ok(days) = i32::try_from(micros.div_euclid(86_400_000_000)) else {
+        return Ok(None);
+    };
+    let rest = micros.rem_euclid(86_400_000_000);
+    let (seconds, micros) = ((rest / 1_000_000) as i32, (rest % 1_000_000) as i32);
+    PyDelta::new(py, days, seconds, micros, false).map(Some)
+}
+
+/// The microseconds of a day: no offset has as many.
+const DAY: u64 = 86_400_000_000;
+
+/// The classes of zones that libraries have, by their names in the specification.
+pub(super) const PYDANTIC: &str = "pydantic_core.TzInfo";
+pub(super) const TZUTC: &str = "dateutil.tzutc";
+pub(super) const TZOFFSET: &str = "dateutil.tzoffset";
+
+/// The zone of a library; `None` if there is none of this kind.
+pub(super) fn library_zone<'py>(
+    py: Python<'py>,
+    class: &str,
+    micros: i64,
+    name: Option<&Bound<'py, PyString>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    Ok(match (class, micros, name) {
+        _ if micros.unsigned_abs() >= DAY => None,
+        (PYDANTIC, _, None) if micros % 1_000_000 == 0 => {
+            let class = from_module(py, "pydantic_core", "TzInfo")?;
+            Some(class.call1((micros / 1_000_000,))?)
+        }
+        (TZUTC, 0, None) => Some(from_module(py, "dateutil.tz", "tzutc")?.call0()?),
+        (TZOFFSET, _, name) => match delta_of(py, micros)? {
+            Some(delta) => Some(from_module(py, "dateutil.tz", "tzoffset")?.call1((name, delta))?),
+            None => None,
+        },
+        _ => None,
+    })
 }
 
 fn int<'py, T>(part: &Bound<'py, PyAny>) -> Result<T, Stop>
