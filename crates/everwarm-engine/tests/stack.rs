@@ -461,7 +461,9 @@ fn a_value_that_is_too_large_is_counted_and_not_stored() {
     let seat = one.lead("k", &[]);
     let large = vec![b'x'; 20_000];
     let written = wait(one.stack.settle(seat, large, meta(&[])));
-    assert!(matches!(written, Written::Failed(failure) if failure.kind == FailureKind::Capacity));
+    assert!(
+        matches!(written, Written::Refused(error) if error.message().contains("larger than the store"))
+    );
     assert_eq!(one.stack.stats()[1].errors, [(FailureKind::Capacity, 1)]);
     assert_eq!((one.near().leased(), one.far().leased()), (0, 0));
 }
@@ -473,11 +475,11 @@ fn what_a_store_hears_that_it_takes_counts_from_then_on() {
         let seat = one.lead(key, &[]);
         wait(one.stack.settle(seat, vec![b'x'; length], meta(&[])))
     };
-    assert!(matches!(settled("k", 20_000), Written::Failed(_)));
+    assert!(matches!(settled("k", 20_000), Written::Refused(_)));
     one.far().largest_value.store(30_000, Ordering::SeqCst);
     assert_eq!(settled("k", 20_000), Written::Stored);
     one.far().largest_value.store(5_000, Ordering::SeqCst);
-    assert!(matches!(settled("l", 9_000), Written::Failed(_)));
+    assert!(matches!(settled("l", 9_000), Written::Refused(_)));
 }
 
 #[test]

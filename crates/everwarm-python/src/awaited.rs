@@ -122,10 +122,16 @@ impl Objects {
             return Ok(otherwise);
         };
         let unfinished = Unfinished(Some((Arc::clone(&home), held.mark())));
+        let link = held.link();
         let place = held.into_place();
-        Errand::to_ask(py, setting, move |py, _| {
+        Errand::to_ask(py, setting, move |py, written| {
             unfinished.ends();
+            let heard = link.heard(py, &home, &written);
             if let Some(held) = Held::at(&home, &keyed, place) {
+                if heard.is_err() {
+                    held.forget();
+                }
+                heard?;
                 let given = Given {
                     value: &value,
                     lifetime,

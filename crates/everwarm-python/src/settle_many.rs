@@ -75,7 +75,7 @@ impl Storing {
                 }
                 Step::Done(came) => {
                     for (at, came) in many.written.iter().zip(came) {
-                        many.standings[*at] = Ok(link.standing(home, &came));
+                        many.standings[*at] = link.standing(py, home, &came);
                     }
                 }
             }

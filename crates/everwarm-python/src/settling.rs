@@ -61,7 +61,7 @@ impl Settling {
         let standing = match self.begin(py, home) {
             Ok(Begun::Standing(standing)) => Ok(standing),
             Ok(Begun::Write(link, written)) => match shared::drive(py, written) {
-                Ok(written) => Ok(link.standing(home, &written)),
+                Ok(written) => link.standing(py, home, &written),
                 Err(interrupt) => {
                     // What is computed is theirs who wait. Whether it is stored is not known, as if the store had failed.
                     self.end(py, home, Ok(Standing::Shared))?;

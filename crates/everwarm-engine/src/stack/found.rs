@@ -62,7 +62,7 @@ pub enum Written {
     Overtaken,
     /// It was computed without the right to store it: the lease could not be had, or an invalidation is pending.
     Apart,
-    /// The value cannot be sealed.
+    /// The value cannot be sealed, or is larger than the last tier takes.
     Refused(Error),
     /// The last tier failed.
     Failed(Failure),

@@ -223,7 +223,10 @@ impl Stack {
                 continue;
             }
             match self.seal(&place, (&payload, meta), stamps.clone(), labels.all()) {
-                Ok(envelope) => sealed.push((Arc::clone(&place.name), envelope)),
+                Ok(envelope) => match self.last().takes(&envelope) {
+                    Ok(()) => sealed.push((Arc::clone(&place.name), envelope)),
+                    Err(error) => refused = Some(Written::Refused(error)),
+                },
                 Err(error) => refused = Some(Written::Refused(error)),
             }
         }

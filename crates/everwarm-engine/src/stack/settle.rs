@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::codec::Meta;
-use everwarm_core::error::Error;
+use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::mark::{Mark, Tag};
 use everwarm_core::store::{Answer, Bytes, Computed, Failure, FailureKind, Settled};
 
@@ -184,6 +184,10 @@ impl Stack {
             }
             return written;
         }
+        // Once it waits, nobody is there to hear of it.
+        if let Err(error) = self.last().takes(sealed) {
+            return Written::Refused(error);
+        }
         let queued = Queued {
             sealed: sealed.clone(),
             hold,
@@ -244,8 +248,8 @@ impl Stack {
         (hold, token): (Hold, Option<u64>),
     ) -> Written {
         let level = &self.tiers[tier];
-        if let Err(failure) = level.takes(sealed) {
-            return Written::Failed(failure);
+        if let Err(error) = level.takes(sealed) {
+            return Written::Refused(error);
         }
         let ttl = level.ttl(sealed.left);
         let asked = self.failovers();
@@ -307,12 +311,17 @@ impl Stack {
 
 impl Level {
     /// Whether a value is not too large; it is counted if it is.
-    pub(super) fn takes(&self, sealed: &Sealed) -> Result<(), Failure> {
+    pub(super) fn takes(&self, sealed: &Sealed) -> Result<(), Error> {
         if !self.is_too_small_for(&sealed.bytes) {
             return Ok(());
         }
         self.tally.error(FailureKind::Capacity);
-        Err(too_large())
+        let most = self.tier.store.limits().largest_value;
+        Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("a value is larger than the store takes, which is up to {most} bytes"),
+            "let the store take larger values, compress them, or keep them in memory only",
+        ))
     }
 
     /// What became of a value, which is counted.
@@ -346,14 +355,6 @@ async fn leased(
     } else {
         Settled::Lost
     })
-}
-
-fn too_large() -> Failure {
-    Failure::new(
-        FailureKind::Capacity,
-        "a value is larger than the store takes",
-        "let the store take larger values, compress them, or keep them in memory only",
-    )
 }
 
 fn overflow() -> Failure {

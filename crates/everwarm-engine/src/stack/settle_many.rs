@@ -38,7 +38,7 @@ impl Stack {
                         let written = Written::Apart;
                         together.push(Going { at, ready, written });
                     }
-                    Err(failure) => written = Written::Failed(failure),
+                    Err(error) => written = Written::Refused(error),
                 },
                 Err((refused, rights)) => {
                     rights.release().await;

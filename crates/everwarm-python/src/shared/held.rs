@@ -113,6 +113,11 @@ impl<'a> Held<'a> {
         own
     }
 
+    /// What it is told by.
+    pub(crate) fn link(&self) -> Arc<Link> {
+        Arc::clone(self.link)
+    }
+
     /// Where it lies.
     pub(crate) fn into_place(self) -> (Arc<Stack>, Place) {
         (self.stack, self.place)
@@ -161,12 +166,17 @@ impl<'a> Held<'a> {
     /// Has the stores put the bytes of a value.
     fn put_payload(&self, py: Python<'_>, payload: Vec<u8>, mut meta: Meta) -> PyResult<()> {
         codec::calm();
-        match py.detach(|| self.stack.set_now(&self.place, &payload, &mut meta)) {
-            Some(written) if written.is_stored() => Ok(()),
-            // What is there is older than what was to be set.
-            Some(_) => drive(py, self.stack.delete(self.place.clone())).map(drop),
-            None => drive(py, self.stack.set(self.place.clone(), payload, meta)).map(drop),
-        }
+        let written = match py.detach(|| self.stack.set_now(&self.place, &payload, &mut meta)) {
+            Some(written) => {
+                if !written.is_stored() {
+                    // What is there is older than what was to be set.
+                    drive(py, self.stack.delete(self.place.clone()))?;
+                }
+                written
+            }
+            None => drive(py, self.stack.set(self.place.clone(), payload, meta))?,
+        };
+        self.link.heard(py, self.home, &written)
     }
 
     /// What is to be asked to put a value; None if it cannot be stored.

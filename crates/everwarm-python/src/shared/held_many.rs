@@ -170,7 +170,8 @@ pub(crate) fn put_many(
     }
     let since = home.engine.stamp();
     let put = match puts.first() {
-        Some((first, _)) => drive(py, first.stack.set_many(together)).map(drop),
+        Some((first, _)) => drive(py, first.stack.set_many(together))
+            .and_then(|written| first.link.heard(py, home, &written)),
         None => Ok(()),
     };
     for (held, given) in &puts {

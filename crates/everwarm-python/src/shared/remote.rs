@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 
 use crate::answer::Told;
 use crate::engine::Lead;
+use crate::errors;
 use crate::format::Unreadable;
 use crate::home::Home;
 use crate::object::Object;
@@ -263,8 +264,43 @@ impl Remote {
 
 impl Link {
     /// Whose a value is of which this became.
-    pub(crate) fn standing(&self, home: &Home, written: &Written) -> Standing {
-        Standing::of(written, self.shared.is_silent(), home.has_memory())
+    ///
+    /// # Errors
+    /// As [`heard`](Self::heard).
+    pub(crate) fn standing(
+        &self,
+        py: Python<'_>,
+        home: &Home,
+        written: &Written,
+    ) -> PyResult<Standing> {
+        self.heard(py, home, written)?;
+        Ok(Standing::of(
+            written,
+            self.shared.is_silent(),
+            home.has_memory(),
+        ))
+    }
+
+    /// What is to be heard of a write: of one that the stores can never take, which is counted, and said once.
+    ///
+    /// # Errors
+    /// `ValueRefused` of that, where it is strict.
+    pub(crate) fn heard(&self, py: Python<'_>, home: &Home, written: &Written) -> PyResult<()> {
+        let Written::Refused(error) = written else {
+            return Ok(());
+        };
+        home.scope.count_refused();
+        // It speaks of numbers and sizes alone.
+        let why = format!("{}\nhint: {}", error.message(), error.hint());
+        if home.strict {
+            return Err(errors::value_refused(py, &why));
+        }
+        let name = match home.is_secret() {
+            true => &self.own_function(),
+            false => self.function(),
+        };
+        report_refused(py, (name, &why), home.is_secret());
+        Ok(())
     }
 
     /// What is known of every value of this function.

@@ -135,7 +135,7 @@ impl Turn {
                 Ok(Some(seconds(left)))
             }
             Step::Done(written) => {
-                let end = |home: &Home| settling.end(py, home, Ok(link.standing(home, &written)));
+                let end = |home: &Home| settling.end(py, home, link.standing(py, home, &written));
                 self.with_home(py, end)?.map(|()| None)
             }
         }
