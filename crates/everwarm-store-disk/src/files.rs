@@ -67,6 +67,8 @@ pub(crate) struct Seat {
     pub(crate) buckets: Buckets,
     /// What the hand will come by next.
     pub(crate) ahead: Ahead,
+    /// The disk had no room for the last batch.
+    pub(crate) was_full: bool,
     /// Room for records.
     pub(crate) batch: Vec<u8>,
 }

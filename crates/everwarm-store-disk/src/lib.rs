@@ -31,6 +31,7 @@ mod directory;
 mod error;
 mod facets;
 mod files;
+mod full;
 mod harden;
 mod head;
 mod health;

@@ -86,6 +86,9 @@ impl Writing<'_> {
         while self.head.start / self.head.segment == first && self.head.start < self.head.end {
             self.pass(&mut hand)?;
         }
+        if self.head.start == self.head.end {
+            return self.begin_segment();
+        }
         self.commit()
     }
 

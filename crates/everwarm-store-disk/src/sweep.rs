@@ -25,6 +25,7 @@ pub(crate) fn sweep(files: &Files) -> Result<u64, Failure> {
         next = after;
     }
     while !files.write(|writing| writing.compact())? {}
+    files.write(|writing| writing.give_room_back())?;
     files.write(|writing| writing.sweep_files())?;
     Ok(swept)
 }

@@ -43,6 +43,8 @@ pub(crate) struct Writing<'f> {
     pub(crate) probed: Option<(u64, Probe)>,
     /// The first segment that is given up is to be the next one.
     pub(crate) is_reused: bool,
+    /// Segments that are given up are cut, so that no other process that has them open keeps their room.
+    is_cut: bool,
 }
 
 impl<'f> Writing<'f> {
@@ -73,6 +75,7 @@ impl<'f> Writing<'f> {
             gone: Vec::new(),
             probed: None,
             is_reused: false,
+            is_cut: false,
             head,
         };
         writing.seat.batch.clear();
@@ -177,7 +180,11 @@ impl<'f> Writing<'f> {
         debug_assert!(from + self.seat.batch.len() as u64 <= self.head.segment);
         let file = self.files.segment(segment, true)?;
         let file = file.ok_or(Trouble::Damaged("a part of its log is gone"))?;
-        file.write_all_at(&self.seat.batch, from)?;
+        if let Err(error) = file.write_all_at(&self.seat.batch, from) {
+            use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+            self.seat.was_full = matches!(error.kind(), StorageFull | QuotaExceeded);
+            return Err(error.into());
+        }
         let is_first = self.batch_at.is_multiple_of(self.head.segment);
         self.batch_at += self.seat.batch.len() as u64;
         self.seat.batch.clear();
@@ -186,6 +193,16 @@ impl<'f> Writing<'f> {
             self.files.directory.harden()?;
         }
         self.harden(&file)
+    }
+
+    /// Has the log go on at a place where a segment begins; nothing waits to be written, and all before it is given up with this step.
+    pub(crate) fn go_on_at(&mut self, place: u64) {
+        debug_assert!(self.seat.batch.is_empty() && self.changes.is_empty());
+        self.head.end = place;
+        self.batch_at = place;
+        self.step_at = place;
+        self.seat.was_full = false;
+        self.is_cut = true;
     }
 
     /// Does the step: from here on it is done, whatever ends the process.
@@ -252,6 +269,11 @@ impl<'f> Writing<'f> {
     fn give_back(&mut self, number: u64) {
         let (directory, name) = (&self.files.directory, segment_name(number));
         let next = segment_name(self.head.end / self.head.segment + 1);
+        if self.is_cut
+            && let Ok(Some(file)) = directory.there(&name, true)
+        {
+            let _ = file.set_len(0);
+        }
         let is_kept = std::mem::take(&mut self.is_reused) && directory.rename(&name, &next).is_ok();
         if !is_kept {
             directory.remove(&name);

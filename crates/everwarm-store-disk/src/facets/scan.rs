@@ -62,6 +62,7 @@ impl Disk {
             cleared += more;
             from = next;
         }
+        self.write(|writing| writing.give_room_back())?;
         self.files()?
             .write_surely(|writing| tell(writing, prefix))?;
         Ok(cleared)
