@@ -76,6 +76,56 @@ fn the_last_write_of_a_name_wins() {
 }
 
 #[test]
+fn a_name_that_is_written_again_while_it_is_written_is_written_once_more() {
+    let (_, one, other) = behind(0, |_| {});
+    stuck(&one);
+    let set = |key: &str, value: &str| wait(one.stack.set(place(key), value.into(), meta(&[])));
+    set("before", "v");
+    for round in ["a", "b", "c"] {
+        set("k", round);
+        set("gone", round);
+        wait(one.stack.delete(place("gone")));
+    }
+    set("gone", "back");
+    set("behind", "v");
+    assert_eq!(one.stack.stats()[0].pending, 4);
+    one.far().hold_writes(false);
+    wait(one.stack.flush());
+    for (key, value) in [
+        ("before", "v"),
+        ("k", "c"),
+        ("gone", "back"),
+        ("behind", "v"),
+    ] {
+        assert_eq!(other.value(key), Some(value.into()), "{key}");
+    }
+    assert_eq!(one.stack.stats()[0].pending, 0);
+}
+
+/// What waits is looked up: each of these once went through all of it.
+#[test]
+fn a_long_queue_costs_its_next_writes_nothing() {
+    const LONG: usize = 50_000;
+    let (_, one, _) = behind(0, |options| options.queue_entries = 2 * LONG);
+    stuck(&one);
+    let set = |number: usize| {
+        let place = place(&number.to_string());
+        wait(one.stack.set(place, b"v".to_vec(), meta(&[])))
+    };
+    for number in 0..LONG {
+        set(number);
+    }
+    let begun = std::time::Instant::now();
+    for number in LONG..LONG + 2_000 {
+        set(number);
+        wait(one.stack.delete(place(&number.to_string())));
+    }
+    let took = begun.elapsed();
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
+    one.far().hold_writes(false);
+}
+
+#[test]
 fn deletions_and_invalidations_drop_what_waits() {
     let (_, one, other) = behind(0, |_| {});
     stuck(&one);

@@ -4,7 +4,7 @@
 //! about. One write is under way at most, and whoever deletes its name waits for it. Whoever flushes leaves the writing to that thread:
 //! on its own it could be interrupted in the midst of a write by what waits for its end, such as the handler of a signal.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
@@ -42,7 +42,8 @@ pub(super) struct Queue(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     by_target: HashMap<Target, Item>,
-    order: VecDeque<Target>,
+    /// Those that wait, by their places in line: what is taken out leaves the line as quickly as the table.
+    order: BTreeMap<u64, Target>,
     /// The write that is under way, and its number.
     under_way: Option<(Target, u64)>,
     bytes: u64,
@@ -57,6 +58,8 @@ struct Waiting {
 #[derive(Clone)]
 struct Item {
     number: u64,
+    /// Its place in line: the number of the first write since the name is in line.
+    place: u64,
     queued: Arc<Queued>,
 }
 
@@ -77,19 +80,18 @@ impl Queue {
             drop(waiting);
             return false;
         }
-        // What is under way is in the table, but in no line any more.
-        let in_line = earlier.is_some()
-            && waits
-                .under_way
-                .as_ref()
-                .is_none_or(|(way, _)| *way != target);
-        if !in_line {
-            waits.order.push_back(target.clone());
-        }
+        // What is under way is in the table, but in line no more.
+        let in_line = earlier.map(|item| item.place);
+        let in_line = in_line.filter(|place| waits.order.contains_key(place));
         waits.bytes = bytes;
         waits.last += 1;
+        let place = in_line.unwrap_or(waits.last);
+        if in_line.is_none() {
+            waits.order.insert(place, target.clone());
+        }
         let item = Item {
             number: waits.last,
+            place,
             queued: Arc::new(queued),
         };
         let replaced = waits.by_target.insert(target, item);
@@ -125,12 +127,11 @@ impl Queue {
             let goes = goes(name, &item.queued);
             if goes {
                 waits.bytes -= item.queued.sealed.size();
+                waits.order.remove(&item.place);
                 gone.push(Arc::clone(&item.queued));
             }
             !goes
         });
-        let by_target = &waits.by_target;
-        waits.order.retain(|target| by_target.contains_key(target));
         let watchers = match gone.is_empty() {
             true => Vec::new(),
             false => waits.ends_one(),
@@ -140,9 +141,28 @@ impl Queue {
         watchers.into_iter().for_each(Waker::wake);
     }
 
-    /// Takes out the writes of a name.
-    pub(super) fn take_out_name(&self, name: &str) {
-        self.take_out(|queued, _| queued == name);
+    /// Takes out the writes of a name for so many tiers.
+    pub(super) fn take_out_name(&self, tiers: usize, name: &Arc<str>) {
+        let mut waiting = self.0.lock();
+        let waits = &mut *waiting;
+        if waits.by_target.is_empty() {
+            return;
+        }
+        let mut gone = Vec::new();
+        for tier in 0..tiers {
+            if let Some(item) = waits.by_target.remove(&(tier, Arc::clone(name))) {
+                waits.bytes -= item.queued.sealed.size();
+                waits.order.remove(&item.place);
+                gone.push(item);
+            }
+        }
+        let watchers = match gone.is_empty() {
+            true => Vec::new(),
+            false => waits.ends_one(),
+        };
+        drop(waiting);
+        drop(gone);
+        watchers.into_iter().for_each(Waker::wake);
     }
 
     /// Takes out the writes of names that begin with this.
@@ -209,13 +229,8 @@ impl Queue {
         if waiting.under_way.is_some() {
             return None;
         }
-        // One that was queued again while it was under way is in line twice.
-        let (target, item) = loop {
-            let target = waiting.order.pop_front()?;
-            if let Some(item) = waiting.by_target.get(&target) {
-                break (target, item.clone());
-            }
-        };
+        let (_, target) = waiting.order.pop_first()?;
+        let item = waiting.by_target.get(&target)?.clone();
         waiting.under_way = Some((target.clone(), item.number));
         Some(Way {
             queue: self,
@@ -247,7 +262,7 @@ impl Drop for Way<'_> {
                 waits.bytes -= self.item.queued.sealed.size();
                 written = waits.by_target.remove(&self.target);
             } else {
-                waits.order.push_front(self.target.clone());
+                waits.order.insert(self.item.place, self.target.clone());
             }
         }
         drop(waiting);

@@ -149,7 +149,7 @@ impl Stack {
     pub(super) async fn make_way(&self, names: &[Arc<str>]) {
         for name in names {
             self.seats.void(name);
-            self.queue.take_out_name(name);
+            self.queue.take_out_name(self.tiers.len(), name);
         }
         self.quiesce(|other| names.iter().any(|name| **name == *other))
             .await;
