@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import everwarm
 import pytest
 from everwarm.testing import conformance, open_store
 from project import ROOT, script
@@ -100,3 +101,8 @@ def test_facets_without_methods_are_not_offered():
     store, _ = own_store()
     for suite in ("conditional", "leases", "touch", "generations", "notify", "suspend", "health"):
         assert {conformance.outcome(store, name) for name in conformance.promises(suite)} == {False}
+
+
+def test_a_suite_that_there_is_not_is_no_empty_one():
+    with pytest.raises(everwarm.ConfigError, match='no suite "sacn"\nhint: the suites are store, .*scan'):
+        conformance.promises("sacn")

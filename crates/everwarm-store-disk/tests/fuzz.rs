@@ -27,6 +27,13 @@ fn files() {
         None
     });
     assert_eq!(found, None);
+    // The planted fault: who believes that every entry is still there. So what is damaged does reach the store.
+    let believing = hunt(&corpus, |data| {
+        let (number, bytes) = data.split_first()?;
+        let is_whole = sound.is_whole_with(usize::from(*number) % corpus.len(), bytes);
+        (!is_whole).then_some("an entry is gone")
+    });
+    assert!(believing.is_some());
 }
 
 /// A text of anybody: a URL that is taken, or an error that says so and shows nothing of a password.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from everwarm import _native
+from everwarm._errors import ConfigError
 
 __all__ = ["check", "outcome", "promises"]
 
@@ -15,8 +16,16 @@ def promises(suite=None):
     'store::what_was_set_is_found'
     >>> conformance.promises("touch")[0]
     'touch::it_sets_the_ttl_from_now_on'
+
+    ``ConfigError`` for a suite that there is not.
     """
-    return [name for name in _native.promises() if suite is None or name.startswith(f"{suite}::")]
+    names = _native.promises()
+    if suite is None:
+        return names
+    suites = dict.fromkeys(name.partition("::")[0] for name in names)
+    if suite not in suites:
+        raise ConfigError(f'there is no suite "{str(suite)[:40]}"\nhint: the suites are {", ".join(suites)}')
+    return [name for name in names if name.startswith(f"{suite}::")]
 
 
 def check(open, *, only=None):

@@ -172,6 +172,20 @@ impl Sound {
 
     /// Uses a copy in which one file has these bytes.
     pub fn use_with(&self, number: usize, bytes: &[u8]) {
+        use_opened(self.opened_with(number, bytes));
+    }
+
+    /// Whether all entries of such a copy are there.
+    pub fn is_whole_with(&self, number: usize, bytes: &[u8]) -> bool {
+        let is_there = |disk: &Disk, at| {
+            let found = now(disk.get(&format!("name {at}")));
+            matches!(found, Ok(Some(_)))
+        };
+        self.opened_with(number, bytes)
+            .is_ok_and(|disk| (0..NAMES).all(|at| is_there(&disk, at)))
+    }
+
+    fn opened_with(&self, number: usize, bytes: &[u8]) -> Result<Disk, Failure> {
         let _ = std::fs::remove_dir_all(&self.scratch);
         let inner = self.scratch.join("v1");
         std::fs::create_dir_all(&inner).unwrap();
@@ -181,6 +195,6 @@ impl Sound {
             std::fs::write(&copy, if at == number { bytes } else { sound }).unwrap();
             restrict(&copy);
         }
-        use_opened(Disk::open(narrow(&self.scratch)));
+        Disk::open(narrow(&self.scratch))
     }
 }
