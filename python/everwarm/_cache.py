@@ -66,7 +66,8 @@ class Cache(Objects):
     * ``max_computations``: how many computations of its functions and of ``get_or_compute`` run at once;
       None: as many as are asked for.
     * ``strict``: whether what cannot be done is raised: a value that stores cannot have, an invalidation that
-      a store has not taken, a tenant that is missing.
+      a store has not taken, a tenant that is missing, a store that cannot be opened for a reason that does
+      not pass by itself.
 
     What is left out is taken from ``everwarm.configure``, the environment or ``pyproject.toml`` when the
     cache is used for the first time; ``describe()`` shows it.
@@ -456,8 +457,7 @@ class Cache(Objects):
         * ``wait``: how long ``with`` and ``acquire`` wait for it; 0 for not at all, None for as long as it
           takes.
 
-        Making it uses the cache. Raises ``Unsupported`` if the store has no leases or counters,
-        ``StoreError`` if it could not be opened.
+        Making it uses the cache. Raises ``Unsupported`` if the store has no leases or counters.
         """
         from everwarm._lock import Lock
 

@@ -82,6 +82,16 @@ def doubt(why: str) -> None:
     _log.warning("%s; what it had is computed anew", why)
 
 
+def unopened(tier: str, why: str, hint: str) -> None:
+    """Says that the store of a tier could not be opened; once for each cache and store, again in a fork."""
+    _log.warning(
+        "the store of the tier %s could not be opened: %s; it counts as down, and is tried again\nhint: %s",
+        tier,
+        why,
+        hint,
+    )
+
+
 def complaint(tier: str, why: str) -> None:
     """Says of a tier that it fails in a way that does not pass by itself; once for each kind of failure."""
     _log.warning("the tier %s fails: %s; `cache.tiers()` counts on", tier, why)

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from everwarm import Cache, ConfigError, Keyring, StoreError, Tier, _report
+from everwarm import Cache, ConfigError, Keyring, StoreError, Tier
 from own_store import OwnStore
 from servers import OwnServer, needed
 
@@ -229,9 +229,7 @@ def test_a_slow_store_is_degraded(clock):
     assert "25 ms" in tier.means
 
 
-def test_what_could_not_be_opened_is_told(ask, tmp_path, monkeypatch):
-    # The log has it once for a process, and another test waits for that.
-    monkeypatch.setattr(_report, "_said", set())
+def test_what_could_not_be_opened_is_told(ask, tmp_path):
     file = tmp_path / "file"
     file.write_text("no directory")
     cache = Cache(["memory://", f"disk://{file}"])

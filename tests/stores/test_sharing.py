@@ -453,12 +453,3 @@ def test_after_damage_it_begins_empty_rather_than_wrong_and_says_so(tmp_path, nu
     assert price(0) == 6 and price(0) == 6
     assert heard(lambda: "computed anew" in caplog.text)
     again.close()
-
-
-def test_a_store_that_cannot_be_had_is_done_without(tmp_path, number, caplog):
-    caplog.set_level(logging.WARNING, "everwarm")
-    (tmp_path / "store").write_text("no directory")
-    for stores in (f"disk://{tmp_path}/store", [f"disk://{tmp_path}/store"]):
-        price = Cache(stores, namespace="shop")(name="price")(lambda sku: next(number))
-        assert price("lamp") == price("lamp")
-    assert "goes on without this store" in caplog.text

@@ -43,8 +43,6 @@ pub(crate) fn copying(
         let hint = "give it some: `Cache(\"disk:\", ...)`";
         let none = || errors::config(py, "a cache without stores has nothing to copy", hint);
         let shared = Objects::stores(cache)?.ok_or_else(none)?;
-        // What could not be opened is not to be taken for empty.
-        shared.last_store(py)?;
         shared.stack(py)
     };
     let copying = stack(&from)?.copying(&stack(&to)?, after, rate);

@@ -146,17 +146,6 @@ pub(crate) fn is_of_store(py: Python<'_>, error: &PyErr) -> bool {
         .is_ok_and(|class| error.is_instance(py, &class))
 }
 
-/// A `StoreError`: what processes are to share lies in no store.
-pub(crate) fn cut_off(py: Python<'_>) -> PyErr {
-    let text = "the store behind the cache could not be opened, so no other process would know of this\n\
-                hint: see the log `everwarm` for why; a cache in memory has locks and limiters of its own process";
-    let error = make(py, "StoreError", text);
-    let told = error
-        .value(py)
-        .setattr(intern!(py, "kind"), intern!(py, "permanent"));
-    told.err().unwrap_or(error)
-}
-
 /// A `TenantMissing`: a call or a verb that is to be some tenant's, and is nobody's.
 pub(crate) fn nobody(py: Python<'_>, name: &str) -> PyErr {
     let text = format!(

@@ -1,5 +1,6 @@
 //! What is said in the log, once, of what users gave and what went wrong in it.
 
+use everwarm_core::store::Failure;
 use pyo3::prelude::*;
 
 use crate::home::Home;
@@ -17,6 +18,17 @@ pub(crate) fn report(py: Python<'_>, home: &Home, what: &str, error: &PyErr) {
 pub(crate) fn report_refused(py: Python<'_>, (function, why): (&str, &str), is_secret: bool) {
     let said = modules::own(py, "everwarm._report")
         .and_then(|module| module.call_method1(intern!(py, "refused"), (function, why, is_secret)));
+    if let Err(failure) = said {
+        unheard::say(py, failure, None);
+    }
+}
+
+/// Says in the log that a store could not be opened, why, and what to do.
+pub(crate) fn report_unopened(py: Python<'_>, kind: &str, why: &Failure) {
+    let said = modules::own(py, "everwarm._report").and_then(|module| {
+        let told = (kind, why.message(), why.hint());
+        module.call_method1(intern!(py, "unopened"), told)
+    });
     if let Err(failure) = said {
         unheard::say(py, failure, None);
     }

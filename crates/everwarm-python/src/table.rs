@@ -165,6 +165,7 @@ impl Table {
             beside,
             codec,
             ticker: ticker.clone(),
+            strict,
         };
         let shared = Shared::new(py, plan)?;
         let link = match (&shared, format) {

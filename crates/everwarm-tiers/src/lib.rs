@@ -1,6 +1,7 @@
 //! What the fronts for Rust and for Python have in common of the stores behind a cache.
 //!
-//! The rooms: `schemes` which client opens which URL · `layers` what a store is behind · `naming` what entries, functions and tags are
+//! The rooms: `schemes` which client opens which URL · `layers` what a store is behind · `awaited` a store
+//! that could not be opened yet · `naming` what entries, functions and tags are
 //! called · `shelf` what the entries of one function have in common · `standing` whose a computed value is · `memory` what memory in
 //! front keeps of what lies there, and what it hears of · `amending` changes of entries in place.
 //!
@@ -8,6 +9,8 @@
 #![forbid(unsafe_code)]
 
 mod amending;
+#[cfg(feature = "stores")]
+mod awaited;
 #[cfg(feature = "stores")]
 mod layers;
 mod memory;
@@ -17,6 +20,8 @@ mod shelf;
 mod standing;
 
 pub use amending::{as_it_is, change};
+#[cfg(feature = "stores")]
+pub use awaited::{Awaited, is_lasting};
 #[cfg(feature = "stores")]
 pub use everwarm_runtime::waiting;
 #[cfg(feature = "stores")]

@@ -1,10 +1,8 @@
 //! How the tiers behind memory are, as Python is told.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::health::{Depth, Fact, Remark, Report, State};
-use everwarm_core::store::Failure;
+use everwarm_core::health::{Depth, Fact, Remark, Report};
 use everwarm_engine::stack::Checkup;
 use everwarm_layers::Watch;
 use pyo3::prelude::*;
@@ -12,6 +10,7 @@ use pyo3::types::{PyDict, PyList};
 
 use super::Shared;
 use super::drive::drive_calmly;
+use super::tier::Recipe;
 use crate::errors;
 
 /// How long all tiers together are waited for.
@@ -29,16 +28,11 @@ pub(crate) fn depth_of(py: Python<'_>, name: &str) -> PyResult<Depth> {
     })
 }
 
-/// How the tiers are.
-pub(crate) struct Told(Vec<TierTold>);
-
-struct TierTold {
-    name: Arc<str>,
-    checkup: Result<(Checkup, Watch), Failure>,
-}
+/// How the tiers are: what was seen of each, and what looks at its layers.
+pub(crate) struct Told(Vec<(Checkup, Watch)>);
 
 impl Shared {
-    /// What is seen of each tier that could be opened, near to far.
+    /// What is seen of each tier, near to far.
     pub(crate) fn health(
         &self,
         py: Python<'_>,
@@ -52,30 +46,10 @@ impl Shared {
         Ok(self.told(drive_calmly(py, self.health(py, depth)?)?))
     }
 
-    /// How each tier is by what was seen, those that could not be opened among them; for attached threads.
+    /// How each tier is by what was seen; for attached threads.
     pub(crate) fn told(&self, seen: Vec<Checkup>) -> Told {
-        let mut seen = seen.into_iter();
-        let mut told: Vec<TierTold> = Vec::new();
-        for recipe in self.recipes() {
-            let checkup = match recipe.missing() {
-                Some((scheme, failure)) => {
-                    told.push(TierTold {
-                        name: scheme.into(),
-                        checkup: Err(failure),
-                    });
-                    continue;
-                }
-                None => seen.next(),
-            };
-            if let Some(checkup) = checkup {
-                let watch = recipe.watch().unwrap_or_default();
-                told.push(TierTold {
-                    name: Arc::clone(&checkup.label),
-                    checkup: Ok((checkup, watch)),
-                });
-            }
-        }
-        Told(told)
+        let watches = self.recipes().map(Recipe::watch);
+        Told(seen.into_iter().zip(watches).collect())
     }
 }
 
@@ -83,25 +57,18 @@ impl Told {
     /// Whether every tier answers.
     pub(crate) fn answers(&self) -> bool {
         let mut tiers = self.0.iter();
-        tiers.all(|tier| matches!(&tier.checkup, Ok((checkup, _)) if checkup.answered.is_ok()))
+        tiers.all(|(checkup, _)| checkup.answered.is_ok())
     }
 
     /// The fields of each tier.
     pub(crate) fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let fields = self.0.iter().map(|tier| tier.fields(py));
+        let fields = self.0.iter().map(|(checkup, watch)| {
+            let fields = PyDict::new(py);
+            fields.set_item("name", &*checkup.label)?;
+            looked(checkup, watch, &fields)?;
+            PyResult::Ok(fields)
+        });
         PyList::new(py, fields.collect::<PyResult<Vec<_>>>()?)
-    }
-}
-
-impl TierTold {
-    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let fields = PyDict::new(py);
-        fields.set_item("name", &*self.name)?;
-        match &self.checkup {
-            Ok((checkup, watch)) => looked(checkup, watch, &fields)?,
-            Err(failure) => missing(failure, &fields)?,
-        }
-        Ok(fields)
     }
 }
 
@@ -117,21 +84,6 @@ fn looked(checkup: &Checkup, watch: &Watch, fields: &Bound<'_, PyDict>) -> PyRes
     fields.set_item("means", verdict.means)?;
     fields.set_item("hint", verdict.hint)?;
     told(&checkup.report, &checkup.place, fields)
-}
-
-fn missing(failure: &Failure, fields: &Bound<'_, PyDict>) -> PyResult<()> {
-    fields.set_item("state", State::Down.name())?;
-    fields.set_item("last_error", failure.kind.name())?;
-    for name in ["latency", "last_error_age", "breaker"] {
-        fields.set_item(name, fields.py().None())?;
-    }
-    let means = format!(
-        "it could not be opened: {}; the cache goes on without it",
-        failure.message()
-    );
-    fields.set_item("means", means)?;
-    fields.set_item("hint", failure.hint())?;
-    told(&Report::default(), "", fields)
 }
 
 fn told(report: &Report, place: &str, fields: &Bound<'_, PyDict>) -> PyResult<()> {

@@ -18,7 +18,6 @@ mod remote;
 mod tier;
 mod upgrade;
 
-use std::iter;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,8 +69,8 @@ pub(crate) struct Shared {
     is_silent: AtomicBool,
     /// Whether answers of one of them may come later.
     is_far: AtomicBool,
-    /// Whether the last store could not be opened, so that another one stands in.
-    is_cut_off: AtomicBool,
+    /// Whether a store that cannot be had is an error.
+    strict: bool,
     /// Locked by attached threads only, so that it is free at every fork.
     stack: Mutex<Option<Made>>,
 }
@@ -94,6 +93,8 @@ pub(crate) struct Plan<'a, 'py> {
     pub(crate) beside: Option<(Bound<'py, PyAny>, String)>,
     pub(crate) codec: &'a Codec,
     pub(crate) ticker: Ticker,
+    /// Whether a store that cannot be had is an error.
+    pub(crate) strict: bool,
 }
 
 impl Shared {
@@ -121,7 +122,7 @@ impl Shared {
             ticker: plan.ticker,
             is_silent: AtomicBool::new(false),
             is_far: AtomicBool::new(false),
-            is_cut_off: AtomicBool::new(false),
+            strict: plan.strict,
             stack: Mutex::new(None),
         };
         shared.stack(py)?;
@@ -153,14 +154,8 @@ impl Shared {
     }
 
     fn make(&self, py: Python<'_>) -> PyResult<Arc<Stack>> {
-        let opened = self.tiers.iter().map(|recipe| recipe.open(py));
-        let opened = opened.collect::<PyResult<Vec<_>>>()?;
-        let is_cut_off = opened.last().is_some_and(Option::is_none);
-        self.is_cut_off.store(is_cut_off, Ordering::Relaxed);
-        let mut tiers: Vec<Tier> = opened.into_iter().flatten().collect();
-        if tiers.is_empty() {
-            tiers.push(tier::Recipe::alone(self.ticker.clone()));
-        }
+        let tiers = self.tiers.iter().map(|recipe| recipe.open(py, self.strict));
+        let tiers = tiers.collect::<PyResult<Vec<Tier>>>()?;
         let beside = self.beside.as_ref();
         let beside = beside.map(|(recipe, role)| PyResult::Ok((recipe.open_beside(py)?, *role)));
         let beside = beside.transpose()?;
@@ -200,15 +195,8 @@ impl Shared {
     }
 
     /// The store that all processes have in common.
-    ///
-    /// # Errors
-    /// `StoreError`, if it could not be opened.
     pub(crate) fn last_store(&self, py: Python<'_>) -> PyResult<Arc<dyn Store>> {
-        let stack = self.stack(py)?;
-        if self.is_cut_off.load(Ordering::Relaxed) {
-            return Err(errors::cut_off(py));
-        }
-        Ok(Arc::clone(stack.last_store()))
+        Ok(Arc::clone(self.stack(py)?.last_store()))
     }
 
     /// The part of a life that an entry spends in memory.
@@ -263,9 +251,7 @@ impl Shared {
             PyResult::Ok(fields)
         };
         let stats = self.stack(py)?.stats();
-        // What stands in for stores has no layers.
-        let watches = self.recipes().filter_map(tier::Recipe::watch);
-        let watches = watches.chain(iter::repeat_with(Watch::default));
+        let watches = self.recipes().map(tier::Recipe::watch);
         stats.iter().zip(watches).map(told).collect()
     }
 

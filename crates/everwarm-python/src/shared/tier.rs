@@ -1,6 +1,5 @@
 //! The tiers of a stack, from what users write.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use everwarm_engine::{Bounds, Ticker};
 use everwarm_layers::{Watch, Wrapped};
 use everwarm_memory::MemoryStore as Native;
 use everwarm_tiers::schemes::{self, Client};
+use everwarm_tiers::{Awaited, is_lasting};
 use parking_lot::Mutex;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
@@ -17,14 +17,11 @@ use pyo3::types::PyString;
 
 use crate::errors;
 use crate::lasting::intern;
-use crate::report::report_so;
+use crate::report::report_unopened;
 use crate::store;
 use crate::terms::span_of;
 
 use super::layers::Layers;
-
-/// How many entries memory holds that stands in for a store.
-const ALONE: NonZeroUsize = NonZeroUsize::new(10_000).expect("not zero");
 
 /// How a tier is made.
 pub(crate) struct Recipe {
@@ -32,11 +29,8 @@ pub(crate) struct Recipe {
     ttl: Option<Duration>,
     write: Write,
     layers: Layers,
-    /// Looks at the layers of the store that was made last; None before, and where it could not be had. Locked by attached threads
-    /// only.
+    /// Looks at the layers of the store that was made last; None before. Locked by attached threads only.
     watch: Mutex<Option<Watch>>,
-    /// Why its store could not be had, if it could not.
-    missing: Mutex<Option<Failure>>,
 }
 
 enum Origin {
@@ -55,18 +49,6 @@ impl Recipe {
             ttl: None,
             write: Write::Through,
             watch: Mutex::default(),
-            missing: Mutex::default(),
-        }
-    }
-
-    /// What stands in where no store can be had: memory of this process.
-    pub(crate) fn alone(ticker: Ticker) -> Tier {
-        let bounds = Bounds::entries(ALONE);
-        Tier {
-            store: Arc::new(Native::with_clock(bounds, Arc::new(ticker))),
-            label: "memory".into(),
-            ttl: None,
-            write: Write::Through,
         }
     }
 
@@ -89,23 +71,23 @@ impl Recipe {
             },
             layers: Layers::new(tier, ticker)?,
             watch: Mutex::default(),
-            missing: Mutex::default(),
         })
     }
 
-    /// The tier; None, and a word in the log, if its store cannot be had: a cache goes on without.
-    pub(crate) fn open(&self, py: Python<'_>) -> PyResult<Option<Tier>> {
-        let failure = match self.had(py)? {
-            Ok(tier) => return Ok(Some(tier)),
-            Err(failure) => failure,
+    /// The tier. One whose store cannot be opened now has it opened when it can be, and a word is said in the log; until then it is
+    /// as a store that is down.
+    ///
+    /// # Errors
+    /// `StoreError`, where it is strict, if its store cannot be opened and that does not pass by itself.
+    pub(crate) fn open(&self, py: Python<'_>, strict: bool) -> PyResult<Tier> {
+        let store = match self.store(py)? {
+            Ok(store) => store,
+            Err(failure) if strict && is_lasting(&failure) => {
+                return Err(errors::store(py, &failure));
+            }
+            Err(failure) => self.awaited(py, &failure)?,
         };
-        report_so(
-            py,
-            "stores=",
-            &errors::store(py, &failure),
-            "so the cache goes on without this store",
-        );
-        Ok(None)
+        Ok(self.tier(store))
     }
 
     /// The tier beside the others: a cache that moves does not go on without.
@@ -113,50 +95,50 @@ impl Recipe {
     /// # Errors
     /// `StoreError`, if its store cannot be had.
     pub(crate) fn open_beside(&self, py: Python<'_>) -> PyResult<Tier> {
-        self.had(py)?.map_err(|failure| errors::store(py, &failure))
+        let store = self.store(py)?;
+        let store = store.map_err(|failure| errors::store(py, &failure))?;
+        Ok(self.tier(store))
     }
 
-    /// The tier, or why its store cannot be had, of which is taken note.
-    fn had(&self, py: Python<'_>) -> PyResult<Result<Tier, Failure>> {
-        let store: Arc<dyn Store> = match &self.origin {
-            Origin::Memory(bounds, ticker) => {
-                Arc::new(Native::with_clock(*bounds, Arc::new(ticker.clone())))
-            }
-            Origin::Object(object) => store::of_object(object.bind(py))?,
-            Origin::Url(url) => match py.detach(|| opened(url)) {
-                Ok(store) => store,
-                Err(failure) => {
-                    *self.watch.lock() = None;
-                    *self.missing.lock() = Some(failure.clone());
-                    return Ok(Err(failure));
-                }
-            },
+    /// The store, or why it cannot be had.
+    fn store(&self, py: Python<'_>) -> PyResult<Result<Arc<dyn Store>, Failure>> {
+        Ok(match &self.origin {
+            Origin::Memory(bounds, ticker) => Ok(Arc::new(Native::with_clock(
+                *bounds,
+                Arc::new(ticker.clone()),
+            ))),
+            Origin::Object(object) => Ok(store::of_object(object.bind(py))?),
+            Origin::Url(url) => py.detach(|| opened(url)),
+        })
+    }
+
+    /// What stands for a store that cannot be opened now.
+    fn awaited(&self, py: Python<'_>, failure: &Failure) -> PyResult<Arc<dyn Store>> {
+        let none = || errors::store(py, failure);
+        let Origin::Url(url) = &self.origin else {
+            return Err(none());
         };
+        let again = url.clone();
+        let awaited = Awaited::new(url, failure.clone(), move || opened(&again));
+        let awaited = awaited.ok_or_else(none)?;
+        report_unopened(py, awaited.info().kind, failure);
+        Ok(Arc::new(awaited))
+    }
+
+    fn tier(&self, store: Arc<dyn Store>) -> Tier {
         let Wrapped { store, watch } = self.layers.around(store);
         *self.watch.lock() = Some(watch);
-        *self.missing.lock() = None;
-        let label = store.info().kind.into();
-        Ok(Ok(Tier {
+        Tier {
+            label: store.info().kind.into(),
             store,
-            label,
             ttl: self.ttl,
             write: self.write,
-        }))
+        }
     }
 
-    /// Looks at the layers of its store, if that could be had.
-    pub(crate) fn watch(&self) -> Option<Watch> {
-        self.watch.lock().clone()
-    }
-
-    /// Why its store could not be had, and the scheme of its URL.
-    pub(crate) fn missing(&self) -> Option<(&str, Failure)> {
-        let failure = self.missing.lock().clone()?;
-        let scheme = match &self.origin {
-            Origin::Url(url) => url.split_once(':').map_or("", |(scheme, _)| scheme),
-            Origin::Memory(..) | Origin::Object(_) => "memory",
-        };
-        Some((scheme, failure))
+    /// Looks at the layers of its store.
+    pub(crate) fn watch(&self) -> Watch {
+        self.watch.lock().clone().unwrap_or_default()
     }
 
     pub(crate) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {

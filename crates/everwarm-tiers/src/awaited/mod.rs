@@ -1,0 +1,614 @@
+//! A store that could not be opened yet: it stands in its place as one that is down, and is opened as soon as it can be.
+//!
+//! What it can do is known by its kind, so that a stack is the same for all processes whether or not each could open it. Whoever asks it
+//! has it tried again, once a second at most and on a thread of its own: opening may wait for other processes.
+#![deny(clippy::missing_trait_methods)]
+
+mod kind;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use everwarm_core::bus::mac::Mac;
+use everwarm_core::key::MAX_NAME;
+use everwarm_core::mark::{Mark, Reading, Tag};
+use everwarm_core::store::{
+    Answer, Bytes, Computed, Condition, Conditional, Counters, Durability, Entry, Failure,
+    FailureKind, Found, Freed, Generations, Grant, Health, Info, Leased, Leases, Limits, Messages,
+    Notify, Page, Scan, Settled, Store, Suspend, Touch,
+};
+
+use kind::Kind;
+
+/// How long after one attempt the next may begin.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What stands for the number of the last message while that is not known.
+const NEVER: u64 = u64::MAX;
+
+/// What opens the store.
+type Open = dyn Fn() -> Result<Arc<dyn Store>, Failure> + Send + Sync;
+
+/// A store that is opened when it can be. Until then every verb fails as [`FailureKind::Transient`].
+pub struct Awaited(Arc<Inner>);
+
+struct Inner {
+    kind: Kind,
+    open: Box<Open>,
+    store: OnceLock<Arc<dyn Store>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    why: Failure,
+    /// When it may be tried again; None: somebody tries now.
+    next: Option<Instant>,
+    is_closed: bool,
+    /// What its messages are to be authenticated with.
+    mac: Option<Arc<dyn Mac>>,
+}
+
+/// Whether a failure to open a store never passes by itself: somebody has to do something about it.
+#[must_use]
+pub const fn is_lasting(failure: &Failure) -> bool {
+    !matches!(
+        failure.kind,
+        FailureKind::Transient | FailureKind::Timeout | FailureKind::Capacity
+    )
+}
+
+impl Awaited {
+    /// The store of this URL, which `open` opens and could not for this reason; None for a scheme that no store has.
+    pub fn new(
+        url: &str,
+        why: Failure,
+        open: impl Fn() -> Result<Arc<dyn Store>, Failure> + Send + Sync + 'static,
+    ) -> Option<Self> {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        Some(Self(Arc::new(Inner {
+            kind: Kind::of(scheme)?,
+            open: Box::new(open),
+            store: OnceLock::new(),
+            state: Mutex::new(State {
+                why,
+                next: Some(Instant::now() + PAUSE),
+                is_closed: false,
+                mac: None,
+            }),
+        })))
+    }
+
+    /// The store, if it is open.
+    fn there(&self) -> Option<&Arc<dyn Store>> {
+        self.0.store.get()
+    }
+
+    /// The store, or why it is not open; it is tried again where it is time.
+    fn store(&self) -> Result<&Arc<dyn Store>, Failure> {
+        if let Some(store) = self.there() {
+            return Ok(store);
+        }
+        let mut state = self.0.state();
+        if state.is_closed {
+            return Err(closed());
+        }
+        let is_time = state.next.is_some_and(|next| Instant::now() >= next);
+        if is_time {
+            state.next = None;
+        }
+        let failure = unopened(&state.why);
+        drop(state);
+        if is_time {
+            let inner = Arc::clone(&self.0);
+            let builder = thread::Builder::new().name("everwarm-opens".to_owned());
+            if builder.spawn(move || inner.try_again()).is_err() {
+                self.0.state().next = Some(Instant::now() + PAUSE);
+            }
+        }
+        Err(failure)
+    }
+
+    fn ask<'a, T>(&'a self, ask: impl FnOnce(&'a dyn Store) -> Answer<'a, T>) -> Answer<'a, T> {
+        match self.store() {
+            Ok(store) => ask(&**store),
+            Err(failure) => Answer::failed(failure),
+        }
+    }
+
+    /// Asks a facet of the store.
+    fn ask_facet<'a, F: ?Sized + 'a, T>(
+        &'a self,
+        facet: impl FnOnce(&'a dyn Store) -> Option<&'a F>,
+        ask: impl FnOnce(&'a F) -> Answer<'a, T>,
+    ) -> Answer<'a, T> {
+        self.ask(|store| match facet(store) {
+            Some(facet) => ask(facet),
+            None => Answer::failed(Failure::new(
+                FailureKind::Capability,
+                "the store does not offer what stores of its kind do",
+                "look at the options of its URL",
+            )),
+        })
+    }
+
+    /// Whether it has a facet: as the store says, or as its kind does.
+    fn offers(
+        &self,
+        says: impl FnOnce(&dyn Store) -> bool,
+        by_kind: impl FnOnce(&Kind) -> bool,
+    ) -> bool {
+        match self.there() {
+            Some(store) => says(&**store),
+            None => by_kind(&self.0.kind),
+        }
+    }
+}
+
+impl Inner {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tries to open the store.
+    fn try_again(&self) {
+        let opened = (self.open)();
+        let mut state = self.state();
+        state.next = Some(Instant::now() + PAUSE);
+        match opened {
+            Ok(_) if state.is_closed => {}
+            Ok(store) => {
+                if let (Some(mac), Some(notify)) = (&state.mac, store.notify()) {
+                    notify.authenticate(mac);
+                }
+                drop(self.store.set(store));
+            }
+            Err(why) => state.why = why,
+        }
+    }
+}
+
+fn unopened(why: &Failure) -> Failure {
+    Failure::new(
+        FailureKind::Transient,
+        format!("the store could not be opened: {}", why.message()),
+        why.hint(),
+    )
+}
+
+fn closed() -> Failure {
+    Failure::new(
+        FailureKind::Closed,
+        "the store was closed",
+        "open another one",
+    )
+}
+
+impl Store for Awaited {
+    fn info(&self) -> Info {
+        self.there().map_or_else(
+            || Info {
+                kind: self.0.kind.name,
+                place: String::new(),
+                durability: Durability::None,
+                embedded: self.0.kind.embedded,
+            },
+            |store| store.info(),
+        )
+    }
+
+    fn limits(&self) -> Limits {
+        self.there().map_or(
+            Limits {
+                longest_name: MAX_NAME,
+                largest_value: u64::MAX,
+                longest_ttl: None,
+                ttl_precision: Duration::ZERO,
+            },
+            |store| store.limits(),
+        )
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
+        self.ask(|store| store.get(name))
+    }
+
+    fn set<'a>(&'a self, name: &'a str, bytes: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
+        self.ask(|store| store.set(name, bytes, ttl))
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
+        self.ask(|store| store.delete(name))
+    }
+
+    fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
+        self.ask(|store| store.get_many(names))
+    }
+
+    fn set_many<'a>(&'a self, entries: &'a [Entry<'a>]) -> Answer<'a, ()> {
+        self.ask(|store| store.set_many(entries))
+    }
+
+    fn delete_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, u64> {
+        self.ask(|store| store.delete_many(names))
+    }
+
+    fn clear<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
+        self.ask(|store| store.clear(prefix))
+    }
+
+    fn sweep(&self) -> Answer<'_, u64> {
+        self.ask(|store| store.sweep())
+    }
+
+    fn ping(&self) -> Answer<'_, ()> {
+        self.ask(|store| store.ping())
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        let mut state = self.0.state();
+        state.is_closed = true;
+        drop(state);
+        match self.there() {
+            Some(store) => store.close(),
+            None => Answer::done(()),
+        }
+    }
+
+    fn doubts(&self) -> Vec<String> {
+        self.there().map_or_else(Vec::new, |store| store.doubts())
+    }
+
+    fn proves(&self, found: &Found) -> bool {
+        self.there().is_some_and(|store| store.proves(found))
+    }
+
+    fn may_wait(&self) -> bool {
+        let by_kind = self.0.kind.may_wait;
+        self.there().map_or(by_kind, |store| store.may_wait())
+    }
+
+    fn after_fork(&self) {
+        if let Some(store) = self.there() {
+            store.after_fork();
+        }
+    }
+
+    fn counters(&self) -> Option<&dyn Counters> {
+        self.offers(|store| store.counters().is_some(), |_| true)
+            .then_some(self)
+    }
+
+    fn conditional(&self) -> Option<&dyn Conditional> {
+        self.offers(|store| store.conditional().is_some(), |_| true)
+            .then_some(self)
+    }
+
+    fn leases(&self) -> Option<&dyn Leases> {
+        self.offers(|store| store.leases().is_some(), |_| true)
+            .then_some(self)
+    }
+
+    fn scan(&self) -> Option<&dyn Scan> {
+        self.offers(|store| store.scan().is_some(), |kind| kind.scans)
+            .then_some(self)
+    }
+
+    fn touch(&self) -> Option<&dyn Touch> {
+        self.offers(|store| store.touch().is_some(), |_| true)
+            .then_some(self)
+    }
+
+    fn generations(&self) -> Option<&dyn Generations> {
+        self.offers(
+            |store| store.generations().is_some(),
+            |kind| kind.has_generations,
+        )
+        .then_some(self)
+    }
+
+    fn notify(&self) -> Option<&dyn Notify> {
+        self.offers(|store| store.notify().is_some(), |kind| kind.notifies)
+            .then_some(self)
+    }
+
+    fn suspending(&self) -> Option<&dyn Suspend> {
+        self.offers(|store| store.suspending().is_some(), |kind| kind.suspends)
+            .then_some(self)
+    }
+
+    fn health(&self) -> Option<&dyn Health> {
+        // Of what is not open nothing is told but that.
+        self.there()?.health()
+    }
+}
+
+impl Counters for Awaited {
+    fn incr<'a>(
+        &'a self,
+        name: &'a str,
+        by: i64,
+        initial: i64,
+        ttl: Option<Duration>,
+    ) -> Answer<'a, i64> {
+        self.ask_facet(Store::counters, |facet| facet.incr(name, by, initial, ttl))
+    }
+}
+
+impl Conditional for Awaited {
+    fn set_if<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Answer<'a, Option<u64>> {
+        self.ask_facet(Store::conditional, |facet| {
+            facet.set_if(name, bytes, ttl, condition)
+        })
+    }
+
+    fn delete_if<'a>(&'a self, name: &'a str, version: u64) -> Answer<'a, bool> {
+        self.ask_facet(Store::conditional, |facet| facet.delete_if(name, version))
+    }
+}
+
+impl Leases for Awaited {
+    fn lease<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, Grant> {
+        self.ask_facet(Store::leases, |facet| facet.lease(name, token, ttl))
+    }
+
+    fn renew<'a>(&'a self, name: &'a str, token: u64, ttl: Duration) -> Answer<'a, bool> {
+        self.ask_facet(Store::leases, |facet| facet.renew(name, token, ttl))
+    }
+
+    fn release<'a>(&'a self, name: &'a str, token: u64) -> Answer<'a, bool> {
+        self.ask_facet(Store::leases, |facet| facet.release(name, token))
+    }
+
+    fn set_leased<'a>(
+        &'a self,
+        name: &'a str,
+        token: u64,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+    ) -> Answer<'a, bool> {
+        self.ask_facet(Store::leases, |facet| {
+            facet.set_leased(name, token, bytes, ttl)
+        })
+    }
+
+    fn freed<'a>(&'a self, name: &'a str) -> Option<Freed<'a>> {
+        self.there()?.leases()?.freed(name)
+    }
+
+    fn lease_many<'a>(
+        &'a self,
+        names: &'a [(&'a str, u64)],
+        ttl: Duration,
+    ) -> Answer<'a, Vec<Grant>> {
+        self.ask_facet(Store::leases, |facet| facet.lease_many(names, ttl))
+    }
+
+    fn set_leased_many<'a>(&'a self, entries: &'a [Leased<'a>]) -> Answer<'a, Vec<bool>> {
+        self.ask_facet(Store::leases, |facet| facet.set_leased_many(entries))
+    }
+}
+
+impl Scan for Awaited {
+    fn page<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> Answer<'a, Page> {
+        self.ask_facet(Store::scan, |facet| facet.page(prefix, after, limit))
+    }
+}
+
+impl Touch for Awaited {
+    fn expire<'a>(&'a self, name: &'a str, ttl: Option<Duration>) -> Answer<'a, bool> {
+        self.ask_facet(Store::touch, |facet| facet.expire(name, ttl))
+    }
+}
+
+impl Generations for Awaited {
+    fn begin<'a>(
+        &'a self,
+        namespace: &'a str,
+        tags: &'a [Tag],
+        keep: Option<Duration>,
+    ) -> Answer<'a, Reading> {
+        self.ask_facet(Store::generations, |facet| {
+            facet.begin(namespace, tags, keep)
+        })
+    }
+
+    fn read<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        self.ask_facet(Store::generations, |facet| facet.read(namespace, tags))
+    }
+
+    fn get_with<'a>(
+        &'a self,
+        name: &'a str,
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Option<Found>, Reading)> {
+        self.ask_facet(Store::generations, |facet| {
+            facet.get_with(name, namespace, tags)
+        })
+    }
+
+    fn get_many_with<'a>(
+        &'a self,
+        names: &'a [&'a str],
+        namespace: &'a str,
+        tags: &'a [Tag],
+    ) -> Answer<'a, (Vec<Option<Found>>, Reading)> {
+        self.ask_facet(Store::generations, |facet| {
+            facet.get_many_with(names, namespace, tags)
+        })
+    }
+
+    fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        self.ask_facet(Store::generations, |facet| {
+            facet.invalidate(namespace, tags)
+        })
+    }
+
+    fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
+        self.ask_facet(Store::generations, |facet| facet.settle(computed))
+    }
+
+    fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
+        self.ask_facet(Store::generations, |facet| facet.settle_many(computed))
+    }
+
+    fn recall(&self, namespace: &str, tags: &[Tag], keep: Option<Duration>) -> Option<Vec<Mark>> {
+        self.there()?.generations()?.recall(namespace, tags, keep)
+    }
+
+    fn set_under<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
+        self.ask_facet(Store::generations, |facet| facet.set_under(computed))
+    }
+}
+
+impl Suspend for Awaited {
+    fn suspend<'a>(
+        &'a self,
+        namespace: &'a str,
+        tags: &'a [Tag],
+        span: Duration,
+    ) -> Answer<'a, Reading> {
+        self.ask_facet(Store::suspending, |facet| {
+            facet.suspend(namespace, tags, span)
+        })
+    }
+
+    fn resume<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
+        self.ask_facet(Store::suspending, |facet| facet.resume(namespace, tags))
+    }
+}
+
+impl Notify for Awaited {
+    fn change(&self) -> u64 {
+        // Whoever looks has the store tried again.
+        let store = self.store().ok();
+        store
+            .and_then(|store| store.notify())
+            .map_or(NEVER, Notify::change)
+    }
+
+    fn messages(&self, after: u64) -> Answer<'_, Messages> {
+        self.ask_facet(Store::notify, |facet| {
+            // What came before is not known to whoever asks with the number of a store that was not open.
+            let from = if after == NEVER { 0 } else { after };
+            let answer = facet.messages(from);
+            answer.map(move |messages| Messages {
+                gap: messages.gap || after == NEVER,
+                ..messages
+            })
+        })
+    }
+
+    fn silence(&self) -> Duration {
+        let notify = self.there().and_then(|store| store.notify());
+        notify.map_or(Duration::MAX, Notify::silence)
+    }
+
+    fn failovers(&self) -> u64 {
+        let notify = self.there().and_then(|store| store.notify());
+        notify.map_or(0, Notify::failovers)
+    }
+
+    fn authenticate(&self, mac: &Arc<dyn Mac>) {
+        let mut state = self.0.state();
+        state.mac = Some(Arc::clone(mac));
+        // What is set is authenticated already: it is set under the same lock.
+        if let Some(notify) = self.there().and_then(|store| store.notify()) {
+            notify.authenticate(mac);
+        }
+    }
+
+    fn way(&self) -> Option<&'static str> {
+        self.there()?.notify()?.way()
+    }
+
+    fn refused(&self) -> u64 {
+        let notify = self.there().and_then(|store| store.notify());
+        notify.map_or(0, Notify::refused)
+    }
+}
+
+impl fmt::Debug for Awaited {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Awaited")
+            .field("kind", &self.0.kind.name)
+            .field("store", &self.there())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+    use everwarm_engine::Bounds;
+    use everwarm_memory::MemoryStore;
+
+    fn why() -> Failure {
+        Failure::new(FailureKind::Permanent, "it is locked", "open the lock")
+    }
+
+    fn embedded() -> Arc<dyn Store> {
+        Arc::new(MemoryStore::new(Bounds::entries(
+            std::num::NonZeroUsize::new(10).expect("not zero"),
+        )))
+    }
+
+    #[test]
+    fn it_fails_as_one_that_is_down_until_it_can_be_opened() {
+        let (can_be, tries) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU64::new(0)),
+        );
+        let (may, tried) = (Arc::clone(&can_be), Arc::clone(&tries));
+        let open = move || {
+            tried.fetch_add(1, Ordering::Relaxed);
+            if may.load(Ordering::Relaxed) {
+                Ok(embedded())
+            } else {
+                Err(why())
+            }
+        };
+        let store = Awaited::new("disk:///there", why(), open).expect("a kind");
+        for _ in 0..3 {
+            let failure = store.delete("a").now().expect("at once").unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Transient);
+            assert!(failure.message().ends_with("it is locked"));
+            assert_eq!(failure.hint(), "open the lock");
+        }
+        assert_eq!(tries.load(Ordering::Relaxed), 0, "not at once again");
+        assert!(store.generations().is_some() && store.notify().is_some());
+        can_be.store(true, Ordering::Relaxed);
+        let until = Instant::now() + 5 * PAUSE;
+        while store.ping().now().expect("at once").is_err() {
+            assert!(Instant::now() < until, "it comes back within five seconds");
+            thread::sleep(PAUSE / 50);
+        }
+        assert_eq!(tries.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_was_closed_is_not_opened() {
+        let open = || -> Result<Arc<dyn Store>, Failure> { unreachable!("it was closed") };
+        let store = Awaited::new("redis://host", why(), open).expect("a kind");
+        store.close().now().expect("at once").expect("no error");
+        thread::sleep(PAUSE + PAUSE / 10);
+        let failure = store.ping().now().expect("at once").unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Closed);
+    }
+}
