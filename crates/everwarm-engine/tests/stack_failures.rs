@@ -415,6 +415,29 @@ fn a_simple_store_that_fails_is_gone_around() {
 }
 
 #[test]
+fn what_is_owed_is_tried_at_once_by_a_flush_a_close_and_a_last_try() {
+    for how in 0..3 {
+        let host = Host::new(2);
+        let (one, other) = (host.process(), host.process());
+        one.fill("k", "v", &["t"]);
+        one.far().fail("*");
+        assert_eq!(wait(one.stack.delete(place("k"))).1, Done::Pending);
+        assert_eq!(wait(one.stack.invalidate(tags(&["t"]))), Done::Pending);
+        // Tried, and not yet to be tried again.
+        wait(one.stack.watch());
+        one.far().fail("");
+        wait(one.stack.watch());
+        assert!(other.found("k", &["t"]).is_some(), "it is still owed");
+        match how {
+            0 => wait(one.stack.flush()),
+            1 => wait(one.stack.last_try()),
+            _ => wait(one.stack.close()),
+        }
+        assert!(other.found("k", &["t"]).is_none(), "{how}");
+    }
+}
+
+#[test]
 fn all_tiers_are_looked_over_swept_and_closed() {
     let host = Host::new(2);
     let one = host.process();

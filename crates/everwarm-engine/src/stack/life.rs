@@ -7,9 +7,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::Stack;
+use super::owed::Try;
 
-/// How long the queued writes may take at the end.
-const FLUSHED_WITHIN: Duration = Duration::from_secs(2);
+/// How long the end may take with what was not done before.
+const ENDED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a flush tries what is owed.
+const PAID_WITHIN: Duration = Duration::from_secs(2);
 
 impl Stack {
     pub(super) async fn sweep_all(self: Arc<Self>) -> u64 {
@@ -25,19 +29,38 @@ impl Stack {
 
     pub(super) async fn flush_all(self: Arc<Self>) {
         self.flush_queue().await;
+        self.within(PAID_WITHIN, self.pay_debts(Try::Now)).await;
         if let Some(beside) = &self.beside {
-            beside.stack().flush_queue().await;
+            Box::pin(beside.stack().clone().flush_all()).await;
         }
     }
 
     pub(super) async fn end(self: Arc<Self>) {
-        self.within(FLUSHED_WITHIN, self.flush_queue()).await;
-        self.return_leases().await;
+        self.within(ENDED_WITHIN, self.finish()).await;
         for level in &self.tiers {
             level.said(level.tier.store.close().await);
         }
         if let Some(beside) = &self.beside {
             Box::pin(beside.stack().clone().end()).await;
+        }
+    }
+
+    /// Does what there will be no time for later: tries what is owed, waits for queued writes, and gives leases back.
+    pub(super) async fn finish(self: &Arc<Self>) {
+        // Invalidations first: a store that takes its time for writes is not to keep others from being told.
+        self.pay_debts(Try::Now).await;
+        if !self.queue.is_empty() {
+            self.flush_queue().await;
+            // A write that failed is owed, too.
+            self.pay_debts(Try::Now).await;
+        }
+        self.return_leases().await;
+    }
+
+    pub(super) async fn finish_all(self: Arc<Self>) {
+        self.finish().await;
+        if let Some(beside) = &self.beside {
+            beside.stack().finish().await;
         }
     }
 

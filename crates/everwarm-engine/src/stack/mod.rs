@@ -471,12 +471,18 @@ impl Stack {
         self.clone().sweep_all()
     }
 
-    /// Waits until the writes that are queued now are done.
+    /// Waits until the writes that are queued now are done, and tries what is owed once more, for two seconds at most.
     pub fn flush(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
         self.clone().flush_all()
     }
 
-    /// Flushes, for two seconds at most, and closes the stores.
+    /// Does what there will be no time for later, where the process ends: what is owed is tried once more, queued writes are waited
+    /// for, and leases given back. How long that may take is for the caller to say.
+    pub fn last_try(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        self.clone().finish_all()
+    }
+
+    /// Flushes and tries what is owed, for two seconds at most, and closes the stores.
     pub fn close(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
         self.clone().end()
     }

@@ -46,6 +46,15 @@ impl Debt {
     }
 }
 
+/// When debts are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Try {
+    /// After their pauses.
+    InTurn,
+    /// Now: somebody asks for it, or there will be no other time.
+    Now,
+}
+
 /// All debts of a stack.
 #[derive(Debug)]
 pub(super) struct Owed {
@@ -134,14 +143,14 @@ impl Owed {
         self.count.store(debts.all.len() as u64, Ordering::Release);
     }
 
-    /// The debts that somebody has to pay now, after stores have come back so often.
-    fn due(&self, now: Instant, returns: u64) -> Vec<(u64, Debt)> {
+    /// The debts that somebody has to pay now, after stores have come back so often; of a last try, those between two tries, too.
+    fn due(&self, now: Instant, returns: u64, which: Try) -> Vec<(u64, Debt)> {
         if self.count.load(Ordering::Acquire) == 0 {
             return Vec::new();
         }
         let debts = self.debts.lock();
         let is_back = returns != debts.returns && now.since(debts.tried_at) >= AT_A_RETURN;
-        if now < debts.retry_at && !is_back {
+        if which == Try::InTurn && now < debts.retry_at && !is_back {
             return Vec::new();
         }
         let due = debts.all.iter().filter(|owing| owing.due);
@@ -195,9 +204,9 @@ impl Stack {
     }
 
     /// Pays what is due, as far as the stores can be told.
-    pub(super) async fn pay_debts(&self) {
+    pub(super) async fn pay_debts(&self, which: Try) {
         let returns = self.returns();
-        let due = self.owed.due(self.now(), returns);
+        let due = self.owed.due(self.now(), returns, which);
         if due.is_empty() {
             return;
         }
@@ -245,24 +254,31 @@ mod tests {
     fn what_was_not_paid_is_due_after_a_while_or_once_a_store_is_back() {
         let owed = Owed::new();
         let (id, _) = owed.incur(name("a"), || name(""));
-        assert_eq!(owed.due(Instant::ZERO, 0), []);
+        assert_eq!(owed.due(Instant::ZERO, 0, Try::InTurn), []);
         owed.end(id, false);
-        assert_eq!(owed.due(Instant::ZERO, 0), [(id, name("a"))]);
+        assert_eq!(owed.due(Instant::ZERO, 0, Try::InTurn), [(id, name("a"))]);
         owed.tried(Instant::ZERO, false, (0, 1.0));
-        assert_eq!(owed.due(Instant::ZERO, 0), []);
-        assert_eq!(owed.due(Instant::ZERO.after(FIRST_WAIT), 0).len(), 1);
+        assert_eq!(owed.due(Instant::ZERO, 0, Try::InTurn), []);
+        assert_eq!(
+            owed.due(Instant::ZERO.after(FIRST_WAIT), 0, Try::InTurn)
+                .len(),
+            1
+        );
         let mut now = Instant::ZERO;
         for _ in 0..10 {
             now = now.after(LONGEST_WAIT);
-            assert_eq!(owed.due(now, 0).len(), 1, "within two seconds");
+            assert_eq!(owed.due(now, 0, Try::InTurn).len(), 1, "within two seconds");
             owed.tried(now, false, (0, 1.0));
         }
-        assert_eq!(owed.due(now.after(AT_A_RETURN), 0), []);
-        assert_eq!(owed.due(now, 1), [], "not again and again");
-        assert_eq!(owed.due(now.after(AT_A_RETURN), 1).len(), 1);
+        assert_eq!(owed.due(now.after(AT_A_RETURN), 0, Try::InTurn), []);
+        assert_eq!(owed.due(now, 1, Try::InTurn), [], "not again and again");
+        assert_eq!(owed.due(now.after(AT_A_RETURN), 1, Try::InTurn).len(), 1);
         owed.tried(now, false, (1, 0.0));
-        assert_eq!(owed.due(now.after(AT_A_RETURN), 1), []);
-        assert_eq!(owed.due(now.after(LONGEST_WAIT / 2), 1).len(), 1);
+        assert_eq!(owed.due(now.after(AT_A_RETURN), 1, Try::InTurn), []);
+        assert_eq!(
+            owed.due(now.after(LONGEST_WAIT / 2), 1, Try::InTurn).len(),
+            1
+        );
     }
 
     #[test]
@@ -272,7 +288,7 @@ mod tests {
             let (id, _) = owed.incur(name("a"), || unreachable!("there is room"));
             owed.end(id, false);
         }
-        assert_eq!(owed.due(Instant::ZERO, 0), [(3, name("a"))]);
+        assert_eq!(owed.due(Instant::ZERO, 0, Try::InTurn), [(3, name("a"))]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use everwarm_core::store::{Message, Notify};
 
 use super::found::Event;
 use super::overtaken::struck;
-use super::owed::Debt;
+use super::owed::{Debt, Try};
 use super::{Stack, Write};
 
 /// How often the markers are asked for anew where there are no messages.
@@ -67,7 +67,7 @@ impl Stack {
     pub(super) async fn watch_once(self: Arc<Self>) -> Vec<Event> {
         self.greet().await;
         self.repeat_lost();
-        self.pay_debts().await;
+        self.pay_debts(Try::InTurn).await;
         self.return_leases().await;
         self.renew_leases().await;
         let mut news = News::default();
