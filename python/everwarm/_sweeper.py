@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from weakref import WeakSet
 
 from everwarm._native import Table
@@ -15,6 +16,9 @@ _PERIOD = 1.0
 
 # How often the stores behind a memory are asked what others changed.
 _LOOK = 0.15
+
+# How long the stores may take for what they are owed when the interpreter exits, in all.
+_LAST = 1.25
 
 _log = logging.getLogger("everwarm")
 _tables: WeakSet[Table] = WeakSet()
@@ -114,19 +118,22 @@ def _rest(table: Table) -> None:
 
 
 def _end() -> None:
-    """Joins the thread when the interpreter exits, gives unused leases back, and has queued writes done."""
+    """Joins the thread when the interpreter exits, and tries what stores are owed, within ``_LAST``."""
     global _ending
+    until = time.monotonic() + _LAST
     with _changed:
         _ending = True
         _changed.notify_all()
         thread = _thread
         tables = list(_tables)
     if thread is not None:
-        thread.join(1.0)
+        # It may be waiting for a store that does not answer.
+        thread.join(_LAST / 2)
     for table in tables:
-        if table.is_shared():
-            _look_around(table)
-        table.end()
+        try:
+            table.end(max(until - time.monotonic(), 0.0))
+        except Exception:  # a store of the user's own
+            _log.exception("a store was not told what it is owed")
 
 
 def _after_fork() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import textwrap
 
 import pytest
@@ -372,3 +373,38 @@ def test_a_signal_ends_the_process_as_it_would_without_a_cache(number, work, pla
             assert ended.err == "", ended
         else:
             assert ended.err.strip().splitlines()[-1] == "KeyboardInterrupt", ended
+
+
+OWED = """
+import signal, sys
+from everwarm import Cache
+
+shop = Cache([sys.argv[1]], namespace="exit")
+other = Cache([sys.argv[1]], namespace="other")
+
+class GivenUp(Exception):
+    pass
+
+def give_up(*_):
+    raise GivenUp
+
+signal.signal(signal.SIGALRM, give_up)
+for owes in (lambda: shop.delete("a"), lambda: other.invalidate_tags("t")):
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        owes()
+    except GivenUp:
+        pass
+print("leaving")
+sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("options", ["timeout=30s", "timeout=30s&breaker=off", "timeout=5s"])
+def test_a_frozen_server_that_is_owed_something_is_not_waited_for(options, script):
+    # It takes connections, and never answers.
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        url = f"redis://127.0.0.1:{frozen.getsockname()[1]}/0?{options}"
+        ended = script(OWED, url).until("leaving").end()
+    assert ended.code == 7, ended
+    assert ended.took < 2, ended

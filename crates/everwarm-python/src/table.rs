@@ -260,10 +260,10 @@ impl Table {
         }
     }
 
-    /// At the interpreter's end: has the writes done that wait for it.
-    fn end(&self, py: Python<'_>) -> PyResult<()> {
+    /// At the interpreter's end: has done what its stores are still owed, for so many seconds at most.
+    fn end(&self, py: Python<'_>, limit: f64) -> PyResult<()> {
         match &self.shared {
-            Some(shared) => shared.end(py),
+            Some(shared) => shared.end(py, Duration::try_from_secs_f64(limit).unwrap_or_default()),
             None => Ok(()),
         }
     }

@@ -21,6 +21,7 @@ mod upgrade;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use everwarm_core::clock::Instant;
 use everwarm_core::codec::Codec as Seals;
@@ -217,12 +218,11 @@ impl Shared {
         self.tell_doubts(py, &stack)
     }
 
-    /// At the interpreter's end: has queued writes done, for as long as the end of a stack may take.
-    pub(crate) fn end(&self, py: Python<'_>) -> PyResult<()> {
+    /// At the interpreter's end: tries what is owed once more, has queued writes done and leases given back, for as long as that may
+    /// take.
+    pub(crate) fn end(&self, py: Python<'_>, limit: Duration) -> PyResult<()> {
         let stack = self.stack(py)?;
-        if stack.stats().iter().any(|tier| tier.pending > 0) {
-            drive(py, stack.close())?;
-        }
+        drive(py, drive::within(stack.last_try(), limit))?;
         Ok(())
     }
 
