@@ -438,6 +438,19 @@ fn what_is_owed_is_tried_at_once_by_a_flush_a_close_and_a_last_try() {
 }
 
 #[test]
+fn a_lease_that_could_not_be_given_back_is_once_the_store_is_there() {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    let seat = one.lead("k", &[]);
+    one.far().fail("*");
+    one.settle(seat, "v", &[]);
+    one.far().fail("");
+    wait(one.stack.watch());
+    // Nobody else waits until it has ended by itself.
+    drop(other.lead("k", &[]));
+}
+
+#[test]
 fn all_tiers_are_looked_over_swept_and_closed() {
     let host = Host::new(2);
     let one = host.process();

@@ -98,6 +98,11 @@ impl Stack {
         {
             return;
         }
+        self.leave_for_later(name, lease);
+    }
+
+    /// Leaves a lease to the next look, which gives it back: the store did not take it, or is not asked here.
+    pub(super) fn leave_for_later(&self, name: &Arc<str>, lease: Lease) {
         self.returns.leave([self.to_return(name, lease)]);
     }
 

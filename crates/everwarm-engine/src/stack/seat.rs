@@ -232,10 +232,15 @@ impl Rights {
         let stack = Arc::clone(&self.stack);
         while let Some(&Lease { tier, token }) = self.leases.last() {
             let level = &stack.tiers[tier];
+            let mut is_back = true;
             if let Some(leases) = level.tier.store.leases() {
-                level.said(leases.release(&self.name, token).await);
+                let answer = leases.release(&self.name, token).await;
+                is_back = level.said(answer).is_some();
             }
             self.leases.pop();
+            if !is_back {
+                stack.leave_for_later(&self.name, Lease { tier, token });
+            }
         }
     }
 
