@@ -18,6 +18,11 @@ const GAP: Report = Report {
     failover: false,
 };
 
+const FAILOVER: Report = Report {
+    gap: true,
+    failover: true,
+};
+
 fn mark(number: u64) -> Mark {
     Mark {
         shard: 0,
@@ -233,8 +238,23 @@ fn a_number_beyond_what_the_shard_reads_afterwards_is_not_believed_for_long() {
     // This one may have been on its way while the thousand came.
     ear.hear(beat(5, NOW));
     ear.hear(beat(5, NOW));
-    assert_eq!(ear.report(), GAP, "what was hidden is let go of");
+    assert_eq!(ear.report(), FAILOVER, "what was hidden is let go of");
     assert!(ear.hear(Event::Message(mark(6))));
+    assert_eq!(ear.report(), Report::default());
+}
+
+#[test]
+fn a_number_that_goes_back_is_a_failover() {
+    let mut ear = ear();
+    for number in 5..8 {
+        assert!(ear.hear(Event::Message(mark(number))));
+    }
+    ear.hear(beat(7, NOW));
+    assert_eq!(ear.report(), Report::default());
+    // The server has an older copy now.
+    ear.hear(beat(6, NOW));
+    assert_eq!(ear.report(), FAILOVER);
+    assert!(ear.hear(Event::Message(mark(7))), "it is another one");
     assert_eq!(ear.report(), Report::default());
 }
 

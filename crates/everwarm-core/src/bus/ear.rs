@@ -191,8 +191,10 @@ impl Ear {
         };
         let is_same = heard.last.epoch == at.epoch;
         if is_same && at.number < heard.beaten {
-            // A number that the server has not given was heard before this was asked for.
+            // A number was heard before this was asked for that the server has not given, or no longer knows: what it has now may be
+            // older than what it acknowledged.
             self.report.gap = true;
+            self.report.failover = true;
             *heard = Heard::at(at, Some(asked));
             return;
         }
