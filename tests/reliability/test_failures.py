@@ -125,6 +125,23 @@ def test_a_half_open_connection_is_replaced(world):
 
 
 @shows("failover, resharding, READONLY, LOADING, OOM, MOVED, ASK, NOSCRIPT, authentication or TLS failure")
+def test_a_full_server_is_read_and_deleted_from(world, server):
+    cache = Cache([f"{server.url}?timeout=5s"], namespace="full")
+    double = cache(name="double", tags=["t"])(lambda x: 2 * x)
+    assert double(1) == 2
+    cache.set_many({"a": 1, "b": 2})
+    assert server.say("config", "set", "maxmemory", "1") == "OK"
+    assert double.call(1).status == "hit" and cache.get("a") == 1
+    assert cache.get_many(["a", "b", "c"]) == {"a": 1, "b": 2}
+    assert cache.tiers()[0].errors == {}
+    assert cache.delete("a") and cache.get("a") is None
+    cache.set("c", 3)
+    assert set(cache.tiers()[0].errors) == {"capacity"}
+    assert server.say("config", "set", "maxmemory", "0") == "OK"
+    cache.close()
+
+
+@shows("failover, resharding, READONLY, LOADING, OOM, MOVED, ASK, NOSCRIPT, authentication or TLS failure")
 @pytest.mark.parametrize(
     ("begin", "end", "kind"),
     [

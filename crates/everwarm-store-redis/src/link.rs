@@ -329,6 +329,17 @@ fn take(
         let count = requests[step.at].replies(step.form);
         match answer(values.by_ref().take(count)) {
             Ok(value) => replies[step.at] = Ok(value),
+            Err(error) if is_full(&error) && requests[step.at].is_answered_when_full(step.form) => {
+                replies[step.at] = Err(answered(&error));
+                steps.push(Step {
+                    node: Some(Arc::clone(node)),
+                    form: Form {
+                        is_full: true,
+                        ..step.form
+                    },
+                    ..step
+                });
+            }
             Err(error) => match sent(topology, node, &error, &step) {
                 Some(next) => {
                     if next.is_held {
@@ -340,6 +351,11 @@ fn take(
             },
         }
     }
+}
+
+/// Whether a server refused for want of memory.
+fn is_full(error: &ServerError) -> bool {
+    error.code() == "OOM"
 }
 
 /// Where a request goes that a server sent on, if it did.

@@ -66,6 +66,41 @@ impl Packed {
         self.count += others.count;
     }
 
+    /// The same commands, which only read, as arguments of a script.
+    pub(crate) fn as_script(&self, source: &str) -> Cmd {
+        let commands = self.commands();
+        let keys = commands.iter().flat_map(|words| match words[0] {
+            b"MGET" => &words[1..],
+            _ => words.get(1..2).unwrap_or_default(),
+        });
+        let keys: Vec<&&[u8]> = keys.collect();
+        let mut eval = redis::cmd("EVAL");
+        eval.arg(source).arg(keys.len()).arg(keys);
+        for words in commands {
+            eval.arg(words.len()).arg(words);
+        }
+        eval
+    }
+
+    /// The words of each command.
+    fn commands(&self) -> Vec<Vec<&[u8]>> {
+        let mut commands = Vec::with_capacity(self.count);
+        let mut left = &self.bytes[..];
+        while let Some(count) = number(&mut left) {
+            let mut words = Vec::with_capacity(count);
+            for _ in 0..count {
+                let length = number(&mut left).unwrap_or(0).min(left.len());
+                let (word, behind) = left.split_at(length);
+                words.push(word);
+                left = behind.strip_prefix(b"\r\n").unwrap_or(behind);
+            }
+            if !words.is_empty() {
+                commands.push(words);
+            }
+        }
+        commands
+    }
+
     fn one(&mut self, word: &str) {
         put(&mut self.bytes, &[word]);
     }
@@ -116,6 +151,14 @@ fn head(bytes: &mut Vec<u8>, kind: u8, mut number: usize) {
     bytes.extend_from_slice(b"\r\n");
 }
 
+/// The number in a head, which is taken off.
+fn number(bytes: &mut &[u8]) -> Option<usize> {
+    let end = bytes.iter().position(|byte| *byte == b'\r')?;
+    let digits = std::str::from_utf8(bytes.get(1..end)?).ok()?;
+    *bytes = bytes.get(end + 2..)?;
+    digits.parse().ok()
+}
+
 impl From<&Pipeline> for Packed {
     fn from(pipeline: &Pipeline) -> Self {
         Self {
@@ -128,6 +171,22 @@ impl From<&Pipeline> for Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_are_the_arguments_of_a_script() {
+        let mut step = Packed::default();
+        step.parts("GET", &["a\r\n", "b"]);
+        step.word("TIME");
+        step.words("HMGET", ["shard", "e", "n"]);
+        step.words("MGET", ["one", ""]);
+        let mut expected = redis::cmd("EVAL");
+        expected.arg("source").arg(4);
+        expected.arg(&["a\r\nb", "shard", "one", ""]);
+        expected.arg(&["2", "GET", "a\r\nb", "1", "TIME"]);
+        expected.arg(&["4", "HMGET", "shard", "e", "n", "3", "MGET", "one", ""]);
+        let packed = |command: &Cmd| command.get_packed_command();
+        assert_eq!(packed(&step.as_script("source")), packed(&expected));
+    }
 
     #[test]
     fn words_are_the_command_of_these_words() {

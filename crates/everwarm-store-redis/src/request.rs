@@ -6,7 +6,10 @@ use crate::packed::Packed;
 use crate::script::{Argument, Call, Script};
 
 /// What a request without a value counts.
-const SMALL: usize = 1024;
+const SMALL: usize = 8 << 10;
+
+/// Commands that are done in one step, as a script.
+const STEP: &str = include_str!("scripts/step.lua");
 
 /// Bytes of what stands around the commands of a step.
 const AROUND: usize = 32;
@@ -31,6 +34,8 @@ pub(crate) struct Form {
     pub(crate) is_asking: bool,
     /// With its script, which the server does not know.
     pub(crate) is_whole: bool,
+    /// A step as a script: a server that is full takes no command between MULTI and EXEC, not even one that reads.
+    pub(crate) is_full: bool,
 }
 
 impl Request {
@@ -67,6 +72,11 @@ impl Request {
         }
     }
 
+    /// Whether another form of it is answered where this one was refused because the server is full.
+    pub(crate) const fn is_answered_when_full(&self, form: Form) -> bool {
+        matches!(self.asked, Asked::InOneStep(_)) && !form.is_full
+    }
+
     /// Writes its commands for the server of this run.
     pub(crate) fn write(&self, packed: &mut Packed, form: Form, server: &str) {
         if form.is_asking {
@@ -74,6 +84,9 @@ impl Request {
         }
         match &self.asked {
             Asked::One(command) => packed.add(command),
+            Asked::InOneStep(commands) if form.is_full => {
+                packed.add(&commands.as_script(STEP));
+            }
             Asked::InOneStep(commands) => {
                 packed.word("MULTI");
                 packed.all(commands);
@@ -106,6 +119,7 @@ impl Request {
         match &self.asked {
             Asked::Script(call) if call.is_in_two() => 2 * (asking + 1),
             Asked::One(_) | Asked::Script(_) => asking + 1,
+            Asked::InOneStep(_) if form.is_full => asking + 1,
             Asked::InOneStep(commands) => asking + commands.count + 2,
         }
     }
