@@ -194,12 +194,10 @@ impl Objects {
 
     /// Lets the entries of `keys` go; how many were there.
     fn delete_many(slf: &Bound<'_, Self>, keys: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let mut gone = 0;
-        // One by one, so that each is gone from memory as soon as it is gone from stores.
-        for key in many(keys)? {
-            gone += usize::from(Self::delete(slf, &key?)?);
-        }
-        Ok(gone)
+        let home = Self::open_for(slf)?;
+        home.demand_tenant(slf.py())?;
+        let keyed = many(keys)?.map(|key| keyed_whole(&home, &key?));
+        unit::let_all_go(slf, &home, keyed.collect::<PyResult<_>>()?)
     }
 
     /// The value under `key`, else what `compute()` gives, which is stored.

@@ -17,7 +17,7 @@ use pyo3::types::PyBytes;
 use crate::home::{Home, Keyed};
 use crate::lasting::intern;
 use crate::objects::Objects;
-use crate::shared::{Held, held};
+use crate::shared::{Held, held, held_many};
 use crate::table::Table;
 use crate::{call, calling, errors, modules, terms, verbs};
 
@@ -122,6 +122,20 @@ pub(crate) fn let_go(
         Some(unit) => Deed::collect(on, What::LetGo(keyed, cause), &unit).map(|()| false),
         None => let_go_now(on.py(), home, &keyed, cause),
     }
+}
+
+/// Deletes the entries of many keys, or leaves that to the unit that this is inside of; how many were there.
+pub(crate) fn let_all_go(on: &Bound<'_, PyAny>, home: &Home, all: Vec<Keyed>) -> PyResult<usize> {
+    let py = on.py();
+    if home.link.is_some() && home.unit(py)?.is_none() {
+        let (were, done) = held_many::delete_many(py, home, &all)?;
+        return home.told(py, done).map(|()| were);
+    }
+    let mut were = 0;
+    for keyed in all {
+        were += usize::from(let_go(on, home, keyed, Cause::Deleted)?);
+    }
+    Ok(were)
 }
 
 fn let_go_now(py: Python<'_>, home: &Home, keyed: &Keyed, cause: Cause) -> PyResult<bool> {

@@ -292,18 +292,17 @@ impl<'a> Held<'a> {
     /// What a signal's handler raised meanwhile; memory has let go of the entry, and the stores are owed to be told.
     pub(crate) fn delete(&self, py: Python<'_>) -> PyResult<(bool, Done)> {
         let ended = drive(py, self.stack.delete(self.place.clone()));
-        self.forget();
-        let in_memory =
-            self.home
-                .engine
-                .contains(&self.home.scope, self.keyed.hash, &self.keyed.key);
-        let deleted = self
-            .home
-            .engine
-            .delete(&self.home.scope, self.keyed.hash, &self.keyed.key);
+        let was_here = self.leaves_memory();
         let (there, done) = ended?;
-        let was = there || (done == Done::Pending && in_memory && deleted);
-        Ok((was, done))
+        Ok((there || (done == Done::Pending && was_here), done))
+    }
+
+    /// Has memory let go of it; whether it was there.
+    pub(super) fn leaves_memory(&self) -> bool {
+        let (engine, scope) = (&self.home.engine, &self.home.scope);
+        self.forget();
+        let there = engine.contains(scope, self.keyed.hash, &self.keyed.key);
+        engine.delete(scope, self.keyed.hash, &self.keyed.key) && there
     }
 
     /// What is known of a value beside its bytes.

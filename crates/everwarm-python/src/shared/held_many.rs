@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use everwarm_core::lifetime::Lifetime;
-use everwarm_engine::stack::{Place, Stack, Stored};
+use everwarm_engine::stack::{Done, Place, Stack, Stored};
 use everwarm_engine::{Put, Stamp};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -118,6 +118,47 @@ pub(crate) fn get_many<'py>(
         None => Vec::new(),
     };
     many.take(py, home, stored)
+}
+
+/// Deletes many everywhere: how many were there, and whether all stores have done it.
+///
+/// # Errors
+/// As [`Held::delete`].
+pub(crate) fn delete_many(py: Python<'_>, home: &Home, all: &[Keyed]) -> PyResult<(usize, Done)> {
+    let (engine, scope) = (&home.engine, &home.scope);
+    let (mut were, mut done) = (0, Done::Now);
+    let mut together = Vec::new();
+    for keyed in all {
+        match Held::new(py, home, keyed)? {
+            // What lies under several names may be counted with each of them.
+            Some(held) if !held.place.older.is_empty() => {
+                let (there, ended) = held.delete(py)?;
+                were += usize::from(there);
+                done = done.and(ended);
+            }
+            Some(held) => together.push(held),
+            None => {
+                let there = engine.contains(scope, keyed.hash, &keyed.key);
+                were += usize::from(engine.delete(scope, keyed.hash, &keyed.key) && there);
+            }
+        }
+    }
+    let Some(stack) = together.first().map(|held| Arc::clone(&held.stack)) else {
+        return Ok((were, done));
+    };
+    let places = together.iter().map(|held| held.place.clone()).collect();
+    let ended = drive(py, stack.delete_many(places));
+    let mut in_memory = 0;
+    for held in &together {
+        in_memory += usize::from(held.leaves_memory());
+    }
+    let (there, ended) = ended?;
+    were += match ended {
+        Done::Now => usize::try_from(there).unwrap_or(usize::MAX),
+        // What the stores have is not known of all of them.
+        Done::Pending => in_memory.max(usize::try_from(there).unwrap_or(usize::MAX)),
+    };
+    Ok((were, done.and(ended)))
 }
 
 /// Puts many values of one life and with the same tags; one that is too heavy is refused, and what was there goes.
