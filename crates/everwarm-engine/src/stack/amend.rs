@@ -116,7 +116,7 @@ impl Stack {
             };
             if done {
                 self.seats.void(&place.name);
-                self.empty_nearer([&place.name].into_iter()).await;
+                self.empty_nearer(&[&place.name]).await;
                 return Ok(give);
             }
             nap.take().await;
@@ -234,7 +234,7 @@ impl Stack {
     async fn changed<T>(&self, place: &Place, answer: Result<T, Failure>) -> Result<T, Failure> {
         if let Err(failure) = &answer {
             self.last().failed(failure);
-            self.empty_nearer([&place.name].into_iter()).await;
+            self.empty_nearer(&[&place.name]).await;
         }
         answer
     }

@@ -13,6 +13,10 @@ use super::owed::{Debt, Debtor};
 use super::place::Place;
 use super::recent::digest;
 
+/// How many names are one question where many are written or deleted. Each question has a deadline of its own, and what one did not
+/// come to is owed without the others.
+pub(super) const TOGETHER: usize = 256;
+
 impl Stack {
     /// Deletes, in every tier, farthest first; whether it was there. What is being computed for the key, anywhere, is not stored.
     pub fn delete(
@@ -86,6 +90,16 @@ impl Stack {
 
     /// Deletes names in every tier; how many were there, in one tier or another.
     pub(super) async fn delete_names(&self, names: &[Arc<str>]) -> (u64, Done) {
+        let (mut were, mut done) = (0, Done::Now);
+        for part in names.chunks(TOGETHER) {
+            let (there, ended) = self.delete_part(part).await;
+            were += there;
+            done = done.and(ended);
+        }
+        (were, done)
+    }
+
+    async fn delete_part(&self, names: &[Arc<str>]) -> (u64, Done) {
         let asked = self.failovers();
         let debts: Vec<Debtor<'_>> = names
             .iter()
@@ -97,9 +111,7 @@ impl Stack {
         };
         let mut done = Done::Now;
         for debtor in debts {
-            if self.acknowledged(debtor, asked) == Done::Pending {
-                done = Done::Pending;
-            }
+            done = done.and(self.acknowledged(debtor, asked));
         }
         (were, done)
     }

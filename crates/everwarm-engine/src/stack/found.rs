@@ -77,6 +77,17 @@ pub enum Done {
     Pending,
 }
 
+impl Done {
+    /// Whether both have been done.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match self {
+            Self::Now => other,
+            Self::Pending => Self::Pending,
+        }
+    }
+}
+
 /// What somebody else did, that memory in front of the stack must know of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {

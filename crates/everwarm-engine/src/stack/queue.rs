@@ -330,7 +330,7 @@ impl Stack {
             .await;
         match (written.is_stored(), queued.hold) {
             // Nearer tiers may have been filled with what was there before.
-            (true, Hold::Forced) => self.empty_nearer([name].into_iter()).await,
+            (true, Hold::Forced) => self.empty_nearer(&[name]).await,
             (false, Hold::Forced) => self.owe_name(name),
             (true, _) => queued.rights.spend(),
             (false, _) => {}

@@ -1,10 +1,12 @@
 //! Setting by hand: the value takes the place of what is there, and of what is being computed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use everwarm_core::codec::Meta;
 use everwarm_core::store::Entry;
 
+use super::erase::TOGETHER;
 use super::found::Written;
 use super::owed::Debt;
 use super::place::{Digests, Place};
@@ -188,19 +190,41 @@ impl Stack {
             .collect();
         let (sealed, refused) = self.sealed_all(entries).await;
         self.make_way(&names).await;
-        let unsure = Unsure::of(&self, &names);
-        let written = self.write_many(&sealed).await;
-        unsure.ends();
-        let kept: &[_] = if written.is_stored() { &sealed } else { &[] };
-        let gone = names
-            .into_iter()
-            .filter(|name| kept.iter().all(|(kept, _)| kept != name));
-        let gone: Vec<Arc<str>> = gone.collect();
-        self.empty_nearer(kept.iter().map(|(name, _)| name)).await;
+        let (kept, failed) = self.write_in_parts(&sealed).await;
+        let is_kept: HashSet<&Arc<str>> = kept.iter().copied().collect();
+        let gone = names.iter().filter(|name| !is_kept.contains(name));
+        let gone: Vec<Arc<str>> = gone.map(Arc::clone).collect();
+        self.empty_nearer(&kept).await;
         if !gone.is_empty() {
             self.delete_names(&gone).await;
         }
-        refused.unwrap_or(written)
+        refused.or(failed).unwrap_or(Written::Stored)
+    }
+
+    /// Writes many to the last tier, each part with a deadline of its own: those that were written, and why the last of the others was
+    /// not. Where two parts in a row were not, the rest is not tried.
+    async fn write_in_parts<'a>(
+        &self,
+        sealed: &'a [(Arc<str>, Sealed)],
+    ) -> (Vec<&'a Arc<str>>, Option<Written>) {
+        let (mut kept, mut failed, mut in_a_row) = (Vec::new(), None, 0);
+        for part in sealed.chunks(TOGETHER) {
+            if in_a_row == 2 {
+                break;
+            }
+            let names: Vec<Arc<str>> = part.iter().map(|(name, _)| Arc::clone(name)).collect();
+            let unsure = Unsure::of(self, &names);
+            let written = self.write_many(part).await;
+            unsure.ends();
+            if written.is_stored() {
+                in_a_row = 0;
+                kept.extend(part.iter().map(|(name, _)| name));
+            } else {
+                in_a_row += 1;
+                failed = Some(written);
+            }
+        }
+        (kept, failed)
     }
 
     /// The envelopes of many values under the stamps of one moment, without those that cannot be sealed, and why the last of those
@@ -269,13 +293,14 @@ impl Stack {
     }
 
     /// Deletes from all tiers but the last one; what is not done is owed.
-    pub(super) async fn empty_nearer<'a>(&self, names: impl Iterator<Item = &'a Arc<str>>) {
-        let names: Vec<&Arc<str>> = names.collect();
-        let plain: Vec<&str> = names.iter().map(|name| &***name).collect();
-        for level in self.nearer() {
-            let answer = level.tier.store.delete_many(&plain).await;
-            if level.said(answer).is_none() {
-                names.iter().for_each(|name| self.owe_name(name));
+    pub(super) async fn empty_nearer(&self, names: &[&Arc<str>]) {
+        for names in names.chunks(TOGETHER) {
+            let plain: Vec<&str> = names.iter().map(|name| &***name).collect();
+            for level in self.nearer() {
+                let answer = level.tier.store.delete_many(&plain).await;
+                if level.said(answer).is_none() {
+                    names.iter().for_each(|name| self.owe_name(name));
+                }
             }
         }
     }

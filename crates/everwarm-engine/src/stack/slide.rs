@@ -82,7 +82,7 @@ impl Stack {
             there
         };
         // What nearer tiers have ends before that: the next read fills them again.
-        self.empty_nearer([&place.name].into_iter()).await;
+        self.empty_nearer(&[&place.name]).await;
         Some(slid)
     }
 

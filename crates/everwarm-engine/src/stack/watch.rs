@@ -138,7 +138,7 @@ impl Stack {
                 let shared: Arc<str> = name.clone().into();
                 self.drop_computed(&name);
                 // Ends the leases of who is about to write there what was read before.
-                self.empty_nearer([&shared].into_iter()).await;
+                self.empty_nearer(&[&shared]).await;
                 news.add(Event::Key(name));
             }
             Message::Tag {
