@@ -70,7 +70,7 @@ fn breaker() -> Breaker {
 }
 
 fn bulkhead() -> Bulkhead {
-    Bulkhead::new(Options::berths(4, 100 * DEADLINE), Arc::new(Real))
+    Bulkhead::new(Options::berths(4, 100 * DEADLINE), Arc::new(Real), clock())
 }
 
 fn retry() -> Retry {

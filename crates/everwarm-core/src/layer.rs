@@ -47,12 +47,21 @@ impl Verb {
     }
 }
 
+/// What an entry counts beside its bytes where many are asked for at once: they take their time, however small they are.
+pub const EACH: usize = 8 << 10;
+
+/// What `count` entries count beside their bytes.
+#[must_use]
+pub const fn besides(count: usize) -> usize {
+    count.saturating_sub(1).saturating_mul(EACH)
+}
+
 /// One policy around the attempts of a store.
 ///
 /// - Each call of `attempt` is one attempt; a layer makes one, several or none.
 /// - A layer that has nothing to say passes the answer on as it is.
 pub trait Layer: Send + Sync {
-    /// The answer to one operation, of which `size` bytes are sent or expected.
+    /// The answer to one operation, of which `size` bytes are sent or expected. Each entry but the first counts [`EACH`] besides.
     fn around<'a, T: Send + 'a>(
         &'a self,
         verb: Verb,
@@ -64,9 +73,10 @@ pub trait Layer: Send + Sync {
     fn look<'a, T: Send + 'a>(
         &'a self,
         _is_miss: fn(&T) -> bool,
+        size: usize,
         attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
     ) -> Answer<'a, T> {
-        self.around(Verb::Read, 0, attempt)
+        self.around(Verb::Read, size, attempt)
     }
 
     /// The bytes of an entry that was found, on their way out. Only a layer that plays a damaged store changes them.
@@ -89,9 +99,10 @@ impl<L: Layer> Layer for Arc<L> {
     fn look<'a, T: Send + 'a>(
         &'a self,
         is_miss: fn(&T) -> bool,
+        size: usize,
         attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
     ) -> Answer<'a, T> {
-        (**self).look(is_miss, attempt)
+        (**self).look(is_miss, size, attempt)
     }
 
     fn found(&self, bytes: Bytes) -> Bytes {

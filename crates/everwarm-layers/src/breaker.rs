@@ -1,7 +1,7 @@
 //! The layer of the breaker: a store that fails or is slow too often is not asked for a while.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use everwarm_core::breaker::{Breaker as Decision, Outcome, Pass, State, Terms};
@@ -13,18 +13,25 @@ use everwarm_core::store::{Answer, Failure, FailureKind};
 
 use crate::shim::Mutex;
 
+/// How much later than alone an answer may come for each that is under way beside it.
+const BESIDE: Duration = Duration::from_millis(1);
+
 /// Lets calls through while a store works, and fails them at once while it does not.
 ///
 /// - What shows that a store does not work: it cannot be reached, is too late, or refuses who asks. Other failures are answers that
 ///   say nothing about that, and so are misses; nor does an answer that nobody waited for.
 /// - Pings and the end pass in every state, and are not counted. One that is answered in time ends the while for which the store is
 ///   left alone.
+/// - Who asks takes in the answers one after another: a call is slow only from a millisecond later for each that was under way
+///   beside it, or waited for its turn.
 /// - What others did is listened to in every state, and says nothing about the store.
 pub struct Breaker {
     clock: Arc<dyn Clock>,
     draw: Arc<dyn Draw>,
     slow_from: Duration,
     decision: Mutex<Decision>,
+    under_way: AtomicU32,
+    line: Arc<AtomicU32>,
     refused: AtomicU64,
 }
 
@@ -37,8 +44,23 @@ impl Breaker {
             draw,
             slow_from: terms.slow_from,
             decision: Mutex::new(Decision::new(terms)),
+            under_way: AtomicU32::new(0),
+            line: Arc::default(),
             refused: AtomicU64::new(0),
         }
+    }
+
+    /// The same, which is told how many wait for their turn.
+    #[must_use]
+    pub fn behind(mut self, line: Arc<AtomicU32>) -> Self {
+        self.line = line;
+        self
+    }
+
+    /// How many are asked for beside one that is under way.
+    fn beside(&self) -> u32 {
+        let under_way = self.under_way.load(Ordering::Relaxed).saturating_sub(1);
+        under_way.saturating_add(self.line.load(Ordering::Relaxed))
     }
 
     /// What it does with calls.
@@ -91,11 +113,12 @@ impl Breaker {
                 return Answer::failed(left_alone(left));
             }
         };
-        let call = Call {
+        let mut call = Call {
             breaker: self,
             pass: Some(pass),
             slow_from,
         };
+        self.under_way.fetch_add(1, Ordering::Relaxed);
         match attempt().now() {
             Ok(result) => {
                 call.ended(&result, is_miss, begun);
@@ -103,7 +126,11 @@ impl Breaker {
             }
             Err(later) => Answer::later(async move {
                 let begun = self.clock.now();
+                let others = self.beside();
                 let result = later.await;
+                call.slow_from = call
+                    .slow_from
+                    .saturating_add(BESIDE * others.max(self.beside()));
                 call.ended(&result, is_miss, begun);
                 result
             }),
@@ -130,9 +157,10 @@ impl Layer for Breaker {
     fn look<'a, T: Send + 'a>(
         &'a self,
         is_miss: fn(&T) -> bool,
+        size: usize,
         attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
     ) -> Answer<'a, T> {
-        self.guard(self.slow_from, is_miss, attempt)
+        self.guard(self.slow_from + deadline::allowance(size), is_miss, attempt)
     }
 }
 
@@ -163,6 +191,7 @@ impl Call<'_> {
     fn tell(&mut self, outcome: Outcome, now: Instant) {
         if let Some(pass) = self.pass.take() {
             let breaker = self.breaker;
+            breaker.under_way.fetch_sub(1, Ordering::Relaxed);
             let mut decision = breaker.decision.lock();
             decision.tell(pass, outcome, now, &*breaker.draw);
         }

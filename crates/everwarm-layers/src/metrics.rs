@@ -105,6 +105,7 @@ impl Layer for Metrics {
     fn look<'a, T: Send + 'a>(
         &'a self,
         is_miss: fn(&T) -> bool,
+        _: usize,
         attempt: impl Fn() -> Answer<'a, T> + Send + Sync + 'a,
     ) -> Answer<'a, T> {
         self.count(Verb::Read, is_miss, attempt)

@@ -56,9 +56,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// How many operations there are at once, and how many wait for each of them.
+    /// How many operations there are at once.
     pub const AT_ONCE: usize = 64;
-    const WAITING: usize = 4;
+    /// How many wait. Where the store answers, each waits for some milliseconds: what is bounded is the memory for them.
+    pub const WAITING: usize = 1 << 14;
+    /// How many deadlines they wait at most, while the store answers others.
+    const LONGEST: u32 = 100;
 
     /// No layer.
     #[must_use]
@@ -123,13 +126,14 @@ impl Options {
         }
     }
 
-    /// Places for so many operations at once. Four times as many wait, for half of the deadline.
+    /// Places for so many operations at once. Others wait, for a deadline where the store answers nobody.
     #[must_use]
     pub fn berths(at_once: usize, deadline: Duration) -> Berths {
         Berths {
             at_once,
-            waiting: at_once.saturating_mul(Self::WAITING),
+            waiting: Self::WAITING,
             wait: deadline / 2,
+            longest: deadline.saturating_mul(Self::LONGEST),
         }
     }
 }

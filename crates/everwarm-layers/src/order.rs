@@ -1,8 +1,9 @@
-//! The one order of layers: metrics, trace, breaker, bulkhead, retry, timeout, chaos, and the store.
+//! The one order of layers: metrics, trace, bulkhead, breaker, retry, timeout, chaos, and the store.
 //!
-//! Each is where it is for a reason. Metrics and traces see what callers see. A breaker that is open lets nothing wait in the
-//! bulkhead, and counts a read that was done twice as one. A read that is done again keeps its place in the bulkhead. Each attempt has
-//! a time limit of its own. Faults by chance come from where the store's own would.
+//! Each is where it is for a reason. Metrics and traces see what callers see. A breaker does not see how long an operation waited in
+//! the bulkhead, which is no fault of the store's; one that is open ends at once whatever gets a place. It counts a read that was done
+//! twice as one. A read that is done again keeps its place in the bulkhead. Each attempt has a time limit of its own. Faults by
+//! chance come from where the store's own would.
 
 use std::fmt;
 use std::sync::Arc;
@@ -65,12 +66,16 @@ pub fn wrap(store: Arc<dyn Store>, options: &Options, means: &Means) -> Wrapped 
         let (clock, timer, draw) = (Arc::clone(clock), Arc::clone(timer), Arc::clone(draw));
         stack.put(Retry::new(terms, clock, timer, draw))
     });
-    let bulkhead = options
-        .bulkhead
-        .map(|berths| stack.put(Bulkhead::new(berths, Arc::clone(timer))));
-    let breaker = options
-        .breaker
-        .map(|terms| stack.put(Breaker::new(terms, Arc::clone(clock), Arc::clone(draw))));
+    let bulkhead = options.bulkhead.map(|berths| {
+        let (timer, clock) = (Arc::clone(timer), Arc::clone(clock));
+        Bulkhead::new(berths, timer, clock)
+    });
+    let line = bulkhead.as_ref().map(Bulkhead::line).unwrap_or_default();
+    let breaker = options.breaker.map(|terms| {
+        let breaker = Breaker::new(terms, Arc::clone(clock), Arc::clone(draw));
+        stack.put(breaker.behind(line))
+    });
+    let bulkhead = bulkhead.map(|layer| stack.put(layer));
     if let Some(tracer) = tracer {
         stack.put(Trace::new(Arc::clone(tracer)));
     }

@@ -81,7 +81,7 @@ impl Retry {
         }
         self.timer.after(pause).await;
         self.again.fetch_add(1, Ordering::Relaxed);
-        match within(attempt(), &*self.timer, left).await {
+        match within(attempt(), &*self.timer, Some(&*self.clock), left).await {
             Some(result) => result,
             None => Err(late()),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::bus::mac::Mac;
-use everwarm_core::layer::{Layer, Verb};
+use everwarm_core::layer::{Layer, Verb, besides};
 use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::{
     Answer, Bytes, Computed, Condition, Conditional, Counters, Entry, Failure, Found, Freed,
@@ -95,7 +95,7 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
 
     fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
         let attempt = move || self.store.get(name);
-        let answer = self.layer.look(Option::is_none, attempt);
+        let answer = self.layer.look(Option::is_none, 0, attempt);
         answer.map(|found| self.passed(found))
     }
 
@@ -114,18 +114,22 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
     fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
         let is_miss = |found: &Vec<Option<Found>>| found.iter().all(Option::is_none);
         let attempt = move || self.store.get_many(names);
-        let answer = self.layer.look(is_miss, attempt);
+        let answer = self.layer.look(is_miss, besides(names.len()), attempt);
         answer.map(|found| found.into_iter().map(|found| self.passed(found)).collect())
     }
 
     fn set_many<'a>(&'a self, entries: &'a [Entry<'a>]) -> Answer<'a, ()> {
-        let size = entries.iter().map(|entry| entry.bytes.len()).sum();
-        self.write(size, move |store| store.set_many(entries))
+        let bytes: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+        self.write(bytes + besides(entries.len()), move |store| {
+            store.set_many(entries)
+        })
     }
 
     fn delete_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, u64> {
         self.layer
-            .around(Verb::Change, 0, move || self.store.delete_many(names))
+            .around(Verb::Change, besides(names.len()), move || {
+                self.store.delete_many(names)
+            })
     }
 
     fn clear<'a>(&'a self, prefix: &'a str) -> Answer<'a, u64> {
@@ -270,11 +274,14 @@ impl<S: Store, L: Layer> Leases for Layered<S, L> {
         names: &'a [(&'a str, u64)],
         ttl: Duration,
     ) -> Answer<'a, Vec<Grant>> {
-        self.change(0, S::leases, move |facet| facet.lease_many(names, ttl))
+        self.change(besides(names.len()), S::leases, move |facet| {
+            facet.lease_many(names, ttl)
+        })
     }
 
     fn set_leased_many<'a>(&'a self, entries: &'a [Leased<'a>]) -> Answer<'a, Vec<bool>> {
-        let size = entries.iter().map(|entry| entry.bytes.len()).sum();
+        let bytes: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+        let size = bytes + besides(entries.len());
         self.change(size, S::leases, move |facet| facet.set_leased_many(entries))
     }
 }
@@ -319,7 +326,7 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)> {
         let is_miss = |(found, _): &(Option<Found>, Reading)| found.is_none();
-        let answer = self.layer.look(is_miss, move || {
+        let answer = self.layer.look(is_miss, 0, move || {
             asked(self.store.generations(), |facet| {
                 facet.get_with(name, namespace, tags)
             })
@@ -335,7 +342,7 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
     ) -> Answer<'a, (Vec<Option<Found>>, Reading)> {
         let is_miss =
             |(found, _): &(Vec<Option<Found>>, Reading)| found.iter().all(Option::is_none);
-        let answer = self.layer.look(is_miss, move || {
+        let answer = self.layer.look(is_miss, besides(names.len()), move || {
             asked(self.store.generations(), |facet| {
                 facet.get_many_with(names, namespace, tags)
             })
@@ -360,7 +367,8 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
     }
 
     fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
-        let size = computed.iter().map(|computed| computed.bytes.len()).sum();
+        let bytes: usize = computed.iter().map(|computed| computed.bytes.len()).sum();
+        let size = bytes + besides(computed.len());
         self.change(size, S::generations, move |facet| {
             facet.settle_many(computed)
         })

@@ -86,7 +86,8 @@ impl<T: Timer> Timeout<T> {
         answer: Answer<'_, R>,
         limit: Duration,
     ) -> Result<R, Failure> {
-        let result = within(answer, &self.timer, limit).await;
+        let clock = self.pace.as_ref().map(|(clock, _)| &**clock);
+        let result = within(answer, &self.timer, clock, limit).await;
         result.unwrap_or_else(|| Err(late(verb, limit)))
     }
 }

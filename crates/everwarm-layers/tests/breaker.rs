@@ -144,7 +144,7 @@ fn misses_are_neither() {
     let breaker = open(&world);
     world.pass(SECOND);
     let found = |value: Option<u32>| {
-        now(breaker.look(Option::is_none, move || Answer::done(value))).expect("an answer")
+        now(breaker.look(Option::is_none, 0, move || Answer::done(value))).expect("an answer")
     };
     for _ in 0..10 {
         assert_eq!(found(None), None);

@@ -14,14 +14,16 @@ use proptest::prelude::*;
 use world::{Bell, Gate, World, look, look_with, now};
 
 const WAIT: Duration = Duration::from_millis(25);
+const LONGEST: Duration = Duration::from_secs(5);
 
 fn bulkhead(world: &World, at_once: usize, waiting: usize) -> Bulkhead {
     let berths = Berths {
         at_once,
         waiting,
         wait: WAIT,
+        longest: LONGEST,
     };
-    Bulkhead::new(berths, world.timer())
+    Bulkhead::new(berths, world.timer(), world.clock())
 }
 
 fn ask<'a>(bulkhead: &'a Bulkhead, gate: &'a Gate) -> Answer<'a, u32> {
@@ -108,16 +110,19 @@ fn a_waiter_that_is_dropped_leaves_the_queue() {
 }
 
 #[test]
-fn nobody_waits_longer_than_the_bound() {
+fn nobody_waits_longer_than_the_bound_for_a_store_that_answers_nobody() {
     let (world, gate) = (World::default(), Gate::default());
     let bulkhead = bulkhead(&world, 1, 1);
     let mut first = ask(&bulkhead, &gate);
     assert_eq!(look(&mut first), None);
     let mut second = ask(&bulkhead, &gate);
     assert_eq!(look(&mut second), None);
-    world.pass(WAIT - WAIT / 10);
-    assert_eq!(look(&mut second), None);
-    world.pass(WAIT / 10);
+    for _ in 0..2 {
+        assert_eq!(look(&mut second), None);
+        world.pass(WAIT - WAIT / 10);
+        assert_eq!(look(&mut second), None);
+        world.pass(WAIT / 10);
+    }
     assert_eq!(look(&mut second), Some(Err(FailureKind::Capacity)));
     assert_eq!(bulkhead.refused(), 1);
     // Its place in the queue is free again.
@@ -265,4 +270,79 @@ fn a_place_that_is_free_is_not_kept_for_a_waiter_that_nobody_looks_after() {
     drop(first);
     let answer = bulkhead.around(Verb::Read, 0, || Answer::done(7));
     assert_eq!(now(answer), Ok(7));
+}
+
+#[test]
+fn who_waits_goes_on_waiting_while_the_store_answers_others() {
+    let world = World::default();
+    let bulkhead = bulkhead(&world, 1, 8);
+    let gates = [(); 20].map(|()| Gate::default());
+    let mut under_way = ask(&bulkhead, &gates[0]);
+    assert_eq!(look(&mut under_way), None);
+    let mut waiting = ask(&bulkhead, &gates[19]);
+    for next in 1..19 {
+        assert_eq!(look(&mut waiting), None);
+        gates[next - 1].give(Ok(7));
+        assert_eq!(look(&mut under_way), Some(Ok(7)));
+        under_way = ask(&bulkhead, &gates[next]);
+        assert_eq!(look(&mut under_way), None);
+        world.pass(WAIT);
+    }
+    drop(under_way);
+    gates[19].give(Ok(1));
+    assert_eq!(look(&mut waiting), Some(Ok(1)));
+    assert_eq!(bulkhead.refused(), 0);
+}
+
+#[test]
+fn a_store_that_answers_no_more_keeps_nobody_in_a_long_line() {
+    let (world, never) = (World::default(), Gate::default());
+    let bulkhead = bulkhead(&world, 1, 8);
+    let gates = [(); 20].map(|()| Gate::default());
+    let mut under_way = ask(&bulkhead, &gates[0]);
+    assert_eq!(look(&mut under_way), None);
+    let (bell, waker) = Bell::new();
+    let mut waiting = ask(&bulkhead, &never);
+    for next in 1..20 {
+        assert_eq!(look_with(&mut waiting, &waker), None);
+        gates[next - 1].give(Ok(7));
+        assert_eq!(look(&mut under_way), Some(Ok(7)));
+        under_way = ask(&bulkhead, &gates[next]);
+        assert_eq!(look(&mut under_way), None);
+        world.pass(WAIT);
+    }
+    assert_eq!(look_with(&mut waiting, &waker), None);
+    world.pass(WAIT);
+    let rings = bell.rings();
+    gates[19].give(Err(FailureKind::Timeout));
+    assert_eq!(look(&mut under_way), Some(Err(FailureKind::Timeout)));
+    assert_eq!(bell.rings(), rings + 1);
+    let mut next = ask(&bulkhead, &never);
+    assert_eq!(look(&mut next), None);
+    assert_eq!(
+        look_with(&mut waiting, &waker),
+        Some(Err(FailureKind::Capacity))
+    );
+}
+
+#[test]
+fn nobody_waits_for_ever_in_a_line() {
+    let (world, never) = (World::default(), Gate::default());
+    let bulkhead = bulkhead(&world, 1, 8);
+    let gates: Vec<_> = (0..=200).map(|_| Gate::default()).collect();
+    let mut waiting = ask(&bulkhead, &never);
+    let mut waited = Duration::ZERO;
+    for gate in &gates {
+        let mut under_way = ask(&bulkhead, gate);
+        assert_eq!(look(&mut under_way), None);
+        if let Some(end) = look(&mut waiting) {
+            assert_eq!(end, Err(FailureKind::Capacity));
+            break;
+        }
+        gate.give(Ok(7));
+        world.pass(WAIT);
+        assert_eq!(look(&mut under_way), Some(Ok(7)));
+        waited += WAIT;
+    }
+    assert_eq!(waited, LONGEST);
 }

@@ -31,7 +31,7 @@ fn operations_are_counted_by_verb_and_by_how_they_ended() {
     drop(answer);
     for found in [None, Some(7)] {
         assert_eq!(
-            now(metrics.look(Option::is_none, || Answer::done(found))),
+            now(metrics.look(Option::is_none, 0, || Answer::done(found))),
             Ok(found)
         );
     }

@@ -3,14 +3,18 @@
 mod world;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use everwarm_core::breaker::State;
 use everwarm_core::layer::{Layer, Verb};
 use everwarm_core::store::{Answer, Bytes, FailureKind, Info, Store};
-use everwarm_layers::{End, Layered, Limit, Means, Odds, Options, Tracer, Wishes, Wrapped, wrap};
+use everwarm_layers::{
+    Berths, End, Layered, Limit, Means, Odds, Options, Tracer, Wishes, Wrapped, wrap,
+};
 use world::shelf::Shelf;
 use world::{World, failed, look, now};
 
@@ -24,6 +28,8 @@ struct Weather(Arc<(AtomicU8, AtomicUsize)>);
 const FINE: u8 = 0;
 const FAILING: u8 = 1;
 const HANGING: u8 = 2;
+/// Answers when it is looked at a second time.
+const SLOW: u8 = 3;
 
 impl Weather {
     fn is(&self, weather: u8) {
@@ -47,6 +53,18 @@ impl Layer for Weather {
         match self.0.0.load(Ordering::SeqCst) {
             FINE => attempt(),
             FAILING => failed(FailureKind::Transient),
+            SLOW => Answer::later(async move {
+                let mut looks = 0;
+                poll_fn(|_| {
+                    looks += 1;
+                    match looks {
+                        1 => Poll::Pending,
+                        _ => Poll::Ready(()),
+                    }
+                })
+                .await;
+                attempt().await
+            }),
             _ => Answer::later(std::future::pending()),
         }
     }
@@ -174,8 +192,12 @@ fn a_read_that_is_done_again_is_one_call_for_the_breaker_and_two_for_the_store()
 #[test]
 fn what_the_bulkhead_refuses_is_not_held_against_the_store() {
     let world = World::default();
+    let berths = Berths {
+        waiting: 4,
+        ..Options::berths(1, DEADLINE)
+    };
     let options = Options {
-        bulkhead: Some(Options::berths(1, DEADLINE)),
+        bulkhead: Some(berths),
         ..Options::of(DEADLINE)
     };
     let (wrapped, weather) = behind(&options, &world.means());
@@ -189,6 +211,33 @@ fn what_the_bulkhead_refuses_is_not_held_against_the_store() {
     );
     assert_eq!(wrapped.watch.refused(), (0, 25));
     assert_eq!(weather.asked(), 30, "asked for, and not awaited");
+    assert_eq!(wrapped.watch.breaker(), Some(State::Closed));
+}
+
+#[test]
+fn time_in_the_line_is_not_held_against_the_store() {
+    let world = World::default();
+    let options = Options {
+        bulkhead: Some(Options::berths(1, DEADLINE)),
+        ..Options::of(DEADLINE)
+    };
+    let (wrapped, weather) = behind(&options, &world.means());
+    weather.is(SLOW);
+    let mut answers: Vec<_> = (0..40).map(|_| wrapped.store.delete("name")).collect();
+    let begun = world.clock().now();
+    while !answers.is_empty() {
+        answers.retain_mut(|answer| match look(answer) {
+            Some(result) => {
+                assert_eq!(result.map(drop), Ok(()));
+                false
+            }
+            None => true,
+        });
+        world.pass(DEADLINE / 10);
+        assert!(world.clock().now().since(begun) < 2 * SECOND);
+    }
+    assert!(world.clock().now().since(begun) > 2 * DEADLINE);
+    assert_eq!(wrapped.watch.refused(), (0, 0));
     assert_eq!(wrapped.watch.breaker(), Some(State::Closed));
 }
 
@@ -305,7 +354,10 @@ fn each_option_puts_its_layer_there() {
     };
     assert_eq!(calls(&fails(&only).0), 10);
     let only = Options {
-        bulkhead: Some(Options::berths(0, DEADLINE)),
+        bulkhead: Some(Berths {
+            waiting: 0,
+            ..Options::berths(0, DEADLINE)
+        }),
         ..off
     };
     assert_eq!(fails(&only).0.watch.refused(), (0, 10));

@@ -62,8 +62,13 @@ fn places_come_back_and_wake_who_waits_also_where_some_walk_away() {
                 at_once: 1,
                 waiting: 8,
                 wait: Duration::MAX,
+                longest: Duration::MAX,
             };
-            let bulkhead = Arc::new(Bulkhead::new(berths, Plain::new(Never)));
+            let bulkhead = Arc::new(Bulkhead::new(
+                berths,
+                Plain::new(Never),
+                Plain::new(Hand(AtomicU64::new(0))),
+            ));
             let under_way = Arc::new(AtomicUsize::new(0));
             let mut threads: Vec<_> = (0..3)
                 .map(|_| {
