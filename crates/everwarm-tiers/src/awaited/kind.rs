@@ -140,7 +140,7 @@ mod tests {
             assert_eq!(Kind::of(scheme), Some(seen(&*store)), "{url}");
             compared += 1;
         }
-        println!("{compared} kinds were compared");
+        assert!(compared > 2 || !cfg!(all(feature = "disk", feature = "redis")));
         drop(std::fs::remove_dir_all(place.to_string()));
     }
 }

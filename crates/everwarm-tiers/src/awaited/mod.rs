@@ -556,6 +556,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+    use everwarm_core::clock::Clock;
     use everwarm_engine::Bounds;
     use everwarm_memory::MemoryStore;
 
@@ -563,10 +564,20 @@ mod tests {
         Failure::new(FailureKind::Permanent, "it is locked", "open the lock")
     }
 
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> everwarm_core::clock::Instant {
+            everwarm_core::clock::Instant::ZERO
+        }
+    }
+
     fn embedded() -> Arc<dyn Store> {
-        Arc::new(MemoryStore::new(Bounds::entries(
-            std::num::NonZeroUsize::new(10).expect("not zero"),
-        )))
+        let ten = std::num::NonZeroUsize::new(10).expect("not zero");
+        Arc::new(MemoryStore::with_clock(
+            Bounds::entries(ten),
+            Arc::new(Still),
+        ))
     }
 
     #[test]
