@@ -117,6 +117,19 @@ rust_tests() {
   fi
 }
 
+# The promise of the default order on recorded requests, which are no part of the project.
+recorded_requests() {
+  if [[ -z ${EVERWARM_TRACES:-} ]]; then
+    say_without_traces
+    return 0
+  fi
+  cargo test --locked --profile "$profile" -p everwarm-simulator --test promise -- --ignored
+}
+
+say_without_traces() {
+  echo "SKIPPED: the promise of adaptive on recorded requests: EVERWARM_TRACES names no folder of traces" >&2
+}
+
 # What documentation says of stores is for builds with them, all else for those without.
 documentation_tests() {
   cargo test --locked --profile "$profile" --doc &&
@@ -221,6 +234,7 @@ downloading=
 step "servers" servers_up
 source "$servers"
 step "rust tests" rust_tests
+step "recorded requests" recorded_requests
 step "rust documentation tests" documentation_tests
 step "rust examples" examples
 export EVERWARM_TEST_SHARED=${CARGO_TARGET_DIR:-$PWD/target}/$profile/examples/shared
@@ -239,4 +253,5 @@ step "python tests" python_tests
 current="adding up"
 printf '\nmake test: every step passed in %d s on CPython %s\n' "$SECONDS" "$versions"
 cat "$missing" >&2
+[[ -n ${EVERWARM_TRACES:-} ]] || say_without_traces
 "$python" scripts/tally.py "$logs"

@@ -1,6 +1,6 @@
 """Row 8: hit ratios on recorded requests, played by `crates/everwarm-simulator`.
 
-`BENCH_TRACES` names the folder of the traces; without it, `traces` in the checkout.
+`EVERWARM_TRACES` names the folder of the traces; without it `BENCH_TRACES` does, or it is `traces` in the checkout.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def play(folder: Path) -> str:
 
 def measure(effort: Effort) -> list[Table]:
     """Play the traces, if simulator and traces are there."""
-    folder = Path(os.environ.get("BENCH_TRACES", str(ROOT / "traces")))
+    named = os.environ.get("EVERWARM_TRACES") or os.environ.get("BENCH_TRACES")
+    folder = Path(named or ROOT / "traces")
     for needed in (CRATE, folder):
         if not needed.is_dir():
             shown = needed.relative_to(ROOT) if needed.is_relative_to(ROOT) else needed
