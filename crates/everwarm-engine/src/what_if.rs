@@ -7,9 +7,11 @@
 //! using miniature simulations", USENIX ATC 2017. A few keys that are asked for very often distort it, in all three alike. So
 //! only what the three differ by is taken from them, and added to the true hit ratio.
 //!
-//! Until somebody asks, no hash is in the sample, and a hit pays for one test of its hash. From then on a hit of the sample is only
-//! [recorded](crate::recording). Who misses, or asks, plays to the three what was recorded until then. A cache that is
-//! followed in full needs no recording.
+//! Until somebody asks, no hash is in the sample, and a hit pays for one test of its hash. A question has the cache followed for a
+//! stretch of lookups. In it a hit of the sample is only [recorded](crate::recording); who misses, or asks, plays to the three what was
+//! recorded until then. When the stretch is over no hash is in the sample again. The next one begins with the first question by
+//! which so many lookups were made that all stretches together are a small part of them. What the cache met with in the stretches is
+//! counted apart, since only that can be compared with the three.
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -30,6 +32,10 @@ use crate::tags::Tags;
 const FEWEST: u64 = 128;
 /// The smallest part of all keys, as a power of one half.
 const SMALLEST_PART: u32 = 8;
+/// A stretch has so many lookups of the sample for each entry of the middle memory: to fill the three, and to compare them for a while.
+const STRETCH: u64 = 64;
+/// Of so many lookups one is followed at most, but for one stretch: it costs about one hit more.
+const RARELY: u64 = 128;
 /// As many misses as the size of the part counts for.
 const FEW: f64 = 16.0;
 /// One lookup, as lookups are counted that may stand for others.
@@ -38,6 +44,8 @@ const ONE: u64 = 1 << 8;
 const USUAL_WEIGHT: u64 = 1_024;
 
 /// Hit ratios that the lookups since the first question would have had; None while there were none.
+///
+/// What half and twice differ by from the same comes from the stretches of these lookups in which the cache was followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct WhatIf {
     /// At half the bounds.
@@ -65,19 +73,55 @@ struct Trials<L: RawMutex> {
     same: Trial<L>,
     twice: Trial<L>,
     part: u32,
+    /// Lookups of the sample in a stretch.
+    stretch: u64,
     /// In parts of [`ONE`], and so are the hits.
     lookups: AtomicU64,
     before: Lookups,
+    /// Lookups of the sample so far, and those with which this stretch ends.
+    followed: AtomicU64,
+    until: AtomicU64,
+    stretches: Mutex<Stretches>,
     recording: Recording,
     /// Held by who plays what was recorded.
     playing: Mutex<()>,
 }
 
 /// What the cache itself has met with.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Lookups {
     hits: u64,
     all: u64,
+}
+
+impl Lookups {
+    fn since(self, before: Self) -> Self {
+        Self {
+            hits: self.hits.saturating_sub(before.hits),
+            all: self.all.saturating_sub(before.all),
+        }
+    }
+
+    fn and(self, others: Self) -> Self {
+        Self {
+            hits: self.hits + others.hits,
+            all: self.all + others.all,
+        }
+    }
+}
+
+/// What the cache has met with while it was followed.
+struct Stretches {
+    over: Lookups,
+    /// With what the one began that is not over.
+    begun: Option<Lookups>,
+}
+
+impl Stretches {
+    fn seen(&self, now: Lookups) -> Lookups {
+        let begun = self.begun.map(|begun| now.since(begun));
+        self.over.and(begun.unwrap_or_default())
+    }
 }
 
 /// A memory of another size.
@@ -113,20 +157,39 @@ impl<L: RawMutex> Sample<L> {
 
     /// Something happened to a key of the sample, or to all, but that it was looked up.
     pub(crate) fn note(&self, event: Event) {
-        match self.trials.get() {
-            None => {}
-            Some(trials) if trials.are_in_full() => trials.change(event),
-            Some(trials) => trials.recording.note(event),
+        if let Some(trials) = self.trials.get() {
+            trials.recording.note(event);
         }
     }
 
-    fn begin(&self, usual_weight: u64, before: Lookups) -> &Trials<L> {
+    /// The three, which a question brings into being, and as often as may be has them follow the cache for another stretch.
+    fn begin(&self, usual_weight: u64, now: Lookups) -> &Trials<L> {
         let trials = self
             .trials
-            .get_or_init(|| Trials::new(self.bounds, usual_weight, before));
-        let mask = u64::MAX.checked_shl(u64::BITS - trials.part).unwrap_or(0);
-        self.mask.store(mask, Relaxed);
+            .get_or_init(|| Trials::new(self.bounds, usual_weight, now));
+        let may_be = now.since(trials.before).all / RARELY;
+        let mut stretches = trials.stretches.lock();
+        let followed = trials.followed.load(Relaxed);
+        if stretches.begun.is_some() {
+            trials.until.fetch_max(may_be + trials.stretch, Relaxed);
+        } else if followed <= may_be {
+            trials.until.store(followed + trials.stretch, Relaxed);
+            stretches.begun = Some(now);
+            let mask = u64::MAX.checked_shl(u64::BITS - trials.part).unwrap_or(0);
+            self.mask.store(mask, Relaxed);
+        }
+        drop(stretches);
         trials
+    }
+
+    /// Ends the stretch, if there was enough of it; what the cache has met with is only asked for then.
+    fn end(&self, trials: &Trials<L>, now: impl FnOnce() -> Lookups) {
+        let mut stretches = trials.stretches.lock();
+        if stretches.begun.is_some() && trials.is_enough() {
+            self.mask.store(u64::MAX, Relaxed);
+            stretches.over = stretches.seen(now());
+            stretches.begun = None;
+        }
     }
 }
 
@@ -138,21 +201,29 @@ impl<L: RawMutex> Trials<L> {
             .max(1);
         let part = (entries / FEWEST).max(1).ilog2().min(SMALLEST_PART);
         let trial = |halves: u64| Trial::new(bounds, halves, part + 1);
+        let stretch = STRETCH * (entries >> part).max(FEWEST);
         Self {
             half: trial(1),
             same: trial(2),
             twice: trial(4),
             part,
+            stretch,
             lookups: AtomicU64::new(0),
             before,
+            followed: AtomicU64::new(0),
+            until: AtomicU64::new(0),
+            stretches: Mutex::new(Stretches {
+                over: Lookups::default(),
+                begun: None,
+            }),
             recording: Recording::default(),
             playing: Mutex::new(()),
         }
     }
 
-    /// Whether all keys are in the sample: then all that happens is played at once.
-    const fn are_in_full(&self) -> bool {
-        self.part == 0
+    /// Whether the stretch has all the lookups that it is to have.
+    fn is_enough(&self) -> bool {
+        self.followed.load(Relaxed) >= self.until.load(Relaxed)
     }
 
     /// Does to the three what was done to the cache.
@@ -178,28 +249,30 @@ impl<L: RawMutex> Trials<L> {
     }
 
     fn what_if(&self, now: Lookups) -> WhatIf {
-        let lookups = now.all.saturating_sub(self.before.all);
-        if lookups == 0 {
+        let all = now.since(self.before);
+        if all.all == 0 {
             return WhatIf::default();
         }
-        let hits = now.hits.saturating_sub(self.before.hits);
+        let same = all.hits as f64 / all.all as f64;
+        let seen = self.stretches.lock().seen(now);
         let sampled = self.lookups.load(Relaxed) / ONE;
         let trial_hits = |trial: &Trial<L>| (trial.hits.load(Relaxed) as f64) / ONE as f64;
         let here = trial_hits(&self.same);
         // How many lookups one of the sample stands for: the cache's own misses beside those of the trial tell, and the
         // size of the part does as long as there are few.
-        let (misses, trial_misses) = ((lookups - hits) as f64, sampled as f64 - here);
+        let misses = seen.all.saturating_sub(seen.hits) as f64;
+        let trial_misses = sampled as f64 - here;
         let due = (1_u64 << self.part) as f64;
         let stands_for = (misses + FEW * due) / (trial_misses.max(0.0) + FEW);
         let other = |trial| {
-            let hits = hits as f64 + (trial_hits(trial) - here) * stands_for;
-            (hits / lookups as f64).clamp(0.0, 1.0)
+            let more = (trial_hits(trial) - here) * stands_for / seen.all.max(1) as f64;
+            (same + more).clamp(0.0, 1.0)
         };
         WhatIf {
             half: Some(other(&self.half)),
-            same: Some(hits as f64 / lookups as f64),
+            same: Some(same),
             twice: Some(other(&self.twice)),
-            lookups,
+            lookups: all.all,
             sampled,
         }
     }
@@ -250,20 +323,24 @@ impl<L: RawMutex> Trial<L> {
 
 impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
     /// What the hit ratio would have been at half, the same and twice the bounds, since this was asked for the first time:
-    /// from then on a part of all keys is watched.
+    /// from then on a part of all keys is watched for a while, and again after later questions.
     pub fn what_if(&self) -> WhatIf {
-        let totals = self.totals();
         let usual = match self.memory.len() as u64 {
             0 => USUAL_WEIGHT,
             entries => self.memory.weight() / entries,
         };
-        let lookups = Lookups {
-            hits: totals.hits,
-            all: totals.hits + totals.misses,
-        };
+        let lookups = self.met();
         let trials = self.sample.begin(usual, lookups);
         self.play(trials);
         trials.what_if(lookups)
+    }
+
+    fn met(&self) -> Lookups {
+        let totals = self.totals();
+        Lookups {
+            hits: totals.hits,
+            all: totals.hits + totals.misses,
+        }
     }
 
     /// Plays to the trials what was recorded since this was done last.
@@ -301,13 +378,13 @@ impl<K: Key, V: Clone, E: Clone> Cache<K, V, E> {
             now: self.ticker.now(),
             found,
         };
-        if trials.are_in_full() {
-            self.look_up(trials, scope, event, ONE);
-            return;
-        }
         trials.recording.note(event);
+        trials.followed.fetch_add(1, Relaxed);
         if is_miss {
             self.play(trials);
+        }
+        if trials.is_enough() {
+            self.sample.end(trials, || self.met());
         }
     }
 

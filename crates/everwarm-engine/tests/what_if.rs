@@ -179,7 +179,7 @@ fn small_caches_are_simulated_in_full() {
     };
     // The default order draws by lot, so that two caches of it may differ.
     let shop = |halves| Shop::of(Eviction::Lru, 50 * halves / 2, None, |_| 0);
-    for (estimate, truth) in compared(trace, 20_000, shop) {
+    for (estimate, truth) in compared(trace, 4_000, shop) {
         assert!((estimate - truth).abs() < 1e-9, "{estimate} is not {truth}");
     }
 }
@@ -232,6 +232,36 @@ fn what_has_ended_is_a_miss_at_every_size() {
             shop.world.cache.delete(&shop.world.scope, hash(key), &name);
         }
     });
+}
+
+#[test]
+fn one_question_has_a_cache_followed_for_a_while_only_and_many_for_a_hundredth() {
+    for entries in [10, 200, 1_000, 10_000] {
+        let shop = Shop::new(entries, None, |_| 0);
+        let mut trace = Trace::Zipf {
+            keys: entries,
+            state: 0,
+        };
+        let stretch = 64 * 256;
+        shop.what_if();
+        shop.run(&mut trace, 500_000);
+        let first = shop.what_if();
+        assert_eq!(first.lookups, 500_000);
+        assert!(first.sampled <= stretch, "{entries}: {first:?}");
+        shop.run(&mut trace, 10_000);
+        let still = shop.what_if();
+        let share = |lookups: u64| lookups / 128 + 2 * stretch;
+        assert!(still.sampled <= share(510_000), "{entries}: {still:?}");
+        // Who asks again and again has it followed now and then.
+        for _ in 0..100 {
+            shop.run(&mut trace, 20_000);
+            shop.what_if();
+        }
+        let last = shop.what_if();
+        assert!(last.sampled > first.sampled, "{entries}: {last:?}");
+        assert!(last.sampled <= share(last.lookups), "{entries}: {last:?}");
+        shop.world.cache.check();
+    }
 }
 
 #[test]
