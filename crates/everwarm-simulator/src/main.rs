@@ -36,9 +36,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     traces.extend(varied(1));
     let mut players: Vec<Player> = Eviction::ALL
         .iter()
-        .map(|order| Player::Memory(*order, 1))
+        .map(|order| Player::Memory(*order, 1, 0))
         .collect();
-    players.insert(1, Player::Memory(Eviction::Adaptive, 16));
+    players.insert(1, Player::Memory(Eviction::Adaptive, 16, 0));
     players.extend([Player::Lru, Player::WTinyLfu, Player::Belady]);
     let rows: Vec<grid::Row> = traces
         .iter()
@@ -59,7 +59,7 @@ fn time() {
     let trace: Vec<u64> = (0..4 * KEYS).map(|_| zipf.draw(&mut draw) as u64).collect();
     for &eviction in Eviction::ALL {
         let begin = Instant::now();
-        let hits = through_memory(&trace, KEYS / 10, eviction, 1);
+        let hits = through_memory(&trace, KEYS / 10, eviction, 1, 0);
         let nanos = begin.elapsed().as_nanos() as f64 / trace.len() as f64;
         let ratio = 100.0 * hits as f64 / trace.len() as f64;
         println!("{:9} {nanos:6.1} ns {ratio:5.1} %", eviction.name());

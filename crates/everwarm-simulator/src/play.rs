@@ -8,8 +8,8 @@ use crate::twins::{Lru, Twin, WTinyLfu, hits_at_best, mix};
 /// A cache to play a trace through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Player {
-    /// The real memory, with this order and about so many shards.
-    Memory(Eviction, usize),
+    /// The real memory, with this order, about so many shards, and hashes of this seed.
+    Memory(Eviction, usize, u64),
     /// The twin of LRU.
     Lru,
     /// The twin of W-TinyLFU.
@@ -23,8 +23,8 @@ impl Player {
     #[must_use]
     pub fn name(self) -> String {
         match self {
-            Self::Memory(eviction, 1) => eviction.name().to_owned(),
-            Self::Memory(eviction, shards) => format!("{} × {shards}", eviction.name()),
+            Self::Memory(eviction, 1, _) => eviction.name().to_owned(),
+            Self::Memory(eviction, shards, _) => format!("{} × {shards}", eviction.name()),
             Self::Lru => "LRU".to_owned(),
             Self::WTinyLfu => "W-TinyLFU".to_owned(),
             Self::Belady => "optimum".to_owned(),
@@ -35,7 +35,9 @@ impl Player {
     #[must_use]
     pub fn play(self, trace: &[u64], capacity: usize) -> f64 {
         let hits = match self {
-            Self::Memory(eviction, shards) => through_memory(trace, capacity, eviction, shards),
+            Self::Memory(eviction, shards, seed) => {
+                through_memory(trace, capacity, eviction, shards, seed)
+            }
             Self::Lru => through_twin(trace, Lru::new(capacity)),
             Self::WTinyLfu => through_twin(trace, WTinyLfu::new(capacity)),
             Self::Belady => hits_at_best(trace, capacity),
@@ -48,20 +50,26 @@ fn through_twin(trace: &[u64], mut twin: impl Twin) -> usize {
     trace.iter().filter(|&&key| twin.request(key)).count()
 }
 
-/// The hits of a trace through the real memory.
+/// The hits of a trace through the real memory, whose caller hashes with this seed.
 ///
 /// # Panics
 ///
 /// If the capacity is zero.
 #[must_use]
-pub fn through_memory(trace: &[u64], capacity: usize, eviction: Eviction, shards: usize) -> usize {
+pub fn through_memory(
+    trace: &[u64],
+    capacity: usize,
+    eviction: Eviction,
+    shards: usize,
+    seed: u64,
+) -> usize {
     let bounds = Bounds {
         eviction,
         ..Bounds::entries(capacity.try_into().expect("a capacity is at least one"))
     };
     let memory: Memory<u64, ()> = Memory::with_shards(bounds, shards);
     let request = |key: &u64| {
-        let hash = mix(*key);
+        let hash = mix(*key ^ mix(seed));
         let hit = memory.find(hash, key).is_some_and(|mut found| {
             found.touched();
             true

@@ -1,5 +1,4 @@
 //! The promise of `adaptive`: about as good as the better of LRU and W-TinyLFU, whatever is requested.
-#![allow(clippy::print_stderr)] // What is left out is said.
 
 use std::path::PathBuf;
 use std::thread;
@@ -9,23 +8,32 @@ use everwarm_simulator::grid::{self, FOLDER, Row};
 use everwarm_simulator::play::Player;
 use everwarm_simulator::trace::{self, Trace};
 
-const PLAYERS: [Player; 3] = [
-    Player::Memory(Eviction::Adaptive, 1),
-    Player::Lru,
-    Player::WTinyLfu,
-];
+/// A process draws the seed of its hashes. No parameter was chosen by more than the first ten.
+const SEEDS: u64 = 5;
 
-/// Hits in a hundred requests more than the better of the two.
+/// The two, and an order with hashes of several seeds.
+fn players(order: Eviction, seeds: u64) -> Vec<Player> {
+    let seeded = (0..seeds).map(|seed| Player::Memory(order, 1, seed));
+    [Player::Lru, Player::WTinyLfu]
+        .into_iter()
+        .chain(seeded)
+        .collect()
+}
+
+/// Hits in a hundred requests more than the better of the two, with the worst of the seeds.
 fn lead(row: &Row) -> f64 {
-    row.ratios[0] - row.ratios[1].max(row.ratios[2])
+    let (twins, seeded) = row.ratios.split_at(2);
+    let worst = seeded.iter().copied().fold(f64::INFINITY, f64::min);
+    worst - twins[0].max(twins[1])
 }
 
 /// Plays the traces on two threads, and returns the rows that are long enough.
-fn rows(traces: &[Trace]) -> Vec<Row> {
+fn rows(traces: &[Trace], seeds: u64) -> Vec<Row> {
+    let players = players(Eviction::Adaptive, seeds);
     let play = |traces: &[Trace]| -> Vec<Row> {
         traces
             .iter()
-            .flat_map(|trace| grid::rows(trace, &PLAYERS))
+            .flat_map(|trace| grid::rows(trace, &players))
             .collect()
     };
     let (some, others) = traces.split_at(traces.len() / 2);
@@ -47,29 +55,19 @@ fn behind(rows: &[Row], by: f64) -> String {
         .collect()
 }
 
+/// Ignored, and so counted as skipped, where nobody has traces; `make test` runs it if there are some, and says so if not.
 #[test]
-fn on_real_traces_it_is_half_a_point_behind_at_most() {
-    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
-        eprintln!("SKIPPED: {FOLDER} names no folder of traces");
-        return;
-    };
-    let files = match trace::files(&folder) {
-        Ok(files) if !files.is_empty() => files,
-        answer => {
-            eprintln!("SKIPPED: no traces in {}: {answer:?}", folder.display());
-            assert_ne!(
-                std::env::var("CI").as_deref(),
-                Ok("true"),
-                "the traces are missing"
-            );
-            return;
-        }
-    };
+#[ignore = "needs recorded requests: EVERWARM_TRACES names their folder"]
+fn on_real_traces_it_is_half_a_point_behind_at_most_whatever_the_seed() {
+    let folder = std::env::var_os(FOLDER).map(PathBuf::from);
+    let folder = folder.expect("EVERWARM_TRACES names a folder of traces");
+    let files = trace::files(&folder).unwrap();
+    assert!(!files.is_empty(), "no traces in {}", folder.display());
     let traces: Vec<Trace> = files
         .iter()
         .map(|file| trace::read(file).unwrap())
         .collect();
-    assert_eq!(behind(&rows(&traces), 0.5), "");
+    assert_eq!(behind(&rows(&traces, SEEDS), 0.5), "");
 }
 
 /// What changes soon may cost more than half a point, in few of these traces. No parameter was chosen by these seeds.
@@ -78,7 +76,7 @@ fn on_generated_traces_it_is_seldom_behind_and_often_ahead_of_both() {
     let traces: Vec<Trace> = (51..=52)
         .flat_map(|seed| [trace::generated(seed), trace::varied(seed)].concat())
         .collect();
-    let rows = rows(&traces);
+    let rows = rows(&traces, 1);
     let count = |by: f64| rows.iter().filter(|row| lead(row) < by).count();
     assert_eq!(behind(&rows, 5.0), "");
     assert!(count(-1.5) * 50 <= rows.len(), "{}", behind(&rows, 1.5));
@@ -123,7 +121,7 @@ fn no_order_is_half_a_point_behind_at_most_on_every_trace() {
         Eviction::Fifo,
     ];
     for order in orders {
-        let players = [Player::Memory(order, 1), Player::Lru, Player::WTinyLfu];
+        let players = players(order, 1);
         let leads = fork_in_the_road(500).map(|trace| {
             let row = grid::rows(&trace, &players).pop().expect("a quarter");
             assert!(row.counts && row.capacity == 500);

@@ -64,7 +64,9 @@ impl Duel {
             shadows: Shadows::default(),
             sketches: match is_led {
                 true => Box::default(),
-                false => soon_and_late.map(|ageing| Sketch::new(room, ageing)).into(),
+                false => soon_and_late
+                    .map(|ageing| Sketch::of_shadows(room, ageing))
+                    .into(),
             },
             whole: (is_led || halvings > 0).then(|| Sketch::new(entries, WAYS[followed].1)),
             wins: [[0.0; SHADOWS]; SHADOWS],
@@ -106,6 +108,11 @@ impl Duel {
     #[inline]
     pub(super) fn share(&self) -> Share {
         WAYS[self.followed].0
+    }
+
+    /// How long what was requested counts for the way that is followed.
+    pub(super) fn ageing(&self) -> Ageing {
+        WAYS[self.followed].1
     }
 
     /// How often keys were requested.

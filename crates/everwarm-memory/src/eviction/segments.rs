@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::chain::Chain;
-use super::sketch::Sketch;
+use super::sketch::{Ageing, Sketch};
 use super::{Seat, Seats};
 
 const WINDOW: u8 = 0;
@@ -197,7 +197,8 @@ impl Segments {
         sketch: &Sketch,
     ) -> Option<u32> {
         let contenders = self.contenders(seats, share);
-        self.choose(seats, contenders, |seats, at| sketch.count(seats.hash(at)))
+        let count = |seats: &mut _, at| sketch.count(Seats::hash(seats, at));
+        self.choose(seats, contenders, sketch.ageing(), count)
     }
 
     /// Who may have to leave: of the window, and of the others.
@@ -226,17 +227,18 @@ impl Segments {
         (candidate, main)
     }
 
-    /// Which of the contenders it is: the one that was requested less often, as `count` says.
+    /// Which of the contenders it is: the one that was requested less often, as `count` says, or about as often and came later.
     #[inline]
     pub(super) fn choose<S: Seats>(
         &mut self,
         seats: &mut S,
         contenders: (Option<u32>, Option<u32>),
+        ageing: Ageing,
         mut count: impl FnMut(&mut S, u32) -> u64,
     ) -> Option<u32> {
         match contenders {
             (Some(candidate), Some(main)) => {
-                if count(seats, candidate) > count(seats, main) {
+                if ageing.prefers(count(seats, candidate), count(seats, main)) {
                     self.change_over(seats);
                     Some(main)
                 } else {
@@ -344,7 +346,6 @@ impl Segments {
 mod tests {
     use everwarm_core::clock::Instant;
 
-    use super::super::sketch::Ageing;
     use super::super::textbook::Row;
     use super::*;
 

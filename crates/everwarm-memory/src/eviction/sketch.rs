@@ -2,6 +2,9 @@
 //!
 //! After Einziger, Friedman and Manes, "TinyLFU: a highly efficient cache admission policy", 2017. Six bytes
 //! of counters for each entry; the four counters of a key lie in two neighbouring words, so that a count costs one cache line.
+//!
+//! Where a key is taken for another, chance decides: the seed of the hashes. So only the least of a key's counters are raised, and the
+//! keys that shadows see have room for nearly all that is remembered of them.
 
 /// A count ends here.
 const MOST: u64 = 15;
@@ -11,8 +14,15 @@ const HALVES: u64 = 0x7777_7777_7777_7777;
 const PLENTY: usize = 4_096;
 /// The fewest pairs of words.
 const FEWEST_PAIRS: usize = 512;
+/// Pairs of words for each entry of a shadow, by how long counts last; and the entries that are provided for if there are fewer.
+const PAIRS_SOON: usize = 4;
+const PAIRS_LATE: usize = 8;
+const FEWEST_ENTRIES: usize = 32;
 /// Caches of fewer entries that forget late do so as if they had so many: what competes with them is more than they are.
 const FEW: usize = 128;
+/// Where counts last long, an entry stays unless a newcomer was requested more often by more than such a part: a loop through more
+/// keys than there is room for comes by the ageing at another place each time, and some counts are then one more than others.
+const MARGIN: u64 = 5;
 
 /// How long counts last.
 #[derive(Clone, Copy)]
@@ -31,6 +41,16 @@ impl Ageing {
             Self::Late => 40 * entries.max(FEW),
         }
     }
+
+    /// Whether a newcomer of this count is worth more than an entry of that.
+    #[inline]
+    pub(super) fn prefers(self, newcomer: u64, entry: u64) -> bool {
+        match self {
+            Self::Soon => newcomer > entry,
+            // Counts end: what is there long must not be out of reach.
+            Self::Late => newcomer > (entry + entry / MARGIN).min(MOST - 1).max(entry),
+        }
+    }
 }
 
 /// Where the counters of a key are: in which pair of words, and at which bits.
@@ -42,6 +62,7 @@ pub(super) struct Sketch {
     /// For so many entries.
     entries: usize,
     added: usize,
+    ageing: Ageing,
     period: usize,
     /// The key that was last counted without a request to add, and what was said of it: in an eviction that is the one who stays, and
     /// mostly the next one asks for it again.
@@ -51,10 +72,25 @@ pub(super) struct Sketch {
 impl Sketch {
     /// An empty one for so many entries.
     pub(super) fn new(entries: usize, ageing: Ageing) -> Self {
+        let pairs = FEWEST_PAIRS.max(entries.min(PLENTY)).max(entries * 3 / 8);
+        Self::of(pairs, entries, ageing)
+    }
+
+    /// An empty one for shadows of so many entries.
+    pub(super) fn of_shadows(entries: usize, ageing: Ageing) -> Self {
+        let pairs = match ageing {
+            Ageing::Soon => PAIRS_SOON * entries.max(FEWEST_ENTRIES),
+            Ageing::Late => PAIRS_LATE * entries.max(FEW),
+        };
+        Self::of(pairs, entries, ageing)
+    }
+
+    fn of(pairs: usize, entries: usize, ageing: Ageing) -> Self {
         Self {
-            pairs: vec![[0; 2]; FEWEST_PAIRS.max(entries.min(PLENTY)).max(entries * 3 / 8)],
+            pairs: vec![[0; 2]; pairs],
             entries,
             added: 0,
+            ageing,
             period: ageing.period(entries),
             known: None,
         }
@@ -62,7 +98,13 @@ impl Sketch {
 
     /// Ages like this from here on.
     pub(super) fn ages(&mut self, ageing: Ageing) {
+        self.ageing = ageing;
         self.period = ageing.period(self.entries);
+    }
+
+    /// How it ages.
+    pub(super) fn ageing(&self) -> Ageing {
+        self.ageing
     }
 
     /// Where the four counters of a key are: in which pair of words, and at which bits, two in each word.
@@ -85,12 +127,11 @@ impl Sketch {
         self.add_many(hash, 1);
     }
 
-    /// Counts several requests of one key, as far as a count goes.
+    /// Counts several requests of one key, as far as a count goes. Counters that are ahead of it count others too, and stay.
     pub(super) fn add_many(&mut self, hash: u32, times: u8) {
         self.forget(hash);
-        let (place, times) = (self.place(hash), u64::from(times));
-        let steps = self.counts(place).map(|count| times.min(MOST - count));
-        self.step(place, steps);
+        let place = self.place(hash);
+        self.step(place, raised(self.counts(place), times));
     }
 
     /// What is known of this key is so no longer.
@@ -110,7 +151,7 @@ impl Sketch {
         self.forget(hash);
         let place = self.place(hash);
         let counts = self.counts(place);
-        let steps = counts.map(|count| u64::from(times).min(MOST - count));
+        let steps = raised(counts, times);
         match self.step(place, steps) {
             true => least(self.counts(place)),
             false => least(std::array::from_fn(|one| counts[one] + steps[one])),
@@ -165,6 +206,13 @@ impl Sketch {
         let [first, second] = self.pairs[pair];
         [first >> one, first >> two, second >> three, second >> four].map(|count| count & MOST)
     }
+}
+
+/// By how much each of a key's counters is raised by so many requests, as far as a count goes: those that are ahead of it stay.
+#[inline]
+fn raised(counts: [u64; 4], times: u8) -> [u64; 4] {
+    let due = MOST.min(least(counts) + u64::from(times));
+    counts.map(|count| due.saturating_sub(count))
 }
 
 /// What four counters say of a key: each of them says at least as much.
