@@ -211,9 +211,9 @@ impl Order for Adaptive {
             let share = self.share();
             let contenders = self.segments.contenders(seats, share);
             let duel = self.duel.as_mut()?;
-            let ageing = duel.ageing();
+            let is_patient = duel.sketch().is_patient();
             let count = |seats: &mut _, at| Self::recount(duel, seats, at);
-            let at = self.segments.choose(seats, contenders, ageing, count)?;
+            let at = self.segments.choose(seats, contenders, is_patient, count)?;
             if !seats.seat(at).is_marked() {
                 return Some(at);
             }

@@ -65,7 +65,7 @@ impl Duel {
             sketches: match is_led {
                 true => Box::default(),
                 false => soon_and_late
-                    .map(|ageing| Sketch::of_shadows(room, ageing))
+                    .map(|ageing| Sketch::of_shadows(room, ageing, halvings == 0))
                     .into(),
             },
             whole: (is_led || halvings > 0).then(|| Sketch::new(entries, WAYS[followed].1)),
@@ -108,11 +108,6 @@ impl Duel {
     #[inline]
     pub(super) fn share(&self) -> Share {
         WAYS[self.followed].0
-    }
-
-    /// How long what was requested counts for the way that is followed.
-    pub(super) fn ageing(&self) -> Ageing {
-        WAYS[self.followed].1
     }
 
     /// How often keys were requested.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::chain::Chain;
-use super::sketch::{Ageing, Sketch};
+use super::sketch::{self, Sketch};
 use super::{Seat, Seats};
 
 const WINDOW: u8 = 0;
@@ -198,7 +198,7 @@ impl Segments {
     ) -> Option<u32> {
         let contenders = self.contenders(seats, share);
         let count = |seats: &mut _, at| sketch.count(Seats::hash(seats, at));
-        self.choose(seats, contenders, sketch.ageing(), count)
+        self.choose(seats, contenders, sketch.is_patient(), count)
     }
 
     /// Who may have to leave: of the window, and of the others.
@@ -233,12 +233,13 @@ impl Segments {
         &mut self,
         seats: &mut S,
         contenders: (Option<u32>, Option<u32>),
-        ageing: Ageing,
+        is_patient: bool,
         mut count: impl FnMut(&mut S, u32) -> u64,
     ) -> Option<u32> {
         match contenders {
             (Some(candidate), Some(main)) => {
-                if ageing.prefers(count(seats, candidate), count(seats, main)) {
+                let (newcomer, entry) = (count(seats, candidate), count(seats, main));
+                if sketch::prefers(newcomer, entry, is_patient) {
                     self.change_over(seats);
                     Some(main)
                 } else {
@@ -346,6 +347,7 @@ impl Segments {
 mod tests {
     use everwarm_core::clock::Instant;
 
+    use super::super::sketch::Ageing;
     use super::super::textbook::Row;
     use super::*;
 

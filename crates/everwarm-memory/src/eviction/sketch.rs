@@ -41,16 +41,14 @@ impl Ageing {
             Self::Late => 40 * entries.max(FEW),
         }
     }
+}
 
-    /// Whether a newcomer of this count is worth more than an entry of that.
-    #[inline]
-    pub(super) fn prefers(self, newcomer: u64, entry: u64) -> bool {
-        match self {
-            Self::Soon => newcomer > entry,
-            // Counts end: what is there long must not be out of reach.
-            Self::Late => newcomer > (entry + entry / MARGIN).min(MOST - 1).max(entry),
-        }
-    }
+/// Whether a newcomer of this count is worth more than an entry of that; a patient cache wants to be surer of it.
+#[inline]
+pub(super) fn prefers(newcomer: u64, entry: u64, is_patient: bool) -> bool {
+    // Counts end: what is there long must not be out of reach.
+    let margin = if is_patient { entry / MARGIN } else { 0 };
+    newcomer > (entry + margin).min(MOST - 1).max(entry)
 }
 
 /// Where the counters of a key are: in which pair of words, and at which bits.
@@ -62,7 +60,7 @@ pub(super) struct Sketch {
     /// For so many entries.
     entries: usize,
     added: usize,
-    ageing: Ageing,
+    is_patient: bool,
     period: usize,
     /// The key that was last counted without a request to add, and what was said of it: in an eviction that is the one who stays, and
     /// mostly the next one asks for it again.
@@ -76,13 +74,16 @@ impl Sketch {
         Self::of(pairs, entries, ageing)
     }
 
-    /// An empty one for shadows of so many entries.
-    pub(super) fn of_shadows(entries: usize, ageing: Ageing) -> Self {
+    /// An empty one for shadows of so many entries, which see all keys or a sample of them.
+    pub(super) fn of_shadows(entries: usize, ageing: Ageing, see_all: bool) -> Self {
         let pairs = match ageing {
             Ageing::Soon => PAIRS_SOON * entries.max(FEWEST_ENTRIES),
             Ageing::Late => PAIRS_LATE * entries.max(FEW),
         };
-        Self::of(pairs, entries, ageing)
+        Self {
+            is_patient: see_all && matches!(ageing, Ageing::Late),
+            ..Self::of(pairs, entries, ageing)
+        }
     }
 
     fn of(pairs: usize, entries: usize, ageing: Ageing) -> Self {
@@ -90,7 +91,7 @@ impl Sketch {
             pairs: vec![[0; 2]; pairs],
             entries,
             added: 0,
-            ageing,
+            is_patient: false,
             period: ageing.period(entries),
             known: None,
         }
@@ -98,13 +99,12 @@ impl Sketch {
 
     /// Ages like this from here on.
     pub(super) fn ages(&mut self, ageing: Ageing) {
-        self.ageing = ageing;
         self.period = ageing.period(self.entries);
     }
 
-    /// How it ages.
-    pub(super) fn ageing(&self) -> Ageing {
-        self.ageing
+    /// Whether who goes by its counts should be patient: where they last long and are of all keys. A sample has another place in loops.
+    pub(super) fn is_patient(&self) -> bool {
+        self.is_patient
     }
 
     /// Where the four counters of a key are: in which pair of words, and at which bits, two in each word.
