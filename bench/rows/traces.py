@@ -1,6 +1,7 @@
 """Row 8: hit ratios on recorded requests, played by `crates/everwarm-simulator`.
 
-`EVERWARM_TRACES` names the folder of the traces; without it `BENCH_TRACES` does, or it is `traces` in the checkout.
+`EVERWARM_TRACES` names the folder of the traces; without it `BENCH_TRACES` does, or it is `traces` in the
+checkout.
 """
 
 from __future__ import annotations
