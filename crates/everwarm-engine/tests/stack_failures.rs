@@ -125,6 +125,16 @@ fn a_lease_whose_answer_was_lost_goes_back_once_the_store_answers() {
     assert_eq!(one.far().leased(), 0, "nobody waits for it to end");
 }
 
+fn two_processes() -> (Host, Process, Process) {
+    let host = Host::new(1);
+    let (one, other) = (host.process(), host.process());
+    (host, one, other)
+}
+
+fn fetching(process: &Process) -> impl Future<Output = Fetched> + Unpin + use<> {
+    Box::pin(process.stack.fetch(place("k"), tags(&[]), Read::Any))
+}
+
 /// Polls what waits for a lease until the store was asked for it so often.
 fn waits_on(one: &Process, waiting: &mut (impl Future<Output = Fetched> + Unpin), asked: usize) {
     let mut left = asked;
@@ -141,11 +151,9 @@ fn waits_on(one: &Process, waiting: &mut (impl Future<Output = Fetched> + Unpin)
 
 #[test]
 fn who_waits_for_a_lease_goes_on_after_one_failure() {
-    let host = Host::new(1);
-    let (one, other) = (host.process(), host.process());
+    let (_host, one, other) = two_processes();
     let seat = one.lead("k", &[]);
-    let fetch = other.stack.fetch(place("k"), tags(&[]), Read::Any);
-    let mut waiting = Box::pin(fetch);
+    let mut waiting = fetching(&other);
     for _ in 0..3 {
         waits_on(&other, &mut waiting, 2);
         other.far().fail("lease");
@@ -162,11 +170,9 @@ fn who_waits_for_a_lease_goes_on_after_one_failure() {
 
 #[test]
 fn who_waits_for_a_lease_of_a_store_that_is_gone_computes() {
-    let host = Host::new(1);
-    let (one, other) = (host.process(), host.process());
+    let (host, one, other) = two_processes();
     let seat = one.lead("k", &[]);
-    let fetch = other.stack.fetch(place("k"), tags(&[]), Read::Any);
-    let mut waiting = Box::pin(fetch);
+    let mut waiting = fetching(&other);
     waits_on(&other, &mut waiting, 2);
     let began = host.hand.now();
     other.far().fail("lease");
@@ -181,11 +187,9 @@ fn who_waits_for_a_lease_of_a_store_that_is_gone_computes() {
 
 #[test]
 fn who_was_given_a_lease_by_an_answer_that_was_lost_is_given_it_again() {
-    let host = Host::new(1);
-    let (one, other) = (host.process(), host.process());
+    let (host, one, other) = two_processes();
     let seat = one.lead("k", &[]);
-    let fetch = other.stack.fetch(place("k"), tags(&[]), Read::Any);
-    let mut waiting = Box::pin(fetch);
+    let mut waiting = fetching(&other);
     waits_on(&other, &mut waiting, 2);
     drop(seat);
     other.far().faults.lock().expect("no panic").done = true;
