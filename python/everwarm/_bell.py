@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from _weakref import ref
 
 from everwarm import _native
@@ -50,6 +51,20 @@ def here():
     if bell is None or bell.loop() is not loop:
         bell = _bell(loop)
     return loop, bell.native
+
+
+class _NoLoop:
+    """As much of a loop as a future asks for that is done as soon as it is made."""
+
+    def get_debug(self):
+        return False
+
+
+def _over():
+    """A future that is done, for tasks of any loop to look at."""
+    over = sys.modules["asyncio"].Future(loop=_NoLoop())
+    over.set_result(None)
+    return over
 
 
 def ring():

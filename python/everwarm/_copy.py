@@ -45,7 +45,11 @@ async def acopy(cache, other, after, progress, rate):
 
 async def _stepped(going):
     loop = _running_loop()
-    return going.step() if loop is None else await awaitable(going.astep(), loop)
+    if loop is None:
+        return going.step()
+    step = going.astep()
+    await awaitable(step, loop)
+    return step.value()
 
 
 def _begun(cache, other, said):

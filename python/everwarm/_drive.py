@@ -375,7 +375,7 @@ def _running_loop():
 
 
 def awaitable(errand, loop):
-    """An errand, as the running loop waits for it: asyncio's tasks take what it yields, trio's do not."""
+    """What waits until an errand has its value: asyncio's tasks take what it yields, trio's do not."""
     trio = sys.modules.get("everwarm._trio")
     return trio.done(errand) if trio is not None and type(loop) is trio.Loop else errand
 

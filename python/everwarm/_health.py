@@ -128,7 +128,10 @@ async def _looked_over(cache, level):
     if loop is None or not cache._is_far():
         return cache._look_over(level)
     fields = cache._alook_over(level)
-    return await awaitable(fields, loop) if type(fields) is _native.Errand else fields
+    if type(fields) is not _native.Errand:
+        return fields
+    await awaitable(fields, loop)
+    return fields.value()
 
 
 def _kept(cache, level):

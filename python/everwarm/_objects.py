@@ -11,6 +11,9 @@ from everwarm._errors import ConfigError
 from everwarm._result import result
 from everwarm._twin import twin
 
+_get = _native.Objects.get
+_aget = twin(_get, _native.Objects._aget)
+
 
 class Objects(_native.Objects):
     """The verbs that a ``Cache`` has for entries of its own.
@@ -121,7 +124,15 @@ class Objects(_native.Objects):
         """As ``scan``, for ``async for``."""
         return _each(self.scan(prefix))
 
-    aget = twin(_native.Objects.get, _native.Objects._aget)
+    async def aget(self, key, default=None):
+        """As ``get``, awaited."""
+        # As a twin does it, by fewer steps: this is what tasks ask most.
+        value = self._aget_here(key, default) if type(self).get is _get else NotImplemented
+        if type(value) is _native.Errand:
+            await value
+            return value.value()
+        return await _aget(self, key, default) if value is NotImplemented else value
+
     aset = twin(_native.Objects.set, _native.Objects._aset)
     aadd = twin(_native.Objects.add)
     areplace = twin(_native.Objects.replace)

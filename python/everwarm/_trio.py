@@ -50,12 +50,8 @@ async def wait(tasks, *, timeout=None):
 
 
 async def done(errand):
-    """What an errand of an awaited verb comes to: what it waits for are futures of ours."""
-    while True:
-        try:
-            future = next(errand)
-        except StopIteration as end:
-            return end.value
+    """Waits until an errand of an awaited verb has its value: what it yields are futures of ours."""
+    for future in errand:
         try:
             await future
         except BaseException:

@@ -24,7 +24,8 @@ def twin(verb, begin=None):
         if begin is not None and getattr(type(self), name) is verb:
             value = begin(self, *args, **keywords)
             if type(value) is _native.Errand:
-                value = await awaitable(value, loop)
+                await awaitable(value, loop)
+                value = value.value()
             if value is not NotImplemented:
                 return value
         from everwarm._aside import aside

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use crate::entries::{closed, keyed_whole};
 use crate::errand::Errand;
 use crate::given::{Tags, Ttl};
+use crate::here::Here;
 use crate::home::Home;
 use crate::objects::Objects;
 use crate::shared::{Given, Held, held_many};
@@ -29,11 +30,33 @@ impl Drop for Unfinished {
 }
 
 impl Objects {
-    /// As `get`: the value, or an errand.
+    /// As `get` on the loop of asyncio's that runs here: the value, or an errand; nothing where none runs, or nothing is waited for.
+    pub(crate) fn look_here<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        if !Self::is_far(slf)? {
+            return Ok(None);
+        }
+        let Some(here) = Here::asyncios(slf.py())? else {
+            return Ok(None);
+        };
+        Self::look_later(slf, key, default, Some(here)).map(Some)
+    }
+
+    /// Whether its verbs may have to wait for a connection.
+    pub(crate) fn is_far(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        let home = Self::open(slf)?;
+        Ok(home.link.as_ref().is_some_and(|link| link.shared.is_far()))
+    }
+
+    /// As `get`: the value, or an errand, which waits there, if that is known.
     pub(crate) fn look_later<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
+        here: Option<Here>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (py, home) = (slf.py(), Self::open(slf)?);
         let default = default.unwrap_or_else(|| py.None().into_bound(py));
@@ -57,7 +80,7 @@ impl Objects {
         let (stack, place) = held.into_place();
         let default = default.unbind();
         let of = (Arc::clone(&stack), place.clone());
-        Errand::reading(py, of, move |py, stored| {
+        Errand::reading(py, (of, here), move |py, stored| {
             let kept = match Held::at(&home, &keyed, (stack, place)) {
                 Some(held) => held.take(py, stored, since)?,
                 None => None,

@@ -13,6 +13,7 @@ use std::mem;
 use pyo3::Borrowed;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 type Vectorcall = unsafe extern "C-unwind" fn(
     *mut ffi::PyObject,
@@ -128,6 +129,29 @@ pub(crate) unsafe fn release(object: *mut ffi::PyObject) {
         let parked = Parked;
         release(object);
         mem::forget(parked);
+    }
+}
+
+/// Calls the method of that name of the first of these with the others.
+pub(crate) fn call_method<'py, const N: usize>(
+    name: &Bound<'py, PyString>,
+    arguments: [Borrowed<'_, 'py, PyAny>; N],
+) -> PyResult<Bound<'py, PyAny>> {
+    const { assert!(N > 0) };
+    // SAFETY: `Borrowed` is a transparent pointer to a live object; attached by `name`; as for `vectorcall`.
+    unsafe {
+        let call = black_box(mem::transmute::<*const (), Vectorcall>(
+            ffi::PyObject_VectorcallMethod as *const (),
+        ));
+        let parked = Parked;
+        let result = call(
+            name.as_ptr(),
+            arguments.as_ptr().cast(),
+            N,
+            std::ptr::null_mut(),
+        );
+        mem::forget(parked);
+        Bound::from_owned_ptr_or_err(name.py(), result)
     }
 }
 

@@ -10,13 +10,13 @@ use std::time::Duration;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Place, Stack, Stored};
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyType, PyWeakrefReference};
 
 use crate::bell::Bell;
 use crate::gather::{Sought, Told, Waiting};
-use crate::here::here;
+use crate::here::{Here, here};
 use crate::lasting::intern;
 use crate::modules;
 use crate::shared::{self, Ours, Step};
@@ -31,6 +31,8 @@ enum State {
     Waiting(Box<dyn Asking>, Wait),
     /// A read that is asked with others.
     Reading(Box<Reading>),
+    /// The value, which nobody has taken.
+    Done(Py<PyAny>),
     Spent,
 }
 
@@ -39,7 +41,14 @@ struct Reading {
     stack: Arc<Stack>,
     place: Place,
     then: Then,
-    waiting: Option<Arc<Waiting>>,
+    waits: Waits,
+}
+
+/// How a read waits.
+enum Waits {
+    /// It was not asked yet; where, if that is known.
+    NotYet(Option<Here>),
+    For(Arc<Waiting>),
 }
 
 /// What is made of what the stores have.
@@ -168,16 +177,16 @@ impl Errand {
         Self::begun(py, State::New(asking(answer, then)))
     }
 
-    /// A read of an entry, to be asked with others, and what is made of what is there.
+    /// A read of an entry, on a loop if that is known, to be asked with others, and what is made of what is there.
     pub(crate) fn reading<'py, T>(
         py: Python<'py>,
-        of: (Arc<Stack>, Place),
+        (of, here): ((Arc<Stack>, Place), Option<Here>),
         then: T,
     ) -> PyResult<Bound<'py, PyAny>>
     where
         T: FnOnce(Python<'_>, Option<Stored>) -> PyResult<Py<PyAny>> + Send + 'static,
     {
-        Self::to_read(py, of, Then::Verb(Box::new(then)))
+        Self::to_read(py, (of, here), Then::Verb(Box::new(then)))
     }
 
     /// The first look of a turn that leads, to be asked with others: the turn has what is there.
@@ -185,19 +194,19 @@ impl Errand {
         turn: &Bound<'py, Turn>,
         of: (Arc<Stack>, Place),
     ) -> PyResult<Bound<'py, PyAny>> {
-        Self::to_read(turn.py(), of, Then::Turn(turn.clone().unbind()))
+        Self::to_read(turn.py(), (of, None), Then::Turn(turn.clone().unbind()))
     }
 
     fn to_read(
         py: Python<'_>,
-        (stack, place): (Arc<Stack>, Place),
+        ((stack, place), here): ((Arc<Stack>, Place), Option<Here>),
         then: Then,
     ) -> PyResult<Bound<'_, PyAny>> {
         let reading = Reading {
             stack,
             place,
             then,
-            waiting: None,
+            waits: Waits::NotYet(here),
         };
         Self::begun(py, State::Reading(Box::new(reading)))
     }
@@ -216,7 +225,7 @@ impl Errand {
             State::New(asking) => self.ask(py, asking, Wait::here(py)?),
             State::Waiting(asking, wait) => self.ask(py, asking, wait),
             State::Reading(reading) => self.read(py, reading),
-            State::Spent => Err(spent()),
+            State::Done(_) | State::Spent => Err(spent()),
         }
     }
 
@@ -246,17 +255,23 @@ impl Errand {
     }
 
     fn read<'py>(&self, py: Python<'py>, mut reading: Box<Reading>) -> PyResult<Stepped<'py>> {
-        let Some(waiting) = &reading.waiting else {
-            let (running, bell) = here(py)?;
-            let future = bell.get().future(&running)?;
-            let sought = Sought {
-                stack: Arc::clone(&reading.stack),
-                place: reading.place.clone(),
-                is_led: matches!(reading.then, Then::Turn(_)),
-            };
-            reading.waiting = Some(Bell::gather(&bell, &running, sought, &future)?);
-            self.put(State::Reading(reading));
-            return Ok(Stepped::Future(future));
+        let waiting = match &mut reading.waits {
+            Waits::For(waiting) => waiting,
+            Waits::NotYet(known) => {
+                let (running, bell) = match known.take() {
+                    Some(known) => known.into_bound(py),
+                    None => here(py)?,
+                };
+                let future = bell.get().future(&running)?;
+                let sought = Sought {
+                    stack: Arc::clone(&reading.stack),
+                    place: reading.place.clone(),
+                    is_led: matches!(reading.then, Then::Turn(_)),
+                };
+                reading.waits = Waits::For(Bell::gather(&bell, &running, sought, &future)?);
+                self.put(State::Reading(reading));
+                return Ok(Stepped::Future(future));
+            }
         };
         let mut future = None;
         let told = waiting.told(|| {
@@ -309,11 +324,26 @@ impl Errand {
         slf
     }
 
-    /// Goes on: what the task is to wait for, until the verb is done.
-    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        match self.step(py)? {
-            Stepped::Future(future) => Ok(future),
-            Stepped::Value(value) => Err(PyStopIteration::new_err((value,))),
+    /// Goes on: what the task is to wait for, until the verb is done. The value is asked for then: an exception that brings it would
+    /// cost more than all else that this does.
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(match self.step(py)? {
+            Stepped::Future(future) => Some(future),
+            Stepped::Value(value) => {
+                self.put(State::Done(value));
+                None
+            }
+        })
+    }
+
+    /// The value of the verb, once it was awaited.
+    fn value(&self) -> PyResult<Py<PyAny>> {
+        match self.take() {
+            State::Done(value) => Ok(value),
+            state => {
+                self.put(state);
+                Err(spent())
+            }
         }
     }
 
@@ -342,5 +372,5 @@ impl Errand {
 }
 
 fn spent() -> PyErr {
-    PyRuntimeError::new_err("cannot reuse an awaited verb: call it again")
+    PyRuntimeError::new_err("an awaited verb is awaited once: call it again")
 }

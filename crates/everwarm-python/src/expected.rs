@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{IntoPyDict, PyDict};
+use pyo3::types::{IntoPyDict, PyCFunction, PyDict};
 
 use crate::calling;
 use crate::lasting::{Lasting, intern};
@@ -58,11 +58,14 @@ impl Expected {
         let mut went = Ok(());
         for (then, context) in slf.get().ends(End::Come) {
             let then = then.bind(py).as_borrowed();
-            let given = slf.as_any().as_borrowed();
+            let given = match is_of_task(&then)? {
+                true => over(py)?.as_borrowed(),
+                false => slf.as_any().as_borrowed(),
+            };
             let goes = match context {
                 Some(context) => {
-                    let run = context.bind(py).getattr(intern!(py, "run"));
-                    run.and_then(|run| calling::call(&run, [then, given]))
+                    let context = context.bind(py).as_borrowed();
+                    calling::call_method(intern!(py, "run"), [context, then, given])
                 }
                 None => calling::call(&then, [given]),
             };
@@ -94,6 +97,32 @@ impl Expected {
         }
         Ok(())
     }
+}
+
+/// Whether it is what asyncio's own tasks go on by.
+fn is_of_task(then: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static TASK: Lasting<Py<PyAny>> = Lasting::new();
+    let py = then.py();
+    if !then.is_exact_instance_of::<PyCFunction>() {
+        return Ok(false);
+    }
+    let class = TASK.get_or_try_init(py, || {
+        let module = modules::own(py, "asyncio")?;
+        PyResult::Ok(module.getattr(intern!(py, "Task"))?.unbind())
+    })?;
+    let whose = then.getattr(intern!(py, "__self__"))?;
+    Ok(whose.get_type().is(class.bind(py)))
+}
+
+/// A future of asyncio's that is done, and has nothing to say. A task asks what it is called with for its result: of one that it knows it
+/// reads it, on others it calls a method by a name that it spells each time.
+fn over(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static OVER: Lasting<Py<PyAny>> = Lasting::new();
+    let over = OVER.get_or_try_init(py, || {
+        let module = modules::own(py, "everwarm._bell")?;
+        PyResult::Ok(module.call_method0(intern!(py, "_over"))?.unbind())
+    })?;
+    Ok(over.bind(py))
 }
 
 #[pymethods]

@@ -40,20 +40,58 @@ impl Last {
     }
 }
 
+/// The loop that runs on this thread, and its bell, for as long as this step of a task.
+pub(crate) struct Here {
+    running: Py<PyAny>,
+    bell: Py<Bell>,
+}
+
+impl Here {
+    /// That of asyncio's, if one runs.
+    pub(crate) fn asyncios(py: Python<'_>) -> PyResult<Option<Self>> {
+        if in_trio(py)? {
+            return Ok(None);
+        }
+        let Some(running) = running(py)?.filter(|running| !running.is_none()) else {
+            return Ok(None);
+        };
+        let (running, bell) = match Last::bell(&running) {
+            Some(bell) => (running, bell),
+            None => here(py)?,
+        };
+        Ok(Some(Self {
+            running: running.unbind(),
+            bell: bell.unbind(),
+        }))
+    }
+
+    pub(crate) fn into_bound<'py>(self, py: Python<'py>) -> (Bound<'py, PyAny>, Bound<'py, Bell>) {
+        (self.running.into_bound(py), self.bell.into_bound(py))
+    }
+}
+
+/// The loop of asyncio's that runs on this thread, or Python's None, if asyncio is there.
+fn running(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static RUNNING: Lasting<Py<PyAny>> = Lasting::new();
+    if RUNNING.get(py).is_none() && !modules::is_loaded(intern!(py, "asyncio"))? {
+        return Ok(None);
+    }
+    let running = RUNNING.get_or_try_init(py, || {
+        let module = modules::own(py, "asyncio")?;
+        PyResult::Ok(module.getattr(intern!(py, "_get_running_loop"))?.unbind())
+    })?;
+    calling::call(running.bind(py), []).map(Some)
+}
+
 /// The loop that runs on this thread, and its bell.
 pub(crate) fn here<'py>(py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, Bell>)> {
-    static RUNNING: Lasting<Py<PyAny>> = Lasting::new();
     static HERE: Lasting<Py<PyAny>> = Lasting::new();
     let is_asyncios = !in_trio(py)?;
-    if is_asyncios && modules::is_loaded(intern!(py, "asyncio"))? {
-        let running = RUNNING.get_or_try_init(py, || {
-            let module = modules::own(py, "asyncio")?;
-            PyResult::Ok(module.getattr(intern!(py, "_get_running_loop"))?.unbind())
-        })?;
-        let running = calling::call(running.bind(py), [])?;
-        if let Some(bell) = Last::bell(&running) {
-            return Ok((running, bell));
-        }
+    if is_asyncios
+        && let Some(running) = running(py)?
+        && let Some(bell) = Last::bell(&running)
+    {
+        return Ok((running, bell));
     }
     let here = HERE.get_or_try_init(py, || {
         let module = modules::own(py, "everwarm._bell")?;
@@ -89,11 +127,14 @@ enum Says {
 impl Says {
     /// None where trio is not there, too old to be asked, or just being imported.
     fn new(py: Python<'_>) -> PyResult<Option<Self>> {
-        let Some(asked) = part(py, "trio.lowlevel", intern!(py, "in_trio_task"))? else {
+        let Some(asked) = part(intern!(py, "trio.lowlevel"), intern!(py, "in_trio_task"))? else {
             return Ok(None);
         };
-        let told = part(py, "sniffio", intern!(py, "thread_local"))?;
-        let kept = part(py, "trio._core._run", intern!(py, "sniffio_library"))?;
+        let told = part(intern!(py, "sniffio"), intern!(py, "thread_local"))?;
+        let kept = part(
+            intern!(py, "trio._core._run"),
+            intern!(py, "sniffio_library"),
+        )?;
         Ok(Some(match told {
             Some(told) if kept.is_some_and(|kept| kept.is(&told)) => Self::Name(told.unbind()),
             _ => Self::Trio(asked.unbind()),
@@ -113,11 +154,10 @@ impl Says {
 
 /// A part of a module, if somebody has imported that and it has it.
 fn part<'py>(
-    py: Python<'py>,
-    module: &str,
+    module: &Bound<'py, PyString>,
     name: &Bound<'py, PyString>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match modules::loaded(py, module)? {
+    match modules::loaded(module)? {
         Some(module) => module.getattr_opt(name),
         None => Ok(None),
     }

@@ -24,26 +24,23 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Whether somebody has imported a module.
 pub(crate) fn is_loaded(name: &Bound<'_, PyString>) -> PyResult<bool> {
-    match LOADED.get(name.py()) {
-        Some(modules) => modules.bind(name.py()).contains(name),
-        None => Ok(false),
-    }
+    loaded(name).map(|module| module.is_some())
 }
 
 /// A module, if somebody has imported it.
-pub(crate) fn loaded<'py>(py: Python<'py>, name: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-    match LOADED.get(py) {
-        Some(modules) => modules.bind(py).get_item(name),
+pub(crate) fn loaded<'py>(name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    match LOADED.get(name.py()) {
+        Some(modules) => modules.bind(name.py()).get_item(name),
         None => Ok(None),
     }
 }
 
 /// A module of our own, imported if need be: by a function of ours, whose globals have all that an import asks for.
 pub(crate) fn own<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    if let Some(module) = loaded(py, name)? {
+    if let Some(module) = loaded(&PyString::new(py, name))? {
         return Ok(module);
     }
-    match loaded(py, "everwarm._load")? {
+    match loaded(intern!(py, "everwarm._load"))? {
         Some(loader) => loader.call_method1(intern!(py, "load"), (name,)),
         None => Ok(py.import(name)?.into_any()),
     }

@@ -395,7 +395,18 @@ impl Objects {
         key: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Self::look_later(slf, key, default)
+        Self::look_later(slf, key, default, None)
+    }
+
+    /// `aget` on a loop of asyncio's where stores answer later: the value, or an errand; else `NotImplemented`.
+    #[pyo3(signature = (key, default=None))]
+    fn _aget_here<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let found = Self::look_here(slf, key, default)?;
+        Ok(found.unwrap_or_else(|| slf.py().NotImplemented().into_bound(slf.py())))
     }
 
     /// `aget_many` where stores answer later: the values, or an errand.
@@ -420,8 +431,7 @@ impl Objects {
 
     /// Whether its verbs may have to wait for a connection.
     fn _is_far(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        let home = Self::open(slf)?;
-        Ok(home.link.as_ref().is_some_and(|link| link.shared.is_far()))
+        Self::is_far(slf)
     }
 
     /// Lets expired entries go at once; how many they were.

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::arguments::Arguments;
+use crate::lasting::intern;
 use crate::signature::{Signature, Unkeyed};
 use crate::terms::{check_fields, filled, resolve};
 use crate::{errors, keys, modules, texts};
@@ -129,7 +130,7 @@ impl Tenancy {
 
 /// Whether it is a context variable; who has one has loaded their module.
 fn is_variable(given: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match modules::loaded(given.py(), "_contextvars")? {
+    match modules::loaded(intern!(given.py(), "_contextvars"))? {
         Some(module) => given.is_instance(&module.getattr("ContextVar")?),
         None => Ok(false),
     }

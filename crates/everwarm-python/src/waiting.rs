@@ -158,7 +158,7 @@ pub(crate) fn thread() -> u64 {
 
 /// Whether signals are handled on this thread.
 fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
-    let Some(threading) = modules::loaded(py, "threading")? else {
+    let Some(threading) = modules::loaded(intern!(py, "threading"))? else {
         return Ok(true);
     };
     let main = calling::call(&threading.getattr(intern!(py, "main_thread"))?, [])?

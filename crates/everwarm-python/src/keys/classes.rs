@@ -118,7 +118,7 @@ pub(crate) fn imported<'py>(
     module: &str,
     name: &str,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let Some(module) = modules::loaded(py, module)? else {
+    let Some(module) = modules::loaded(&PyString::new(py, module))? else {
         return Ok(None);
     };
     let Ok(module) = module.cast::<PyModule>() else {
