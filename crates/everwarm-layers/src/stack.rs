@@ -384,6 +384,20 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
             facet.set_under(computed.clone())
         })
     }
+
+    fn set_with<'a>(
+        &'a self,
+        entries: &'a [Entry<'a>],
+        namespace: &'a str,
+        tags: &'a [Tag],
+        keep: Option<Duration>,
+    ) -> Answer<'a, Reading> {
+        let bytes: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+        let size = bytes + besides(entries.len());
+        self.change(size, S::generations, move |facet| {
+            facet.set_with(entries, namespace, tags, keep)
+        })
+    }
 }
 
 impl<S: Store, L: Layer> Suspend for Layered<S, L> {

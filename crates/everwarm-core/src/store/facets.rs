@@ -9,7 +9,7 @@ use crate::bus::mac::Mac;
 use crate::health::Report;
 use crate::mark::{Mark, Reading, Tag};
 
-use super::{Answer, Bytes, Found};
+use super::{Answer, Bytes, Entry, Failure, FailureKind, Found};
 
 /// Numbers that are changed in one step.
 ///
@@ -230,7 +230,7 @@ pub trait Generations: Send + Sync {
     }
 
     /// The stamps of an earlier reading of these tags, if the store remembers one whose markers live as long as `keep` says. They
-    /// may be older than now: they are for [`set_under`](Self::set_under) alone.
+    /// may be older than now: they are for [`set_under`](Self::set_under) and [`set_with`](Self::set_with) alone.
     fn recall(
         &self,
         _namespace: &str,
@@ -244,6 +244,23 @@ pub trait Generations: Send + Sync {
     /// Of a store that recalls nothing nobody asks it.
     fn set_under<'a>(&'a self, _computed: Computed<'a>) -> Answer<'a, Settled> {
         Answer::done(Settled::Overtaken)
+    }
+
+    /// Begins with these tags, and sets many by hand, as `Store::set_many` does, in one trip: what was sealed under stamps that were
+    /// recalled is valid if they cover the markers of this reading, and else has to be set again. Of a store that recalls nothing nobody
+    /// asks it.
+    fn set_with<'a>(
+        &'a self,
+        _entries: &'a [Entry<'a>],
+        _namespace: &'a str,
+        _tags: &'a [Tag],
+        _keep: Option<Duration>,
+    ) -> Answer<'a, Reading> {
+        Answer::failed(Failure::new(
+            FailureKind::Capability,
+            "the store recalls no stamps",
+            "begin, and set then",
+        ))
     }
 }
 
@@ -366,7 +383,7 @@ pub trait Notify: Send + Sync {
 
 /// What a store says of itself.
 ///
-/// - Nothing is changed by asking, and no entry is read.
+/// - Nothing that anybody could see is changed by asking, and no entry is read.
 /// - It is asked past all layers: what it says trips no breaker and needs no place.
 /// - A full report leaves nothing out that a short one has. Each fact has a name of its own.
 /// - A closed store refuses.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use everwarm_core::bus::mac::Mac;
 use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::{
-    Answer, Bytes, Computed, Condition, Conditional, Counters, Found, Freed, Generations, Grant,
-    Leased, Leases, Messages, Notify, Page, Scan, Settled, Store, Suspend, Touch,
+    Answer, Bytes, Computed, Condition, Conditional, Counters, Entry, Found, Freed, Generations,
+    Grant, Leased, Leases, Messages, Notify, Page, Scan, Settled, Store, Suspend, Touch,
 };
 
 use super::Awaited;
@@ -163,6 +163,18 @@ impl Generations for Awaited {
     fn set_under<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
         self.ask_facet(Store::generations, |facet| facet.set_under(computed))
     }
+
+    fn set_with<'a>(
+        &'a self,
+        entries: &'a [Entry<'a>],
+        namespace: &'a str,
+        tags: &'a [Tag],
+        keep: Option<Duration>,
+    ) -> Answer<'a, Reading> {
+        self.ask_facet(Store::generations, |facet| {
+            facet.set_with(entries, namespace, tags, keep)
+        })
+    }
 }
 
 impl Suspend for Awaited {
@@ -214,8 +226,8 @@ impl Notify for Awaited {
     }
 
     fn authenticate(&self, mac: &Arc<dyn Mac>) {
-        let mut state = self.0.state();
-        state.mac = Some(Arc::clone(mac));
+        let _state = self.0.here().state();
+        self.0.mac.get_or_init(|| Arc::clone(mac));
         // What is set is authenticated already: it is set under the same lock.
         if let Some(notify) = self.there().and_then(|store| store.notify()) {
             notify.authenticate(mac);

@@ -1,14 +1,16 @@
 //! A store that could not be opened yet: it stands in its place as one that is down, and is opened as soon as it can be.
 //!
 //! What it can do is known by its kind, so that a stack is the same for all processes whether or not each could open it. Whoever asks it
-//! has it tried again, once a second at most and on a thread of its own: opening may wait for other processes.
+//! has it tried again, once a second at most and on a thread of its own: opening may wait for other processes. A forked child tries for
+//! itself: a thread of its parent that was just trying is not in it.
 #![deny(clippy::missing_trait_methods)]
 
 mod facets;
 mod kind;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,8 @@ use everwarm_core::store::{
     Answer, Bytes, Conditional, Counters, Durability, Entry, Failure, FailureKind, Found,
     Generations, Health, Info, Leases, Limits, Notify, Scan, Store, Suspend, Touch,
 };
+
+use everwarm_engine::process;
 
 use kind::Kind;
 
@@ -33,17 +37,26 @@ pub struct Awaited(Arc<Inner>);
 struct Inner {
     kind: Kind,
     open: Box<Open>,
+    /// Why it could not be opened at first.
+    why: Failure,
+    is_closed: AtomicBool,
+    /// What its messages are to be authenticated with.
+    mac: OnceLock<Arc<dyn Mac>>,
+    first: Tries,
+}
+
+/// The store as one process has it, and as the child has it that this one forked.
+struct Tries {
+    process: u64,
     store: OnceLock<Arc<dyn Store>>,
     state: Mutex<State>,
+    child: OnceLock<Box<Tries>>,
 }
 
 struct State {
     why: Failure,
     /// When it may be tried again; None: somebody tries now.
     next: Option<Instant>,
-    is_closed: bool,
-    /// What its messages are to be authenticated with.
-    mac: Option<Arc<dyn Mac>>,
 }
 
 /// Whether a failure to open a store never passes by itself: somebody has to do something about it.
@@ -66,19 +79,16 @@ impl Awaited {
         Some(Self(Arc::new(Inner {
             kind: Kind::of(scheme)?,
             open: Box::new(open),
-            store: OnceLock::new(),
-            state: Mutex::new(State {
-                why,
-                next: Some(Instant::now() + PAUSE),
-                is_closed: false,
-                mac: None,
-            }),
+            first: Tries::new(OnceLock::new(), (why.clone(), Instant::now() + PAUSE)),
+            why,
+            is_closed: AtomicBool::new(false),
+            mac: OnceLock::new(),
         })))
     }
 
     /// The store, if it is open.
     fn there(&self) -> Option<&Arc<dyn Store>> {
-        self.0.store.get()
+        self.0.here().store.get()
     }
 
     /// The store, or why it is not open; it is tried again where it is time.
@@ -86,10 +96,11 @@ impl Awaited {
         if let Some(store) = self.there() {
             return Ok(store);
         }
-        let mut state = self.0.state();
-        if state.is_closed {
+        if self.0.is_closed.load(Ordering::Acquire) {
             return Err(closed());
         }
+        let here = self.0.here();
+        let mut state = here.state();
         let is_time = state.next.is_some_and(|next| Instant::now() >= next);
         if is_time {
             state.next = None;
@@ -100,7 +111,7 @@ impl Awaited {
             let inner = Arc::clone(&self.0);
             let builder = thread::Builder::new().name("everwarm-opens".to_owned());
             if builder.spawn(move || inner.try_again()).is_err() {
-                self.0.state().next = Some(Instant::now() + PAUSE);
+                here.state().next = Some(Instant::now() + PAUSE);
             }
         }
         Err(failure)
@@ -143,25 +154,62 @@ impl Awaited {
 }
 
 impl Inner {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The store as this process has it.
+    fn here(&self) -> &Tries {
+        let process = process();
+        let mut here = &self.first;
+        while here.process != process {
+            here = here.child.get_or_init(|| Box::new(here.forked(&self.why)));
+        }
+        here
     }
 
     /// Tries to open the store.
     fn try_again(&self) {
         let opened = (self.open)();
-        let mut state = self.state();
+        let here = self.here();
+        let mut state = here.state();
         state.next = Some(Instant::now() + PAUSE);
         match opened {
-            Ok(_) if state.is_closed => {}
+            Ok(_) if self.is_closed.load(Ordering::Acquire) => {}
             Ok(store) => {
-                if let (Some(mac), Some(notify)) = (&state.mac, store.notify()) {
+                if let (Some(mac), Some(notify)) = (self.mac.get(), store.notify()) {
                     notify.authenticate(mac);
                 }
-                drop(self.store.set(store));
+                drop(here.store.set(store));
             }
             Err(why) => state.why = why,
         }
+    }
+}
+
+impl Tries {
+    fn new(store: OnceLock<Arc<dyn Store>>, (why, next): (Failure, Instant)) -> Self {
+        let next = Some(next);
+        Self {
+            process: process(),
+            store,
+            state: Mutex::new(State { why, next }),
+            child: OnceLock::new(),
+        }
+    }
+
+    /// The same in a child of this process. Locks of the parent may have been held at the fork, and are never let go of here.
+    fn forked(&self, first: &Failure) -> Self {
+        let why = match self.state.try_lock() {
+            Ok(state) => state.why.clone(),
+            Err(TryLockError::Poisoned(state)) => state.get_ref().why.clone(),
+            Err(TryLockError::WouldBlock) => first.clone(),
+        };
+        let store = self
+            .store
+            .get()
+            .map_or_else(OnceLock::new, |store| OnceLock::from(Arc::clone(store)));
+        Self::new(store, (why, Instant::now()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -243,8 +291,9 @@ impl Store for Awaited {
     }
 
     fn close(&self) -> Answer<'_, ()> {
-        let mut state = self.0.state();
-        state.is_closed = true;
+        // Who has just opened it sees that, or is seen.
+        let state = self.0.here().state();
+        self.0.is_closed.store(true, Ordering::Release);
         drop(state);
         match self.there() {
             Some(store) => store.close(),
