@@ -1,7 +1,7 @@
 //! The layer of the breaker: a store that fails or is slow too often is not asked for a while.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use everwarm_core::breaker::{Breaker as Decision, Outcome, Pass, State, Terms};
@@ -25,6 +25,7 @@ const BESIDE: Duration = Duration::from_millis(1);
 /// - Who asks takes in the answers one after another: a call is slow only from a millisecond later for each that was under way
 ///   beside it, or waited for its turn.
 /// - What others did is listened to in every state, and says nothing about the store.
+/// - Who is not let through to a store that refused who asks is told just that: it does not pass by itself.
 pub struct Breaker {
     clock: Arc<dyn Clock>,
     draw: Arc<dyn Draw>,
@@ -33,6 +34,8 @@ pub struct Breaker {
     under_way: AtomicU32,
     line: Arc<AtomicU32>,
     refused: AtomicU64,
+    /// Whether the last call that showed the store at fault was refused.
+    keeps_out: AtomicBool,
 }
 
 impl Breaker {
@@ -47,6 +50,7 @@ impl Breaker {
             under_way: AtomicU32::new(0),
             line: Arc::default(),
             refused: AtomicU64::new(0),
+            keeps_out: AtomicBool::new(false),
         }
     }
 
@@ -110,7 +114,7 @@ impl Breaker {
             Ok(pass) => pass,
             Err(left) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                return Answer::failed(left_alone(left));
+                return Answer::failed(left_alone(left, self.keeps_out.load(Ordering::Relaxed)));
             }
         };
         let mut call = Call {
@@ -180,6 +184,8 @@ impl Call<'_> {
             Ok(_) => Outcome::Good,
             Err(failure) => match failure.kind {
                 FailureKind::Transient | FailureKind::Timeout | FailureKind::Authentication => {
+                    let keeps_out = failure.kind == FailureKind::Authentication;
+                    self.breaker.keeps_out.store(keeps_out, Ordering::Relaxed);
                     Outcome::Failed
                 }
                 _ => Outcome::Neither,
@@ -204,7 +210,16 @@ impl Drop for Call<'_> {
     }
 }
 
-fn left_alone(left: Duration) -> Failure {
+fn left_alone(left: Duration, keeps_out: bool) -> Failure {
+    if keeps_out {
+        return Failure::new(
+            FailureKind::Authentication,
+            "the store was not asked: it refused who asks",
+            format!(
+                "it is tried again within {left:?}; give the user what the store's page of the guide lists"
+            ),
+        );
+    }
     Failure::new(
         FailureKind::Transient,
         "the store was not asked: it failed or was slow too often",

@@ -65,6 +65,21 @@ fn while_it_is_open_nothing_is_asked() {
 }
 
 #[test]
+fn who_is_left_out_by_a_store_that_refused_is_told_that() {
+    let world = World::default();
+    let breaker = breaker(&world);
+    for kind in [Transient, Authentication].repeat(5) {
+        let _ = now(breaker.around(Verb::Write, 0, || failed::<()>(kind)));
+    }
+    assert_eq!(breaker.state(), State::Open);
+    let asked = || now(breaker.around(Verb::Write, 0, || Answer::done(())));
+    assert_eq!(asked(), Err(Authentication));
+    world.pass(SECOND);
+    let _ = now(breaker.around(Verb::Write, 0, || failed::<()>(Timeout)));
+    assert_eq!((breaker.state(), asked()), (State::Open, Err(Transient)));
+}
+
+#[test]
 fn pings_and_the_end_pass_and_do_not_count() {
     let world = World::default();
     let breaker = open(&world);
