@@ -3,6 +3,7 @@
 use everwarm_core::health::{Fact, Remark, Report};
 
 use crate::info::Info;
+use crate::refused::Refused;
 
 /// The oldest server that has all that the store asks for.
 const OLDEST: (u64, u64) = (6, 2);
@@ -31,6 +32,8 @@ pub(crate) struct Looked {
     pub(crate) is_single: bool,
     /// How it is set up, if that was asked for.
     pub(crate) settings: Option<Settings>,
+    /// What it refuses of all that the store does, as far as that was tried.
+    pub(crate) refused: Option<Refused>,
 }
 
 /// What is asked for the sake of settings alone.
@@ -126,6 +129,14 @@ fn facts(looked: &[Looked]) -> Vec<(&'static str, Fact)> {
 
 impl Looked {
     fn findings(&self) -> Vec<Finding> {
+        let mut found = self.findings_of_info();
+        let explains = |finding: &Finding| finding.is_trouble;
+        let is_explained = found.iter().any(explains);
+        found.extend(self.refusal(is_explained));
+        found
+    }
+
+    fn findings_of_info(&self) -> Vec<Finding> {
         let Some(info) = &self.info else {
             return vec![setting(
                 "info",
@@ -151,6 +162,28 @@ impl Looked {
             ]);
         }
         found.into_iter().flatten().collect()
+    }
+
+    /// What is refused, unless that is for a reason that is told already.
+    fn refusal(&self, is_explained: bool) -> Option<Finding> {
+        let Refused {
+            command,
+            is_forbidden,
+        } = self.refused.as_ref()?;
+        if *is_forbidden {
+            return Some(trouble(
+                "access",
+                format!("does not let this user do all that is needed: {command} is refused"),
+                "give the user what docs/guide/redis.md lists: `~ew{*`, `&ew*`, `+@write`, `+@scripting` and the others",
+            ));
+        }
+        (!is_explained).then(|| {
+            trouble(
+                "writes",
+                format!("takes no writes by now: {command} is refused"),
+                "it should pass; if not, look at its log",
+            )
+        })
     }
 
     fn role(&self, info: &Info) -> Option<Finding> {
@@ -325,6 +358,7 @@ mod tests {
                 appendonly: Some("no".to_owned()),
                 runs: vec!["a".into()],
             }),
+            refused: None,
         }
     }
 
@@ -406,6 +440,29 @@ mod tests {
             told.facts
                 .contains(&("version", Fact::Text("redis 7.2.4".to_owned())))
         );
+    }
+
+    #[test]
+    fn what_is_refused_is_told_unless_its_reason_is() {
+        let refusing = |is_forbidden, changed| Looked {
+            refused: Some(Refused {
+                command: "SET".to_owned(),
+                is_forbidden,
+            }),
+            ..looked(changed)
+        };
+        assert_eq!(abouts(refusing(true, &[])), ["access"]);
+        assert_eq!(abouts(refusing(false, &[])), ["writes"]);
+        let replica = &[("role", "slave")];
+        assert_eq!(abouts(refusing(false, replica)), ["role"]);
+        assert_eq!(abouts(refusing(true, replica)), ["role", "access"]);
+        let told = report(&[refusing(true, &[])]).remarks;
+        assert!(told[0].is_trouble && told[0].message.contains("SET is refused"));
+        let silent = Looked {
+            info: None,
+            ..refusing(true, &[])
+        };
+        assert_eq!(abouts(silent), ["access", "info"]);
     }
 
     #[test]

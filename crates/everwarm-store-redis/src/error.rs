@@ -127,8 +127,18 @@ pub(crate) fn unexpected(what: &str) -> Failure {
 
 /// The failure that a server's error means.
 pub(crate) fn answered(error: &ServerError) -> Failure {
-    let code = error.code();
-    let (kind, hint) = meaning(code, error.details().unwrap_or_default());
+    refusal(error.code(), error.details().unwrap_or_default())
+}
+
+/// The same, of an error that a script met and gave as a text.
+pub(crate) fn answered_as(text: &str) -> Failure {
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (code, details) = text.split_once(' ').unwrap_or((text, ""));
+    refusal(code, details)
+}
+
+fn refusal(code: &str, details: &str) -> Failure {
+    let (kind, hint) = meaning(code, details);
     Failure::new(kind, format!("the server refused: {}", word(code)), hint)
 }
 

@@ -156,6 +156,11 @@ pub(crate) fn staging(beside: &str, version: u64) -> String {
     format!("{braces}t:{version:x}")
 }
 
+/// The key in a shard on which it is tried what the store may do. Nothing else lies there.
+pub(crate) fn probed(shard: &Shard) -> String {
+    format!("{}t:probe", braces(&shard.space, shard.number))
+}
+
 /// The namespace of a stored name.
 pub(crate) fn namespace_of(name: &str) -> &str {
     name.split_once(':')

@@ -18,6 +18,7 @@
 
 mod address;
 mod advice;
+mod beginning;
 mod blocking;
 mod bus;
 mod config;
@@ -37,11 +38,14 @@ mod listening;
 mod lots;
 mod map;
 mod markers;
+mod mending;
 mod met;
 mod node;
 mod own;
 mod packed;
 mod prepared;
+mod recalled;
+mod refused;
 mod renewed;
 mod replies;
 mod request;

@@ -229,9 +229,16 @@ impl Link {
     /// # Errors
     /// If they are not, and cannot be found out.
     pub(crate) async fn masters(&self) -> Result<Vec<Arc<Node>>, Failure> {
+        Ok(self.map().await?.nodes.clone())
+    }
+
+    /// The masters, and which has which slot.
+    ///
+    /// # Errors
+    /// If they are not known, and cannot be found out.
+    pub(crate) async fn map(&self) -> Result<Arc<Map>, Failure> {
         let deadline = Deadline::after(self.config.timeout, 0);
-        let map = self.topology()?.map(&deadline).await?;
-        Ok(map.nodes.clone())
+        self.topology()?.map(&deadline).await
     }
 
     /// Lets go, in the child of a fork, of what its parent asked on.

@@ -21,6 +21,7 @@ use crate::hearing::Hearing;
 use crate::keys::{Shard, space_in};
 use crate::link::Link;
 use crate::markers::{self, opening, shard_in};
+use crate::mending::{is_damage, mend};
 use crate::node::Node;
 use crate::tidings::{self, Asks, Heard, Hears};
 use everwarm_network::chance::{number, part_of};
@@ -60,9 +61,13 @@ async fn beat(hearing: &Hearing, link: &Link, subscribed: &Notify) {
             let steps: Vec<_> = shards.iter().map(step).collect();
             let replies = link.ask(&steps).await.unwrap_or_default();
             for (shard, reply) in shards.iter().zip(replies) {
-                // A server that does not answer confirms nothing.
-                if let Ok(Some(mark)) = reply.and_then(|reply| shard_in(&reply, shard)) {
-                    hearing.beat(&shard.space, mark, asked);
+                match reply.and_then(|reply| shard_in(&reply, shard)) {
+                    Ok(Some(mark)) => hearing.beat(&shard.space, mark, asked),
+                    Err(failure) if is_damage(&failure) => {
+                        mend(link, vec![(shard.slot, vec![shard.key.clone()])]).await;
+                    }
+                    // A server that does not answer confirms nothing.
+                    _ => {}
                 }
             }
         }
@@ -83,7 +88,7 @@ async fn receive(hearing: &Hearing, link: &Link, subscribed: &Notify) {
             continue;
         };
         if let Ok((asks, hears)) = connect(link, &node).await {
-            hearing.hears(matches!(asks, Asks::Tracking(_)));
+            hearing.hears(asks.tracks());
             let database = link.config().database;
             // Whoever takes connections and ends them at once, as a server that has too many does, is not to be asked at once again.
             if take_in(hearing, (asks, hears), (database, subscribed)).await {
@@ -115,7 +120,8 @@ async fn found(link: &Link) -> Result<Arc<Node>, Failure> {
     Ok(Arc::clone(node))
 }
 
-/// A connection for messages. Where tracking is asked for and the server refuses it, one for messages alone.
+/// A connection for messages, in the newest version of the protocol that the server speaks. Where tracking is asked for and the server
+/// refuses it, for messages alone.
 async fn connect(link: &Link, node: &Node) -> Result<(Asks, Hears), Failure> {
     let topology = link.topology()?;
     let dial = topology.dial();
@@ -129,14 +135,14 @@ async fn connect(link: &Link, node: &Node) -> Result<(Asks, Hears), Failure> {
     let address = &node.address;
     let late = error::not_yet(&address.to_string(), dial.limit);
     let connected = async {
-        if link.config().hear == Hear::Tracking {
-            let (stream, _) = dial.stream(address).await?;
-            if let Some(line) = tidings::tracking(stream, (address, info.clone())).await? {
-                return Ok(line);
-            }
+        let wants_changes = link.config().hear == Hear::Tracking;
+        let (stream, _) = dial.stream(address).await?;
+        let newer = (address, info.clone());
+        if let Some(line) = tidings::pushing(stream, newer, wants_changes).await? {
+            return Ok(line);
         }
         let (stream, _) = dial.stream(address).await?;
-        tidings::plain(stream, (address, info)).await
+        tidings::older(stream, (address, info)).await
     };
     timeout(dial.limit, connected).await.unwrap_or(Err(late))
 }
@@ -160,7 +166,7 @@ async fn take_in(
                 // What was sent before this connection listened is lost.
                 hearing.hear(Event::Reconnected);
             }
-            if matches!(asks, Asks::Tracking(_)) {
+            if asks.tracks() {
                 // No number tells of what was changed by others than us before.
                 hearing.hear(Event::Overflow);
             }

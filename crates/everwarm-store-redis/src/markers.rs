@@ -198,6 +198,15 @@ impl Part<'_> {
     }
 }
 
+/// What each part's step answered.
+pub(crate) fn read_by_steps(
+    parts: &Parts<'_>,
+    replies: Vec<Result<Value, Failure>>,
+) -> Result<Vec<Read>, Failure> {
+    let replies = parts.all.iter().zip(replies);
+    replies.map(|(part, reply)| part.of_step(&reply?)).collect()
+}
+
 impl Shard {
     /// The command that reads it as it is, behind others.
     pub(crate) fn read(&self, step: &mut Packed) {

@@ -69,17 +69,21 @@ impl Packed {
     /// The same commands, which only read, as arguments of a script.
     pub(crate) fn as_script(&self, source: &str) -> Cmd {
         let commands = self.commands();
-        let keys = commands.iter().flat_map(|words| match words[0] {
-            b"MGET" => &words[1..],
-            _ => words.get(1..2).unwrap_or_default(),
-        });
-        let keys: Vec<&&[u8]> = keys.collect();
+        let keys: Vec<&&[u8]> = commands.iter().flat_map(|words| keys_in(words)).collect();
         let mut eval = redis::cmd("EVAL");
         eval.arg(source).arg(keys.len()).arg(keys);
         for words in commands {
             eval.arg(words.len()).arg(words);
         }
         eval
+    }
+
+    /// The keys of the commands, which only read.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let commands = self.commands();
+        let keys = commands.iter().flat_map(|words| keys_in(words));
+        let text = |key: &&[u8]| String::from_utf8_lossy(key).into_owned();
+        keys.map(text).collect()
     }
 
     /// The words of each command.
@@ -107,6 +111,14 @@ impl Packed {
 
     fn head(&mut self, kind: u8, number: usize) {
         head(&mut self.bytes, kind, number);
+    }
+}
+
+/// The keys among the words of a command that reads.
+fn keys_in<'a, 'b>(words: &'b [&'a [u8]]) -> &'b [&'a [u8]] {
+    match words[0] {
+        b"MGET" => &words[1..],
+        _ => words.get(1..2).unwrap_or_default(),
     }
 }
 

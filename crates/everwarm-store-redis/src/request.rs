@@ -72,6 +72,20 @@ impl Request {
         }
     }
 
+    /// The keys that it reads or changes, with their slot.
+    pub(crate) fn keys(&self) -> (u16, Vec<String>) {
+        let keys = match &self.asked {
+            Asked::Script(call) => call.keys.clone(),
+            Asked::InOneStep(commands) => commands.keys(),
+            Asked::One(command) => {
+                let mut packed = Packed::default();
+                packed.add(command);
+                packed.keys()
+            }
+        };
+        (self.slot, keys)
+    }
+
     /// Whether another form of it is answered where this one was refused because the server is full.
     pub(crate) const fn is_answered_when_full(&self, form: Form) -> bool {
         matches!(self.asked, Asked::InOneStep(_)) && !form.is_full

@@ -14,15 +14,17 @@ use redis::Value;
 use crate::bus::Bus;
 use crate::config::{Config, Place};
 use crate::entry::{HEADER, LONGEST, found, millis};
-use crate::error::{answered, unexpected};
+use crate::error::{answered, closed, unexpected};
 use crate::facets::scan::Scans;
 use crate::hearing::Hearing;
 use crate::keys::{Keys, Layout, Shard, is_told, namespace_of};
 use crate::link::{Link, Reply};
 use crate::lots::Lot;
 use crate::markers::opening;
+use crate::mending::InSlot;
 use crate::packed::Packed;
 use crate::prepared::Reads;
+use crate::recalled::Recalled;
 use crate::request::{Request, answer};
 use crate::script::{Argument, Script, script};
 use crate::teller::Trust;
@@ -52,6 +54,7 @@ pub struct Redis {
     pub(crate) scans: Scans,
     pub(crate) bus: Bus,
     pub(crate) reads: Reads,
+    pub(crate) recalled: Recalled,
 }
 
 impl Redis {
@@ -71,6 +74,7 @@ impl Redis {
             layout,
             scans: Scans::default(),
             reads: Reads::default(),
+            recalled: Recalled::default(),
         })
     }
 
@@ -118,7 +122,12 @@ impl Redis {
         Ok((arguments, version))
     }
 
-    fn set_one(&self, name: &str, bytes: Bytes, ttl: Option<Duration>) -> Result<Request, Failure> {
+    pub(crate) fn set_one(
+        &self,
+        name: &str,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+    ) -> Result<Request, Failure> {
         let (written, _) = self.written(bytes, ttl)?;
         self.told(&SET, name, written)
     }
@@ -173,7 +182,15 @@ impl Redis {
 
     /// Asks one thing whose answer is a number.
     pub(crate) async fn number(&self, request: Result<Request, Failure>) -> Result<i64, Failure> {
-        integer(self.link.ask_one(request?).await)
+        integer(self.asked(request?).await)
+    }
+
+    /// Asks one thing. What others wrote under its keys is taken away.
+    pub(crate) async fn asked(&self, request: Request) -> Reply {
+        let requests = [request];
+        let mut replies = self.link.ask(&requests).await?;
+        let reply = replies.pop().unwrap_or_else(|| Err(closed()));
+        self.mended(reply, || keys_of(&requests)).await
     }
 
     /// Asks many things whose answers are numbers.
@@ -181,8 +198,10 @@ impl Redis {
         &self,
         requests: Result<Vec<Request>, Failure>,
     ) -> Result<Vec<i64>, Failure> {
-        let replies = self.link.ask(&requests?).await?;
-        replies.into_iter().map(integer).collect()
+        let requests = requests?;
+        let replies = self.link.ask(&requests).await?;
+        let numbers = replies.into_iter().map(integer).collect();
+        self.mended(numbers, || keys_of(&requests)).await
     }
 }
 
@@ -216,7 +235,11 @@ pub(crate) fn given<'a, T>(
     }
 }
 
-fn integer(reply: Reply) -> Result<i64, Failure> {
+fn keys_of(requests: &[Request]) -> Vec<InSlot> {
+    requests.iter().map(Request::keys).collect()
+}
+
+pub(crate) fn integer(reply: Reply) -> Result<i64, Failure> {
     match reply? {
         Value::Int(number) => Ok(number),
         _ => Err(unexpected("a script")),

@@ -3,6 +3,9 @@
 //! A server that tracks keys for a client (CLIENT TRACKING, since Redis 6) tells it of each change, whoever made it and whether or not
 //! the server itself did. It tells nothing of invalidations, which change no key of an entry, and gives no numbers. So it comes on the
 //! connection of the messages, beside them: what is lost with one is lost with both, and is a gap.
+//!
+//! The third version of the protocol is spoken where it is offered, as on all other connections: what is pushed has a form of its own
+//! there, and cannot be taken for a reply. Servers that have only the second are heard by that, and track nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,18 +47,18 @@ pub(crate) enum Heard {
 /// A line's way out.
 #[derive(Clone)]
 pub(crate) enum Asks {
-    /// For messages alone.
-    Plain(PubSubSink),
-    /// For messages and changes.
-    Tracking(MultiplexedConnection),
+    /// In the third version of the protocol: for messages and, if the server tracks keys for it, changes.
+    Pushing(MultiplexedConnection, bool),
+    /// In the second: for messages alone.
+    Older(PubSubSink),
 }
 
 /// A line's way in.
 pub(crate) enum Hears {
-    /// For messages alone.
-    Plain(PubSubStream),
-    /// For messages and changes.
-    Tracking(Pushes),
+    /// In the third version of the protocol.
+    Pushed(Pushes),
+    /// In the second.
+    Older(PubSubStream),
 }
 
 /// What a server pushes.
@@ -75,11 +78,11 @@ impl Drop for Pump {
     }
 }
 
-/// A line for messages alone, over a stream.
+/// A line for messages in the second version of the protocol, over a stream.
 ///
 /// # Errors
 /// If the server does not let us in.
-pub(crate) async fn plain(
+pub(crate) async fn older(
     stream: impl Stream + 'static,
     (address, info): (&Address, RedisConnectionInfo),
 ) -> Result<(Asks, Hears), Failure> {
@@ -87,16 +90,18 @@ pub(crate) async fn plain(
     let connection = PubSub::new(&info, stream).await;
     let connection = connection.map_err(|error| error::lost(address, &error))?;
     let (sink, stream) = connection.split();
-    Ok((Asks::Plain(sink), Hears::Plain(stream)))
+    Ok((Asks::Older(sink), Hears::Older(stream)))
 }
 
-/// A line for messages and changes, over a stream; `None` if the server does not track keys for us.
+/// A line for messages in the third version of the protocol, over a stream, and for changes if the server tracks keys for us where that
+/// is wanted; `None` if it does not speak it.
 ///
 /// # Errors
 /// If the connection is lost.
-pub(crate) async fn tracking(
+pub(crate) async fn pushing(
     stream: impl Stream + 'static,
     (address, info): (&Address, RedisConnectionInfo),
+    wants_changes: bool,
 ) -> Result<Option<(Asks, Hears)>, Failure> {
     let (pushes, come) = queue(ROOM);
     let lost = Arc::new(AtomicBool::new(false));
@@ -120,18 +125,24 @@ pub(crate) async fn tracking(
         Err(error) => return Err(cut(&error)),
     };
     let pump = Pump(tokio::spawn(pump).abort_handle());
-    match track(&mut connection, [NO_KEY.to_owned()].into_iter()).await {
-        Ok(()) => {
-            let pushes = Pushes {
-                come,
-                lost,
-                _pump: pump,
-            };
-            Ok(Some((Asks::Tracking(connection), Hears::Tracking(pushes))))
+    let mut tracks = wants_changes;
+    if wants_changes
+        && let Err(error) = track(&mut connection, [NO_KEY.to_owned()].into_iter()).await
+    {
+        if !is_refusal(&error) {
+            return Err(cut(&error));
         }
-        Err(error) if is_refusal(&error) => Ok(None),
-        Err(error) => Err(cut(&error)),
+        tracks = false;
     }
+    let pushes = Pushes {
+        come,
+        lost,
+        _pump: pump,
+    };
+    Ok(Some((
+        Asks::Pushing(connection, tracks),
+        Hears::Pushed(pushes),
+    )))
 }
 
 /// Whether a server answered that it will not.
@@ -152,6 +163,11 @@ async fn track(
 }
 
 impl Asks {
+    /// Whether the server tells of changes of keys, too.
+    pub(crate) const fn tracks(&self) -> bool {
+        matches!(self, Self::Pushing(_, true))
+    }
+
     /// Hears of these namespaces from here on.
     ///
     /// # Errors
@@ -164,13 +180,15 @@ impl Asks {
         let channels = spaces.iter().map(|space| channel(database, space));
         let channels: Vec<String> = channels.collect();
         match self {
-            Self::Plain(sink) => sink.subscribe(&channels).await,
-            Self::Tracking(connection) => {
-                let entries = spaces.iter().flat_map(|space| {
-                    let shards = 0..layout.shards;
-                    shards.map(|shard| Kind::Entry.of(&braces(space, shard)))
-                });
-                track(connection, entries).await?;
+            Self::Older(sink) => sink.subscribe(&channels).await,
+            Self::Pushing(connection, tracks) => {
+                if *tracks {
+                    let entries = spaces.iter().flat_map(|space| {
+                        let shards = 0..layout.shards;
+                        shards.map(|shard| Kind::Entry.of(&braces(space, shard)))
+                    });
+                    track(connection, entries).await?;
+                }
                 connection.subscribe(&channels).await
             }
         }
@@ -182,8 +200,8 @@ impl Asks {
     /// If there is none.
     pub(crate) async fn ping(&mut self) -> RedisResult<()> {
         match self {
-            Self::Plain(sink) => sink.ping::<Value>().await.map(drop),
-            Self::Tracking(connection) => cmd("PING").exec_async(connection).await,
+            Self::Older(sink) => sink.ping::<Value>().await.map(drop),
+            Self::Pushing(connection, _) => cmd("PING").exec_async(connection).await,
         }
     }
 }
@@ -192,11 +210,11 @@ impl Hears {
     /// What comes next; `None` at its end.
     pub(crate) async fn next(&mut self) -> Option<Heard> {
         match self {
-            Self::Plain(stream) => stream.next().await.map(|message| Heard::Message {
+            Self::Older(stream) => stream.next().await.map(|message| Heard::Message {
                 channel: message.get_channel_name().as_bytes().to_vec(),
                 payload: message.get_payload_bytes().to_vec(),
             }),
-            Self::Tracking(pushes) => loop {
+            Self::Pushed(pushes) => loop {
                 if pushes.lost.swap(false, Ordering::Relaxed) {
                     return Some(Heard::Flushed);
                 }

@@ -96,6 +96,9 @@ fn proof_in(text: &str) -> Option<(Proof, &str)> {
     Some((proof, what))
 }
 
+/// What is told to nobody: the lease of a name that nobody has.
+pub(crate) const WAKES_NOBODY: &str = "W1 ";
+
 /// The name whose lease has ended, where that is what was sent. Such a message has no number: who misses it asks again anyway.
 pub(crate) fn freed(payload: &[u8]) -> Option<&str> {
     std::str::from_utf8(payload).ok()?.strip_prefix("W1 ")

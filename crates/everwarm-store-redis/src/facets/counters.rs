@@ -31,7 +31,7 @@ impl Counters for Redis {
             millis(ttl).into(),
         ];
         let request = self.told(&INCR, name, arguments);
-        given(async move { counted(self.link.ask_one(request?).await?) })
+        given(async move { counted(self.asked(request?).await?) })
     }
 }
 

@@ -6,24 +6,21 @@
 
 use std::time::Duration;
 
-use everwarm_core::mark::{Reading, Tag, valid};
-use everwarm_core::store::{Answer, Computed, Failure, Found, Generations, Settled};
+use everwarm_core::mark::{Mark, Reading, Tag, valid};
+use everwarm_core::store::{Answer, Computed, Entry, Failure, Found, Generations, Settled};
 use redis::Value;
 
 use crate::entry::{found, millis};
 use crate::error::unexpected;
 use crate::keys::{Keys, Shard};
 use crate::lots::Lot;
-use crate::markers::{Part, Parts, READ, Read, beat, read_shard, shard_in, text};
+use crate::markers::{Part, Parts, READ, Read, read_by_steps, shard_in, text};
+use crate::mending::InSlot;
 use crate::packed::Packed;
 use crate::request::Request;
 use crate::script::{Argument, script};
 use crate::store::{Redis, given};
 
-script!(
-    /// The stamp and the markers for what begins.
-    BEGIN = "now.lua", "shard.lua", "marker.lua", "begin.lua"
-);
 script!(
     /// The reading as it is, by the server's clock.
     PEEK = "now.lua", "shard.lua", "marker.lua", "peek.lua"
@@ -44,15 +41,17 @@ impl Generations for Redis {
         tags: &'a [Tag],
         keep: Option<Duration>,
     ) -> Answer<'a, Reading> {
-        given(self.begin_all(namespace, tags, keep))
+        given(async move {
+            let begun = self.begin_all(namespace, tags, keep).await;
+            self.mended(begun, || self.kept((namespace, tags), []))
+                .await
+        })
     }
 
     fn read<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
         given(async move {
-            let parts = self.parts(namespace, tags);
-            let asked = parts.all.iter().map(Part::read_alone);
-            let replies = self.link.ask(&asked.collect::<Vec<_>>()).await?;
-            self.made_clear(&parts, replies).await
+            let read = self.read_all(namespace, tags).await;
+            self.mended(read, || self.kept((namespace, tags), [])).await
         })
     }
 
@@ -62,10 +61,15 @@ impl Generations for Redis {
         namespace: &'a str,
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)> {
-        match self.prepared(name, namespace, tags) {
-            Some(prepared) => given(self.get_prepared(prepared, namespace, tags)),
-            None => given(self.get_with_all(name, namespace, tags)),
-        }
+        let prepared = self.prepared(name, namespace, tags);
+        given(async move {
+            let got = match prepared {
+                Some(prepared) => self.get_prepared(prepared, namespace, tags).await,
+                None => Box::pin(self.get_with_all(name, namespace, tags)).await,
+            };
+            self.mended(got, || self.kept((namespace, tags), [name]))
+                .await
+        })
     }
 
     fn get_many_with<'a>(
@@ -74,7 +78,12 @@ impl Generations for Redis {
         namespace: &'a str,
         tags: &'a [Tag],
     ) -> Answer<'a, (Vec<Option<Found>>, Reading)> {
-        given(self.get_many_with_all(names, namespace, tags))
+        given(async move {
+            let got = self.get_many_with_all(names, namespace, tags).await;
+            let names = names.iter().copied();
+            self.mended(got, || self.kept((namespace, tags), names))
+                .await
+        })
     }
 
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
@@ -83,14 +92,38 @@ impl Generations for Redis {
 
     fn settle<'a>(&'a self, computed: Computed<'a>) -> Answer<'a, Settled> {
         given(async move {
-            let settled = self.settle_all(std::slice::from_ref(&computed)).await?;
+            let one = std::slice::from_ref(&computed);
+            let settled = self.settle_all(one).await;
+            let settled = self.mended(settled, || self.kept_of(one)).await?;
             let first = settled.into_iter().next();
             first.ok_or_else(|| unexpected("a step on a shard"))
         })
     }
 
     fn settle_many<'a>(&'a self, computed: &'a [Computed<'a>]) -> Answer<'a, Vec<Settled>> {
-        given(self.settle_all(computed))
+        given(async move {
+            let settled = self.settle_all(computed).await;
+            self.mended(settled, || self.kept_of(computed)).await
+        })
+    }
+
+    fn recall(&self, namespace: &str, tags: &[Tag], keep: Option<Duration>) -> Option<Vec<Mark>> {
+        self.recalled.stamps((namespace, tags), keep)
+    }
+
+    fn set_with<'a>(
+        &'a self,
+        entries: &'a [Entry<'a>],
+        namespace: &'a str,
+        tags: &'a [Tag],
+        keep: Option<Duration>,
+    ) -> Answer<'a, Reading> {
+        given(async move {
+            let set = self.set_all_with(entries, (namespace, tags, keep)).await;
+            let names = entries.iter().map(|entry| entry.name);
+            self.mended(set, || self.kept((namespace, tags), names))
+                .await
+        })
     }
 }
 
@@ -102,49 +135,17 @@ impl Redis {
         parts
     }
 
-    async fn begin_all(
-        &self,
-        namespace: &str,
-        tags: &[Tag],
-        keep: Option<Duration>,
-    ) -> Result<Reading, Failure> {
-        let parts = self.parts(namespace, tags);
-        // Tags that only the result will tell may lie in any shard.
-        let others = parts.others();
-        let mut asked = self.beginning(&parts, keep);
-        let other = others
-            .iter()
-            .map(|shard| Request::one(shard.slot, read_shard(shard)));
-        asked.extend(other);
-        let mut replies = self.link.ask(&asked).await?;
-        let further = replies.split_off(parts.all.len());
-        let mut reading = parts.reading(read_by_steps(&parts, replies)?);
-        let mut missing = Vec::new();
-        for (shard, reply) in others.iter().zip(further) {
-            match shard_in(&reply?, shard)? {
-                Some(mark) => reading.shards.push(mark),
-                None => missing.push(shard),
-            }
-        }
-        if !missing.is_empty() {
-            let steps = missing.iter().map(|shard| beat(shard, self.opening(shard)));
-            let made = self.link.ask(&steps.collect::<Vec<_>>()).await?;
-            for (shard, reply) in missing.iter().zip(made) {
-                reading.shards.extend(shard_in(&reply?, shard)?);
-            }
-        }
-        reading.shards.sort_unstable_by_key(|mark| mark.shard);
-        Ok(reading)
+    /// The keys of what is known of these values beside their entries.
+    fn kept_of(&self, computed: &[Computed<'_>]) -> Vec<InSlot> {
+        let of = |one: &Computed<'_>| self.kept((one.namespace, one.tags), [one.name]);
+        computed.iter().flat_map(of).collect()
     }
 
-    /// The steps that give every tag a marker.
-    fn beginning(&self, parts: &Parts<'_>, keep: Option<Duration>) -> Vec<Request> {
-        let keep = [millis(keep).into()];
-        let step = |part: &Part<'_>| {
-            let opening = self.opening(&part.shard);
-            parts.step(part, &BEGIN, (opening, &keep))
-        };
-        parts.all.iter().map(step).collect()
+    async fn read_all(&self, namespace: &str, tags: &[Tag]) -> Result<Reading, Failure> {
+        let parts = self.parts(namespace, tags);
+        let asked = parts.all.iter().map(Part::read_alone);
+        let replies = self.link.ask(&asked.collect::<Vec<_>>()).await?;
+        self.made_clear(&parts, replies).await
     }
 
     async fn get_with_all(
@@ -291,7 +292,9 @@ impl Redis {
         };
         let asked: Vec<_> = parts.all.iter().map(step).collect();
         let replies = self.link.ask(&asked).await?;
-        Ok(parts.reading(read_by_steps(&parts, replies)?))
+        let read = read_by_steps(&parts, replies);
+        let read = self.mended(read, || self.kept((namespace, tags), []));
+        Ok(parts.reading(read.await?))
     }
 
     async fn settle_all(&self, computed: &[Computed<'_>]) -> Result<Vec<Settled>, Failure> {
@@ -392,15 +395,6 @@ impl<'a> Settling<'a> {
         }
         Ok(Request::script(self.keys.slot, &SETTLE, keys, arguments))
     }
-}
-
-/// What each part's step answered.
-fn read_by_steps(
-    parts: &Parts<'_>,
-    replies: Vec<Result<Value, Failure>>,
-) -> Result<Vec<Read>, Failure> {
-    let replies = parts.all.iter().zip(replies);
-    replies.map(|(part, reply)| part.of_step(&reply?)).collect()
 }
 
 fn settled_as(said: &Value) -> Result<Settled, Failure> {

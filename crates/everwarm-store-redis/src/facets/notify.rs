@@ -63,8 +63,8 @@ impl Redis {
             arguments.push(teller.says(&shard, of_clear(prefix)).into());
             Request::script(shard.slot, &TELL, vec![shard.key], arguments)
         };
-        let told = self.link.ask(&spaces.map(tell).collect::<Vec<_>>()).await?;
-        told.into_iter().try_for_each(|reply| reply.map(drop))
+        let steps = spaces.map(tell).collect();
+        self.numbers(Ok(steps)).await.map(drop)
     }
 
     /// The namespaces that begin so and that somebody may hear of.
