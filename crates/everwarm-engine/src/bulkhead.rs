@@ -55,6 +55,10 @@ pub struct Line {
 }
 
 impl Bulkhead {
+    /// How many computations of a cache with stores run at once that have no lease, where its user has not said how many may run at
+    /// all.
+    pub const WITHOUT_LEASE: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
     /// One that lets `most` computations run at once.
     #[must_use]
     pub fn new(most: NonZeroUsize) -> Arc<Self> {

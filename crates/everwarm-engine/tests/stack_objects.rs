@@ -104,6 +104,23 @@ fn changes_in_place_lose_nothing() {
 }
 
 #[test]
+fn a_change_in_place_fails_as_its_store_did() {
+    let host = Host::new(1);
+    let one = host.process();
+    assert_eq!(number(&one.stack, 1), Ok(1));
+    for kind in FailureKind::ALL {
+        // `read` asks for the marker of a tag that only the entry tells of.
+        for verb in ["begin", "get_with", "read", "set_if"] {
+            let other = host.process();
+            other.far().fail(verb);
+            other.far().faults.lock().expect("no panic").kind = Some(kind);
+            assert_eq!(number(&other.stack, 1), Err(kind), "{verb}");
+        }
+    }
+    assert_eq!(number(&one.stack, 1), Ok(2), "none was counted");
+}
+
+#[test]
 fn a_version_that_is_still_there_may_be_replaced() {
     let (_, one, other) = two(2);
     one.fill("k", "v", &[]);

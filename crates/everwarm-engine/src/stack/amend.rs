@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use everwarm_core::codec::Meta;
-use everwarm_core::mark::Mark;
+use everwarm_core::mark::{Mark, valid};
 use everwarm_core::store::{Condition, Conditional, Failure, FailureKind, Found};
 use everwarm_core::using::Read;
 
@@ -29,6 +29,8 @@ struct Current {
     stored: Option<Stored>,
     /// The stamps of this moment.
     stamps: Vec<Mark>,
+    /// Whether they are those of all shards.
+    has_all: bool,
 }
 
 impl Stack {
@@ -92,8 +94,8 @@ impl Stack {
         self.end_older(&place).await;
         self.settle_queued(&place).await;
         let mut nap = Nap::new(&self);
-        for _ in 0..TRIES {
-            let current = self.current(&place).await?;
+        for attempt in 0..TRIES {
+            let current = self.current(&place, attempt == 0).await?;
             let (done, give) = match change(current.stored.as_ref()) {
                 Change::Keep(give) => return Ok(give),
                 Change::Delete(give) => match current.version {
@@ -167,9 +169,13 @@ impl Stack {
             Some(stored) if carries(&stored.opened.meta, &meta) => {
                 stored.opened.meta.stamps.clone()
             }
-            // Markers for its tags have to be there; stamps from before cover them unless an invalidation came between.
+            // Markers for its tags have to be there; stamps from before cover them unless an invalidation came between, or they are of
+            // fewer shards.
             _ => {
-                self.stamps(labels.all()).await.ok_or_else(pending)?;
+                let (_, markers) = self.begun(labels.all()).await?;
+                if !current.has_all && !valid(&current.stamps, markers) {
+                    return Ok(false);
+                }
                 current.stamps.clone()
             }
         };
@@ -192,16 +198,23 @@ impl Stack {
         Ok(written)
     }
 
-    /// What the last tier has. The stamps are taken first: no invalidation up to them met what is valid afterwards.
-    async fn current(&self, place: &Place) -> Result<Current, Failure> {
+    /// What the last tier has. The stamps are taken first, or in the same step: no invalidation up to them met what is valid
+    /// afterwards. At first they are not asked for where the authority remembers that it was, not long ago: markers last, and what
+    /// is changed in place keeps the stamps that it has.
+    async fn current(&self, place: &Place, at_first: bool) -> Result<Current, Failure> {
         let labels = self.labels(place, &[]);
-        let Some(stamps) = self.stamps(labels.all()).await else {
-            return Err(pending());
+        let is_recalled = at_first && self.recalled(labels.all()).is_some();
+        let taken = match is_recalled {
+            true => None,
+            false => Some(self.stamps(labels.all()).await?),
         };
-        let (found, reading) = self
-            .read_last(&place.name, &labels)
-            .await
-            .ok_or_else(pending)?;
+        let (found, reading) = self.read_last(&place.name, &labels).await?;
+        let has_all = taken.is_some();
+        let stamps = match (taken, &reading) {
+            (Some(taken), _) => taken,
+            (None, Some(reading)) => reading.shards.clone(),
+            (None, None) => Vec::new(),
+        };
         let version = found.as_ref().map(|found: &Found| found.version);
         let entry = found.and_then(|found| self.enter_last(place, found));
         let at_hand = reading.as_ref().map(|reading| AtHand {
@@ -209,13 +222,17 @@ impl Stack {
             markers: &reading.markers,
         });
         let accepted = match entry {
-            Some(entry) => self.accept(entry, place, &labels, at_hand, LOOK).await,
+            Some(entry) => {
+                self.accept_exactly(entry, place, &labels, at_hand, LOOK)
+                    .await?
+            }
             None => None,
         };
         Ok(Current {
             version,
             stored: accepted.map(|accepted| accepted.stored),
             stamps,
+            has_all,
         })
     }
 
@@ -256,7 +273,7 @@ fn carries(before: &Meta, after: &Meta) -> bool {
 fn pending() -> Failure {
     Failure::new(
         FailureKind::Transient,
-        "the store does not answer, or has not taken an invalidation yet",
+        "the store has not taken an invalidation yet",
         "try again later",
     )
 }

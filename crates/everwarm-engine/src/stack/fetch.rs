@@ -6,7 +6,7 @@ use std::time::Duration;
 use everwarm_core::judge::Judgement;
 use everwarm_core::lease::{Wait, answered};
 use everwarm_core::mark::{Mark, Tag};
-use everwarm_core::store::Grant;
+use everwarm_core::store::{Failure, Grant};
 use everwarm_core::using::Read;
 
 use super::Stack;
@@ -240,7 +240,7 @@ impl Stack {
         if hold != Hold::Apart {
             let has_room = rights.enter(Some(&labels));
             match self.stamps(labels.all()).await {
-                Some(taken) if has_room => stamps = taken,
+                Ok(taken) if has_room => stamps = taken,
                 _ => hold = Hold::Apart,
             }
             rights.begin(&stamps);
@@ -261,21 +261,30 @@ impl Stack {
     }
 
     /// The stamps of what begins now; none are needed where there is no authority.
-    pub(super) async fn stamps(&self, tags: &[Tag]) -> Option<Vec<Mark>> {
+    ///
+    /// # Errors
+    /// Why there are none; it is counted.
+    pub(super) async fn stamps(&self, tags: &[Tag]) -> Result<Vec<Mark>, Failure> {
+        Ok(self.begun(tags).await?.0)
+    }
+
+    /// The same, with the markers of the tags, which are all there.
+    pub(super) async fn begun(&self, tags: &[Tag]) -> Result<Begun, Failure> {
         let Some(authority) = self.authority() else {
-            return Some(Vec::new());
+            return Ok(Begun::default());
         };
         let asked = self.markers.asked();
         let keep = Some(self.options.longest);
         let answer = authority.begin(&self.namespace, tags, keep).await;
-        let Some(reading) = self.last().said(answer) else {
-            self.markers.unread();
-            return None;
-        };
+        let answer = self.last().counted(answer);
+        let reading = answer.inspect_err(|_| self.markers.unread())?;
         self.markers.feed(asked, tags, &reading);
-        Some(reading.shards)
+        Ok((reading.shards, reading.markers))
     }
 }
+
+/// Stamps, and markers.
+pub(super) type Begun = (Vec<Mark>, Vec<Option<Mark>>);
 
 /// Whether a value is served, or is there in case the computation fails.
 #[expect(clippy::result_large_err, reason = "both are taken apart at once")]

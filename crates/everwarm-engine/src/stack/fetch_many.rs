@@ -152,7 +152,7 @@ impl Stack {
             };
             // Without stamps, or room to have leases renewed, nothing is stored.
             let (stamps, hold) = match &stamps {
-                Some(stamps) if has_room => {
+                Ok(stamps) if has_room => {
                     rights.begin(stamps);
                     (stamps.clone(), held)
                 }

@@ -74,7 +74,7 @@ impl Stack {
         if self.owes(&place.name, labels.all()) {
             return None;
         }
-        let (found, reading) = self.read_last(&place.name, labels).await?;
+        let (found, reading) = self.read_last(&place.name, labels).await.ok()?;
         self.repeat_lost();
         let at_hand = reading
             .as_ref()
@@ -85,7 +85,7 @@ impl Stack {
         let entry = found.and_then(|found| self.enter_last(place, found));
         let held = entry.map(|entry| self.held_against(entry, place, labels, (at_hand, look)));
         let accepted = match held {
-            Some(Held::Unsure(unsure)) => Box::pin(self.ask_further(unsure, place)).await,
+            Some(Held::Unsure(unsure)) => Box::pin(self.ask_further(unsure, place)).await.ok()?,
             Some(Held::Accepted(accepted)) => Some(accepted),
             Some(Held::Invalid) | None => None,
         };

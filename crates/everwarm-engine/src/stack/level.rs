@@ -50,16 +50,16 @@ impl Level {
 
     /// What the store said; a failure is counted.
     pub(super) fn said<T>(&self, answer: Result<T, Failure>) -> Option<T> {
-        match answer {
-            Ok(value) => {
-                self.away.answered();
-                Some(value)
-            }
-            Err(failure) => {
-                self.failed(&failure);
-                None
-            }
+        self.counted(answer).ok()
+    }
+
+    /// The same, for who passes the failure on.
+    pub(super) fn counted<T>(&self, answer: Result<T, Failure>) -> Result<T, Failure> {
+        match &answer {
+            Ok(_) => self.away.answered(),
+            Err(failure) => self.failed(failure),
         }
+        answer
     }
 
     /// Counts a failure of the store.

@@ -8,7 +8,7 @@ use everwarm_core::clock::Instant;
 use everwarm_core::codec::{Meta, Opened, Refusal};
 use everwarm_core::judge::{Freshness, Judgement, Validity, judge};
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
-use everwarm_core::store::{Bytes, Found};
+use everwarm_core::store::{Bytes, Failure, Found};
 use everwarm_core::using::Read;
 
 use super::Stack;
@@ -264,7 +264,7 @@ impl Stack {
         labels: &Digests,
         look: Look,
     ) -> Option<Accepted> {
-        let (found, reading) = self.read_last(&place.name, labels).await?;
+        let (found, reading) = self.read_last(&place.name, labels).await.ok()?;
         let entry = found.and_then(|found| self.enter_last(place, found));
         let at_hand = reading.as_ref().map(|reading| AtHand {
             tags: labels.all(),
@@ -302,23 +302,26 @@ impl Stack {
     }
 
     /// What the last tier has under a name, and the markers at that moment if it is an authority.
+    ///
+    /// # Errors
+    /// The store's; they are counted.
     pub(super) async fn read_last(
         &self,
         name: &str,
         labels: &Digests,
-    ) -> Option<(Option<Found>, Option<Reading>)> {
+    ) -> Result<(Option<Found>, Option<Reading>), Failure> {
         let level = self.last();
         let Some(authority) = self.authority() else {
-            let found = level.said(level.tier.store.get(name).await)?;
-            return Some((found, None));
+            let found = level.counted(level.tier.store.get(name).await)?;
+            return Ok((found, None));
         };
         let asked = self.markers.asked();
         let answer = authority
             .get_with(name, &self.namespace, labels.all())
             .await;
-        let (found, reading) = level.said(answer)?;
+        let (found, reading) = level.counted(answer)?;
         self.markers.feed(asked, labels.all(), &reading);
-        Some((found, Some(reading)))
+        Ok((found, Some(reading)))
     }
 
     /// What the last tier had, opened.
@@ -363,20 +366,43 @@ impl Stack {
         at_hand: Option<AtHand<'_>>,
         look: Look,
     ) -> Option<Accepted> {
+        let accepted = self.accept_exactly(entry, place, labels, at_hand, look);
+        accepted.await.ok()?
+    }
+
+    /// As [`accept`](Self::accept), for who has to tell nothing from what could not be found out.
+    ///
+    /// # Errors
+    /// If markers could not be asked for.
+    pub(super) async fn accept_exactly(
+        &self,
+        entry: Entry,
+        place: &Place,
+        labels: &Digests,
+        at_hand: Option<AtHand<'_>>,
+        look: Look,
+    ) -> Result<Option<Accepted>, Failure> {
         let at_hand = at_hand.unwrap_or_default();
         self.repeat_lost();
         match self.held_against(entry, place, labels, (at_hand, look)) {
-            Held::Accepted(accepted) => Some(accepted),
-            Held::Invalid => None,
+            Held::Accepted(accepted) => Ok(Some(accepted)),
+            Held::Invalid => Ok(None),
             Held::Unsure(unsure) => self.ask_further(unsure, place).await,
         }
     }
 
     /// The entry, if the markers that were not at hand say that it is valid.
-    pub(super) async fn ask_further(&self, unsure: Unsure, place: &Place) -> Option<Accepted> {
+    ///
+    /// # Errors
+    /// If they could not be asked for.
+    pub(super) async fn ask_further(
+        &self,
+        unsure: Unsure,
+        place: &Place,
+    ) -> Result<Option<Accepted>, Failure> {
         let Reading { markers, .. } = self.read_markers(&unsure.further).await?;
         self.repeat_lost();
-        self.made_sure(unsure, place, |at, _| markers.get(at).copied())
+        Ok(self.made_sure(unsure, place, |at, _| markers.get(at).copied()))
     }
 
     /// As [`accept`](Self::accept), without asking for what is not at hand. Since the store has answered, what a failover lost has to be
@@ -454,15 +480,19 @@ impl Stack {
         Some((worth, further))
     }
 
-    /// The markers as the authority has them now.
-    pub(super) async fn read_markers(&self, tags: &[Tag]) -> Option<Reading> {
-        let authority = self.authority()?;
+    /// The markers as the authority has them now; of a store that is none, nothing.
+    ///
+    /// # Errors
+    /// The store's; they are counted.
+    pub(super) async fn read_markers(&self, tags: &[Tag]) -> Result<Reading, Failure> {
+        let Some(authority) = self.authority() else {
+            return Ok(Reading::default());
+        };
         let asked = self.markers.asked();
-        let reading = self
-            .last()
-            .said(authority.read(&self.namespace, tags).await)?;
+        let answer = authority.read(&self.namespace, tags).await;
+        let reading = self.last().counted(answer)?;
         self.markers.feed(asked, tags, &reading);
-        Some(reading)
+        Ok(reading)
     }
 
     /// Whether what was found is valid by the markers of this moment. Those at hand may be as old as messages take, which is well for
@@ -486,7 +516,7 @@ impl Stack {
         });
         let labels: Vec<Digests> = labels.collect();
         let all = Digests::union(&labels);
-        let reading = self.read_markers(&all).await;
+        let reading = self.read_markers(&all).await.ok();
         let marker = |tag: &Tag| {
             let reading = reading.as_ref()?;
             let at = all.binary_search(tag).ok()?;

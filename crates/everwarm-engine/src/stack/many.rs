@@ -192,7 +192,7 @@ impl Stack {
         if tags.is_empty() {
             return Vec::new();
         }
-        let Some(Reading { markers, .. }) = self.read_markers(&tags).await else {
+        let Ok(Reading { markers, .. }) = self.read_markers(&tags).await else {
             return Vec::new();
         };
         self.repeat_lost();

@@ -38,6 +38,7 @@ mod recent;
 mod returns;
 mod seat;
 mod set;
+mod set_at_once;
 mod set_now;
 mod settle;
 mod settle_many;

@@ -42,6 +42,13 @@ impl Seat {
     pub fn take_old(&mut self) -> Option<Stored> {
         self.old.take().map(|old| *old)
     }
+
+    /// Whether it is without the right to store: its lease could not be had, or something is owed. Nothing but this process keeps
+    /// others from computing the same then.
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.hold == Hold::Apart
+    }
 }
 
 /// By what right a value is written to the last tier.

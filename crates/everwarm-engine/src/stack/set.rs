@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use everwarm_core::codec::Meta;
-use everwarm_core::store::Entry;
+use everwarm_core::mark::{Mark, Tag};
 
 use super::erase::TOGETHER;
 use super::found::Written;
@@ -16,18 +16,18 @@ use super::{Stack, Write};
 
 /// Names that are being written. If the caller gives up meanwhile, the write may come to the store after whatever is asked next, and
 /// what was read before it would pass for its value: they are owed then.
-struct Unsure<'a> {
+pub(super) struct Unsure<'a> {
     stack: &'a Stack,
     names: &'a [Arc<str>],
 }
 
 impl<'a> Unsure<'a> {
-    const fn of(stack: &'a Stack, names: &'a [Arc<str>]) -> Self {
+    pub(super) const fn of(stack: &'a Stack, names: &'a [Arc<str>]) -> Self {
         Self { stack, names }
     }
 
     /// The store has answered.
-    fn ends(mut self) {
+    pub(super) fn ends(mut self) {
         self.names = &[];
     }
 }
@@ -84,6 +84,9 @@ impl Stack {
             }
             return written;
         }
+        if let Some(written) = Box::pin(self.set_in_one_trip(&place, &payload, &meta)).await {
+            return written;
+        }
         self.end_older(&place).await;
         let mut rights = Rights::new(&self, &place.name);
         for tier in 0..self.tiers.len() - 1 {
@@ -113,7 +116,8 @@ impl Stack {
             self.markers.unread();
             return Err(Written::Apart);
         }
-        let stamps = self.stamps(labels.all()).await.ok_or(Written::Apart)?;
+        let stamps = self.stamps(labels.all()).await;
+        let stamps = stamps.map_err(Written::Failed)?;
         self.seal(place, (payload, meta), stamps, labels.all())
             .map_err(Written::Refused)
     }
@@ -188,25 +192,52 @@ impl Stack {
             .iter()
             .map(|(place, ..)| Arc::clone(&place.name))
             .collect();
-        let (sealed, refused) = self.sealed_all(entries).await;
+        let of = |(place, _, meta): &(Place, Vec<u8>, Meta)| self.labels(place, &meta.tags);
+        let labels: Vec<Digests> = entries.iter().map(of).collect();
+        let tags = Digests::union(&labels);
+        let recalled = self.recalled(&tags);
+        let mut begins = recalled.is_some().then_some(&tags[..]);
+        let mut stamps = match recalled {
+            Some(stamps) => Ok(stamps),
+            None => self.stamps(&tags).await,
+        };
         self.make_way(&names).await;
-        let (kept, failed) = self.write_in_parts(&sealed).await;
+        loop {
+            let (sealed, refused) = match &stamps {
+                Ok(stamps) => self.sealed_all(&entries, &labels, stamps),
+                Err(failure) => (Vec::new(), Some(Written::Failed(failure.clone()))),
+            };
+            match self.write_in_parts(&sealed, begins.take()).await {
+                Ok((kept, failed)) => {
+                    self.after_set(&names, &kept).await;
+                    return refused.or(failed).unwrap_or(Written::Stored);
+                }
+                Err(newer) => stamps = Ok(newer),
+            }
+        }
+    }
+
+    /// What else has to be done of names that were to be set: those that were not are deleted, since what is there is older.
+    async fn after_set(&self, names: &[Arc<str>], kept: &[&Arc<str>]) {
         let is_kept: HashSet<&Arc<str>> = kept.iter().copied().collect();
         let gone = names.iter().filter(|name| !is_kept.contains(name));
         let gone: Vec<Arc<str>> = gone.map(Arc::clone).collect();
-        self.empty_nearer(&kept).await;
+        self.empty_nearer(kept).await;
         if !gone.is_empty() {
             self.delete_names(&gone).await;
         }
-        refused.or(failed).unwrap_or(Written::Stored)
     }
 
     /// Writes many to the last tier, each part with a deadline of its own: those that were written, and why the last of the others was
-    /// not. Where two parts in a row were not, the rest is not tried.
+    /// not. Where two parts in a row were not, the rest is not tried. With the first one `begins` begins with these tags.
+    ///
+    /// # Errors
+    /// The stamps of now, where those that all were sealed under were recalled and are not: nothing that was written is valid.
     async fn write_in_parts<'a>(
         &self,
         sealed: &'a [(Arc<str>, Sealed)],
-    ) -> (Vec<&'a Arc<str>>, Option<Written>) {
+        mut begins: Option<&[Tag]>,
+    ) -> Result<(Vec<&'a Arc<str>>, Option<Written>), Vec<Mark>> {
         let (mut kept, mut failed, mut in_a_row) = (Vec::new(), None, 0);
         for part in sealed.chunks(TOGETHER) {
             if in_a_row == 2 {
@@ -214,39 +245,41 @@ impl Stack {
             }
             let names: Vec<Arc<str>> = part.iter().map(|(name, _)| Arc::clone(name)).collect();
             let unsure = Unsure::of(self, &names);
-            let written = self.write_many(part).await;
+            let written = self.write_many(part, begins.take()).await;
             unsure.ends();
-            if written.is_stored() {
-                in_a_row = 0;
-                kept.extend(part.iter().map(|(name, _)| name));
-            } else {
-                in_a_row += 1;
-                failed = Some(written);
+            match written {
+                Ok(None) => {
+                    in_a_row = 0;
+                    kept.extend(part.iter().map(|(name, _)| name));
+                }
+                Ok(Some(newer)) => return Err(newer),
+                Err(failure) => {
+                    in_a_row += 1;
+                    failed = Some(Written::Failed(failure));
+                }
             }
         }
-        (kept, failed)
+        Ok((kept, failed))
     }
 
     /// The envelopes of many values under the stamps of one moment, without those that cannot be sealed, and why the last of those
     /// cannot.
-    async fn sealed_all(
+    fn sealed_all(
         &self,
-        entries: Vec<(Place, Vec<u8>, Meta)>,
+        entries: &[(Place, Vec<u8>, Meta)],
+        labels: &[Digests],
+        stamps: &[Mark],
     ) -> (Vec<(Arc<str>, Sealed)>, Option<Written>) {
-        let of = |(place, _, meta): &(Place, Vec<u8>, Meta)| self.labels(place, &meta.tags);
-        let labels: Vec<Digests> = entries.iter().map(of).collect();
-        let Some(stamps) = self.stamps(&Digests::union(&labels)).await else {
-            return (Vec::new(), Some(Written::Apart));
-        };
         let mut sealed = Vec::with_capacity(entries.len());
         let mut refused = None;
-        for ((place, payload, meta), labels) in entries.into_iter().zip(&labels) {
+        for ((place, payload, meta), labels) in entries.iter().zip(labels) {
             if self.owes("", labels.all()) {
                 self.markers.unread();
                 refused = Some(Written::Apart);
                 continue;
             }
-            match self.seal(&place, (&payload, meta), stamps.clone(), labels.all()) {
+            let given = (&payload[..], meta.clone());
+            match self.seal(place, given, stamps.to_vec(), labels.all()) {
                 Ok(envelope) => match self.last().takes(&envelope) {
                     Ok(()) => sealed.push((Arc::clone(&place.name), envelope)),
                     Err(error) => refused = Some(Written::Refused(error)),
@@ -255,41 +288,6 @@ impl Stack {
             }
         }
         (sealed, refused)
-    }
-
-    /// Writes many to the last tier.
-    async fn write_many(&self, sealed: &[(Arc<str>, Sealed)]) -> Written {
-        let level = self.last();
-        let asked = self.failovers();
-        let entry = |(name, sealed): &'_ (Arc<str>, Sealed)| {
-            (
-                Arc::clone(name),
-                sealed.bytes.clone(),
-                level.ttl(sealed.left),
-            )
-        };
-        let all: Vec<_> = sealed.iter().map(entry).collect();
-        let entries: Vec<Entry<'_>> = all
-            .iter()
-            .map(|(name, bytes, ttl)| Entry {
-                name,
-                bytes: bytes.clone(),
-                ttl: Some(*ttl),
-            })
-            .collect();
-        match level.tier.store.set_many(&entries).await {
-            Ok(()) => {
-                level.tally.sets.add(entries.len() as u64);
-                for (name, sealed) in sealed {
-                    self.remember_write(name, &sealed.bytes, asked);
-                }
-                Written::Stored
-            }
-            Err(failure) => {
-                level.failed(&failure);
-                Written::Failed(failure)
-            }
-        }
     }
 
     /// Deletes from all tiers but the last one; what is not done is owed.
