@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from everwarm import _config, _tiers
 
+# As the engine has it.
+WITHOUT_LEASE = 64
+
 
 def fields(cache, settings):
     """The fields of a cache by name; ``settings`` are those that configuration may say."""
@@ -28,8 +31,17 @@ def fields(cache, settings):
         "on_tamper": taken("on_tamper", sealing.on_tamper),
         "tenant": taken("tenant", None if cache._tenant is None else cache._tenant.name),
         "strict": taken("strict", cache._strict),
+        "max_computations": taken("max_computations", cache._max_computations),
+        "max_computations_without_lease": _config.Taken(value=_without_lease(cache, stores), source="default"),
         "clock": taken("clock", "system" if clock is None else type(clock).__name__, telling),
     }
+
+
+def _without_lease(cache, stores):
+    """How many computations run at once that have no lease: with stores, and where no other bound is said."""
+    if cache._max_computations is not None or not _tiers.shared(stores.value, _config.MEMORY_OPTIONS):
+        return None
+    return WITHOUT_LEASE
 
 
 def _named(given):

@@ -140,6 +140,8 @@ async def _admission(turn, deadline):
         while turn.crowded():
             left = limit - monotonic()
             if left <= 0:
+                if turn.passes():
+                    return
                 raise turn.too_crowded()
             await _woken(turn, left, deadline)
     except BaseException as error:

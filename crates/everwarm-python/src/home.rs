@@ -40,6 +40,8 @@ pub(crate) struct Home {
     pub(crate) limits: Limits,
     /// What a computation needs permits of: the function's bulkhead, then the cache's.
     pub(crate) bulkheads: Vec<Arc<Bulkhead>>,
+    /// What it needs one of besides where it has no lease: that of the cache, if its user has set no bound.
+    pub(crate) without_lease: Option<Arc<Bulkhead>>,
     /// What copies values on their way in and out, if they are isolated.
     pub(crate) isolate: Option<Py<PyAny>>,
     /// The arguments that are told apart by their own `==`.
@@ -163,6 +165,10 @@ impl Home {
                 .into_iter()
                 .chain(table.get().bulkhead.clone())
                 .collect(),
+            without_lease: match terms.limits.computations {
+                Some(_) => None,
+                None => table.get().without_lease.clone(),
+            },
             isolate: terms.isolate.as_ref().map(|copy| copy.clone_ref(py)),
             numbers: Numbers::new(scope.id()),
             naming: Arc::clone(&table.get().naming),

@@ -160,6 +160,8 @@ pub(crate) struct Admission {
     left: Vec<Arc<Bulkhead>>,
     line: Option<Line>,
     permits: Vec<Permit>,
+    /// Whether the last of these is for who has no lease alone, and waited for no longer than a call may wait.
+    yields: bool,
 }
 
 impl Admission {
@@ -170,8 +172,34 @@ impl Admission {
                 left: bulkheads.iter().rev().cloned().collect(),
                 line: None,
                 permits: Vec::new(),
+                yields: false,
             })
         })
+    }
+
+    /// The same way, and then into that of who has no lease.
+    fn without_lease(before: Option<Box<Self>>, bulkhead: Arc<Bulkhead>) -> Box<Self> {
+        let mut admission = before.unwrap_or_else(|| {
+            Box::new(Self {
+                left: Vec::new(),
+                line: None,
+                permits: Vec::new(),
+                yields: false,
+            })
+        });
+        admission.left.insert(0, bulkhead);
+        admission.yields = true;
+        admission
+    }
+
+    /// Goes on without the last permit, if it is for who has no lease; whether it does.
+    fn pass(&mut self) -> bool {
+        let passes = self.yields && self.left.len() == 1;
+        if passes {
+            self.line = None;
+            self.left.clear();
+        }
+        passes
     }
 
     /// Asks for the permits that are still to be had; whether that was the last. `chain` ends in `lead`.
@@ -208,6 +236,12 @@ impl Admission {
 impl Flight {
     /// Asks for what permits the computation needs; whether it has them.
     pub(crate) fn try_enter(&mut self, py: Python<'_>, blocks: bool) -> PyResult<bool> {
+        if self.is_without_lease()
+            && let Some(bulkhead) = self.without_lease.take()
+        {
+            let before = self.admission.take();
+            self.admission = Some(Admission::without_lease(before, bulkhead));
+        }
         let Some(admission) = &mut self.admission else {
             return Ok(true);
         };
@@ -215,6 +249,14 @@ impl Flight {
         let mut chain = waiting::chain(py)?;
         chain.push(lead);
         Ok(admission.try_enter(lead, &waiting::caller(&chain, blocks)))
+    }
+
+    /// Has waited for as long as it may: goes on where only the want of a lease has kept it; whether it does. No call fails because
+    /// stores do.
+    pub(crate) fn pass(&mut self) -> bool {
+        self.admission
+            .as_mut()
+            .is_some_and(|admission| admission.pass())
     }
 }
 
@@ -269,6 +311,9 @@ pub(crate) fn enter(
     let bed = Bed::new();
     loop {
         let left = over.saturating_duration_since(Instant::now());
+        if left.is_zero() && matches!(end, End::Wait) && flight.pass() {
+            return Ok(Ok(flight));
+        }
         if left.is_zero() {
             let error = match end {
                 End::Wait => errors::crowded(py, &source.title(py), limit),

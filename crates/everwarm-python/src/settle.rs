@@ -1,12 +1,13 @@
 //! What becomes of a computed value: the policy's callables are asked, then the lead settles.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::judge::Freshness;
 use everwarm_core::policy::Policy;
 use everwarm_core::settle::{Attempt, Outcome, Settlement, settle};
-use everwarm_engine::{Chance, Negative, Offer, Settle};
+use everwarm_engine::{Bulkhead, Chance, Negative, Offer, Settle};
 use pyo3::prelude::*;
 
 use crate::context::{self, Shown};
@@ -34,6 +35,10 @@ pub(crate) struct Flight {
     pub(crate) too_heavy: bool,
     /// Its permits, and those it still waits for; they come back when the computation has ended, however it does.
     pub(crate) admission: Option<Box<Admission>>,
+    /// What else it needs a permit of if it has no lease.
+    pub(crate) without_lease: Option<Arc<Bulkhead>>,
+    /// Whether it has waited too long for another process.
+    is_alone: bool,
     /// What the stores behind memory have of it.
     pub(crate) remote: Option<Box<Remote>>,
     /// Its old value, which the function may ask for.
@@ -50,6 +55,8 @@ impl Flight {
             storable,
             too_heavy: false,
             admission: Admission::new(&home.bulkheads),
+            without_lease: home.without_lease.clone(),
+            is_alone: false,
             remote: None,
         }
     }
@@ -57,8 +64,15 @@ impl Flight {
     /// Has waited too long for another process: it computes beside that, for its callers alone.
     pub(crate) fn go_alone(&mut self, home: &Home) {
         home.scope.count_takeover();
+        self.is_alone = true;
         self.remote = None;
         self.storable = false;
+    }
+
+    /// Whether stores were asked for it, and it computes without a lease: nothing but this process keeps others from the same.
+    pub(crate) fn is_without_lease(&self) -> bool {
+        let remote = self.remote.as_ref();
+        self.is_alone || remote.is_some_and(|remote| remote.is_apart())
     }
 
     /// Ends with a value that stores had: those who wait get it, and memory keeps it as long as stores would. If it is due to be

@@ -66,6 +66,8 @@ pub(crate) struct Table {
     pub(crate) strict: bool,
     /// How many computations of its functions and own verbs run at once, if there is such a bound.
     pub(crate) bulkhead: Option<Arc<Bulkhead>>,
+    /// How many of them run at once that have no lease, if there are stores and no such bound.
+    pub(crate) without_lease: Option<Arc<Bulkhead>>,
     /// Whether its cache has been taken back, so that functions find another table.
     left: AtomicBool,
     /// What its locks, semaphores and limiters lie in.
@@ -190,6 +192,8 @@ impl Table {
             gate.shut();
         }
         let max_entry_bytes = size_of("max_entry_bytes", max_entry_bytes)?;
+        let bulkhead = limits::computations(max_computations)?.map(Bulkhead::new);
+        let is_bounded = bulkhead.is_some() || shared.is_none();
         Ok(Self {
             puts_plainly: !engine.weighs() && max_entry_bytes.is_none() && shared.is_none(),
             engine,
@@ -209,7 +213,8 @@ impl Table {
             naming,
             tenancy: tenant.map(Tenancy::of_cache).transpose()?,
             strict,
-            bulkhead: limits::computations(max_computations)?.map(Bulkhead::new),
+            without_lease: (!is_bounded).then(|| Bulkhead::new(Bulkhead::WITHOUT_LEASE)),
+            bulkhead,
             left: AtomicBool::new(false),
             ground,
         })

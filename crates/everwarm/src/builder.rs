@@ -267,6 +267,11 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
         }
         let patience = Patience {
             bulkhead: self.computations.map(bulkhead).transpose()?,
+            #[cfg(feature = "stores")]
+            without_lease: self
+                .backing
+                .as_ref()
+                .map(|_| Bulkhead::new(Bulkhead::WITHOUT_LEASE)),
             ..self.patience
         };
         let bounds = Bounds {

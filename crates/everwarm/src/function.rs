@@ -73,12 +73,13 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    fn patience(&self) -> Patience {
+    fn patience(&self, has_stores: bool) -> Patience {
         let timer = self.timer.map(|timer| Arc::new(timer) as Timer);
         Patience {
             wait: self.wait,
             timer,
             bulkhead: self.computations.map(Bulkhead::new),
+            without_lease: has_stores.then(|| Bulkhead::new(Bulkhead::WITHOUT_LEASE)),
         }
     }
 }
@@ -171,7 +172,10 @@ impl<R: Shared> Function<R> {
                 name,
                 self.declared.policy,
                 engine,
-                (self.values.weigher(), self.declared.patience()),
+                (
+                    self.values.weigher(),
+                    self.declared.patience(self.over.is_some()),
+                ),
             );
             home.link = self.link();
             if let Some(link) = &home.link {

@@ -16,7 +16,7 @@ use crate::call::Call;
 use crate::chain;
 use crate::home::{Home, Worth};
 use crate::link::Writing;
-use crate::patience::park_within;
+use crate::patience::{await_within, park_within};
 use crate::remote::{Keeping, Storing};
 use crate::renewed::{Old, Renewed};
 use crate::share::{Failure, Share};
@@ -55,6 +55,11 @@ impl<K: Key, V: Clone> Leading<K, V> {
         home.scope.count_takeover();
         self.is_apart = true;
         self
+    }
+
+    /// Whether nobody else computes the same, as far as stores can see to that.
+    fn has_lease(&self) -> bool {
+        !self.is_apart && !self.seat.as_ref().is_some_and(Seat::is_apart)
     }
 
     /// The value that was there before, while it is kept.
@@ -240,12 +245,14 @@ impl<K: Key, V: Clone, C, J: FnOnce(&V) -> Outcome> Job<K, V, C, J> {
                 Err(leading) => self.leading = leading,
             }
         }
-        let (id, bulkhead) = (self.leading.lead.id(), &call.home.patience.bulkhead);
-        let permit = match Admission::enter(bulkhead.as_ref(), id, true) {
+        let id = self.leading.lead.id();
+        let patience = &call.home.patience;
+        let (bulkhead, limit) = patience.admits(self.leading.has_lease());
+        let permit = match Admission::enter(bulkhead, id, true) {
             Err(_) if self.has_old() => {
                 return self.give_way(call).or_else(|compute| alone(compute(None)));
             }
-            Err(mut admission) => park_within(|task| admission.poll(task), None).flatten(),
+            Err(mut admission) => park_within(|task| admission.poll(task), limit).flatten(),
             Ok(permit) => permit,
         };
         let old = self.leading.old();
@@ -273,15 +280,22 @@ impl<K: Key, V: Clone, C, J: FnOnce(&V) -> Outcome> Job<K, V, C, J> {
                 Err(leading) => self.leading = leading,
             }
         }
-        let (id, bulkhead) = (self.leading.lead.id(), &call.home.patience.bulkhead);
-        let permit = match Admission::enter(bulkhead.as_ref(), id, false) {
+        let id = self.leading.lead.id();
+        let patience = &call.home.patience;
+        let (bulkhead, limit) = patience.admits(self.leading.has_lease());
+        let permit = match Admission::enter(bulkhead, id, false) {
             Err(_) if self.has_old() => {
                 return match self.give_way(call) {
                     Ok(old) => Ok(old),
                     Err(compute) => alone(compute(None).await),
                 };
             }
-            Err(mut admission) => poll_fn(|task| admission.poll(task)).await,
+            Err(mut admission) => {
+                let within = (limit, patience.timer.as_ref());
+                await_within(|task| admission.poll(task), within)
+                    .await
+                    .flatten()
+            }
             Ok(permit) => permit,
         };
         // The parts are bound before the future is pinned: a cancelled call ends its computation before it hands over.

@@ -15,6 +15,9 @@ use crate::behind::Task;
 /// What makes a future that is ready when a span is over.
 pub(crate) type Timer = Arc<dyn Fn(Duration) -> Task + Send + Sync>;
 
+/// How long a computation without a lease waits to be let in, where its cache does not say how long calls wait.
+const WITHOUT_LEASE: Duration = Duration::from_secs(30);
+
 /// How calls of a cache or a function wait.
 #[derive(Default)]
 pub(crate) struct Patience {
@@ -24,6 +27,21 @@ pub(crate) struct Patience {
     pub(crate) timer: Option<Timer>,
     /// What lets computations in; None: all of them.
     pub(crate) bulkhead: Option<Arc<Bulkhead>>,
+    /// What lets those in that have no lease, where that lets all in; None without stores.
+    pub(crate) without_lease: Option<Arc<Bulkhead>>,
+}
+
+impl Patience {
+    /// What lets a computation in, and how long it waits for that: as long as it takes where its user has set the bound, and no longer
+    /// than for others where only the want of a lease keeps it.
+    pub(crate) fn admits(&self, has_lease: bool) -> (Option<&Arc<Bulkhead>>, Option<Duration>) {
+        match (&self.bulkhead, &self.without_lease) {
+            (None, Some(bulkhead)) if !has_lease => {
+                (Some(bulkhead), Some(self.wait.unwrap_or(WITHOUT_LEASE)))
+            }
+            (bulkhead, _) => (bulkhead.as_ref(), None),
+        }
+    }
 }
 
 /// What makes a caller's outcome of an error of the cache; None for calls that are under no limit of time.

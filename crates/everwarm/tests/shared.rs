@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -490,4 +490,42 @@ fn what_cannot_be_meant_is_refused() {
         .namespace("shop")
         .build();
     assert_eq!(unused.unwrap_err().kind(), ErrorKind::Config);
+}
+
+/// How many of these calls compute at once where each waits for the end: as soon as there are as many as are expected, and a while
+/// after that.
+fn most_at_once(cache: &Cache<u64, User>, calls: u64, expected: usize) -> usize {
+    let (running, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for id in 0..calls {
+            let (running, is_over) = (&running, &is_over);
+            scope.spawn(move || {
+                let user = cache.get_or_compute(&id, || {
+                    running.fetch_add(1, Ordering::SeqCst);
+                    while !is_over.load(Ordering::SeqCst) {
+                        thread::sleep(Duration::from_millis(1));
+                    }
+                    ada()
+                });
+                assert_eq!(user, ada());
+            });
+        }
+        let until = Instant::now() + secs(20);
+        while running.load(Ordering::SeqCst) < expected && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_millis(200));
+        let most = running.load(Ordering::SeqCst);
+        is_over.store(true, Ordering::SeqCst);
+        most
+    })
+}
+
+#[test]
+fn computations_without_a_lease_are_bounded() {
+    let away: Cache<u64, User> = cache("redis://127.0.0.1:1/0", "away");
+    assert_eq!(most_at_once(&away, 70, 64), 64);
+    let directory = Directory::new("leases");
+    let there = cache(&format!("disk://{}/disk", directory.0), "there");
+    assert_eq!(most_at_once(&there, 70, 70), 70, "each has a lease");
 }

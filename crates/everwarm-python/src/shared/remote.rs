@@ -162,6 +162,11 @@ impl Remote {
         (self.place.clone(), Arc::clone(&self.tags))
     }
 
+    /// Whether it was given a seat without a lease.
+    pub(crate) fn is_apart(&self) -> bool {
+        self.seat.as_ref().is_some_and(Seat::is_apart)
+    }
+
     /// Where it lies.
     pub(crate) fn stack(&self) -> &Arc<Stack> {
         &self.stack

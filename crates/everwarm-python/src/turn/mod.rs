@@ -214,6 +214,14 @@ impl Turn {
         Ok(false)
     }
 
+    /// Has waited for as long as it may: whether the computation goes on, since only the want of a lease has kept it.
+    fn passes(&self) -> bool {
+        match &mut *self.state.lock() {
+            State::Lead(flight) => flight.pass(),
+            _ => false,
+        }
+    }
+
     /// Ends a computation that was not begun with an error, which those who wait share if it is an `Exception`.
     fn give_up(&self, error: Bound<'_, PyAny>) {
         let py = error.py();
