@@ -23,7 +23,9 @@ COMPUTATION = 0.2
 TRIES = 3
 # More than a connection that is made anew hears before it is asked on.
 ANSWERS = 20
-# Beyond the computation, for who is served last of 400; and what a loaded machine is given on top.
+# Beyond the computation, for who is served last of 400 callers. All of them, in eight processes, are woken by one message, and run one after
+# another on the machine's processors: the best round shows what the cache takes, and the usual one what the machine does, of which a
+# loaded one with two of them is given that much.
 OVERHEAD, LOADED = 0.1, 1.0
 
 ASKING = """
@@ -95,7 +97,7 @@ def test_processes_that_want_one_value_compute_it_once(ran):
             overheads.append(max(float(took) for _, took in said) - COMPUTATION)
     usual = statistics.median(overheads)
     ran("S2", f"{ROUNDS} times", overhead=usual, longest=max(overheads), least=min(overheads))
-    assert min(overheads) < OVERHEAD + LOADED / 2 and usual < OVERHEAD + LOADED
+    assert min(overheads) <= OVERHEAD and usual <= OVERHEAD + LOADED
 
 
 def test_a_holder_that_is_gone_is_taken_over_once(ran):

@@ -368,6 +368,53 @@ def test_who_may_not_ask_for_settings_is_told(server, clock):
         assert "secret" not in str(cache.health("full")) + str(cache.health("full").to_dict())
 
 
+def test_who_may_not_write_or_run_scripts_is_told(server, clock):
+    rights = "+@read +@scripting +@transaction +@connection +@pubsub +info +role +time".split()
+    assert server.say("ACL", "SETUSER", "shop", "on", ">secret", "~ew{*", "&ew*", *rights) == "OK"
+    url = patient(server).replace("redis://", "redis://shop:secret@")
+
+    def told(cache):
+        clock.advance(6)
+        tier = cache.health().tiers[0]
+        assert server.say("KEYS", "*") == "", "nothing is left of what was tried"
+        return tier.state, [(advice.about, advice.message.split(": ")[-1]) for advice in tier.warnings]
+
+    with Cache([url], namespace="health", clock=clock) as cache:
+        assert told(cache) == ("degraded", [("access", "SET is refused")])
+        assert "`+@write`" in cache.health().tiers[0].hint
+        for changed, refused in [
+            ("+@write", None),
+            ("-@scripting", "EVAL is refused"),
+            ("+@scripting", None),
+            ("-hset", "HSET is refused"),
+            ("+hset", None),
+            ("resetchannels", "PUBLISH is refused"),
+            ("&ew*", None),
+            ("-multi", "MULTI is refused"),
+            ("+multi", None),
+            ("resetkeys", "SET is refused"),
+            ("~ew{*", None),
+        ]:
+            assert server.say("ACL", "SETUSER", "shop", changed) == "OK"
+            state, refusals = told(cache)
+            assert refusals == ([("access", refused)] if refused else []), changed
+            assert state == ("degraded" if refused else "ok")
+
+
+def test_a_user_of_one_namespace_is_asked_for_no_more(server, clock):
+    rights = "+@read +@write +@scripting +@transaction +@connection +@pubsub +info +role +time".split()
+    assert server.say("ACL", "SETUSER", "shop", "on", ">secret", "~ew{health.*", "&ew0:health", *rights) == "OK"
+    url = patient(server).replace("redis://", "redis://shop:secret@")
+    with Cache([url], namespace="health", clock=clock) as cache:
+        cache.set("a", 1)
+        assert cache.get("a") == 1
+        # It listens from its first use on.
+        until(lambda: server.say("PUBSUB", "CHANNELS") == "ew0:health")
+        clock.advance(6)
+        health = cache.health()
+        assert health, str(health)
+
+
 def test_a_frozen_server_is_told_within_the_bound(ask, server, clock):
     with Cache(["memory://", patient(server), patient(server)], namespace="health", clock=clock) as cache:
         assert ask(cache, "ping")
