@@ -486,6 +486,67 @@ def test_a_child_that_ends_as_any_interpreter_does_keeps_its_exit_code(run, tmp_
     )
 
 
+@pytest.mark.parametrize("stores", ["memory://, disk://", "disk://"], ids=["memory", "bare"])
+def test_a_child_of_a_parent_that_is_busy_on_disk_works(run, tmp_path, stores):
+    run(
+        script(
+            """
+            stores = sys.argv[1].replace("disk://", f"disk://{sys.argv[2]}").split(", ")
+            shop, over = Cache(stores, namespace="forked"), threading.Event()
+
+            @shop(name="slow", ttl="1m", tags=["soon"])
+            def stored(x):
+                return [x]
+
+            @shop(name="later", ttl="1m")
+            async def later(x):
+                return [x]
+
+            def hammer(n):
+                while not over.is_set():
+                    n += 1
+                    assert stored(n % 50) == [n % 50]
+                    stored.invalidate(n % 50)
+                    shop.set("greeting", n)
+                    if n % 9 == 0:
+                        shop.invalidate_tags("soon")
+
+            async def loop():
+                n = 0
+                while not over.is_set():
+                    n += 1
+                    assert await later(n % 7) == [n % 7]
+                    later.invalidate(n % 7)
+
+            threads = [threading.Thread(target=hammer, args=(n * 100,)) for n in range(3)]
+            threads.append(threading.Thread(target=asyncio.run, args=(loop(),)))
+            for thread in threads:
+                thread.start()
+
+            def work():
+                for n in range(10):
+                    assert stored(n) == [n]
+                assert asyncio.run(later(3)) == [3]
+                key = f"own-{os.getpid()}"
+                shop.set(key, 1)
+                assert shop.incr(key) == 2 and shop.get(key) == 2
+                stored.invalidate(1)
+                assert stored(1) == [1] and shop.get("greeting") is not None
+                assert not shop.tiers()[-1].errors, shop.tiers()
+
+            for n in range(100):
+                ended(child(work))
+            over.set()
+            for thread in threads:
+                thread.join()
+            assert not shop.tiers()[-1].errors, shop.tiers()
+            """
+        ),
+        stores,
+        str(tmp_path / "store"),
+    )
+
+
 def test_a_sweeper_that_begins_when_the_exit_has_rung_keeps_nobody_waiting(run):
     run(
         textwrap.dedent(

@@ -46,8 +46,8 @@ TABLE = {
         "at once in one process; among processes the lease's 5 s and one more",
     ),
     "lease store down": (
-        "one computation for each key in the process, and no more at once than `max_computations`; than 64 of a "
-        "cache where that is not said",
+        "one computation for each key in the process, and no more at once than `max_computations`; "
+        "than 64 of a cache, where that is not said",
         "–",
     ),
     "waiting too long": (

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
 
 SEED = 1
 TIMES = 20
-# How long an operation may take. A call whose connection falls silent waits for one or two of them, and what the machine adds to that: the
-# quickest round is held to the bound, and each to what shows that nothing hangs.
+# How long an operation may take. A call whose connection falls silent waits for one or two of them, and for
+# what the machine adds: the quickest round is held to the bound, each to what shows that nothing hangs.
 OPERATION = 0.05
 # All is looked at after each fifth time.
 LOOKED_AT = range(4, TIMES, 5)
@@ -71,6 +71,13 @@ def test_a_server_that_says_nothing_more(server, memory, ran):
             load.slowest = max(*slowest, load.slowest)
         errors = cache.tiers()[-1].errors
         assert set(errors) <= {"transient", "timeout"} and errors
-        ran("N3", figure(memory), seed=SEED, slowest=load.slowest, least=min(slowest), recovery=max(recoveries))
+        ran(
+            "N3",
+            figure(memory),
+            seed=SEED,
+            slowest=load.slowest,
+            least=min(slowest),
+            recovery=max(recoveries),
+        )
         assert min(slowest) <= 2 * OPERATION, slowest
         cache.close()

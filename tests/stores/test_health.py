@@ -17,6 +17,7 @@ import pytest
 from everwarm import Cache, ConfigError, Keyring, StoreError, Tier
 from own_store import OwnStore
 from servers import OwnServer, needed
+from worlds import until
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -403,7 +404,9 @@ def test_who_may_not_write_or_run_scripts_is_told(server, clock):
 
 def test_a_user_of_one_namespace_is_asked_for_no_more(server, clock):
     rights = "+@read +@write +@scripting +@transaction +@connection +@pubsub +info +role +time".split()
-    assert server.say("ACL", "SETUSER", "shop", "on", ">secret", "~ew{health.*", "&ew0:health", *rights) == "OK"
+    assert (
+        server.say("ACL", "SETUSER", "shop", "on", ">secret", "~ew{health.*", "&ew0:health", *rights) == "OK"
+    )
     url = patient(server).replace("redis://", "redis://shop:secret@")
     with Cache([url], namespace="health", clock=clock) as cache:
         cache.set("a", 1)

@@ -17,11 +17,12 @@ script!(
     /// The stamp and the markers for what begins.
     BEGIN = "now.lua", "shard.lua", "marker.lua", "begin.lua"
 );
+
 /// What is asked where something begins.
 pub(crate) struct Beginning<'a> {
     of: (&'a str, &'a [Tag]),
     keep: Option<Duration>,
-    pub(crate) parts: Parts<'a>,
+    parts: Parts<'a>,
     /// Tags that only the result will tell may lie in any shard.
     others: Vec<Shard>,
 }
