@@ -23,9 +23,9 @@ COMPUTATION = 0.2
 TRIES = 3
 # More than a connection that is made anew hears before it is asked on.
 ANSWERS = 20
-# Beyond the computation, for who is served last of 400 callers; and what a loaded machine is given on top. All
-# of them, in eight processes, are woken by one message, and run one after another on the machine's processors:
-# the best round shows what the cache takes, the usual one what the machine takes as well.
+# Beyond the computation, for who is served last of 400 callers; and what a loaded machine is given on top.
+# All of them, in eight processes, are woken by one message, and run one after another on the machine's
+# processors: the best round shows what the cache takes, the usual one what the machine takes as well.
 OVERHEAD, LOADED = 0.1, 1.0
 
 ASKING = """
