@@ -393,7 +393,7 @@ def test_who_may_not_write_or_run_scripts_is_told(server, clock):
             ("&ew*", None),
             ("-multi", "MULTI is refused"),
             ("+multi", None),
-            ("resetkeys", "SET is refused"),
+            ("resetkeys", "EVAL is refused"),
             ("~ew{*", None),
         ]:
             assert server.say("ACL", "SETUSER", "shop", changed) == "OK"
