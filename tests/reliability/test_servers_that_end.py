@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
 
 SEED = 1
 TIMES = 20
-# How long an operation may take. A call whose connection falls silent waits for one or two of them, and for
-# what the machine adds: the quickest round is held to the bound, each to what shows that nothing hangs.
+# How long an operation may take. A call asks for up to three, of which each ends within its time, as the usual round
+# has to show. A single call may take longer: a lease whose answer was lost is waited for until it ends.
 OPERATION = 0.05
 # All is looked at after each fifth time.
 LOOKED_AT = range(4, TIMES, 5)
@@ -79,5 +79,5 @@ def test_a_server_that_says_nothing_more(server, memory, ran):
             least=min(slowest),
             recovery=max(recoveries),
         )
-        assert min(slowest) <= 2 * OPERATION, slowest
+        assert usual <= 3 * OPERATION, slowest
         cache.close()
