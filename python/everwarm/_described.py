@@ -5,7 +5,7 @@ from __future__ import annotations
 from everwarm import _config, _tiers
 
 # As the engine has it.
-WITHOUT_LEASE = 64
+_WITHOUT_LEASE = 64
 
 
 def fields(cache, settings):
@@ -43,7 +43,7 @@ def _without_lease(cache, stores):
     """How many computations run at once that have no lease: with stores, and where no other bound is said."""
     if cache._max_computations is not None or not _tiers.shared(stores.value, _config.MEMORY_OPTIONS):
         return None
-    return WITHOUT_LEASE
+    return _WITHOUT_LEASE
 
 
 def _named(given):

@@ -140,9 +140,10 @@ async def _admission(turn, deadline):
         while turn.crowded():
             left = limit - monotonic()
             if left <= 0:
-                if turn.passes():
+                error = turn.too_crowded()
+                if error is None:
                     return
-                raise turn.too_crowded()
+                raise error
             await _woken(turn, left, deadline)
     except BaseException as error:
         turn.give_up(error)

@@ -341,7 +341,11 @@ def test_a_server_that_is_full_is_degraded(server, clock):
         tier = cache.health().tiers[0]
         assert tier.state == "degraded" and "nothing more is stored" in tier.means
         assert [advice.about for advice in tier.warnings] == ["memory"]
+        # What it takes for itself is more than that: there is nothing to let go of.
         configure(server, "maxmemory-policy", "allkeys-lfu")
+        clock.advance(6)
+        assert [advice.about for advice in cache.health().tiers[0].warnings] == ["writes"]
+        configure(server, "maxmemory", "100mb")
         clock.advance(6)
         assert cache.health()
 

@@ -214,14 +214,6 @@ impl Turn {
         Ok(false)
     }
 
-    /// Has waited for as long as it may: whether the computation goes on, since only the want of a lease has kept it.
-    fn passes(&self) -> bool {
-        match &mut *self.state.lock() {
-            State::Lead(flight) => flight.pass(),
-            _ => false,
-        }
-    }
-
     /// Ends a computation that was not begun with an error, which those who wait share if it is an `Exception`.
     fn give_up(&self, error: Bound<'_, PyAny>) {
         let py = error.py();
@@ -313,11 +305,16 @@ impl Turn {
         Ok(error.into_value(py).into_any())
     }
 
-    /// The error of a call that has waited too long for a permit.
-    fn too_crowded(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    /// The error of a call that has waited too long for a permit; None where only the want of a lease has kept it: it goes on.
+    fn too_crowded(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        if let State::Lead(flight) = &mut *self.state.lock()
+            && flight.pass()
+        {
+            return Ok(None);
+        }
         let limit = self.times.map(|times| times.limits.wait);
         let error = errors::crowded(py, &self.title(py)?, limit.unwrap_or_default());
-        Ok(error.into_value(py).into_any())
+        Ok(Some(error.into_value(py).into_any()))
     }
 
     /// Has `post(waiter)` called, from whichever thread, once the leader has ended or a permit has come free.
