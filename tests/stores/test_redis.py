@@ -42,8 +42,7 @@ def test_what_one_process_computes_another_has(url, shop):
     assert double(21) == 42
     script = """
     import asyncio, sys
-    from everwarm import Cache, StoreError
-from everwarm.testing import FaultProxy
+    from everwarm import Cache
 
     shop = Cache(sys.argv[1], namespace="shop")
 
@@ -60,8 +59,7 @@ from everwarm.testing import FaultProxy
 def test_eight_processes_compute_once(url, tmp_path):
     script = """
     import os, sys, time
-    from everwarm import Cache, StoreError
-from everwarm.testing import FaultProxy
+    from everwarm import Cache
 
     shop = Cache(sys.argv[1], namespace="shop")
 
@@ -237,8 +235,7 @@ def test_children_of_a_busy_parent_ask_for_themselves(url):
 def test_multiprocessing(url, method, tmp_path):
     script = """
     import multiprocessing, sys, warnings
-    from everwarm import Cache, StoreError
-from everwarm.testing import FaultProxy
+    from everwarm import Cache
 
     warnings.simplefilter("ignore", DeprecationWarning)
     shop = Cache([sys.argv[1]], namespace="shop")
@@ -263,8 +260,7 @@ from everwarm.testing import FaultProxy
 def test_a_process_ends_soon_and_with_its_own_code(url):
     script = """
     import asyncio, sys, threading
-    from everwarm import Cache, StoreError
-from everwarm.testing import FaultProxy
+    from everwarm import Cache
 
     shop = Cache([sys.argv[1]], namespace="shop")
 
@@ -344,11 +340,12 @@ def test_what_was_invalidated_since_it_was_read_is_set_again(url):
         for n in range(3):
             one.set("a", n, tags=["t"])
             assert other.get("a") == n
+            # Others know within half a second; what they set meanwhile is valid all the same.
             other.invalidate_tags("t")
-            assert one.get("a") is None
             one.set_many({"a": -n, "b": n}, tags=["t"])
+            assert other.get_many(["a", "b"]) == {"a": -n, "b": n}
             other.invalidate_tags("t")
-            assert one.get_many(["a", "b"]) == {}
+            until(lambda: one.get_many(["a", "b"]) == {})
             one.set_many({"a": -n, "b": n}, tags=["t"])
             assert other.get_many(["a", "b"]) == {"a": -n, "b": n}
 
