@@ -33,7 +33,7 @@ pub struct Meta {
     pub format: u8,
     /// How long it lives, from its writing.
     pub spans: Spans,
-    /// How long its computation took.
+    /// How long its computation took. Zero only if the value is [of its write](Self::is_of_its_write).
     pub computed_in: Duration,
     /// The stamps of its computation.
     pub stamps: Vec<Mark>,
@@ -41,6 +41,20 @@ pub struct Meta {
     pub tags: Vec<Arc<str>>,
     /// The canonical bytes of its key, where the entry shall be found by scans: names at stores are digests.
     pub key: Option<Vec<u8>>,
+}
+
+impl Meta {
+    /// Whether the value came to be with the write of its envelope, as one that is set by hand does. What was computed began before, and
+    /// what was only given another life was there before.
+    #[must_use]
+    pub const fn is_of_its_write(&self) -> bool {
+        self.computed_in.is_zero()
+    }
+
+    /// Takes note that the value is from before the write of its envelope.
+    pub fn is_from_before(&mut self) {
+        self.computed_in = self.computed_in.max(Duration::from_nanos(1));
+    }
 }
 
 /// The parts of a life, as durations: a stored value knows no instants, since clocks differ.

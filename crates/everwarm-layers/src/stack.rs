@@ -353,6 +353,11 @@ impl<S: Store, L: Layer> Generations for Layered<S, L> {
         })
     }
 
+    fn counts_writes(&self) -> bool {
+        let authority = self.store.generations();
+        authority.is_some_and(Generations::counts_writes)
+    }
+
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
         self.change(0, S::generations, move |facet| {
             facet.invalidate(namespace, tags)

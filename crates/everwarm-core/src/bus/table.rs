@@ -4,8 +4,8 @@
 //! a marker is no smaller, and not that it is the last: so it raises what is known, and makes nothing known. Another epoch means
 //! that a shard was lost: all is forgotten, and a reply that was asked for before that is not taken in.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
 use crate::clock::Instant;
@@ -29,6 +29,8 @@ pub struct Table<S = RandomState> {
     upset: bool,
     overflown: bool,
     start: Start,
+    /// The highest reading of each shard that was met.
+    shards: BTreeMap<u16, Mark>,
 }
 
 /// How often the markers were forgotten when something was asked for.
@@ -52,6 +54,7 @@ impl<S: BuildHasher> Table<S> {
         }
         for shard in &reading.shards {
             self.meet(*shard);
+            self.reached(*shard);
         }
         for (tag, marker) in tags.iter().zip(&reading.markers) {
             match marker {
@@ -75,6 +78,7 @@ impl<S: BuildHasher> Table<S> {
     pub fn hear(&mut self, tag: Tag, marker: Mark) {
         self.last = None;
         self.meet(marker);
+        self.reached(marker);
         if self.by_tag.contains_key(&tag) {
             self.raise(tag, marker);
         }
@@ -141,6 +145,20 @@ impl<S: BuildHasher> Table<S> {
     fn lose(&mut self) {
         self.forget();
         self.upset = true;
+    }
+
+    /// The last readings of shards that were met, also those from before something was forgotten: each was true at some moment, so as
+    /// stamps they cover nothing that came later.
+    #[must_use]
+    pub fn shards(&self) -> Vec<Mark> {
+        self.shards.values().copied().collect()
+    }
+
+    fn reached(&mut self, mark: Mark) {
+        let known = self.shards.entry(mark.shard).or_insert(mark);
+        if known.epoch != mark.epoch || known.number < mark.number {
+            *known = mark;
+        }
     }
 
     /// Whether a shard was lost, or something of it missed, since the last time this was asked.

@@ -216,6 +216,12 @@ pub trait Generations: Send + Sync {
         })
     }
 
+    /// Whether each write of a name but those that lease and `settle` do, and each deletion of one, takes a number of a shard of the name's
+    /// namespace, too, and a `begin` reads all of these shards: so that shards which read the same as before had no such write meanwhile.
+    fn counts_writes(&self) -> bool {
+        false
+    }
+
     /// Invalidates tags: each gets the next number of its shard as its marker. Others are told in the same step.
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading>;
 

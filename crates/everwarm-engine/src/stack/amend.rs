@@ -13,6 +13,7 @@ use super::look::{AtHand, Look};
 use super::owed::Debt;
 use super::place::Place;
 use super::queue::Nap;
+use super::recent::digest;
 
 /// How often a change is tried when others are faster.
 const TRIES: usize = 100;
@@ -31,6 +32,14 @@ struct Current {
     stamps: Vec<Mark>,
     /// Whether they are those of all shards.
     has_all: bool,
+}
+
+impl Current {
+    /// Whether this is the value that is there.
+    fn has(&self, payload: &[u8]) -> bool {
+        let stored = self.stored.as_ref();
+        stored.is_some_and(|stored| stored.opened.payload == payload)
+    }
 }
 
 impl Stack {
@@ -158,7 +167,7 @@ impl Stack {
         &self,
         place: &Place,
         current: &Current,
-        (payload, meta): (&[u8], Meta),
+        (payload, mut meta): (&[u8], Meta),
     ) -> Result<bool, Failure> {
         let labels = self.labels(place, &meta.tags);
         if self.owes(&place.name, labels.all()) {
@@ -179,6 +188,9 @@ impl Stack {
                 current.stamps.clone()
             }
         };
+        if current.has(payload) {
+            meta.is_from_before();
+        }
         let sealed = self
             .seal(place, (payload, meta), stamps, labels.all())
             .map_err(|error| Failure::new(FailureKind::Permanent, error.message(), error.hint()))?;
@@ -189,8 +201,12 @@ impl Stack {
         let ttl = Some(level.ttl(sealed.left));
         let answer = self
             .conditional()?
-            .set_if(&place.name, sealed.bytes, ttl, condition)
+            .set_if(&place.name, sealed.bytes.clone(), ttl, condition)
             .await;
+        if answer.is_err() {
+            self.owed
+                .haunted(self.now(), &place.name, digest(&sealed.bytes));
+        }
         let written = self.changed(place, answer).await?.is_some();
         if written {
             level.tally.sets.bump();

@@ -1,5 +1,6 @@
 //! Invalidating, deleting and clearing: farthest tier first, and owed until it is done.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use everwarm_core::key::prefix;
@@ -8,6 +9,7 @@ use everwarm_core::mark::{Tag, TagKind};
 use super::Stack;
 use super::beside::Removal;
 use super::found::Done;
+use super::late::{Late, Paid, Steps};
 use super::overtaken::struck;
 use super::owed::{Debt, Debtor};
 use super::place::Place;
@@ -70,12 +72,13 @@ impl Stack {
     }
 
     pub(super) async fn delete_places(self: Arc<Self>, places: Vec<Place>) -> (u64, Done) {
-        let names = places.iter().flat_map(|place| {
-            let older = place.older.iter().map(|older| &older.name);
-            std::iter::once(&place.name).chain(older)
+        let late = places.iter().flat_map(|place| {
+            let older = place.older.iter().map(|older| place.before(older));
+            let older = older.map(|before| self.late(&before, None));
+            std::iter::once(self.late(place, None)).chain(older)
         });
-        let names: Vec<Arc<str>> = names.map(Arc::clone).collect();
-        self.delete_names(&names).await
+        let late = late.collect();
+        self.delete_or_owe(late).await
     }
 
     /// Deletes what lies under the older names of an entry that is written now: it would come back when the new one has expired.
@@ -83,15 +86,26 @@ impl Stack {
         if place.older.is_empty() {
             return;
         }
-        let older = place.older.iter().map(|older| Arc::clone(&older.name));
-        let names: Vec<Arc<str>> = older.collect();
-        self.delete_names(&names).await;
+        let older = place.older.iter().map(|older| place.before(older));
+        let late = older.map(|before| self.late(&before, None)).collect();
+        self.delete_or_owe(late).await;
     }
 
-    /// Deletes names in every tier; how many were there, in one tier or another.
+    /// Deletes names in every tier, whatever others write meanwhile; how many were there, in one tier or another.
     pub(super) async fn delete_names(&self, names: &[Arc<str>]) -> (u64, Done) {
+        let debts = names.iter().map(|name| Debt::Name(Arc::clone(name)));
+        self.delete_in_parts(debts.collect()).await
+    }
+
+    /// Deletes names in every tier, farthest first; of what a store does not take, the late writes are owed. How many were there.
+    pub(super) async fn delete_or_owe(&self, late: Vec<Late>) -> (u64, Done) {
+        let debts = late.into_iter().map(|late| Debt::Late(Arc::new(late)));
+        self.delete_in_parts(debts.collect()).await
+    }
+
+    async fn delete_in_parts(&self, debts: Vec<Debt>) -> (u64, Done) {
         let (mut were, mut done) = (0, Done::Now);
-        for part in names.chunks(TOGETHER) {
+        for part in debts.chunks(TOGETHER) {
             let (there, ended) = self.delete_part(part).await;
             were += there;
             done = done.and(ended);
@@ -99,24 +113,29 @@ impl Stack {
         (were, done)
     }
 
-    async fn delete_part(&self, names: &[Arc<str>]) -> (u64, Done) {
+    async fn delete_part(&self, debts: &[Debt]) -> (u64, Done) {
         let asked = self.failovers();
-        let debts: Vec<Debtor<'_>> = names
-            .iter()
-            .map(|name| self.incur(Debt::Name(Arc::clone(name))))
-            .collect();
-        self.make_way(names).await;
-        let Some(were) = self.delete_everywhere(names).await else {
+        let names = debts.iter().filter_map(Debt::name);
+        let names: Vec<Arc<str>> = names.map(Arc::clone).collect();
+        let debts = debts.iter().map(|debt| self.incur(debt.clone()));
+        let debts: Vec<Debtor<'_>> = debts.collect();
+        self.make_way(&names).await;
+        let Some(were) = self.delete_everywhere(&names).await else {
             return (0, Done::Pending);
         };
         let mut done = Done::Now;
         for debtor in debts {
-            done = done.and(self.acknowledged(debtor, asked));
+            // One that stands for everything is not paid by a deletion.
+            let paid = debtor.debt.name().map(|name| Debt::Name(Arc::clone(name)));
+            done = done.and(match paid {
+                Some(paid) => self.acknowledged_as(debtor, paid, asked),
+                None => Done::Pending,
+            });
         }
         (were, done)
     }
 
-    async fn delete_everywhere(&self, names: &[Arc<str>]) -> Option<u64> {
+    pub(super) async fn delete_everywhere(&self, names: &[Arc<str>]) -> Option<u64> {
         let plain: Vec<&str> = names.iter().map(|name| &**name).collect();
         let mut were = 0;
         for level in self.tiers.iter().rev() {
@@ -183,15 +202,20 @@ impl Stack {
     async fn settle_debt(&self, debt: Debt) -> Done {
         let asked = self.failovers();
         let debtor = self.incur(debt);
-        match self.pay(&debtor.debt).await {
-            Some(()) => self.acknowledged(debtor, asked),
+        match self.pay(&debtor.debt, &mut Steps::new()).await {
+            Some(_) => self.acknowledged(debtor, asked),
             None => Done::Pending,
         }
     }
 
     /// The stores have done what was asked of them after so many failovers.
     pub(super) fn acknowledged(&self, debtor: Debtor<'_>, asked: u64) -> Done {
-        if !self.remember(debtor.debt.clone(), asked) {
+        let debt = debtor.debt.clone();
+        self.acknowledged_as(debtor, debt, asked)
+    }
+
+    fn acknowledged_as(&self, debtor: Debtor<'_>, done: Debt, asked: u64) -> Done {
+        if !self.remember(done, asked) {
             return Done::Pending;
         }
         debtor.paid();
@@ -199,22 +223,24 @@ impl Stack {
     }
 
     /// Tells the stores what they are owed to be told; nothing if one did not take it.
-    pub(super) async fn pay(&self, debt: &Debt) -> Option<()> {
+    pub(super) async fn pay(&self, debt: &Debt, steps: &mut Steps) -> Option<Paid> {
         match debt {
-            Debt::Tags(tags) => self.mark(tags).await,
+            Debt::Late(late) => return self.catch_up(late, steps).await,
+            Debt::Tags(tags) => {
+                self.mark(tags).await?;
+                let distinct: HashSet<&Tag> = tags.iter().collect();
+                steps.take(distinct.len());
+            }
             Debt::Name(name) => {
-                let names = std::slice::from_ref(name);
-                self.make_way(names).await;
-                self.delete_everywhere(names).await.map(drop)
+                self.delete_whatever_is_there(name).await?;
+                steps.take(1);
             }
             Debt::Written(name, written) => {
                 let found = self.last().said(self.last().tier.store.get(name).await)?;
-                if found.is_some_and(|found| digest(&found.bytes) == *written) {
-                    return Some(());
+                if found.is_none_or(|found| digest(&found.bytes) != *written) {
+                    self.delete_whatever_is_there(name).await?;
+                    steps.take(1);
                 }
-                let names = std::slice::from_ref(name);
-                self.make_way(names).await;
-                self.delete_everywhere(names).await.map(drop)
             }
             Debt::Prefix(prefix) => {
                 self.seats.void_all(prefix);
@@ -223,9 +249,16 @@ impl Stack {
                 for level in self.tiers.iter().rev() {
                     level.said(level.tier.store.clear(prefix).await)?;
                 }
-                Some(())
+                steps.lose();
             }
         }
+        Some(Paid::As(debt.clone()))
+    }
+
+    async fn delete_whatever_is_there(&self, name: &Arc<str>) -> Option<()> {
+        let names = std::slice::from_ref(name);
+        self.make_way(names).await;
+        self.delete_everywhere(names).await.map(drop)
     }
 
     /// Has the authority mark tags. What is queued under them would be refused, and goes at once.

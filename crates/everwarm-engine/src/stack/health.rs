@@ -139,7 +139,7 @@ fn owes(owed: u64) -> Remark {
     Remark::trouble(
         "owed",
         format!(
-            "{owed} deletions or invalidations could not be done in it: what they are about is a miss here, and may be \
+            "{owed} writes, deletions or invalidations could not be done in it: what they are about is a miss here, and may be \
              found by other processes"
         ),
         "they are repeated until it has taken them",

@@ -71,6 +71,11 @@ impl Markers {
         self.0.lock().take_overflown()
     }
 
+    /// The last readings of shards that were met.
+    pub(super) fn shards(&self) -> Vec<Mark> {
+        self.0.lock().shards()
+    }
+
     /// All that is known.
     pub(super) fn all(&self) -> Vec<(Tag, Mark)> {
         self.0.lock().all().collect()

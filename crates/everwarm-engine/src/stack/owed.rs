@@ -2,7 +2,7 @@
 //!
 //! One is incurred before a store is asked and paid when it has answered, so that one whose caller gave up on the way is
 //! repeated too. What a debt is about is a miss meanwhile, and is stored nowhere. They are tried again after pauses of up to two
-//! seconds, and at the first sign that a store is back.
+//! seconds, and at the first sign that a store is back. Of a name the last write or deletion is owed ([late](super::late)).
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,10 +12,15 @@ use everwarm_core::clock::Instant;
 use everwarm_core::mark::Tag;
 
 use super::Stack;
+use super::ghosts::Ghosts;
+use super::late::{Late, Paid, Steps};
 use crate::shim::{AtomicU64, Mutex};
 
 /// How many debts there may be; beyond, they become one that is about everything.
 const ROOM: usize = 1_024;
+
+/// How many bytes of values may wait; what is beyond is owed as a deletion.
+const ROOM_FOR_VALUES: u64 = 16 << 20;
 
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -34,6 +39,8 @@ pub(super) enum Debt {
     Prefix(Arc<str>),
     /// To delete this name, unless what was written there is: an envelope with this digest.
     Written(Arc<str>, u64),
+    /// To write or delete one name, unless that is outdated.
+    Late(Arc<Late>),
 }
 
 impl Debt {
@@ -41,7 +48,41 @@ impl Debt {
         match self {
             Self::Tags(owed) => owed.iter().any(|tag| tags.contains(tag)),
             Self::Name(owed) | Self::Written(owed, _) => **owed == *name,
+            Self::Late(late) => *late.place.name == *name,
             Self::Prefix(owed) => name.starts_with(&**owed),
+        }
+    }
+
+    /// The only name it is about, if it is about one.
+    pub(super) fn name(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Name(name) | Self::Written(name, _) => Some(name),
+            Self::Late(late) => Some(&late.place.name),
+            Self::Tags(_) | Self::Prefix(_) => None,
+        }
+    }
+
+    /// Whether nothing is left of an earlier debt once this is paid.
+    fn replaces(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (Self::Late(late), Self::Late(earlier)) => late.place.name == earlier.place.name,
+            _ => self == earlier,
+        }
+    }
+
+    /// How many bytes wait with it.
+    fn size(&self) -> u64 {
+        match self {
+            Self::Late(late) => late.size(),
+            _ => 0,
+        }
+    }
+
+    /// The same, if nothing may wait with it.
+    fn slim(self) -> Self {
+        match self {
+            Self::Late(late) if late.size() > 0 => Self::Late(Arc::new(late.without_value())),
+            debt => debt,
         }
     }
 }
@@ -61,6 +102,9 @@ pub(super) struct Owed {
     /// How many there are, for readers that would otherwise take the lock for nothing.
     count: AtomicU64,
     debts: Mutex<Debts>,
+    ghosts: Mutex<Ghosts>,
+    /// What others wrote since this process was to write it, for memory in front.
+    outdated: Mutex<Vec<Arc<str>>>,
 }
 
 #[derive(Debug)]
@@ -94,6 +138,8 @@ impl Owed {
                 wait: FIRST_WAIT,
                 returns: 0,
             }),
+            ghosts: Mutex::default(),
+            outdated: Mutex::default(),
         }
     }
 
@@ -118,8 +164,14 @@ impl Owed {
         debts.last += 1;
         let id = debts.last;
         let debt = if debts.all.len() < ROOM {
-            debts.all.retain(|owing| !owing.due || owing.debt != debt);
-            debt
+            let stays = |owing: &Owing| !owing.due || !debt.replaces(&owing.debt);
+            debts.all.retain(stays);
+            let waiting: u64 = debts.all.iter().map(|owing| owing.debt.size()).sum();
+            if waiting + debt.size() > ROOM_FOR_VALUES {
+                debt.slim()
+            } else {
+                debt
+            }
         } else {
             debts.all.clear();
             all()
@@ -143,6 +195,52 @@ impl Owed {
         self.count.store(debts.all.len() as u64, Ordering::Release);
     }
 
+    /// A name was written: what is owed of an earlier write is outdated.
+    pub(super) fn overwritten(&self, name: &str) {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut debts = self.debts.lock();
+        let is_earlier = |owing: &Owing| {
+            let late = matches!(&owing.debt, Debt::Late(late) if *late.place.name == *name);
+            owing.due && late
+        };
+        debts.all.retain(|owing| !is_earlier(owing));
+        self.count.store(debts.all.len() as u64, Ordering::Release);
+    }
+
+    /// Whether a late write is owed still.
+    pub(super) fn has(&self, late: &Late) -> bool {
+        let debts = self.debts.lock();
+        let mut all = debts.all.iter();
+        all.any(|owing| matches!(&owing.debt, Debt::Late(owed) if **owed == *late))
+    }
+
+    /// Others wrote a name later than this process was to: memory in front has to follow.
+    pub(super) fn outdates(&self, name: &Arc<str>) {
+        self.outdated.lock().push(Arc::clone(name));
+    }
+
+    /// What others wrote later, since the last time this was asked.
+    pub(super) fn take_outdated(&self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.outdated.lock())
+    }
+
+    /// Takes note of a write whose answer never came.
+    pub(super) fn haunted(&self, now: Instant, name: &Arc<str>, digest: u64) {
+        self.ghosts.lock().note(now, name, digest);
+    }
+
+    /// Whether what is under a name may be such a write.
+    pub(super) fn is_ghost(&self, name: &str, digest: u64) -> bool {
+        self.ghosts.lock().has(name, digest)
+    }
+
+    /// Whether all such writes are known that may still come.
+    pub(super) fn knows_ghosts(&self, now: Instant) -> bool {
+        self.ghosts.lock().are_known(now)
+    }
+
     /// The debts that somebody has to pay now, after stores have come back so often; of a last try, those between two tries, too.
     fn due(&self, now: Instant, returns: u64, which: Try) -> Vec<(u64, Debt)> {
         if self.count.load(Ordering::Acquire) == 0 {
@@ -154,7 +252,11 @@ impl Owed {
             return Vec::new();
         }
         let due = debts.all.iter().filter(|owing| owing.due);
-        due.map(|owing| (owing.id, owing.debt.clone())).collect()
+        let due = due.map(|owing| (owing.id, owing.debt.clone()));
+        let mut due: Vec<_> = due.collect();
+        // What is only to go is told first: an old value is worse than one less.
+        due.sort_by_key(|(_, debt)| debt.size() > 0);
+        due
     }
 
     /// Sets when debts are tried again that could not all be paid: later each time, and not when all other processes do. `unit` is a
@@ -210,13 +312,20 @@ impl Stack {
         if due.is_empty() {
             return;
         }
-        let mut all_paid = true;
+        let (mut all_paid, mut steps) = (true, Steps::new());
         for (id, debt) in due {
             let asked = self.failovers();
-            if self.pay(&debt).await.is_some() && self.remember(debt, asked) {
+            let is_paid = match self.pay(&debt, &mut steps).await {
+                Some(Paid::As(done)) => self.remember(done, asked),
+                Some(Paid::Void) => true,
+                None => false,
+            };
+            if is_paid {
                 self.owed.end(id, true);
                 continue;
             }
+            // What was done of it is not known.
+            steps.lose();
             all_paid = false;
             // What a store refuses holds up nothing else; one that is away takes nothing.
             if self.misses_a_store() {

@@ -16,6 +16,9 @@ use everwarm_core::clock::Instant;
 use everwarm_core::mark::Tag;
 
 use super::Stack;
+use super::found::Written;
+use super::owed::Debt;
+use super::place::Place;
 use super::seat::{Hold, Rights};
 use super::settle::Sealed;
 use crate::parker::Parker;
@@ -27,6 +30,8 @@ const LINGER: Duration = Duration::from_secs(1);
 /// A write that waits.
 pub(super) struct Queued {
     pub(super) sealed: Sealed,
+    /// Of the last tier: which entry it is.
+    pub(super) place: Option<Place>,
     pub(super) hold: Hold,
     /// The lease it is written under; given back if it is not written.
     pub(super) rights: Rights,
@@ -331,12 +336,22 @@ impl Stack {
         match (written.is_stored(), queued.hold) {
             // Nearer tiers may have been filled with what was there before.
             (true, Hold::Forced) => self.empty_nearer(&[name]).await,
-            (false, Hold::Forced) => self.owe_name(name),
+            (false, Hold::Forced) => self.owe_queued(name, queued, &written),
             (true, _) => queued.rights.spend(),
             (false, _) => {}
         }
         way.ended = true;
         true
+    }
+
+    /// Owes a write by hand that was queued and failed.
+    fn owe_queued(&self, name: &Arc<str>, queued: &Queued, written: &Written) {
+        let Some(place) = &queued.place else {
+            return self.owe_name(name);
+        };
+        let sealed = matches!(written, Written::Failed(_)).then(|| queued.sealed.clone());
+        let late = self.late_since(place, sealed, queued.since);
+        drop(self.incur(Debt::Late(Arc::new(late))));
     }
 
     /// Waits until the writes that are queued now are done, and does them itself where there is no thread for it.

@@ -1,18 +1,31 @@
 //! Setting by hand: the value takes the place of what is there, and of what is being computed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use everwarm_core::clock::Instant;
 use everwarm_core::codec::Meta;
 use everwarm_core::mark::{Mark, Tag};
+use everwarm_core::store::Failure;
 
 use super::erase::TOGETHER;
 use super::found::Written;
+use super::late::Late;
 use super::owed::Debt;
 use super::place::{Digests, Place};
 use super::seat::{Hold, Rights};
 use super::settle::Sealed;
 use super::{Stack, Write};
+
+/// The envelopes of many values.
+#[derive(Default)]
+struct Batch {
+    sealed: Vec<(Arc<str>, Sealed)>,
+    /// Those that may be written later, since the authority does not answer.
+    kept: HashMap<Arc<str>, Sealed>,
+    /// Why the last of the others is not written.
+    refused: Option<Written>,
+}
 
 /// Names that are being written. If the caller gives up meanwhile, the write may come to the store after whatever is asked next, and
 /// what was read before it would pass for its value: they are owed then.
@@ -80,7 +93,7 @@ impl Stack {
         if let Some(written) = self.set_now(&place, &payload, &mut meta) {
             if !written.is_stored() {
                 // What is there is older than what was to be set.
-                self.delete_names(std::slice::from_ref(&place.name)).await;
+                self.delete_or_owe(vec![self.late(&place, None)]).await;
             }
             return written;
         }
@@ -95,51 +108,76 @@ impl Stack {
             }
         }
         match self.sealed_now(&place, &payload, meta).await {
-            Ok(sealed) => self.set_sealed(&place.name, sealed, rights).await,
-            Err(written) => {
+            Ok(sealed) => self.set_sealed(&place, sealed, rights).await,
+            Err((written, kept)) => {
                 // What is there is older than what was to be set.
-                self.delete_names(std::slice::from_ref(&place.name)).await;
+                self.delete_or_owe(vec![self.late(&place, kept)]).await;
                 written
             }
         }
     }
 
-    /// The envelope of a value that is set now, with the stamps of this moment.
+    /// The envelope of a value that is set now, with the stamps of this moment; else why there is none, and one that may be written later
+    /// if the authority does not answer.
     async fn sealed_now(
         &self,
         place: &Place,
         payload: &[u8],
         meta: Meta,
-    ) -> Result<Sealed, Written> {
+    ) -> Result<Sealed, (Written, Option<Sealed>)> {
         let labels = self.labels(place, &meta.tags);
         if self.owes("", labels.all()) {
             self.markers.unread();
-            return Err(Written::Apart);
+            return Err((Written::Apart, None));
         }
-        let stamps = self.stamps(labels.all()).await;
-        let stamps = stamps.map_err(Written::Failed)?;
+        let stamps = match self.stamps(labels.all()).await {
+            Ok(stamps) => stamps,
+            Err(failure) => {
+                let kept = self.sealed_before(place, (payload, meta), &labels);
+                return Err((Written::Failed(failure), kept));
+            }
+        };
         self.seal(place, (payload, meta), stamps, labels.all())
-            .map_err(Written::Refused)
+            .map_err(|error| (Written::Refused(error), None))
+    }
+
+    /// The envelope of a value with the stamps that are known from before: it counts if nothing was invalidated since.
+    fn sealed_before(
+        &self,
+        place: &Place,
+        value: (&[u8], Meta),
+        labels: &Digests,
+    ) -> Option<Sealed> {
+        let stamps = self.markers.shards();
+        if stamps.is_empty() {
+            return None;
+        }
+        let sealed = self.seal(place, value, stamps, labels.all()).ok()?;
+        (!self.last().is_too_small_for(&sealed.bytes)).then_some(sealed)
     }
 
     /// Writes an envelope in place of what is there: to the last tier first, then to nearer ones under the leases among the rights,
     /// which were taken before. A nearer tier that is not written is emptied.
     pub(super) async fn set_sealed(
         self: &Arc<Self>,
-        name: &Arc<str>,
+        place: &Place,
         sealed: Sealed,
         mut rights: Rights,
     ) -> Written {
+        let (name, since) = (&place.name, self.now());
         self.make_way(std::slice::from_ref(name)).await;
         let unsure = Unsure::of(self, std::slice::from_ref(name));
         let written = self
-            .write_last(name, &sealed, Hold::Forced, &mut rights)
+            .write_last(place, &sealed, Hold::Forced, &mut rights)
             .await;
         unsure.ends();
         if !written.is_stored() {
-            self.delete_names(std::slice::from_ref(name)).await;
+            let kept = matches!(written, Written::Failed(_)).then_some(sealed);
+            let late = self.late_since(place, kept, since);
+            self.delete_or_owe(vec![late]).await;
             return written;
         }
+        self.owed.overwritten(name);
         // Before a write that waits, a nearer tier could be filled with what is there: it is emptied again after that write.
         let now = self.last().tier.write != Write::Behind;
         for tier in (0..self.tiers.len() - 1).rev() {
@@ -188,10 +226,10 @@ impl Stack {
             }
             return all;
         }
-        let names: Vec<Arc<str>> = entries
-            .iter()
-            .map(|(place, ..)| Arc::clone(&place.name))
-            .collect();
+        let places: Vec<Place> = entries.iter().map(|(place, ..)| place.clone()).collect();
+        let names = places.iter().map(|place| Arc::clone(&place.name));
+        let names: Vec<Arc<str>> = names.collect();
+        let since = self.now();
         let of = |(place, _, meta): &(Place, Vec<u8>, Meta)| self.labels(place, &meta.tags);
         let labels: Vec<Digests> = entries.iter().map(of).collect();
         let tags = Digests::union(&labels);
@@ -203,13 +241,12 @@ impl Stack {
         };
         self.make_way(&names).await;
         loop {
-            let (sealed, refused) = match &stamps {
-                Ok(stamps) => self.sealed_all(&entries, &labels, stamps),
-                Err(failure) => (Vec::new(), Some(Written::Failed(failure.clone()))),
-            };
-            match self.write_in_parts(&sealed, begins.take()).await {
-                Ok((kept, failed)) => {
-                    self.after_set(&names, &kept).await;
+            let batch = self.sealed_all(&entries, &labels, &stamps);
+            match self.write_in_parts(&batch.sealed, begins.take()).await {
+                Ok((stored, failed)) => {
+                    let stored: Vec<Arc<str>> = stored.into_iter().map(Arc::clone).collect();
+                    let refused = batch.refused.clone();
+                    self.after_set((&places, since), &stored, batch).await;
                     return refused.or(failed).unwrap_or(Written::Stored);
                 }
                 Err(newer) => stamps = Ok(newer),
@@ -217,14 +254,25 @@ impl Stack {
         }
     }
 
-    /// What else has to be done of names that were to be set: those that were not are deleted, since what is there is older.
-    async fn after_set(&self, names: &[Arc<str>], kept: &[&Arc<str>]) {
-        let is_kept: HashSet<&Arc<str>> = kept.iter().copied().collect();
-        let gone = names.iter().filter(|name| !is_kept.contains(name));
-        let gone: Vec<Arc<str>> = gone.map(Arc::clone).collect();
-        self.empty_nearer(kept).await;
+    /// What else has to be done of what was to be set at that moment: where it was not, what is there is older, and is owed or deleted.
+    async fn after_set(
+        &self,
+        (places, since): (&[Place], Instant),
+        stored: &[Arc<str>],
+        batch: Batch,
+    ) {
+        for name in stored {
+            self.owed.overwritten(name);
+        }
+        self.empty_nearer(&stored.iter().collect::<Vec<_>>()).await;
+        let stored: HashSet<&Arc<str>> = stored.iter().collect();
+        let mut kept = batch.kept;
+        kept.extend(batch.sealed);
+        let gone = places.iter().filter(|place| !stored.contains(&place.name));
+        let gone = gone.map(|place| self.late_since(place, kept.remove(&place.name), since));
+        let gone: Vec<Late> = gone.collect();
         if !gone.is_empty() {
-            self.delete_names(&gone).await;
+            self.delete_or_owe(gone).await;
         }
     }
 
@@ -262,32 +310,39 @@ impl Stack {
         Ok((kept, failed))
     }
 
-    /// The envelopes of many values under the stamps of one moment, without those that cannot be sealed, and why the last of those
-    /// cannot.
+    /// The envelopes of many values under the stamps of one moment, or why there are none.
     fn sealed_all(
         &self,
         entries: &[(Place, Vec<u8>, Meta)],
         labels: &[Digests],
-        stamps: &[Mark],
-    ) -> (Vec<(Arc<str>, Sealed)>, Option<Written>) {
-        let mut sealed = Vec::with_capacity(entries.len());
-        let mut refused = None;
+        stamps: &Result<Vec<Mark>, Failure>,
+    ) -> Batch {
+        let mut batch = Batch::default();
+        if let Err(failure) = stamps {
+            batch.refused = Some(Written::Failed(failure.clone()));
+        }
         for ((place, payload, meta), labels) in entries.iter().zip(labels) {
             if self.owes("", labels.all()) {
                 self.markers.unread();
-                refused = Some(Written::Apart);
+                batch.refused = Some(Written::Apart);
                 continue;
             }
+            let name = Arc::clone(&place.name);
             let given = (&payload[..], meta.clone());
-            match self.seal(place, given, stamps.to_vec(), labels.all()) {
+            let Ok(stamps) = stamps else {
+                let kept = self.sealed_before(place, given, labels);
+                batch.kept.extend(kept.map(|sealed| (name, sealed)));
+                continue;
+            };
+            match self.seal(place, given, stamps.clone(), labels.all()) {
                 Ok(envelope) => match self.last().takes(&envelope) {
-                    Ok(()) => sealed.push((Arc::clone(&place.name), envelope)),
-                    Err(error) => refused = Some(Written::Refused(error)),
+                    Ok(()) => batch.sealed.push((name, envelope)),
+                    Err(error) => batch.refused = Some(Written::Refused(error)),
                 },
-                Err(error) => refused = Some(Written::Refused(error)),
+                Err(error) => batch.refused = Some(Written::Refused(error)),
             }
         }
-        (sealed, refused)
+        batch
     }
 
     /// Deletes from all tiers but the last one; what is not done is owed.

@@ -11,6 +11,7 @@ use everwarm_core::store::{Entry, Failure, Generations};
 use super::fetch::Begun;
 use super::found::Written;
 use super::place::Place;
+use super::recent::digest;
 use super::set::Unsure;
 use super::settle::Sealed;
 use super::{Stack, Write};
@@ -43,18 +44,23 @@ impl Stack {
         if level.is_too_small_for(&sealed.bytes) {
             return None;
         }
-        let names = [Arc::clone(&place.name)];
+        let (names, since) = ([Arc::clone(&place.name)], self.now());
         self.make_way(&names).await;
         let unsure = Unsure::of(self, &names);
         let entry = [(Arc::clone(&place.name), sealed)];
         let written = self.write_many(&entry, Some(labels.all())).await;
         unsure.ends();
         match written {
-            Ok(None) => Some(Written::Stored),
+            Ok(None) => {
+                self.owed.overwritten(&place.name);
+                Some(Written::Stored)
+            }
             Ok(Some(_)) => None,
             Err(failure) => {
                 // What is there is older than what was to be set.
-                self.delete_names(&names).await;
+                let [(_, sealed)] = entry;
+                let late = self.late_since(place, Some(sealed), since);
+                self.delete_or_owe(vec![late]).await;
                 Some(Written::Failed(failure))
             }
         }
@@ -85,17 +91,21 @@ impl Stack {
                 ttl: Some(*ttl),
             })
             .collect();
-        let newer = match (begins, self.authority()) {
+        let answer = match (begins, self.authority()) {
             (Some(tags), Some(authority)) => {
-                let (newer, markers) = self.set_with(authority, &entries, tags).await?;
-                let stamps = sealed.first().map_or(&[][..], |(_, sealed)| &sealed.stamps);
-                (!valid(stamps, markers)).then_some(newer)
+                self.set_with(authority, &entries, tags).await.map(Some)
             }
-            _ => {
-                level.counted(level.tier.store.set_many(&entries).await)?;
-                None
-            }
+            _ => level
+                .counted(level.tier.store.set_many(&entries).await)
+                .map(|()| None),
         };
+        let begun = answer.inspect_err(|_| {
+            for (name, sealed) in sealed {
+                self.owed.haunted(self.now(), name, digest(&sealed.bytes));
+            }
+        })?;
+        let stamps = sealed.first().map_or(&[][..], |(_, sealed)| &sealed.stamps);
+        let newer = begun.and_then(|(newer, markers)| (!valid(stamps, markers)).then_some(newer));
         if newer.is_none() {
             level.tally.sets.add(entries.len() as u64);
             for (name, sealed) in sealed {

@@ -38,7 +38,10 @@ impl Stack {
         self.seats.void(name);
         let answer = level.tier.store.set(name, bytes, ttl).now().ok()?;
         Some(match answer {
-            Ok(()) => level.settled(Settled::Stored),
+            Ok(()) => {
+                self.owed.overwritten(name);
+                level.settled(Settled::Stored)
+            }
             Err(failure) => level.unwritten(failure),
         })
     }
@@ -56,7 +59,10 @@ impl Stack {
         let computed = self.sealed_as((place, labels.all()), (payload, meta), &stamps)?;
         self.seats.void(computed.name);
         match authority.set_under(computed).now().ok()? {
-            Ok(Settled::Stored) => Some(self.last().settled(Settled::Stored)),
+            Ok(Settled::Stored) => {
+                self.owed.overwritten(&place.name);
+                Some(self.last().settled(Settled::Stored))
+            }
             Ok(_) => None,
             Err(failure) => Some(self.last().unwritten(failure)),
         }

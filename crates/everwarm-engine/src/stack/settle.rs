@@ -12,6 +12,7 @@ use super::found::Written;
 use super::level::{self, Level};
 use super::place::Place;
 use super::queue::Queued;
+use super::recent::digest;
 use super::seat::{Hold, Rights, Seat};
 use super::{Stack, Write};
 
@@ -84,7 +85,7 @@ impl Stack {
     pub(super) fn ready(
         &self,
         mut seat: Seat,
-        (payload, meta): (Vec<u8>, Meta),
+        (payload, mut meta): (Vec<u8>, Meta),
         age: Duration,
     ) -> Result<Ready, (Written, Rights)> {
         self.add_tags(&mut seat.labels, &meta.tags);
@@ -99,6 +100,7 @@ impl Stack {
             return Err((lost, seat.rights));
         }
         let stamps = std::mem::take(&mut seat.stamps);
+        meta.is_from_before();
         let sealed = self.seal(&seat.place, (&payload, meta), stamps, tags);
         let sealed = match sealed {
             Ok(sealed) => sealed.aged(age),
@@ -143,11 +145,9 @@ impl Stack {
         } = ready;
         self.end_older(&place).await;
         if hold == Hold::Forced {
-            return self.set_sealed(&place.name, sealed, rights).await;
+            return self.set_sealed(&place, sealed, rights).await;
         }
-        let written = self
-            .write_last(&place.name, &sealed, hold, &mut rights)
-            .await;
+        let written = self.write_last(&place, &sealed, hold, &mut rights).await;
         if written.is_stored() {
             if self.came_too_late(&place.name, hold, &rights) {
                 return Written::Lost;
@@ -170,12 +170,12 @@ impl Stack {
     /// Writes to the last tier, now or later.
     pub(super) async fn write_last(
         self: &Arc<Self>,
-        name: &Arc<str>,
+        place: &Place,
         sealed: &Sealed,
         hold: Hold,
         rights: &mut Rights,
     ) -> Written {
-        let tier = self.tiers.len() - 1;
+        let (tier, name) = (self.tiers.len() - 1, &place.name);
         let token = rights.token(tier);
         if self.last().tier.write != Write::Behind {
             let written = self.put(tier, name, sealed, (hold, token)).await;
@@ -190,6 +190,7 @@ impl Stack {
         }
         let queued = Queued {
             sealed: sealed.clone(),
+            place: Some(place.clone()),
             hold,
             rights: rights.part(tier),
             since: self.now(),
@@ -224,6 +225,7 @@ impl Stack {
         if self.tiers[tier].tier.write == Write::Behind {
             let queued = Queued {
                 sealed: sealed.clone(),
+                place: None,
                 hold: Hold::Leased,
                 rights: rights.part(tier),
                 since: self.now(),
@@ -269,6 +271,9 @@ impl Stack {
             }
             Err(failure) => {
                 level.failed(&failure);
+                if is_last && hold == Hold::Forced {
+                    self.owed.haunted(self.now(), name, digest(&sealed.bytes));
+                }
                 Written::Failed(failure)
             }
         }

@@ -88,6 +88,9 @@ impl Stack {
         if let Some(up_to) = up_to {
             self.heard.store(up_to, Ordering::Release);
         }
+        for name in self.owed.take_outdated() {
+            news.add(Event::Key(name.as_ref().into()));
+        }
         news.told()
     }
 

@@ -31,6 +31,10 @@ pub(crate) struct Boards {
     last_epoch: u64,
     stores: usize,
     failovers: u64,
+    /// Whether writes and deletions take numbers of the shard.
+    counts: bool,
+    /// Sets that failed, and may still come.
+    ghosts: Vec<(String, Bytes, Option<Duration>)>,
 }
 
 #[derive(Clone, Debug)]
@@ -43,7 +47,7 @@ struct Item {
 /// What a store is told to do wrong.
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
-    /// The verb that fails; empty: none, `*`: all.
+    /// The verbs that fail, with spaces between; empty: none, `*`: all.
     pub(crate) failing: String,
     /// The kind of failures, if they are not transient.
     pub(crate) kind: Option<FailureKind>,
@@ -63,6 +67,13 @@ pub(crate) struct Faults {
     held: bool,
     /// The verbs that were asked.
     pub(crate) asked: Vec<&'static str>,
+}
+
+impl Faults {
+    fn fails(&self, verb: &str) -> bool {
+        let mut failing = self.failing.split(' ');
+        failing.any(|failing| failing == "*" || failing == verb)
+    }
 }
 
 /// Which facets a store has.
@@ -161,6 +172,20 @@ impl Shelf {
         self.boards().shard = None;
     }
 
+    /// Has writes and deletions take numbers of the shard from here on.
+    pub(crate) fn count_writes(&self) {
+        self.boards().counts = true;
+    }
+
+    /// What had failed to be set comes after all.
+    pub(crate) fn let_ghosts_come(&self) {
+        let now = self.ticker.now();
+        let mut boards = self.boards();
+        for (name, bytes, ttl) in std::mem::take(&mut boards.ghosts) {
+            boards.put(&name, bytes, ttl, now);
+        }
+    }
+
     /// What a replica has by now.
     pub(crate) fn replica(&self) -> Boards {
         self.boards().clone()
@@ -218,7 +243,7 @@ impl Shelf {
     ) -> Answer<'a, T> {
         let mut faults = self.faults.lock().expect("no panic");
         faults.asked.push(verb);
-        let fails = faults.failing == "*" || faults.failing == verb;
+        let fails = faults.fails(verb);
         let (polls, done, kind) = (faults.polls, faults.done, faults.kind);
         let waits = faults.held && matches!(verb, "set" | "settle" | "set_leased");
         drop(faults);
@@ -295,6 +320,10 @@ impl Boards {
     }
 
     fn tell(&mut self, store: usize, message: Message) {
+        if self.counts && matches!(message, Message::Key(_)) {
+            let mark = self.shard();
+            self.shard = Some((mark.epoch, mark.number + 1));
+        }
         self.log.push((store, message));
     }
 
@@ -389,6 +418,10 @@ impl Store for Shelf {
     }
 
     fn set<'a>(&'a self, name: &'a str, bytes: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
+        if self.faults.lock().expect("no panic").fails("set") {
+            let ghost = (name.to_owned(), bytes.clone(), ttl);
+            self.boards().ghosts.push(ghost);
+        }
         self.step("set", move |boards, now| {
             boards.put(name, bytes, ttl, now);
             boards.tell(self.number, Message::Key(name.into()));

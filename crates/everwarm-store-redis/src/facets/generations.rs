@@ -86,6 +86,10 @@ impl Generations for Redis {
         })
     }
 
+    fn counts_writes(&self) -> bool {
+        true
+    }
+
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
         given(self.strike(namespace, tags, ("", 0)))
     }

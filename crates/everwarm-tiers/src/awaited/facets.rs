@@ -142,6 +142,12 @@ impl Generations for Awaited {
         })
     }
 
+    fn counts_writes(&self) -> bool {
+        let store = self.there();
+        let authority = store.and_then(|store| store.generations());
+        authority.is_some_and(Generations::counts_writes)
+    }
+
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
         self.ask_facet(Store::generations, |facet| {
             facet.invalidate(namespace, tags)

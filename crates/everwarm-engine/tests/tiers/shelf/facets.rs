@@ -169,6 +169,10 @@ impl Generations for Shelf {
         })
     }
 
+    fn counts_writes(&self) -> bool {
+        self.boards().counts
+    }
+
     fn invalidate<'a>(&'a self, namespace: &'a str, tags: &'a [Tag]) -> Answer<'a, Reading> {
         self.step("invalidate", move |boards, _| {
             for tag in tags {
