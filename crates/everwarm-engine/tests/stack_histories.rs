@@ -3,15 +3,17 @@
 
 mod tiers;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use everwarm_core::codec::Meta;
 use everwarm_core::key::prefix;
 use everwarm_core::using::Read;
+use everwarm_engine::ManualHand;
 use everwarm_engine::stack::{
     Change, Done, Event, Fetched, Place, Spot, Stack, Stored, Write, Written,
 };
@@ -47,6 +49,8 @@ enum Fault {
     LaxLeases,
     /// Messages are not heeded.
     Deaf,
+    /// The stores set where a condition does not hold.
+    CarelessSets,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +58,8 @@ struct Setting {
     seed: u64,
     hosts: usize,
     failures: bool,
+    /// Whether both processes set the same key, the store is away for long, and time passes.
+    late: bool,
     /// Whether the first process writes behind, to both tiers; its threads are not in the seed's hands.
     behind: bool,
     fault: Fault,
@@ -68,6 +74,11 @@ struct Truth {
     announced: HashMap<String, u64>,
     counted: i64,
     working: usize,
+    /// Whether a process is about to set the key that both set.
+    is_set: bool,
+    /// The sets of it that failed, and those of them that were found later.
+    failed: HashSet<u64>,
+    made_good: HashSet<u64>,
     wrong: Option<String>,
 }
 
@@ -179,6 +190,49 @@ impl Worker {
             }
         }
         self.truth().working -= 1;
+    }
+
+    /// A worker that sets a key which the other process sets, too, though not at the same time.
+    async fn share(mut self) {
+        let key = "shared".to_owned();
+        for _ in 0..3 * STEPS {
+            yields(self.draw.below(20)).await;
+            let version = {
+                let mut truth = self.truth();
+                let sets = !std::mem::replace(&mut truth.is_set, true);
+                let version = truth.versions.entry(key.clone()).or_default();
+                *version += u64::from(sets);
+                sets.then_some(*version)
+            };
+            if let Some(version) = version {
+                self.set_shared(&key, version).await;
+                self.truth().is_set = false;
+            }
+            let floor = self.floor(&key);
+            if let Some(stored) = self.stack.get(place(&key), tags(&[]), Read::Any).await {
+                let value = number(&stored);
+                self.check(&key, value, floor, "what both set");
+                let mut truth = self.truth();
+                if truth.failed.contains(&value) {
+                    truth.made_good.insert(value);
+                }
+            }
+        }
+        self.truth().working -= 1;
+    }
+
+    async fn set_shared(&mut self, key: &str, version: u64) {
+        let written = if self.draw.below(4) == 0 {
+            self.stack.delete(place(key)).await.1 == Done::Now
+        } else {
+            let value = version.to_string().into_bytes();
+            let set = self.stack.set(place(key), value, meta(&[])).await;
+            if !set.is_stored() {
+                self.truth().failed.insert(version);
+            }
+            set.is_stored()
+        };
+        self.seen(&[key.to_owned()], &[version], written);
     }
 
     async fn look_at_others(&mut self) {
@@ -379,8 +433,33 @@ async fn disturb(shelves: Vec<Arc<Shelf>>, truth: Arc<Mutex<Truth>>, mut draw: D
     }
 }
 
+/// Has the stores away, one process's at a time, and lets time pass.
+async fn cut_off(
+    (shelves, hand): (Vec<Arc<Shelf>>, ManualHand),
+    truth: Arc<Mutex<Truth>>,
+    mut draw: Draw,
+) {
+    const FAILING: [&str; 4] = ["set delete", "set_if", "delete_if", "*"];
+    while truth.lock().expect("no panic").working > 0 {
+        yields(draw.below(60)).await;
+        let shelf = &shelves[draw.below(shelves.len())];
+        // Mostly it is gone as a whole.
+        shelf.fail(FAILING[draw.below(8).min(3)]);
+        for _ in 0..draw.below(60) {
+            hand.advance(Duration::from_millis(draw.below(80) as u64));
+            yields(1).await;
+        }
+        shelf.fail("");
+        hand.advance(Duration::from_millis(draw.below(800) as u64));
+    }
+}
+
 /// Plays one history; what was wrong with it.
 fn play(setting: Setting) -> Option<String> {
+    play_out(setting).wrong
+}
+
+fn play_out(setting: Setting) -> Truth {
     let mut draw = Draw(setting.seed);
     let host = Host::new(2);
     let first = host.process_with(Facets::All, |tiers| {
@@ -402,6 +481,7 @@ fn play(setting: Setting) -> Option<String> {
             let mut faults = shelf.faults.lock().expect("no panic");
             faults.polls = 1;
             faults.lax = setting.fault == Fault::LaxLeases;
+            faults.careless = setting.fault == Fault::CarelessSets;
         }
         let worker = Worker {
             process: number,
@@ -418,9 +498,24 @@ fn play(setting: Setting) -> Option<String> {
             tasks.push(Box::pin(Worker { draw, ..worker }.work()));
         }
         tasks.push(Box::pin(worker.clone().set()));
+        if setting.late {
+            tasks.push(Box::pin(worker.clone().share()));
+        }
         tasks.push(Box::pin(worker.watch()));
     }
-    truth.lock().expect("no panic").working = 6;
+    truth.lock().expect("no panic").working = if setting.late { 8 } else { 6 };
+    if setting.late {
+        processes[0].far().count_writes();
+        let far = processes
+            .iter()
+            .map(|process| Arc::clone(&process.shelves[1]));
+        let draw = Draw(draw.below(usize::MAX) as u64);
+        tasks.push(Box::pin(cut_off(
+            (far.collect(), host.hand.clone()),
+            Arc::clone(&truth),
+            draw,
+        )));
+    }
     if setting.failures {
         let shelves = processes.iter().flat_map(|process| process.shelves.clone());
         let draw = Draw(draw.below(usize::MAX) as u64);
@@ -431,14 +526,15 @@ fn play(setting: Setting) -> Option<String> {
         )));
     }
     run(tasks, &mut draw);
-    let truth = truth.lock().expect("no panic");
+    let mut truth = std::mem::take(&mut *truth.lock().expect("no panic"));
     let counted = processes
         .iter()
         .find_map(|process| tiers::wait(process.stack.get(counter(), tags(&[]), Read::Any)));
     let counted = counted.map_or(0, |stored| text(&stored).parse().expect("a number"));
     let lost = format!("{counted} was counted, and {} had to be", truth.counted);
-    let miscounted = !setting.failures && counted != truth.counted;
-    truth.wrong.clone().or(miscounted.then_some(lost))
+    let miscounted = !setting.failures && !setting.late && counted != truth.counted;
+    truth.wrong = truth.wrong.take().or(miscounted.then_some(lost));
+    truth
 }
 
 /// Polls tasks at random until all are done.
@@ -467,6 +563,7 @@ fn settings(fault: Fault) -> impl Iterator<Item = Setting> {
             seed,
             hosts,
             failures,
+            late: false,
             behind: false,
             fault,
         })
@@ -495,10 +592,35 @@ fn no_history_with_writes_behind_does_either() {
     }
 }
 
+/// The same, with stores that are away for long. Who writes behind sets later than it says.
+fn late(fault: Fault) -> impl Iterator<Item = Setting> {
+    settings(fault)
+        .filter(|setting| !setting.failures)
+        .map(|setting| Setting {
+            late: true,
+            ..setting
+        })
+}
+
+#[test]
+fn no_history_brings_late_writes_over_what_others_did_since() {
+    let mut made_good = 0;
+    for setting in late(Fault::None) {
+        let truth = play_out(setting);
+        if let Some(wrong) = truth.wrong {
+            panic!("{setting:?}: {wrong}");
+        }
+        made_good += truth.made_good.len();
+    }
+    assert!(made_good > 0, "none was ever made good");
+}
+
 #[test]
 fn the_checker_finds_planted_faults() {
     for fault in [Fault::OwnMemoryFirst, Fault::LaxLeases, Fault::Deaf] {
         let found = settings(fault).any(|setting| play(setting).is_some());
         assert!(found, "{fault:?} was not found");
     }
+    let found = late(Fault::CarelessSets).any(|setting| play(setting).is_some());
+    assert!(found, "careless sets were not found");
 }

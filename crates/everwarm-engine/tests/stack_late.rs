@@ -86,6 +86,14 @@ fn delete(process: &Process, key: &str) -> Done {
     wait(process.stack.delete(place(key))).1
 }
 
+fn cannot_set(process: &Process, key: &str, value: &str) {
+    assert!(!set(process, key, value).is_stored());
+}
+
+fn cannot_delete(process: &Process, key: &str) {
+    assert_eq!(delete(process, key), Done::Pending);
+}
+
 #[test]
 fn a_write_that_nobody_overtook_is_made_good_with_what_is_left_of_its_life() {
     for tiers in 1..=2 {
@@ -207,7 +215,7 @@ fn what_may_be_older_goes_though_it_was_written_later() {
 fn what_was_never_an_entry_stays() {
     let world = World::new();
     world.had(&["k"]);
-    world.cut_off(|one| drop(delete(one, "k")));
+    world.cut_off(|one| cannot_delete(one, "k"));
     let count = Bytes::from_static(b"41");
     wait(world.other.far().set(&name("k"), count, Some(60 * SECOND))).expect("it is set");
     world.healed();
@@ -222,15 +230,19 @@ fn where_nothing_is_the_value_comes_if_nobody_did_anything_since() {
     let meanwhile: [(&str, fn(&Process), bool); 5] = [
         ("nothing", |_| {}, true),
         ("a read", |other| assert_eq!(other.value("k"), None), true),
-        ("a deletion", |other| drop(delete(other, "k")), false),
+        (
+            "a deletion",
+            |other| assert_eq!(delete(other, "k"), Done::Now),
+            false,
+        ),
         (
             "a write of another name",
-            |other| drop(set(other, "m", "v")),
+            |other| assert_eq!(set(other, "m", "v"), Written::Stored),
             false,
         ),
         (
             "an invalidation",
-            |other| drop(wait(other.stack.invalidate(tags(&["t"])))),
+            |other| assert_eq!(wait(other.stack.invalidate(tags(&["t"]))), Done::Now),
             false,
         ),
     ];
@@ -261,7 +273,7 @@ fn what_was_computed_where_nothing_was_stays_out() {
     let world = World::new();
     world.one.far().count_writes();
     let seat = world.other.lead("k", &[]);
-    world.cut_off(|one| drop(set(one, "k", "mine")));
+    world.cut_off(|one| cannot_set(one, "k", "mine"));
     world.healed();
     // It began before the value was set, and came after.
     assert_eq!(world.other.settle(seat, "computed", &[]), Written::Lost);
@@ -342,8 +354,8 @@ fn a_write_that_comes_late_by_itself_is_not_taken_for_anothers() {
         world.one.far().fail("set");
         set(&world.one, "k", "ghost");
         world.cut_off(|one| match then {
-            "delete" => drop(delete(one, "k")),
-            _ => drop(set(one, "k", "mine")),
+            "delete" => cannot_delete(one, "k"),
+            _ => cannot_set(one, "k", "mine"),
         });
         world.one.far().let_ghosts_come();
         world.healed();
@@ -355,7 +367,7 @@ fn a_write_that_comes_late_by_itself_is_not_taken_for_anothers() {
 fn a_server_that_took_over_has_a_clock_of_its_own() {
     let world = World::of(1, Facets::Replaced);
     world.had(&["k"]);
-    world.cut_off(|one| drop(delete(one, "k")));
+    world.cut_off(|one| cannot_delete(one, "k"));
     set(&world.other, "k", "theirs");
     let replica = world.one.far().replica();
     world.one.far().fail_over(&replica);
@@ -368,7 +380,7 @@ fn a_server_that_took_over_has_a_clock_of_its_own() {
 fn a_store_without_conditions_is_told_to_delete() {
     let world = World::of(1, Facets::None);
     world.had(&["k"]);
-    world.cut_off(|one| drop(delete(one, "k")));
+    world.cut_off(|one| cannot_delete(one, "k"));
     set(&world.other, "k", "theirs");
     world.healed();
     assert_eq!(world.value("k"), None);
@@ -378,7 +390,7 @@ fn a_store_without_conditions_is_told_to_delete() {
 fn a_store_that_takes_no_writes_any_more_lets_go_of_what_is_old() {
     let world = World::new();
     world.had(&["k"]);
-    world.cut_off(|one| drop(set(one, "k", "new")));
+    world.cut_off(|one| cannot_set(one, "k", "new"));
     let mut faults = world.one.far().faults.lock().expect("no panic");
     (faults.failing, faults.kind) = ("set_if".into(), Some(FailureKind::Capacity));
     drop(faults);

@@ -57,6 +57,8 @@ pub(crate) struct Faults {
     pub(crate) polls: usize,
     /// Whether it stores under leases that are gone: a fault for tests to find.
     pub(crate) lax: bool,
+    /// Whether it sets where a condition does not hold: a fault for tests to find.
+    pub(crate) careless: bool,
     /// Whether reads of many are answered as they were the first time: a fault for tests to find.
     pub(crate) echoes: bool,
     first_found: Option<Vec<Option<Found>>>,
