@@ -177,7 +177,6 @@ impl Stack {
             self.delete_or_owe(vec![late]).await;
             return written;
         }
-        self.owed.overwritten(name);
         // Before a write that waits, a nearer tier could be filled with what is there: it is emptied again after that write.
         let now = self.last().tier.write != Write::Behind;
         for tier in (0..self.tiers.len() - 1).rev() {
@@ -186,6 +185,8 @@ impl Stack {
                 self.empty(tier, name).await;
             }
         }
+        // Only now: what was owed kept what nearer tiers had from being read.
+        self.owed.overwritten(name);
         written
     }
 
@@ -261,10 +262,10 @@ impl Stack {
         stored: &[Arc<str>],
         batch: Batch,
     ) {
+        self.empty_nearer(&stored.iter().collect::<Vec<_>>()).await;
         for name in stored {
             self.owed.overwritten(name);
         }
-        self.empty_nearer(&stored.iter().collect::<Vec<_>>()).await;
         let stored: HashSet<&Arc<str>> = stored.iter().collect();
         let mut kept = batch.kept;
         kept.extend(batch.sealed);
