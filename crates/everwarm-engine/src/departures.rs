@@ -38,6 +38,35 @@ pub enum Reason {
     HeavierThanAll,
 }
 
+impl Reason {
+    /// What it is called, in every front.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::Expired => "expired",
+            Self::Deleted | Self::Invalidated(_) => "invalidated",
+            Self::Cleared | Self::AllCleared => "cleared",
+            Self::MarkedStale => "marked_stale",
+            Self::NotStored => "not_storable",
+            Self::TooHeavy | Self::HeavierThanAll => "too_heavy",
+        }
+    }
+
+    /// The tag or the verb that it came by, or the bound.
+    pub(crate) fn by(&self) -> Option<&str> {
+        match self {
+            Self::Invalidated(tag) => Some(tag),
+            Self::Deleted => Some("invalidate"),
+            Self::Cleared => Some("clear"),
+            Self::AllCleared => Some("cache.clear"),
+            Self::MarkedStale => Some("mark_stale"),
+            Self::TooHeavy => Some("max_entry_bytes"),
+            Self::HeavierThanAll => Some("max_bytes"),
+            Self::Evicted | Self::Expired | Self::NotStored => None,
+        }
+    }
+}
+
 /// What is known of a key that has no entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Memory {

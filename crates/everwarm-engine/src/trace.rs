@@ -48,6 +48,46 @@ pub enum Trace {
     Unknown,
 }
 
+impl Trace {
+    /// What it is called, in every front.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Fresh { .. } => "fresh",
+            Self::Stale { judgement, .. } => match judgement {
+                Judgement::OnlyIfError => "stale_if_error",
+                Judgement::Serve(_) => "held",
+                Judgement::ServeAndRefresh(_) | Judgement::Gone => "stale",
+            },
+            Self::Remembered { .. } => "remembered",
+            Self::Computing => "computing",
+            Self::NeverStored => "never_stored",
+            Self::Unknown => "unknown",
+            Self::Gone(reason) => reason.name(),
+        }
+    }
+
+    /// The tag or the verb that made the entry gone, or the bound that it is too heavy for.
+    #[must_use]
+    pub fn by(&self) -> Option<&str> {
+        match self {
+            Self::Gone(reason) => reason.by(),
+            _ => None,
+        }
+    }
+
+    /// How old the entry is, and the time it has left; `None` also for ever.
+    #[must_use]
+    pub const fn times(&self) -> (Option<Duration>, Option<Duration>) {
+        match self {
+            Self::Fresh { age, ttl } => (Some(*age), *ttl),
+            Self::Stale { age, left, .. } => (Some(*age), Some(*left)),
+            Self::Remembered { left } => (None, Some(*left)),
+            _ => (None, None),
+        }
+    }
+}
+
 /// What lies before an entry that is there: the time until each change of what a call does with it, zero where it has come, and
 /// `None` where the entry has no such window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

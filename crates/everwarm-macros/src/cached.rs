@@ -201,7 +201,7 @@ impl<'a> Parts<'a> {
     }
 
     fn verbs(&self) -> TokenStream {
-        let refresh = self.refresh();
+        let (refresh, using) = (self.refresh(), self.using());
         let (vis, inputs) = (&self.function.vis, self.signature.inputs());
         let (output, (generics, bounds)) = (&self.signature.output, self.generics());
         let (write, tags, judge) = (&self.write, &self.tags, &self.judge);
@@ -211,6 +211,7 @@ impl<'a> Parts<'a> {
             invalidate,
             mark_stale,
             peek,
+            explain,
             prime,
             key,
             clear,
@@ -220,6 +221,7 @@ impl<'a> Parts<'a> {
             "invalidate",
             "mark_stale",
             "peek",
+            "explain",
             "prime",
             "key",
             "clear",
@@ -232,6 +234,7 @@ impl<'a> Parts<'a> {
         let (made, awaited) = (self.made(), self.awaited_verbs());
         quote! {
             #refresh
+            #using
             #awaited
 
             /// Makes the entry of a call gone, also for who computes it now.
@@ -251,6 +254,13 @@ impl<'a> Parts<'a> {
             #[must_use]
             #vis fn #peek #generics(#inputs) -> ::std::option::Option<::everwarm::Seen<#output>> #bounds {
                 ::everwarm::expansion::Function::peek(#entries(), #write)
+            }
+
+            /// Why a call would be a hit or a miss; counts, touches and computes nothing.
+            #lints
+            #[must_use]
+            #vis fn #explain #generics(#inputs) -> ::everwarm::Explanation #bounds {
+                ::everwarm::expansion::Function::explain(#entries(), #write)
             }
 
             /// Stores a value as if the call had given it. What a call would not keep is not stored.
@@ -374,6 +384,44 @@ impl<'a> Parts<'a> {
             #vis #header {
                 let #missing = ::everwarm::expansion::Function::refresh(#entries(), #write);
                 #compute
+            }
+        }
+    }
+
+    /// The call that is told something, and the one that computes nothing.
+    fn using(&self) -> TokenStream {
+        let (vis, write, entries) = (&self.function.vis, &self.write, self.path("function"));
+        let (output, (generics, bounds)) = (&self.signature.output, self.generics());
+        let asyncness = &self.signature.written.asyncness;
+        let [told, missing] = ["told", "missing"].map(|name| Ident::new(name, Span::mixed_site()));
+        let [using, only] = ["using", "only_if_cached"].map(|verb| self.verb(verb));
+        let (receiver, parameters) = self.split_inputs();
+        let (inputs, compute) = (self.signature.inputs(), self.compute(&missing));
+        let found = match self.signature.is_async() {
+            true => quote!(only_if_cached_async(#entries(), #write).await),
+            false => quote!(only_if_cached(#entries(), #write)),
+        };
+        quote! {
+            /// The call, told to do differently.
+            ///
+            /// # Panics
+            /// If two of the options contradict each other.
+            #[allow(dead_code)]
+            #vis #asyncness fn #using #generics(#receiver #told: ::everwarm::CallOptions, #parameters) -> #output #bounds {
+                let #missing = match ::everwarm::expansion::Function::using(#entries(), &#told, #write) {
+                    ::std::result::Result::Ok(value) => return value,
+                    ::std::result::Result::Err(missing) => missing,
+                };
+                #compute
+            }
+
+            /// What is there for a call, which computes nothing.
+            ///
+            /// # Errors
+            /// Of kind `NotCached`, if there is nothing.
+            #[allow(dead_code, unused_variables, clippy::all)]
+            #vis #asyncness fn #only #generics(#inputs) -> ::std::result::Result<#output, ::everwarm::Error> #bounds {
+                ::everwarm::expansion::Function::#found
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use everwarm_core::judge::Judgement;
 use everwarm_core::key::Pieces;
 use everwarm_engine::{Reason, Trace};
 use pyo3::prelude::*;
@@ -60,18 +59,13 @@ pub(crate) fn explain(
     keyed(function, arguments, keywords, |native, home, _, keyed| {
         let key = stored_name(native, home, namespace, py, &keyed)?;
         let trace = home.engine.trace(&home.scope, keyed.hash, &keyed.key);
-        let (age, ttl) = match &trace {
-            Trace::Fresh { age, ttl } => (Some(*age), *ttl),
-            Trace::Stale { age, left, .. } => (Some(*age), Some(*left)),
-            Trace::Remembered { left } => (None, Some(*left)),
-            _ => (None, None),
-        };
-        let [age, ttl] = [age, ttl].map(|span| span.map(|span| span.as_secs_f64()));
+        let (age, ttl) = trace.times();
+        let [age, ttl] = [age, ttl].map(seconds);
         let (parameters, types) = match &trace {
             Trace::NeverStored | Trace::Unknown => nearest(py, native, home, &keyed),
             _ => (Vec::new(), None),
         };
-        let (reason, by) = named(trace);
+        let (reason, by) = (trace.name(), by(&trace));
         let ahead = home.engine.ahead(&home.scope, keyed.hash, &keyed.key);
         let windows = [ahead.refresh, ahead.stale, ahead.fallback, ahead.retry].map(seconds);
         let told = (reason, by, parameters, types, age, ttl, key);
@@ -104,32 +98,14 @@ fn times(home: &Home) -> Times {
     [soft, hard, Some(limits.wait)].map(seconds)
 }
 
-/// A trace as Python knows it, with the tag or the verb it came by.
-fn named(trace: Trace) -> (&'static str, Option<String>) {
-    let verb = |name: &str| Some(name.to_owned());
+/// The tag, the verb or the bound that a trace came by, as users know it.
+fn by(trace: &Trace) -> Option<String> {
     match trace {
-        Trace::Fresh { .. } => ("fresh", None),
-        Trace::Stale { judgement, .. } => match judgement {
-            Judgement::OnlyIfError => ("stale_if_error", None),
-            Judgement::Serve(_) => ("held", None),
-            Judgement::ServeAndRefresh(_) | Judgement::Gone => ("stale", None),
-        },
-        Trace::Remembered { .. } => ("remembered", None),
-        Trace::Computing => ("computing", None),
-        Trace::NeverStored => ("never_stored", None),
-        Trace::Unknown => ("unknown", None),
-        Trace::Gone(reason) => match reason {
-            Reason::Evicted => ("evicted", None),
-            Reason::Expired => ("expired", None),
-            Reason::Deleted => ("invalidated", verb("invalidate")),
-            Reason::Cleared => ("cleared", verb("clear")),
-            Reason::AllCleared => ("cleared", verb("cache.clear")),
-            Reason::Invalidated(tag) => ("invalidated", shown(&tag).or_else(|| verb("invalidate"))),
-            Reason::MarkedStale => ("marked_stale", verb("mark_stale")),
-            Reason::NotStored => ("not_storable", None),
-            Reason::TooHeavy => ("too_heavy", verb("max_entry_bytes")),
-            Reason::HeavierThanAll => ("too_heavy", verb("max_bytes")),
-        },
+        // What is the cache's own among tags is nobody's to know.
+        Trace::Gone(Reason::Invalidated(tag)) => {
+            Some(shown(tag).unwrap_or_else(|| "invalidate".to_owned()))
+        }
+        trace => trace.by().map(str::to_owned),
     }
 }
 

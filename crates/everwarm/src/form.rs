@@ -1,6 +1,8 @@
 //! The keys of both fronts: a typed cache's own keys, and the canonical bytes of decorated functions.
 
 use std::borrow::Borrow;
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
 
 use everwarm_core::key;
 use everwarm_engine::DefaultLock;
@@ -30,6 +32,9 @@ impl<K: Borrow<Q>, Q: Eq + ?Sized> Equivalent<Typed<K>> for Lent<'_, Q> {
     }
 }
 
+/// What makes the fingerprints of calls, alike in all functions of the process.
+static FINGERPRINTS: LazyLock<foldhash::fast::RandomState> = LazyLock::new(Default::default);
+
 /// The canonical bytes of a call.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Canonical(pub(crate) key::Key);
@@ -39,6 +44,10 @@ impl everwarm_engine::Key for Canonical {
 
     fn scope(&self) -> u32 {
         self.0.scope()
+    }
+
+    fn fingerprint(&self) -> Option<u64> {
+        Some(FINGERPRINTS.hash_one(&self.0))
     }
 }
 

@@ -121,7 +121,7 @@ pub struct Missing<R: Shared> {
 }
 
 /// What writes the key of a call.
-type Writing<'a> = &'a dyn Fn(&mut Writer) -> Result<(), Limit>;
+pub(crate) type Writing<'a> = &'a dyn Fn(&mut Writer) -> Result<(), Limit>;
 
 impl<R: Shared> Function<R> {
     /// A function that was not called yet.
@@ -148,7 +148,7 @@ impl<R: Shared> Function<R> {
         }
     }
 
-    fn home(&'static self) -> &'static Home<Canonical, R> {
+    pub(crate) fn home(&'static self) -> &'static Home<Canonical, R> {
         self.home.get_or_init(|| {
             // Enrolled before there is any entry, so that no invalidation overlooks one.
             enrol(self);
@@ -240,12 +240,7 @@ impl<R: Shared> Function<R> {
     pub fn refresh(&'static self, write: Writing<'_>) -> Missing<R> {
         let home = self.home();
         match self.keyed(write) {
-            Ok(key) => Missing {
-                function: self,
-                home,
-                key: Some(key),
-                plan: Plan::Refresh,
-            },
+            Ok(key) => Missing::told(self, key, Plan::Refresh),
             Err(_) => Missing::unkeyed(self, home),
         }
     }
@@ -375,7 +370,7 @@ impl<R: Shared> Function<R> {
         self.home().engine.totals()
     }
 
-    fn keyed(&'static self, write: Writing<'_>) -> Result<(u64, Canonical), Limit> {
+    pub(crate) fn keyed(&'static self, write: Writing<'_>) -> Result<(u64, Canonical), Limit> {
         let mut writer = Writer::for_scope(ONLY_SCOPE);
         let key = sealed(&mut writer, write)?;
         Ok((self.home().seed.hash_one(key), Canonical(key.into())))
@@ -394,12 +389,25 @@ fn sealed<'a>(writer: &'a mut Writer, write: Writing<'_>) -> Result<KeyRef<'a>, 
 }
 
 impl<R: Shared> Missing<R> {
-    fn unkeyed(function: &'static Function<R>, home: &'static Home<Canonical, R>) -> Self {
+    pub(crate) fn unkeyed(
+        function: &'static Function<R>,
+        home: &'static Home<Canonical, R>,
+    ) -> Self {
         Self {
             function,
             home,
             key: None,
             plan: Plan::ORDINARY,
+        }
+    }
+
+    /// A call of this key that is told something.
+    pub(crate) fn told(function: &'static Function<R>, key: (u64, Canonical), plan: Plan) -> Self {
+        Self {
+            function,
+            home: function.home(),
+            key: Some(key),
+            plan,
         }
     }
 
@@ -520,6 +528,10 @@ impl<R: Shared> Missing<R> {
             self.home.scope.count_error();
             return None;
         };
+        if self.plan == Plan::Skip {
+            self.home.scope.count_bypass();
+            return None;
+        }
         Some(Call {
             home: self.home,
             policy: Cow::Borrowed(&self.home.policy),

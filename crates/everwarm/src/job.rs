@@ -163,6 +163,7 @@ impl<K: Key, V: Clone> Call<'_, K, V> {
             weight: self.home.weigh(self.key, value),
             tags,
             store: worth.is_some(),
+            too_heavy: worth.is_none() && !self.home.admits(self.key, value),
             ..worth
                 .map(|worth| worth.settle(self.home))
                 .unwrap_or_default()

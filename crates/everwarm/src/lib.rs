@@ -38,11 +38,13 @@ mod behind;
 mod builder;
 mod cache;
 mod call;
+mod call_options;
 mod chain;
 mod counting;
 pub mod duration;
 mod enrolled;
 mod errand;
+mod explanation;
 mod form;
 mod freshness;
 mod function;
@@ -78,6 +80,7 @@ mod wire;
 pub use behind::{Task, Work};
 pub use builder::Builder;
 pub use cache::Cache;
+pub use call_options::CallOptions;
 pub use counting::{Count, Integer};
 pub use enrolled::{invalidate_tags, invalidate_tags_async, refresh_in_thread, run_due};
 pub use everwarm_core::error::{Error, ErrorKind};
@@ -158,7 +161,10 @@ pub use everwarm_macros::ToKey;
 /// | `price::mark_stale(sku)` | makes the entry as one whose ttl is over |
 /// | `price::peek(sku)` | the entry with its age, remaining time and tags, if it is there; counts nothing |
 /// | `price::prime(value, sku)` | stores a value as if the call had given it |
+/// | `price::explain(sku)` | [why](Explanation) a call would be a hit or a miss; counts nothing |
 /// | `price::refresh(sku)` | computes anew, whatever is there |
+/// | `price::using(options, sku)` | the call, told [to do differently](CallOptions) |
+/// | `price::only_if_cached(sku)` | what is there, or an error of kind `NotCached`; computes nothing |
 /// | `price::uncached(sku)` | the function itself |
 /// | `price::key(sku)` | the stored name of the call |
 /// | `price::clear()`, `price::stats()` | all entries gone; what happened |
@@ -204,6 +210,7 @@ pub use everwarm_macros::ToKey;
 /// An argument larger than 16 MiB once encoded, or nested deeper than 128 levels, is part of no key: such a call computes
 /// every time, and is counted as an error and a bypass.
 pub use everwarm_macros::cached;
+pub use explanation::Explanation;
 pub use function::Shared;
 pub use in_background::InBackground;
 pub use in_time::InTime;

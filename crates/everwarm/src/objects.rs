@@ -292,6 +292,23 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         parts.flatten().map(|Typed(key)| key)
     }
 
+    /// The keys of [`scan`](Self::scan) that begin with a text.
+    ///
+    /// ```
+    /// let cache = everwarm::Cache::new("users");
+    /// ["user:1", "user:2", "group:1"].map(|key| cache.set(key.to_owned(), ()));
+    /// let mut users: Vec<String> = cache.scan_prefix("user:").collect();
+    /// users.sort();
+    /// assert_eq!(users, ["user:1", "user:2"]);
+    /// ```
+    pub fn scan_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = K> + use<'a, K, V>
+    where
+        K: AsRef<str>,
+    {
+        self.scan()
+            .filter(move |key| key.as_ref().starts_with(prefix))
+    }
+
     /// Ends the cache: all entries leave, and none is stored from here on. Calls still compute, each for itself.
     pub fn close(&self) {
         self.home.engine.close();

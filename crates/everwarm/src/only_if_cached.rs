@@ -3,10 +3,14 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-use everwarm_core::error::{Error, ErrorKind};
+use everwarm_core::error::Error;
 use everwarm_core::judge::Freshness;
+use everwarm_core::using::Read;
+use everwarm_engine::Key;
 
+use crate::call_options::not_cached;
 use crate::form::Typed;
+use crate::home::Home;
 use crate::stores::wait;
 use crate::using::Using;
 
@@ -56,32 +60,33 @@ impl<K: Hash + Eq + Clone, V: Clone> OnlyIfCached<'_, K, V> {
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
         let read = self.0.plan().read();
-        let (cache, home) = (self.0.cache, &self.0.cache.home);
+        let cache = self.0.cache;
         let (hash, key) = (cache.hash(key), Typed(key.to_owned()));
-        if let Some(old) = home.find_old(hash, &key, read) {
-            return Ok(old);
+        let found = cache.home.only(hash, &key, read).await;
+        found.ok_or_else(|| not_cached(cache.name(), "leave `only_if_cached()` out"))
+    }
+}
+
+impl<K: Key, V: Clone> Home<K, V> {
+    /// The value that is there for a call which takes these entries and computes none; counted.
+    pub(crate) async fn only(&self, hash: u64, key: &K, read: Read) -> Option<V> {
+        if let Some(old) = self.find_old(hash, key, read) {
+            return Some(old);
         }
-        let (engine, scope) = (&home.engine, &home.scope);
-        if let Some(served) = engine.take(scope, hash, &key, home.since(read)) {
-            return Ok(served.value);
+        let (engine, scope) = (&self.engine, &self.scope);
+        if let Some(served) = engine.take(scope, hash, key, self.since(read)) {
+            return Some(served.value);
         }
-        if let Some(held) = home.held(hash, &key)
+        if let Some(held) = self.held(hash, key)
             && let Some(kept) = held.read(read).await
         {
             match kept.freshness() {
                 Freshness::Fresh => scope.count_hit(),
                 Freshness::Stale => scope.count_stale(),
             }
-            return Ok(kept.value);
+            return Some(kept.value);
         }
         engine.missed(scope, hash);
-        Err(Error::new(
-            ErrorKind::NotCached,
-            format!(
-                "{:?} has no such entry, and this call computes none",
-                cache.name()
-            ),
-            "leave `only_if_cached()` out to compute it, or expect this error",
-        ))
+        None
     }
 }
