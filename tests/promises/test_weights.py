@@ -274,6 +274,83 @@ def test_an_estimate_of_much_is_made_from_a_part():
     assert _native.estimate(table) == pytest.approx(each * len(rows), rel=0.25)
 
 
+def held_by(value):
+    """The truth: what `sys.getsizeof` says of a value and of all that it holds, each object once."""
+    seen, left, total = set(), [value], 0
+    while left:
+        one = left.pop()
+        if id(one) in seen or one is None or isinstance(one, (bool, type)):
+            continue
+        seen.add(id(one))
+        total += sys.getsizeof(one)
+        if isinstance(one, (list, tuple, set, frozenset)):
+            left += one
+        elif isinstance(one, dict):
+            left += [*one.keys(), *one.values()]
+        else:
+            left += [one.__dict__] if hasattr(one, "__dict__") else []
+    return total
+
+
+def text(number):
+    return f"text {number} " * (number % 7 + 1)
+
+
+SAME = "the same text" * 100
+
+
+def texts(count):
+    return [text(number) for number in range(count)]
+
+
+def row(number):
+    return {"id": number, "name": text(number), "tags": texts(number % 3)}
+
+
+BLOB = "x" * 5_000_000
+
+# Values whose estimate is near the truth, and by how much it may be off.
+NEAR = {
+    "a large one beside many small ones": (lambda: [*texts(40_000), BLOB], 0.01),
+    "a large one in a set of small ones": (lambda: {*texts(40_000), BLOB}, 0.01),
+    "a large one among a dict's values": (lambda: dict(enumerate([*texts(20_000), BLOB])), 0.01),
+    "large ones again and again": (lambda: ["x" * (n % 50 == 0) * 10_000 for n in range(45_000)], 0.01),
+    "a long list beside many short ones": (lambda: [*([n] for n in range(5_000)), texts(40_000)], 0.02),
+    "a long dict beside many short ones": (
+        lambda: [*({n: text(n)} for n in range(5_000)), dict.fromkeys(texts(40_000))],
+        0.05,
+    ),
+    "one object many times": (lambda: [SAME] * 500_000, 0.01),
+    "rows": (lambda: [row(n) for n in range(50_000)], 0.05),
+    "small lists beyond a thousand": (lambda: [[n] * (n % 5) for n in range(1_500)], 0.05),
+    "what repeats": (lambda: [b"x" * (10_000 if n % 200 == 0 else 10) for n in range(400_000)], 0.1),
+    "instances": (lambda: [Plain(text(n)) for n in range(3_000)], 0.05),
+}
+
+
+@pytest.mark.parametrize("value", NEAR)
+def test_an_estimate_is_near_what_a_value_holds(value):
+    make, off = NEAR[value]
+    made = make()
+    assert _native.estimate(made) == pytest.approx(held_by(made), rel=off)
+
+
+def test_a_chain_is_followed_for_ten_thousand_objects_and_counts_twice_beyond():
+    def chain(length):
+        first = None
+        for _ in range(length):
+            first = [first, bytes(100)]
+        return first
+
+    each = sys.getsizeof([None, None]) + sys.getsizeof(bytes(100))
+    shorter, longer = chain(9_000), chain(50_000)
+    assert _native.estimate(shorter) == pytest.approx(9_000 * each, rel=0.01)
+    assert _native.estimate(longer) == pytest.approx(20_000 * each, rel=0.01)
+    for value in shorter, longer:
+        while value:  # one by one, or its end is that of the stack
+            value = value[0]
+
+
 def test_an_array_of_the_standard_library_counts_its_buffer():
     assert _native.estimate(array.array("q", [0]) * 10_000) >= 80_000
 

@@ -69,6 +69,7 @@ mod shape;
 mod shared;
 mod signature;
 mod store;
+mod survey;
 mod table;
 mod tenant;
 mod terms;

@@ -61,3 +61,9 @@ impl From<Bound<'_, PyAny>> for Object {
         Self(ManuallyDrop::new(bound.unbind()))
     }
 }
+
+/// How many references there are to an object, that of the caller among them.
+pub(crate) fn holders(object: &Bound<'_, PyAny>) -> isize {
+    // SAFETY: the object is alive, for it is held, and its thread attached.
+    unsafe { ffi::Py_REFCNT(object.as_ptr()) }
+}

@@ -30,7 +30,7 @@ use walk::encode;
 
 pub(crate) use decoded::decoded;
 pub(crate) use exact::try_exact_bound as try_exact;
-pub(crate) use short::{add_common, add_exact, common_part};
+pub(crate) use short::{add_common, add_exact, ascii_len, common_part};
 
 /// Writes the argument `name`.
 ///

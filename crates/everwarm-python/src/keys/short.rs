@@ -29,6 +29,17 @@ pub(crate) fn add_common(obj: Borrowed<'_, '_, PyAny>, short: Short) -> Short {
     }
 }
 
+/// How many characters an exact ASCII text has.
+#[inline]
+pub(crate) fn ascii_len(obj: Borrowed<'_, '_, PyAny>) -> Option<usize> {
+    let object = obj.as_ptr();
+    // SAFETY: as in `add_common`.
+    unsafe {
+        let is_text = ffi::Py_TYPE(object) == &raw mut ffi::PyUnicode_Type;
+        is_text.then(|| ascii_text(object).map(<[u8]>::len))?
+    }
+}
+
 /// The part of a key that a small int or a short ASCII text makes.
 #[inline(always)]
 pub(crate) fn common_part(obj: Borrowed<'_, '_, PyAny>) -> Option<Part> {
