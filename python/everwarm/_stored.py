@@ -43,7 +43,8 @@ def of_function(function, cache, policy):
 
 def of_objects(cache):
     """The format of a cache's own entries."""
-    form = load("everwarm._format").format_of(cache._format, limit=cache._codec.max_value)
+    given = cache._format if cache._policy.format is None else cache._policy.format
+    form = load("everwarm._format").format_of(given, limit=cache._codec.max_value)
     _seal_pickles(form, cache)
     return form
 

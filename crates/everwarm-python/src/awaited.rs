@@ -128,8 +128,10 @@ impl Objects {
         let keyed = keyed_whole(&home, key)?;
         home.takes_tags(py, &tags.0)?;
         let tags = home.carried(&keyed, tags.0);
-        let (Some(held), Some(weight)) = (Held::new(py, &home, &keyed)?, home.weight_of(&value))
-        else {
+        let Some(held) = Held::new(py, &home, &keyed)? else {
+            return Ok(otherwise);
+        };
+        let Some((ttl, weight)) = home.takes(&value, ttl)? else {
             return Ok(otherwise);
         };
         let value = home.copied_or_refused(py, value.into())?;

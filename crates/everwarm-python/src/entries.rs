@@ -38,7 +38,7 @@ impl Objects {
             .getattr(intern!(py, "policy"))?
             .getattr(intern!(py, "_terms"))?
             .cast_into::<Terms>()?;
-        let home = Home::of_objects(table.cast_into::<Table>()?, terms.get());
+        let home = Home::of_objects(table.cast_into::<Table>()?, &terms);
         let home = Arc::new(home);
         if this.home.get().is_none() {
             return Ok(Arc::clone(this.home.get_or_init(|| home)));

@@ -281,7 +281,12 @@ impl Function {
         let introduced = listener.map(|listener| (listener, self.listed(py)));
         let link = self.link(&table)?;
         let make = || {
-            let home = Home::new(table.clone(), self.terms(), self.at_once, link.clone());
+            let home = Home::new(
+                table.clone(),
+                self.terms.bind(py),
+                self.at_once,
+                link.clone(),
+            );
             if let Some((listener, title)) = &introduced {
                 listener.introduce(&home.scope, Some(Arc::clone(title)));
             }

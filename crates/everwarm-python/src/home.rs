@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::limits::Limits;
@@ -12,9 +13,9 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use crate::engine::{Engine, Key, Seed};
-use crate::errors;
 use crate::failures::Failures;
 use crate::gate::{self, Gate};
+use crate::given::Ttl;
 use crate::instances::Instances;
 use crate::lasting::intern;
 use crate::own::Numbers;
@@ -23,7 +24,7 @@ use crate::shared::{Link, Naming};
 use crate::table::Table;
 use crate::tenant::{Tenancy, Tenant};
 use crate::terms::Terms;
-use crate::unit;
+use crate::{calling, context, errors, unit};
 
 /// Where a function's entries live.
 pub(crate) struct Home {
@@ -56,6 +57,10 @@ pub(crate) struct Home {
     pub(crate) strict: bool,
     /// What becomes of errors.
     pub(crate) failures: Arc<Failures>,
+    /// The policy as it was given, with its callables.
+    pub(crate) terms: Py<Terms>,
+    /// Whether a value that is set may go into memory as it is, without a further look.
+    pub(crate) puts_plainly: bool,
 }
 
 /// The home of a function: the one it found first, or the one after its cache was taken back.
@@ -116,23 +121,24 @@ impl Home {
     /// The place of a function in a table: of its own, or that of its declared name and version.
     pub(crate) fn new(
         table: Bound<'_, Table>,
-        terms: &Terms,
+        terms: &Bound<'_, Terms>,
         at_once: bool,
         link: Option<Arc<Link>>,
     ) -> Self {
-        let scope = table.get().scope(terms.name.as_deref(), &terms.version);
-        let tenancy = terms.tenancy.as_ref().or(table.get().tenancy.as_ref());
+        let said = terms.get();
+        let scope = table.get().scope(said.name.as_deref(), &said.version);
+        let tenancy = said.tenancy.as_ref().or(table.get().tenancy.as_ref());
         let tenancy = tenancy.map(|tenancy| tenancy.clone_ref(table.py()));
         Self::within(table, (scope, link, tenancy), terms, at_once)
     }
 
     /// The place of a cache's own entries.
-    pub(crate) fn of_objects(table: Bound<'_, Table>, terms: &Terms) -> Self {
+    pub(crate) fn of_objects(table: Bound<'_, Table>, terms: &Bound<'_, Terms>) -> Self {
         let scope = Arc::clone(&table.get().objects);
         let link = table.get().link.clone();
         let tenancy = table.get().tenancy.as_ref();
         let tenancy = tenancy.map(|tenancy| tenancy.clone_ref(table.py()));
-        let at_once = terms.isolate.is_none();
+        let at_once = terms.get().isolate.is_none();
         let mut home = Self::within(table, (scope, link, tenancy), terms, at_once);
         // Nobody but a caller knows how these are computed.
         if home.policy.refresh_every().is_some() {
@@ -144,11 +150,14 @@ impl Home {
     fn within(
         table: Bound<'_, Table>,
         (scope, link, tenancy): (Arc<Scope>, Option<Arc<Link>>, Option<Tenancy>),
-        terms: &Terms,
+        given: &Bound<'_, Terms>,
         at_once: bool,
     ) -> Self {
         let (py, engine) = (table.py(), Arc::clone(&table.get().engine));
+        let terms = given.get();
         Self {
+            puts_plainly: table.get().puts_plainly && terms.ttl_of.is_none(),
+            terms: given.clone().unbind(),
             instances: Instances::new(Arc::clone(&engine), Arc::clone(&scope)),
             seed: table.get().seed.clone(),
             gate: if at_once && tenancy.is_none() {
@@ -351,6 +360,29 @@ impl Home {
     /// The table, for the garbage collector.
     pub(crate) fn table_ptr(&self) -> *mut pyo3::ffi::PyObject {
         self.table.as_ptr()
+    }
+
+    /// How a value is kept that a verb of the cache's own writes: the ttl that was said, else that which the policy's function gives for
+    /// it, and what it weighs. None: the policy refuses one so heavy, or its function says that it is not to be kept.
+    ///
+    /// # Errors
+    /// What that function raises.
+    pub(crate) fn takes(
+        &self,
+        value: &Bound<'_, PyAny>,
+        said: Ttl,
+    ) -> PyResult<Option<(Ttl, u64)>> {
+        let ttl = match (said, &self.terms.get().ttl_of) {
+            (Ttl::Unsaid, Some(function)) => {
+                let given = calling::call(function.bind(value.py()), [value.as_borrowed()])?;
+                Ttl::Said(context::ttl_of(&given)?)
+            }
+            _ => said,
+        };
+        match ttl {
+            Ttl::Said(Some(Duration::ZERO)) => Ok(None),
+            ttl => Ok(self.weight_of(value).map(|weight| (ttl, weight))),
+        }
     }
 
     /// What a value of the cache's own verbs weighs; None if the cache's policy refuses one so heavy.

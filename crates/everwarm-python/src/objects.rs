@@ -200,7 +200,7 @@ impl Objects {
         unit::let_all_go(slf, &home, keyed.collect::<PyResult<_>>()?)
     }
 
-    /// The value under `key`, else what `compute()` gives, which is stored.
+    /// The value under `key`, else what `compute()` gives, which is stored if the cache's policy keeps it.
     ///
     /// However many threads and tasks ask at once, one of them computes. Errors of `compute` arrive as themselves
     /// and are not stored. `compute` is a callable without arguments.
@@ -233,8 +233,8 @@ impl Objects {
             return Ok(wanted.compute(py)?.into_bound(py));
         }
         let keyed = wanted.keyed(py)?;
-        let tags = wanted.tags(&keyed);
-        let answer = ask::answer(py, &wanted, keyed, Some(tags), Plan::ORDINARY)?;
+        let tags = wanted.tags(py, &keyed);
+        let answer = ask::answer(py, &wanted, keyed, tags, Plan::ORDINARY)?;
         Ok(answer.value.into_bound(py))
     }
 

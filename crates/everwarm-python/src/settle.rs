@@ -14,6 +14,7 @@ use crate::context::{self, Shown};
 use crate::engine::Lead;
 use crate::entries::ends;
 use crate::function::Function;
+use crate::given::Ttl;
 use crate::home::{Home, Keyed};
 use crate::limits::Admission;
 use crate::object::Object;
@@ -146,17 +147,31 @@ impl Function {
         value: &Object,
     ) -> Option<Settling> {
         let title = || self.title(py);
-        let mut flight = once::settle(value.bind(py), home, flight, title)?;
+        home.settling(py, flight, value, (title, Ttl::Unsaid))
+    }
+}
+
+impl Home {
+    /// What is to be kept of a computed value, if the policy allows it; None where its computation has ended otherwise. A ttl that the
+    /// call was told counts before that of the policy.
+    pub(crate) fn settling(
+        &self,
+        py: Python<'_>,
+        flight: Flight,
+        value: &Object,
+        (title, told): (impl FnOnce() -> String, Ttl),
+    ) -> Option<Settling> {
+        let mut flight = once::settle(value.bind(py), self, flight, title)?;
         // Without a copy of their own those who wait begin anew.
-        let Some(shared) = self.try_copied(py, home, value) else {
+        let Some(shared) = self.try_copied(py, value) else {
             flight.lead.withhold();
             return None;
         };
-        let kept = match self.keep(py, home, &mut flight, value) {
+        let kept = match self.keep(py, &mut flight, value, told) {
             Ok(kept) => kept,
             Err((what, error)) => {
-                home.scope.count_error();
-                report(py, home, what, &error);
+                self.scope.count_error();
+                report(py, self, what, &error);
                 None
             }
         };
@@ -171,15 +186,15 @@ impl Function {
     fn keep(
         &self,
         py: Python<'_>,
-        home: &Home,
         flight: &mut Flight,
         value: &Object,
+        told: Ttl,
     ) -> Result<Option<Kept>, (&'static str, PyErr)> {
         if !flight.storable {
             context::forget(py, flight.lead.id());
             return Ok(None);
         }
-        let terms = self.terms();
+        let terms = self.terms.get();
         let value = value.bind(py);
         let accepted = match &terms.when {
             Some(when) => calling::call(when.bind(py), [value.as_borrowed()])
@@ -188,14 +203,15 @@ impl Function {
             None => true,
         };
         let mut said = context::take(py, flight.lead.id()).map_err(|error| ("context()", error))?;
-        let ttl = match (said.as_ref().and_then(|said| said.ttl), &terms.ttl_of) {
-            (Some(ttl), _) => Some(ttl),
-            (None, Some(function)) => {
+        let said_ttl = said.as_ref().and_then(|said| said.ttl);
+        let ttl = match (said_ttl, told, &terms.ttl_of) {
+            (Some(ttl), ..) | (None, Ttl::Said(ttl), _) => Some(ttl),
+            (None, Ttl::Unsaid, Some(function)) => {
                 let ttl = calling::call(function.bind(py), [value.as_borrowed()])
                     .and_then(|given| context::ttl_of(&given));
                 Some(ttl.map_err(|error| ("ttl=", error))?)
             }
-            (None, None) => None,
+            (None, Ttl::Unsaid, None) => None,
         };
         let outcome = match (accepted, ttl, value.is_none()) {
             (false, _, _) | (true, Some(Some(Duration::ZERO)), _) => Outcome::Refused,
@@ -204,10 +220,10 @@ impl Function {
         };
         // A ttl of its own takes the place of the policy's, and has the windows of that.
         let policy = Policy {
-            ttl: ttl.unwrap_or(home.policy.ttl),
-            ..home.policy
+            ttl: ttl.unwrap_or(self.policy.ttl),
+            ..self.policy
         };
-        let now = home.engine.ticker().now();
+        let now = self.engine.ticker().now();
         let negatives = flight.lead.negatives();
         let attempt = Attempt {
             negatives,
@@ -222,12 +238,12 @@ impl Function {
                 (lifetime, Some(Negative { row, is_error }))
             }
             _ => {
-                home.scope.count_refused();
+                self.scope.count_refused();
                 return Ok(None);
             }
         };
-        let Some(weight) = weight_of(home, value) else {
-            home.scope.count_refused();
+        let Some(weight) = weight_of(self, value) else {
+            self.scope.count_refused();
             flight.too_heavy = true;
             return Ok(None);
         };
@@ -239,8 +255,8 @@ impl Function {
         let mut tags = tags.map_err(|error| ("tags_from_result=", error))?;
         let said = said.take().unwrap_or_default();
         tags.extend(said.tags);
-        let tags = home.naming.carried(flight.keyed.tenant.as_ref(), tags);
-        home.note(py, &flight.keyed)
+        let tags = self.naming.carried(flight.keyed.tenant.as_ref(), tags);
+        self.note(py, &flight.keyed)
             .map_err(|error| ("a weak reference", error))?;
         Ok(Some(Kept {
             lifetime,

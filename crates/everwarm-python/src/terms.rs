@@ -207,9 +207,12 @@ impl Terms {
 
     /// Whether its entries may carry tags; those of an index are tags, too.
     fn has_tags(&self) -> bool {
-        let none = matches!(&self.tags, TagSource::Templates(templates) if templates.is_empty());
-        let is_indexed = !matches!(self.indexed, Indexed::Nothing);
-        !none || is_indexed || self.tags_from_result.is_some()
+        self.tags_values() || !matches!(self.indexed, Indexed::Nothing)
+    }
+
+    /// Whether it says of what tags are made.
+    pub(crate) fn tags_values(&self) -> bool {
+        !self.tags.is_nothing() || self.tags_from_result.is_some()
     }
 
     /// The policy of a function of a cache, which has the ttl if the policy does not say one.
@@ -375,6 +378,23 @@ impl TagSource {
                 .push(Template::parse(text.to_str()?).map_err(|error| errors::raise(py, &error))?);
         }
         Ok(Self::Templates(templates))
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Templates(templates) if templates.is_empty())
+    }
+
+    /// The first template that names another parameter than this one, and what it names.
+    pub(crate) fn field_but(&self, name: &str) -> Option<(&str, &str)> {
+        let Self::Templates(templates) = self else {
+            return None;
+        };
+        templates.iter().find_map(|template| {
+            let mut fields = template.fields();
+            let other = fields.find(|field| field.parameter != name)?;
+            Some((template.text(), &*other.parameter))
+        })
     }
 
     pub(crate) fn check(&self, py: Python<'_>, signature: &Signature) -> PyResult<()> {

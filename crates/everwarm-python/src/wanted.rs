@@ -1,14 +1,14 @@
 //! What `get_or_compute` asks for: an object, what computes it, and how it is kept.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use everwarm_engine::{Chance, Negative};
+use everwarm_engine::stack::Need;
 use pyo3::exceptions::PyTypeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
+use crate::arguments::Spread;
 use crate::ask::{Later, Source};
 use crate::entries::keyed_whole;
 use crate::given::{Tags, Ttl};
@@ -16,9 +16,15 @@ use crate::home::{Home, Keyed};
 use crate::lasting::intern;
 use crate::object::Object;
 use crate::objects::Objects;
+use crate::parameter::{Kind, Parameter, Treatment};
+use crate::report::report;
 use crate::settle::Flight;
-use crate::settling::{Kept, Settling};
-use crate::{calling, context, once, texts};
+use crate::settling::Settling;
+use crate::signature::{Signature, Unkeyed};
+use crate::{calling, errors, texts};
+
+/// What the key is called in the tags of the cache's policy.
+const KEY: &str = "key";
 
 /// An object that is wanted; for awaited calls it stands where a decorated function does.
 #[pyclass(frozen, module = "everwarm._native")]
@@ -41,9 +47,11 @@ impl Wanted {
         ttl: Ttl,
         tags: Tags,
     ) -> PyResult<Self> {
+        let py = objects.py();
         check(&compute)?;
         let home = Objects::open_for(objects)?;
-        home.takes_tags(objects.py(), &tags.0)?;
+        home.takes_tags(py, &tags.0)?;
+        check_policy(py, &home)?;
         Ok(Self {
             objects: objects.clone().unbind(),
             home,
@@ -73,6 +81,22 @@ impl Wanted {
     }
 }
 
+/// Refuses tags of the cache's policy that name what a key has not, and those that its stores cannot invalidate by.
+fn check_policy(py: Python<'_>, home: &Home) -> PyResult<()> {
+    let terms = home.terms.get();
+    if let Some((tag, name)) = terms.tags.field_but(KEY) {
+        let message = format!(
+            "the tag {tag:?} of the cache's policy names `{name}`, and get_or_compute has only `{KEY}`"
+        );
+        let hint = "write it with `{key}`, or give it to the functions that it is for: `@cache(tags=[...])`";
+        return Err(errors::config(py, &message, hint));
+    }
+    match &home.link {
+        Some(link) if terms.tags_values() => link.require(py, Need::Tags),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what cannot compute.
 pub(crate) fn check(compute: &Bound<'_, PyAny>) -> PyResult<()> {
     if compute.is_callable() {
@@ -85,9 +109,37 @@ pub(crate) fn check(compute: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 impl Wanted {
-    /// The tags that its entry carries.
-    pub(crate) fn tags(&self, keyed: &Keyed) -> Vec<Arc<str>> {
-        self.home.carried(keyed, self.tags.clone())
+    /// The tags that its entry carries: those that the call was told, and those that the policy gives for the key. Where these cannot be
+    /// made nothing may be stored, since nothing could invalidate it.
+    pub(crate) fn tags(&self, py: Python<'_>, keyed: &Keyed) -> Option<Vec<Arc<str>>> {
+        let mut tags = self.tags.clone();
+        match self.tags_of_policy(py) {
+            Ok(more) => tags.extend(more),
+            Err(Unkeyed::Misfit | Unkeyed::Nobody) => return None,
+            Err(Unkeyed::Refused(error)) => {
+                self.home.scope.count_error();
+                report(py, &self.home, "tags=", &error);
+                return None;
+            }
+        }
+        Some(self.home.carried(keyed, tags))
+    }
+
+    /// The tags that the policy gives for a call whose only argument is the key.
+    fn tags_of_policy(&self, py: Python<'_>) -> Result<Vec<Arc<str>>, Unkeyed> {
+        let source = &self.home.terms.get().tags;
+        if source.is_nothing() {
+            return Ok(Vec::new());
+        }
+        let key = Parameter {
+            name: PyString::new(py, KEY).unbind(),
+            kind: Kind::Plain,
+            default: None,
+            treatment: Treatment::Content,
+        };
+        let (signature, key) = (Signature::new(vec![key]), self.key.bind(py));
+        let call = Spread::new(&PyTuple::new(py, [key])?, &PyDict::new(py))?;
+        call.with(py, |call| source.of(call, &signature))
     }
 
     /// Its key.
@@ -125,56 +177,7 @@ impl Source for Wanted {
         value: &Object,
     ) -> PyResult<Option<Settling>> {
         let title = || self.title(py);
-        let Some(flight) = once::settle(value.bind(py), &self.home, flight, title) else {
-            return Ok(None);
-        };
-        let Some(shared) = self.home.try_copied(py, value) else {
-            flight.lead.withhold();
-            return Ok(None);
-        };
-        let lead = flight.lead.id();
-        let said = context::take(py, lead)?.unwrap_or_default();
-        let ttl = said.ttl.map_or(self.ttl, Ttl::Said);
-        let skips = said.ttl == Some(Some(Duration::ZERO));
-        let lifetime = self.objects.get().lifetime(&self.home, ttl);
-        let negative = value
-            .bind(py)
-            .is_none()
-            .then_some(flight.lead.negatives() + 1);
-        let now = self.home.engine.now();
-        let remembered = negative.and_then(|row| {
-            let lifetime = self
-                .home
-                .policy
-                .negative_lifetime(now, row - 1, &Chance::new())?;
-            let is_error = false;
-            Some((lifetime, Negative { row, is_error }))
-        });
-        let (lifetime, negative) = match remembered {
-            Some((lifetime, negative)) => (lifetime, Some(negative)),
-            None => (lifetime, None),
-        };
-        let weight = self.home().weight_of(value.bind(py));
-        let weight = weight.filter(|_| flight.storable);
-        if weight.is_none() {
-            self.home().scope.count_refused();
-        }
-        let tags = self
-            .home
-            .naming
-            .carried(flight.keyed.tenant.as_ref(), said.tags);
-        let kept = weight.filter(|_| !skips).map(|weight| Kept {
-            lifetime,
-            negative,
-            tags,
-            etag: said.etag,
-            weight,
-        });
-        Ok(Some(Settling {
-            flight,
-            value: shared,
-            kept,
-        }))
+        Ok(self.home.settling(py, flight, value, (title, self.ttl)))
     }
 
     fn own(&self, py: Python<'_>, value: &Object) -> Option<Object> {

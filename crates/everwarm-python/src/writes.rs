@@ -35,7 +35,7 @@ impl Objects {
         };
         let short = keys::add_common(key, Short::for_scope(home.scope.id())).complete();
         let py = value.py();
-        let special = home.engine.is_closed() || !home.table(py).get().puts_plainly;
+        let special = home.engine.is_closed() || !home.puts_plainly;
         let (Some(short), false) = (short, special) else {
             return false;
         };
@@ -103,7 +103,7 @@ impl Objects {
         home.takes_tags(slf.py(), &tags.0)?;
         let tags = home.carried(&keyed, tags.0);
         let held = Held::new(slf.py(), &home, &keyed)?;
-        let Some(weight) = home.weight_of(&value) else {
+        let Some((ttl, weight)) = home.takes(&value, ttl)? else {
             if let Some(held) = &held {
                 held.delete(slf.py())?;
             }
@@ -153,7 +153,7 @@ impl Objects {
         if home.is_away(slf.py())? {
             return Ok(false);
         }
-        let Some(weight) = home.weight_of(&value) else {
+        let Some((ttl, weight)) = home.takes(&value, ttl)? else {
             home.scope.count_refused();
             return Ok(false);
         };
@@ -317,8 +317,7 @@ impl Objects {
         let mut entries = Vec::new();
         for pair in pairs(mapping)? {
             let (key, value) = pair?;
-            let weight = home.weight_of(&value);
-            entries.push((keyed_whole(&home, &key)?, Object::from(value), weight));
+            entries.push((keyed_whole(&home, &key)?, Object::from(value), None));
         }
         if home.is_away(slf.py())? {
             if home.unit(slf.py())?.is_some() {
@@ -328,9 +327,10 @@ impl Objects {
             }
             return Ok(());
         }
-        for (_, value, weight) in &mut entries {
-            if weight.is_some() {
+        for (_, value, kept) in &mut entries {
+            if let Some((ttl, weight)) = home.takes(value.bind(slf.py()), ttl)? {
                 *value = home.copied_or_refused(slf.py(), value.clone())?;
+                *kept = Some((slf.get().lifetime(&home, ttl), weight));
             }
         }
         let tags = match entries.first() {
@@ -338,16 +338,14 @@ impl Objects {
             None => return Ok(()),
         };
         if home.link.is_some() {
-            let lifetime = slf.get().lifetime(&home, ttl);
-            return held_many::put_many(slf.py(), &home, &entries, &(lifetime, &tags));
+            return held_many::put_many(slf.py(), &home, &entries, &tags);
         }
         let mut timed = false;
-        for (Keyed { hash, key, .. }, value, weight) in entries {
-            let Some(weight) = weight else {
+        for (Keyed { hash, key, .. }, value, kept) in entries {
+            let Some((lifetime, weight)) = kept else {
                 home.engine.refuse(&home.scope, hash, &key);
                 continue;
             };
-            let lifetime = slf.get().lifetime(&home, ttl);
             timed |= ends(&lifetime);
             home.engine.put(Put {
                 scope: &home.scope,

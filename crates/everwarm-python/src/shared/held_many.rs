@@ -18,6 +18,9 @@ use super::codec;
 use super::drive::drive;
 use super::held::{Given, Held};
 
+/// A value that is to be put under a key, with its life and its weight if it is to be kept.
+pub(crate) type Entry = (Keyed, Object, Option<(Lifetime, u64)>);
+
 /// Values by their keys: those that memory has, and those that stores are to be asked for.
 pub(crate) struct Many {
     found: Py<PyDict>,
@@ -161,18 +164,18 @@ pub(crate) fn delete_many(py: Python<'_>, home: &Home, all: &[Keyed]) -> PyResul
     Ok((were, done.and(ended)))
 }
 
-/// Puts many values of one life and with the same tags; one that is too heavy is refused, and what was there goes.
+/// Puts many values with the same tags, each of its life and weight; one that has none is refused, and what was there goes.
 pub(crate) fn put_many(
     py: Python<'_>,
     home: &Home,
-    entries: &[(Keyed, Object, Option<u64>)],
-    (lifetime, tags): &(Lifetime, &[Arc<str>]),
+    entries: &[Entry],
+    tags: &[Arc<str>],
 ) -> PyResult<()> {
     let mut together = Vec::new();
     let mut puts = Vec::new();
-    for (keyed, value, weight) in entries {
+    for (keyed, value, kept) in entries {
         let held = Held::new(py, home, keyed)?;
-        let Some(weight) = *weight else {
+        let Some((lifetime, weight)) = *kept else {
             if let Some(held) = held {
                 held.delete(py)?;
             }
@@ -181,7 +184,7 @@ pub(crate) fn put_many(
         };
         let given = Given {
             value,
-            lifetime: *lifetime,
+            lifetime,
             tags,
             weight,
         };
@@ -195,7 +198,7 @@ pub(crate) fn put_many(
                 hash: keyed.hash,
                 key: keyed.key.clone(),
                 value: value.clone(),
-                lifetime: *lifetime,
+                lifetime,
                 tags,
                 weight,
             });

@@ -45,8 +45,8 @@ pub(crate) fn begin(
             return Ok(Turn::going_past(function));
         }
         let keyed = wanted.keyed(py)?;
-        let tags = wanted.tags(&keyed);
-        return Turn::new(function, wanted, (keyed, Some(tags)), (plan, again, blocks));
+        let tags = wanted.tags(py, &keyed);
+        return Turn::new(function, wanted, (keyed, tags), (plan, again, blocks));
     }
     let native = call::function(function)?;
     let home = native.home(py)?;
