@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import atexit
-import sys
 
 from everwarm import _config, _native, _options, _tenant, _tiers
 from everwarm._callables import check as check_callable
 from everwarm._errors import ConfigError
+from everwarm._first_use import FromFirstUse, place_of_use
 from everwarm._function import decorate
 from everwarm._load import load, ready
 from everwarm._objects import Objects
 from everwarm._policy import Policy, check_format
 from everwarm._presets import Preset
-from everwarm._result import WhatIf, _Frozen, stats, tier_stats
-
-
-class _FromFirstUse:
-    """What configuration may say: it is there from the first use on, and asking for it is one.
-
-    Once it is there the interpreter finds it without coming here. A ``__getattr__`` of the class would make
-    looking up each of its verbs several times as slow.
-    """
-
-    def __set_name__(self, owner, name):
-        self._name = name
-
-    def __get__(self, cache, owner=None):
-        if cache is None:
-            return self
-        cache._resolve()
-        return cache.__dict__[self._name]
+from everwarm._result import WhatIf, stats, tier_stats
+from everwarm._sealing import SEALING, Sealing
 
 
 class Cache(Objects):
@@ -48,7 +32,7 @@ class Cache(Objects):
     * ``on_remove``: a function of key, value and cause, called after each entry that has left.
     * ``eviction``: which entries leave for want of room: ``"adaptive"``, ``"sieve"``, ``"s3_fifo"``,
       ``"lru"``, ``"lfu"``, ``"fifo"`` or ``"ttl"``.
-    * ``policy``: the default ``Policy`` of its functions and of ``set``.
+    * ``policy``: the default ``Policy`` of its functions, and that of its own entries.
     * ``on_background_error``: a function of the error, called when work in the background failed; None: the
       log ``everwarm`` has it.
     * ``clock``: an ``everwarm.testing.ManualClock`` that it reads instead of the system's.
@@ -135,7 +119,7 @@ class Cache(Objects):
                 check_callable(name, told, _FORMS[name], _FORMS[name].count(",") + 1)
         if format != "msgpack":
             check_format(format)
-        sealing = _Sealing(
+        sealing = Sealing(
             compression=compression,
             compression_threshold=compression_threshold,
             max_value=max_value,
@@ -159,7 +143,7 @@ class Cache(Objects):
         self._policy = self.policy = Policy() if policy is None else policy
         self._clock, self._weigher, self._on_remove = clock, weigher, on_remove
         self._format, self._depends_on = format, "nothing"
-        self._sealing, self._tenant, self._strict = _SEALING, None, False
+        self._sealing, self._tenant, self._strict = SEALING, None, False
         self._on_background_error = self._max_computations = None
         # What is to be encrypted, if anything is.
         self._encrypts = None
@@ -316,7 +300,7 @@ class Cache(Objects):
             max_computations=self._max_computations,
         )
         # Of several threads that come here at once the first decides.
-        table, taken, place = self.__dict__.setdefault("_first", (table, taken, _place_of_use()))
+        table, taken, place = self.__dict__.setdefault("_first", (table, taken, place_of_use()))
         if taken["ttl"].source != "default":
             self.policy = self._policy.replace(ttl=taken["ttl"].value)
         self.namespace = taken["namespace"].value
@@ -332,7 +316,7 @@ class Cache(Objects):
             watch(table)
         return table
 
-    _table, namespace, max_entries, max_bytes, eviction = (_FromFirstUse() for _ in range(5))
+    _table, namespace, max_entries, max_bytes, eviction = (FromFirstUse() for _ in range(5))
 
     def _hold(self, hand):
         """Has it read a test's clock, whether it is used already or not."""
@@ -566,28 +550,6 @@ class Cache(Objects):
         return f"<everwarm.Cache{name}: {entries} entries{weight}>"
 
 
-class _Sealing(_Frozen):
-    """How a cache seals what it stores, but for the keyring, which configuration may say."""
-
-    __slots__ = ("compression", "compression_threshold", "max_value", "on_tamper")
-
-    def codec(self, keyring):
-        """What seals and opens; raises ``ConfigError`` for what cannot be meant."""
-        for name in "compression", "on_tamper":
-            said = getattr(self, name)
-            if not isinstance(said, str) and (said is not None or name != "compression"):
-                form = {"compression": "zstd", "on_tamper": "raise"}[name]
-                raise ConfigError(
-                    f'{name} is a text, not {type(said).__name__}\nhint: write `{name}="{form}"`'
-                )
-        return _native.Codec(
-            self.compression, self.compression_threshold, self.max_value, keyring, self.on_tamper
-        )
-
-
-_SEALING = _Sealing(compression=None, compression_threshold="1KiB", max_value="16MiB", on_tamper="miss")
-
-
 def _decoratable(function):
     if isinstance(function, type):
         raise ConfigError(
@@ -622,14 +584,6 @@ def _mapping(given, what):
 
 
 atexit.register(_native.end_listeners)
-
-
-def _place_of_use():
-    """File and line of the code outside of this package that is being run."""
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "everwarm":
-        frame = frame.f_back
-    return "the interpreter" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 cache = Cache._of({})

@@ -9,91 +9,18 @@ from typing_extensions import Buffer, Self, disjoint_base
 from everwarm._errors import Timeout
 from everwarm._policy import _Duration, _Tags  # pyright: ignore[reportPrivateUsage]
 
-__all__ = [
-    "canonical",
-    "check_computations",
-    "class_name",
-    "context_of",
-    "copying",
-    "decode",
-    "digest",
-    "encode",
-    "end_listeners",
-    "estimate",
-    "readable",
-    "register_class",
-    "Codec",
-    "Bell",
-    "Errand",
-    "Fetch",
-    "Format",
-    "Key",
-    "Keyring",
-    "Limits",
-    "Ready",
-    "Ring",
-    "Call",
-    "seal",
-    "Hand",
-    "Holding",
-    "Limiter",
-    "Objects",
-    "Own",
-    "Permits",
-    "Plan",
-    "Proxy",
-    "Scan",
-    "Storing",
-    "Table",
-    "Terms",
-    "Texts",
-    "Turn",
-    "Wanted",
-    "at_fork",
-    "seconds",
-    "size",
-    "unknown_option",
-    "ask",
-    "begin",
-    "check_bounds",
-    "chaos_store",
-    "check_store",
-    "ddl",
-    "call_with_result",
-    "clear",
-    "described",
-    "explain",
-    "invalidate",
-    "invalidate_where",
-    "key",
-    "key_of_password",
-    "lead_again",
-    "look",
-    "mark_method",
-    "mark_stale",
-    "open_gates",
-    "peek",
-    "prime",
-    "reading",
-    "shut_gates",
-    "stand_in",
-    "stats",
-    "wrapped",
-    "Deed",
-    "begin_unit",
-    "check_suspends",
-    "end_unit",
-    "invalidate_named",
-    "resume_named",
-    "span",
-    "suspend_named",
-    "OpenedStore",
-    "Place",
-    "check_promise",
-    "open_store",
-    "promises",
-    "serve",
-]
+# In rows: one name on a line would be a list of its own length.
+__all__ = ["Bell", "Call", "Codec", "Deed", "Errand", "Fetch", "Format", "Hand", "Holding", "Key"]
+__all__ += ["Keyring", "Limiter", "Limits", "Objects", "OpenedStore", "Own", "Permits", "Place", "Plan"]
+__all__ += ["Proxy", "Ready", "Ring", "Scan", "Storing", "Table", "Terms", "Texts", "Turn", "Wanted"]
+__all__ += ["ask", "at_fork", "begin", "begin_unit", "call_with_result", "canonical", "chaos_store"]
+__all__ += ["check_bounds", "check_computations", "check_promise", "check_store", "check_suspends"]
+__all__ += ["class_name", "clear", "context_of", "copying", "ddl", "decode", "described", "digest"]
+__all__ += ["encode", "end_listeners", "end_unit", "estimate", "explain", "invalidate", "invalidate_named"]
+__all__ += ["invalidate_where", "key", "key_of_password", "lead_again", "look", "mark_method", "mark_stale"]
+__all__ += ["open_gates", "open_store", "peek", "prime", "promises", "readable", "reading"]
+__all__ += ["register_class", "resume_named", "seal", "seconds", "serve", "shut_gates", "size", "span"]
+__all__ += ["stand_in", "stats", "suspend_named", "unknown_option", "wrapped"]
 
 _T = TypeVar("_T")
 _K = TypeVar("_K")
