@@ -18,6 +18,7 @@ INSTEAD = {
     "invalidates.tags": lambda given: _nothing,
     "invalidates.keys": lambda given: _nothing,
     "chaos.seed": lambda given: 1,
+    "Keyed.by": lambda given: _nothing,
     "limiter.rate": lambda given: "7/1h",
     # Without parentheses, what comes first is the decorated function.
     "lru_cache.maxsize": lambda given: given if callable(given) else 128,

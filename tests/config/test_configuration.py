@@ -389,6 +389,7 @@ def test_an_import_never_fails():
     assert (done.stdout, done.stderr) == ("said\n", "")
 
 
+@pytest.mark.proves("from_env.prefix")
 def test_a_cache_of_other_variables(monkeypatch):
     monkeypatch.setenv("SHOP_CACHE_TTL", "30")
     monkeypatch.setenv("SHOP_CACHE_NAMESPACE", "shop")

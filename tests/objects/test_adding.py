@@ -8,6 +8,8 @@ import pytest
 from everwarm import Cache
 
 
+@pytest.mark.proves("incr.by")
+@pytest.mark.proves("decr.by")
 @pytest.mark.proves("incr.initial")
 @pytest.mark.proves("decr.initial")
 def test_a_counter_begins_where_it_is_told(shop):

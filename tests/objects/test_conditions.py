@@ -147,6 +147,7 @@ def test_a_key_without_a_form_is_refused(shop, verb):
         getattr(shop, verb)(object())
 
 
+@pytest.mark.proves("get.default")
 def test_a_default_is_given_by_place_or_name(shop):
     assert shop.get("a", 1) == shop.get("a", default=1) == shop.get(key="a", default=1) == 1
     assert shop.get(("a", 1), 2) == 2

@@ -103,6 +103,7 @@ def test_added_tags_meet_later_invalidations_alone(shop):
     assert not shop.exists("a")
 
 
+@pytest.mark.proves("scan.prefix")
 def test_scan_gives_the_texts_among_the_keys(shop, clock):
     load = shop.cache(lambda key: key)
     load("user:function")

@@ -87,6 +87,7 @@ def test_computations_are_slow(shop, price):
     assert time.monotonic() - begun >= 0.1
 
 
+@pytest.mark.proves("force.key")
 def test_entries_are_gone(shop, price):
     shop.call("a"), shop.call("b")
     with force(price, "expired", key=("a",)):
