@@ -10,13 +10,15 @@ interpreter needs what the tests need.
 """
 
 import ast
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -101,23 +103,85 @@ def stray(keywords: Keywords, proved: dict[str, list[str]]) -> list[str]:
 
 def verdicts(root: Path, proved: dict[str, list[str]], keyword: str) -> dict[str, str]:
     """What each proof of a keyword does while it is inert: `red`, `GREEN`, or `died of` some error."""
-    files = sorted({place.partition("::")[0] for place in proved[keyword]})
-    options = ["-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "inert", "--inert", keyword]
     path = os.pathsep.join(filter(None, (str(ROOT / "tests"), os.environ.get("PYTHONPATH"))))
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *files],
+        [sys.executable, "-m", "pytest", *_options(proved, keyword)],
         cwd=root,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
+    return _said(proved, keyword, run.stdout + run.stderr)
+
+
+def _options(proved: dict[str, list[str]], keyword: str) -> list[str]:
+    """What pytest is told to run the proofs of a keyword while it is inert."""
+    files = sorted({place.partition("::")[0] for place in proved[keyword]})
+    return [
+        "-q",
+        "--no-header",
+        "--tb=no",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "inert",
+        "--inert",
+        keyword,
+        *files,
+    ]
+
+
+def _said(proved: dict[str, list[str]], keyword: str, output: str) -> dict[str, str]:
+    """The verdicts in the output of a run; ends this one if a proof did not run."""
     said = f"inert {keyword}: "
-    lines = [line.removeprefix(said) for line in run.stdout.splitlines() if line.startswith(said)]
+    lines = [line.removeprefix(said) for line in output.splitlines() if line.startswith(said)]
     found = {test: verdict for verdict, _, test in (line.rpartition(" ") for line in lines)}
     if set(found) != set(proved[keyword]):
-        raise SystemExit(f"error: the proofs of {keyword} did not run\n{run.stdout}{run.stderr}")
+        raise SystemExit(f"error: the proofs of {keyword} did not run\n{output}")
     return found
+
+
+def _all_verdicts(
+    root: Path, proved: dict[str, list[str]], names: list[str]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each of the keywords with its verdicts, in the order in which they come.
+
+    Each has a child of this process to itself, in which pytest and its plugins are there already: most of a
+    run would be spent on importing them. Test modules are imported in the children alone.
+    """
+    import pytest
+
+    os.chdir(root)
+    sys.path.insert(0, str(ROOT / "tests"))
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        pytest.main(["--version", "--version"])
+    left, running = list(reversed(names)), dict[int, str]()
+    with TemporaryDirectory() as outputs:
+        while left or running:
+            while left and len(running) < (os.cpu_count() or 1):
+                keyword = left.pop()
+                child = os.fork()
+                if child == 0:
+                    _run(Path(outputs, keyword), _options(proved, keyword))
+                running[child] = keyword
+            ended, _ = os.wait()
+            keyword = running.pop(ended)
+            yield keyword, _said(proved, keyword, Path(outputs, keyword).read_text())
+
+
+def _run(output: Path, options: list[str]) -> NoReturn:
+    """Runs pytest in this child, which then ends."""
+    import pytest
+
+    file = os.open(output, os.O_CREAT | os.O_WRONLY)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    try:
+        pytest.main(options)
+        sys.stdout.flush()
+    finally:
+        os._exit(0)  # what it said is the verdict
 
 
 def run_inert(root: Path, names: list[str]) -> int:
@@ -128,12 +192,13 @@ def run_inert(root: Path, names: list[str]) -> int:
         print(f"error: nothing proves {', '.join(lost)}; hint: write `Owner.keyword`", file=sys.stderr)
         return 1
     names = names or sorted(proved)
-    failed = 0
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for name, found in zip(names, threads.map(partial(verdicts, root, proved), names), strict=True):
-            for test, verdict in found.items():
-                print(f"{name:28} {verdict:28} {test}", flush=True)
-                failed += verdict != "red"
+    noticed = failed = 0
+    for name, found in _all_verdicts(root, proved, names):
+        for test, verdict in found.items():
+            print(f"{name:28} {verdict:28} {test}", flush=True)
+            noticed += verdict == "red"
+            failed += verdict != "red"
+    print(f"{len(names)} keywords inert: {noticed} proofs noticed, {failed} did not")
     return int(failed > 0)
 
 

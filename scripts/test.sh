@@ -162,6 +162,15 @@ python_tests_once() {
   .venv-test/bin/python -m pytest "${hang_guard[@]}" -p no:cacheprovider -m once
 }
 
+# The proofs of every keyword while it does nothing, which all have to fail; in a database of their own.
+inert_keywords() {
+  source "$other_servers"
+  if [[ -n ${EVERWARM_TEST_REDIS:-} ]]; then
+    export EVERWARM_TEST_REDIS=${EVERWARM_TEST_REDIS%/*}/1
+  fi
+  .venv-test/bin/python scripts/keywords.py --inert
+}
+
 # All other tests of one interpreter, in a database of its own; on the first one with all libraries.
 python_tests_of() {
   local environment redis
@@ -184,6 +193,10 @@ python_tests() {
     parts+=("python_tests_of $interpreter")
     names+=("$(version_of "$interpreter")")
   done
+  if [[ -n ${CI:-} ]]; then
+    parts+=(inert_keywords)
+    names+=("$(version_of "$python"), inert")
+  fi
   for at in "${!parts[@]}"; do
     while (($(jobs -rp | wc -l) >= 3)); do
       sleep 1

@@ -1,6 +1,8 @@
 """No dead options: every keyword has a test that fails when it does nothing, and says so by a mark."""
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,15 @@ def test_keywords_are_read_from_stubs(planted: Path) -> None:
 def test_the_proofs_of_an_inert_keyword_fail(keyword: str) -> None:
     found = keywords.verdicts(ROOT, keywords.proofs(ROOT), keyword)
     assert set(found.values()) == {"red"}
+
+
+def test_all_that_are_asked_for_are_told_of_in_one_run() -> None:
+    named = ["set.ttl", "get.default"]
+    command = [sys.executable, "scripts/keywords.py", "--inert", *named]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    *told, last = run.stdout.splitlines()
+    assert run.returncode == 0 and {line.split()[0] for line in told} == {*named}, run.stdout + run.stderr
+    assert last == f"2 keywords inert: {len(told)} proofs noticed, 0 did not"
 
 
 PROOFS = """
