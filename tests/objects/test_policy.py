@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from everwarm import DO_NOT_STORE, Cache, ConfigError, Policy, Timeout, context
-from everwarm.testing import open_store
+from everwarm.testing import chaos, open_store
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "cache-object.md"
 
@@ -17,13 +17,15 @@ GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "cache-object.m
 NAMES_AND_MORE = Policy(tags=["all", "name:{key}"])
 
 
-@pytest.fixture(params=["memory", "tiered", "stored"])
+@pytest.fixture(params=["memory", "tiered", "stored", "far"])
 def made(request, world, clock):
     """Makes the verbs of a cache with a policy, and lets go of their loop at the end."""
     stores = {
         "memory": lambda: None,
         "tiered": lambda: ["memory://", open_store("memory://", clock=clock)],
         "stored": lambda: [open_store("memory://", clock=clock)],
+        # One that answers later, as those behind a connection do.
+        "far": lambda: [chaos(open_store("memory://", clock=clock), seed=1, delay=1.0, delay_by=0.001)],
     }
     shops = []
 
