@@ -24,7 +24,7 @@ def made(request, world, clock):
         "memory": lambda: None,
         "tiered": lambda: ["memory://", open_store("memory://", clock=clock)],
         "stored": lambda: [open_store("memory://", clock=clock)],
-        # One that answers later, as those behind a connection do.
+        # One that answers later.
         "far": lambda: [chaos(open_store("memory://", clock=clock), seed=1, delay=1.0, delay_by=0.001)],
     }
     shops = []

@@ -6,7 +6,7 @@ import asyncio
 import os
 
 import pytest
-from everwarm import Cache
+from everwarm import DO_NOT_STORE, Cache, Policy
 from everwarm.testing import FaultProxy
 from far import FAR
 from side_by_side import has_children_that_work, run
@@ -53,6 +53,33 @@ def test_what_one_process_computes_another_has(url, shop):
     print(asyncio.run(double(21)), shop.get("greeting"))
     """
     assert run(script, url) == [["42", "hello"]]
+
+
+def test_awaited_verbs_keep_to_the_caches_policy(url):
+    lived = Policy(ttl=lambda value: value or DO_NOT_STORE, tags=["all"], when=lambda value: value < 100)
+    shop = Cache(url, namespace="shop", policy=lived)
+
+    async def main():
+        async def compute():
+            return 200 if shop.exists("b") else 40
+
+        await shop.aset("a", 30)
+        await shop.aset_many({"c": 20, "d": 0})
+        assert [await shop.aget_or_compute(key, compute) for key in "be"] == [40, 200]
+        lives = [await shop.attl(key) or 0 for key in "abcde"]
+        assert [29 < lives[0] <= 30, 39 < lives[1] <= 40, 19 < lives[2] <= 20, *lives[3:]] == [
+            True,
+            True,
+            True,
+            0,
+            0,
+        ]
+        await shop.ainvalidate_tags("all")
+        await shop.aset("a", 0)
+        assert await shop.aget_many([*"abc"]) == {"c": 20}
+        await shop.aclose()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(("keyword", "call"), [("def", "slow(21)"), ("async def", "asyncio.run(slow(21))")])
