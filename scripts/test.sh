@@ -20,6 +20,9 @@ servers=.cache/test/servers
 other_servers=.cache/test/other-servers
 rm -rf "$logs"
 mkdir -p "$logs"
+# What scenarios of failure came to: scripts/scenarios.py makes a page of it.
+export SCENARIOS_LOG=$PWD/.cache/test/scenarios.log
+: >"$SCENARIOS_LOG"
 
 # The release profile without its link-time optimization, with debug assertions: quick to build and quick to run.
 profile=ci
@@ -106,14 +109,15 @@ servers_up() {
 # The stores that the crate `everwarm` is tested with.
 stores=$(printf 'everwarm/%s,' disk dynamodb file memcached mongodb mysql object postgres redis sqlite)
 
-# The crate `everwarm` is tested without stores, and then with them.
+# The crate `everwarm` is tested without stores, and then with them; so are URLs. In CI, which says so by the variable `CI`, kills, damage
+# and fuzzing come to their whole figures.
 rust_tests() {
   if command -v cargo-nextest >/dev/null; then
     cargo nextest run --locked --cargo-profile "$profile" &&
-      cargo nextest run --locked --cargo-profile "$profile" --features "$stores" --test shared
+      cargo nextest run --locked --cargo-profile "$profile" --features "$stores" --test shared --test fuzz_urls
   else
     cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests &&
-      cargo test --locked --profile "$profile" --features "$stores" --test shared
+      cargo test --locked --profile "$profile" --features "$stores" --test shared --test fuzz_urls
   fi
 }
 

@@ -1,5 +1,6 @@
 """What every test of the project shares: markers, hypothesis profiles, skips that CI does not overlook."""
 
+import json
 import os
 import signal
 from typing import NoReturn
@@ -69,3 +70,18 @@ def cache(clock):
     from everwarm import Cache
 
     return Cache(clock=clock)
+
+
+@pytest.fixture
+def ran(request):
+    """Says which scenario ran, and how far; the file that ``SCENARIOS_LOG`` names gets a line of JSON."""
+
+    def ran(scenario, figure, **measured):
+        told = {name: round(value, 3) for name, value in measured.items()}
+        print(f"{scenario}: {figure}, {told}")
+        if os.environ.get("SCENARIOS_LOG"):
+            with open(os.environ["SCENARIOS_LOG"], "a") as log:
+                line = {"scenario": scenario, "figure": figure, "test": request.node.name, **told}
+                log.write(json.dumps(line) + "\n")
+
+    return ran

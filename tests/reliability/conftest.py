@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-
 import pytest
 from servers import Group, OwnServer
 from worlds import Loops, Threads
@@ -40,18 +37,3 @@ def sentinel():
     group = Group("sentinel")
     yield group
     group.end()
-
-
-@pytest.fixture
-def ran(request):
-    """Says which scenario ran, and how far; the file that ``SCENARIOS_LOG`` names gets a line of JSON."""
-
-    def ran(scenario, figure, **measured):
-        told = {name: round(value, 3) for name, value in measured.items()}
-        print(f"{scenario}: {figure}, {told}")
-        if os.environ.get("SCENARIOS_LOG"):
-            with open(os.environ["SCENARIOS_LOG"], "a") as log:
-                line = {"scenario": scenario, "figure": figure, "test": request.node.name, **told}
-                log.write(json.dumps(line) + "\n")
-
-    return ran

@@ -29,6 +29,10 @@ TABLE = {
         "the value, which is not stored; counted, and logged once with a hint",
         "–",
     ),
+    "another process stands still in the midst of a write to `disk:`": (
+        "what is stored, from a read that waits for nothing; else the computed value, not stored and counted",
+        "one wait of 50 ms for the process until somebody writes again",
+    ),
     "corrupt, truncated, foreign, unknown-version, wrong-key entry": (
         "a miss; counted by what is wrong. What a later version wrote is left as it is by whoever reads it",
         "–",

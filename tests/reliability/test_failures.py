@@ -9,6 +9,8 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -280,6 +282,36 @@ def test_what_a_server_has_no_room_for_is_said_once(world, server, caplog):
     (said,) = caplog.messages
     assert "OOM" in said and "\nhint: give the server more memory" in said
     shop.end()
+
+
+STANDS_STILL = """
+import fcntl, os, signal, sys
+head = open(sys.argv[1])
+fcntl.flock(head, fcntl.LOCK_EX)
+print("held", flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@shows("another process stands still in the midst of a write to `disk:`")
+def test_a_process_that_stands_still_costs_the_others_one_wait(tmp_path):
+    place = tmp_path / "store"
+    with Cache([f"disk://{place}"], namespace="shop") as cache:
+        double = cache(name="double")(lambda x: 2 * x)
+        assert double(1) == 2
+        command = [sys.executable, "-c", STANDS_STILL, str(place / "v1" / "head")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+            try:
+                assert other.stdout.readline() == b"held\n"
+                begun = time.monotonic()
+                assert [double(x) for x in range(2, 42)] == list(range(4, 84, 2))
+                # Each of them would wait three times.
+                assert time.monotonic() - begun < 2
+                assert double.call(1).status == "hit"
+                assert cache.tiers()[0].errors["timeout"] >= 40
+            finally:
+                other.send_signal(signal.SIGCONT)
+        assert double(2) == 4 and double.call(2).status == "hit"
 
 
 @shows("corrupt, truncated, foreign, unknown-version, wrong-key entry")

@@ -67,7 +67,7 @@ def sealed_with(place, name, keyring=None, **options):
 
 
 @pytest.mark.parametrize("keyring", [None, KEY])
-def test_a_planted_pickle_never_runs(place, tmp_path, monkeypatch, keyring):
+def test_a_planted_pickle_never_runs(place, tmp_path, monkeypatch, ran, keyring):
     """Whoever can write to the store has no way to the unpickler: in any suite, sealed with any other key."""
     marker, keyring = tmp_path / "marker", keyring and Keyring(keyring)
     directory = place / "victim"
@@ -90,6 +90,7 @@ def test_a_planted_pickle_never_runs(place, tmp_path, monkeypatch, keyring):
         entry.plant(envelope)
         assert cache.get("k") == 1, "the kit plants what a store would take"
     assert not marker.exists()
+    ran("Z", f"{len(plants)} planted pickles {'with' if keyring else 'without'} a keyring")
 
 
 def test_a_pickle_with_a_checksum_alone_is_none(place, tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def sing(cache):
 
 @pytest.mark.proves("Cache.keyring")
 @pytest.mark.parametrize("tenant", [None, TENANT])
-def test_a_canary_is_nowhere_to_be_seen(url, place, log, tenant):
+def test_a_canary_is_nowhere_to_be_seen(url, place, log, tenant, ran):
     with Cache(url, namespace=f"{CANARY}-space", tenant=tenant, keyring=Keyring(KEY)) as cache:
         sing(cache)
         seen = written(place) + log.text.encode()
@@ -76,6 +76,7 @@ def test_a_canary_is_nowhere_to_be_seen(url, place, log, tenant):
         for form in (CANARY.encode(), CANARY.upper().encode(), CANARY.encode().hex().encode()):
             assert form not in seen
         assert CANARY.encode() not in json.dumps(log.text).encode()
+    ran("Z", f"no canary in the files of {url.partition(':')[0]}: and in the log")
 
 
 def test_without_a_keyring_the_canary_is_seen(url, place):
@@ -185,7 +186,7 @@ def places(keyring, directory):
         yield name, {"keyring": keyring, "stores": [f"file://{directory / name}"], **options}
 
 
-def test_an_entry_counts_in_its_own_place_alone(place):
+def test_an_entry_counts_in_its_own_place_alone(place, ran):
     """The swap matrix: each entry under each other's name, over all that tells entries apart."""
     found = {}
     token = TENANT.set("acme")
@@ -208,6 +209,7 @@ def test_an_entry_counts_in_its_own_place_alone(place):
             assert (peek() is not None) == (name == other), f"{other} under {name}"
             entry.plant(entry.envelope)
         assert len(found) == 24
+        ran("Z", f"each of {len(found)} entries under each other's name")
     finally:
         TENANT.reset(token)
         for cache in caches:
@@ -236,7 +238,7 @@ READ = {("plain", "plain"), ("sealed", "sealed"), ("pickled", "pickled"), ("rota
 READ |= {("rotated", "sealed")}
 
 
-def test_what_is_sealed_otherwise_than_configured_is_a_miss(place):
+def test_what_is_sealed_otherwise_than_configured_is_a_miss(place, ran):
     """The downgrade matrix: each configuration's entry read under each configuration."""
     made = envelopes(place)
     assert {name: envelope[SUITE] for name, envelope in made.items()} == {
@@ -260,6 +262,7 @@ def test_what_is_sealed_otherwise_than_configured_is_a_miss(place):
                     envelope[SUITE] = suite
                     entry.plant(bytes(envelope))
                     assert cache.get("k") is None
+    ran("Z", f"{len(made)} configurations' entries under each of {len(CONFIGURATIONS)}")
 
 
 def test_every_flipped_byte_is_a_miss(place):
@@ -340,7 +343,7 @@ def test_a_tampered_entry_may_be_raised_and_is_left_as_it_is(place):
         assert load(1) == 1, "who has seen it lets it go"
 
 
-def test_salts_are_unique_over_forks(place):
+def test_salts_are_unique_over_forks(place, ran):
     """Each child begins with its parent's state, and no two messages have one salt."""
     with Cache([f"file://{place}"], keyring=Keyring(KEY)) as cache:
         cache.set("parent", 1)
@@ -361,6 +364,7 @@ def test_salts_are_unique_over_forks(place):
             cache.set(("parent", number), 1)
     salts = [entry.envelope[16:48] for entry in entries(place)]
     assert len(salts) == len(set(salts)) == 1 + 9 * 16
+    ran("Z", f"{len(salts)} salts over 8 forks")
 
 
 def test_a_bomb_is_a_miss(place):

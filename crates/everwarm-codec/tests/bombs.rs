@@ -8,6 +8,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 use everwarm_codec::pipeline::{Config, Pipeline};
+use everwarm_conformance::ran;
 use everwarm_core::codec::{Codec, Refusal};
 use flate2::write::GzEncoder;
 use samples::{BINDING, planted};
@@ -153,6 +154,8 @@ fn bombs_are_refused_and_take_no_memory() {
         // What is refused for its size takes nothing at all.
         assert!(bomb.1 != Refusal::TooLarge || taken < 512, "{taken} KiB");
     }
+
+    ran("Z", &format!("{} bombs", bombs.len()), 0);
 
     // The measure sees what a reader without bounds takes.
     let (_, _, bomb) = bombs.iter().find(|(_, _, bomb)| bomb[49] == ZSTD).unwrap();

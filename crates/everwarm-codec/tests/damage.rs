@@ -5,6 +5,7 @@ mod samples;
 use bytes::Bytes;
 use everwarm_codec::pipeline::Pipeline;
 use everwarm_codec::suite::Suite;
+use everwarm_conformance::ran;
 use everwarm_core::codec::{Codec, Meta, Refusal};
 use samples::{BINDING, Draws, compressing, each, full_meta, text};
 
@@ -74,6 +75,7 @@ fn where_somebody_could_tamper_each_byte_of_what_a_store_found_whole_counts() {
 #[test]
 fn each_byte_of_a_hundred_envelopes_counts() {
     let mut draws = Draws(0x0005);
+    let mut bytes = 0;
     for round in 0..100 {
         let suite = Suite::ALL[round % 4];
         let pipeline = compressing(suite, samples::COMPRESSIONS[draws.below(4)]);
@@ -87,7 +89,10 @@ fn each_byte_of_a_hundred_envelopes_counts() {
         };
         let envelope = pipeline.seal(&BINDING, &meta, &payload).unwrap();
         check(&pipeline, suite, &envelope);
+        bytes += envelope.len();
     }
+    let figure = format!("100 envelopes, each of their {bytes} bytes");
+    ran("X5", &figure, 5);
 }
 
 #[test]

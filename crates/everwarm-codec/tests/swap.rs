@@ -10,6 +10,7 @@ use everwarm_codec::keyring::Keyring;
 use everwarm_codec::master::MasterKey;
 use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
+use everwarm_conformance::ran;
 use everwarm_core::codec::{Binding, Codec, Meta, Refusal};
 use samples::{BINDING, each, full_meta, keyring, master, pipeline, text};
 
@@ -55,6 +56,7 @@ fn others() -> [Binding<'static>; 8] {
 
 #[test]
 fn an_envelope_opens_under_its_own_key_alone() {
+    let mut envelopes = 0;
     for (suite, _, pipeline, envelope) in each() {
         let expected = if suite.is_authenticated() {
             Refusal::Tampered
@@ -78,7 +80,11 @@ fn an_envelope_opens_under_its_own_key_alone() {
             pipeline.open(&BINDING, &envelope)
         );
         assert!(pipeline.open(&BINDING, &envelope).is_ok());
+        envelopes += 1;
     }
+    let bindings = others().len();
+    let figure = format!("{envelopes} envelopes under {bindings} other keys each");
+    ran("Z", &figure, 0);
 }
 
 #[test]

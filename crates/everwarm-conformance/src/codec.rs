@@ -11,6 +11,19 @@ use everwarm_core::store::Bytes;
 use crate::numbers::Numbers;
 use crate::promise::{Kept, ensure};
 
+type Check = fn(&dyn Codec) -> Kept;
+
+/// All that codecs promise, by name.
+pub const PROMISES: [(&str, Check); 4] = [
+    ("what_was_sealed_is_opened", what_was_sealed_is_opened),
+    (
+        "an_envelope_is_bound_to_its_key",
+        an_envelope_is_bound_to_its_key,
+    ),
+    ("damage_is_refused", damage_is_refused),
+    ("any_bytes_are_refused", any_bytes_are_refused),
+];
+
 const BINDING: Binding<'_> = Binding {
     tenant: b"tenant",
     namespace: "space",

@@ -3,16 +3,40 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::Numbers;
+use crate::{Numbers, figure, ran};
+
+/// What all inputs follow from.
+const SEED: u64 = 0x5eed;
 
 /// What is wrong with how bytes were read, if something is.
 pub type Wrong = Option<&'static str>;
 
+/// How long a fault is looked for that was planted.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// Bytes at which readers go wrong.
 const TELLING: [u8; 8] = [0, 1, 3, 4, 0x40, 0x7f, 0x80, 0xff];
 
-/// The first input for which the target says what is wrong, or panics; none within `EVERWARM_FUZZ_SECONDS`, one by default. How many
-/// inputs there were is printed.
+/// Hunts for `EVERWARM_FUZZ_SECONDS`, and finds nothing: 30 in CI, and one elsewhere, unless it is said.
+///
+/// ```
+/// let corpus = [b"<a>".to_vec()];
+/// everwarm_conformance::fuzz("texts", &corpus, |data| (data.len() > 1 << 20).then_some("it grows"));
+/// ```
+///
+/// # Panics
+/// With the input for which the target says what is wrong, or panics; and if there is no corpus.
+pub fn fuzz(name: &str, corpus: &[impl AsRef<[u8]>], target: impl Fn(&[u8]) -> Wrong) {
+    let seconds = seconds();
+    let (count, found) = tried(corpus, target, Duration::from_secs(seconds));
+    if let Some(found) = found {
+        panic!("{name}: {found}");
+    }
+    let figure = format!("{name}: {count} inputs in {seconds} s");
+    ran("FZ", &figure, SEED);
+}
+
+/// The first input for which the target says what is wrong, or panics, within a time that a planted fault never needs.
 ///
 /// ```
 /// let corpus = [b"<a>".to_vec()];
@@ -24,31 +48,44 @@ const TELLING: [u8; 8] = [0, 1, 3, 4, 0x40, 0x7f, 0x80, 0xff];
 ///
 /// # Panics
 /// If there is no corpus.
-#[expect(
-    clippy::print_stdout,
-    reason = "how much was tried is a part of what a hunt says"
-)]
 pub fn hunt(corpus: &[impl AsRef<[u8]>], target: impl Fn(&[u8]) -> Wrong) -> Option<String> {
-    let mut numbers = Numbers::from_seed(0x5eed);
-    let end = Instant::now() + seconds();
-    let mut count = 0_u64;
-    while Instant::now() < end {
-        for _ in 0..10 {
-            let input = mutated(corpus, &mut numbers);
-            let wrong = catch_unwind(AssertUnwindSafe(|| target(&input))).unwrap_or(Some("panic"));
-            if let Some(wrong) = wrong {
-                return Some(format!("{wrong}: {input:02x?}"));
-            }
-            count += 1;
-        }
-    }
-    println!("{count} inputs in {:?}", seconds());
-    None
+    tried(corpus, target, LONGEST).1
 }
 
-fn seconds() -> Duration {
-    let seconds = std::env::var("EVERWARM_FUZZ_SECONDS").ok();
-    Duration::from_secs(seconds.and_then(|text| text.parse().ok()).unwrap_or(1))
+fn seconds() -> u64 {
+    let said = std::env::var("EVERWARM_FUZZ_SECONDS").ok();
+    let said = said.and_then(|text| text.parse().ok());
+    said.unwrap_or_else(|| figure(1, 30))
+}
+
+/// How many inputs there were within a span, and what was found: the corpus as it is, and then changed.
+fn tried(
+    corpus: &[impl AsRef<[u8]>],
+    target: impl Fn(&[u8]) -> Wrong,
+    span: Duration,
+) -> (u64, Option<String>) {
+    let mut numbers = Numbers::from_seed(SEED);
+    let begun = Instant::now();
+    let wrong = |input: &[u8]| {
+        let wrong = catch_unwind(AssertUnwindSafe(|| target(input))).unwrap_or(Some("panic"));
+        wrong.map(|wrong| format!("{wrong}: {input:02x?}"))
+    };
+    let mut count = 0;
+    for input in corpus {
+        count += 1;
+        if let Some(found) = wrong(input.as_ref()) {
+            return (count, Some(found));
+        }
+    }
+    while begun.elapsed() < span {
+        for _ in 0..10 {
+            count += 1;
+            if let Some(found) = wrong(&mutated(corpus, &mut numbers)) {
+                return (count, Some(found));
+            }
+        }
+    }
+    (count, None)
 }
 
 /// One of the corpus, changed.

@@ -17,11 +17,13 @@
 //! - The facets behind it must be offered, and no others; their promises become tests too.
 //! - [`run`] checks the same without a test runner, and gives a [`Report`].
 //!
-//! [`layer!`] and [`codec!`] do the same for layers and codecs.
+//! [`layer!`] and [`codec!`] do the same for layers and codecs, and [`around`] for the layers that a store is behind.
 #![forbid(unsafe_code)]
 
+pub mod around;
 mod clock;
 pub mod codec;
+mod figure;
 mod harness;
 mod hunt;
 mod later;
@@ -34,8 +36,9 @@ mod suites;
 mod wait;
 
 pub use clock::ManualClock;
+pub use figure::{figure, is_ci, ran};
 pub use harness::{Bench, Fixture, Harness};
-pub use hunt::{Wrong, hunt};
+pub use hunt::{Wrong, fuzz, hunt};
 pub use later::{Later, later};
 pub use numbers::Numbers;
 pub use promise::{Broken, Kept};

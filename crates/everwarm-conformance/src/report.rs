@@ -1,5 +1,6 @@
 //! All promises of a store, checked one by one.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 
@@ -88,15 +89,15 @@ pub fn check(harness: &Harness, promise: &Promise) -> Outcome {
     }));
     match checked {
         Ok(outcome) => outcome.unwrap_or_else(Outcome::Broken),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-            Outcome::Broken(Broken::new(format!(
-                "it panicked: {}",
-                text.unwrap_or("without a word")
-            )))
-        }
+        Err(panic) => Outcome::Broken(broken_by(&*panic)),
     }
+}
+
+/// What a panic broke.
+pub(crate) fn broken_by(panic: &(dyn Any + Send)) -> Broken {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    Broken::new(format!("it panicked: {}", text.unwrap_or("without a word")))
 }
 
 /// Checks one promise for a test, which fails if it is broken or cannot be checked.

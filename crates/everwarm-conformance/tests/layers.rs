@@ -2,12 +2,12 @@
 
 use std::future::{Future, pending};
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use everwarm_conformance::{Fixture, Kept, Later, layer};
+use everwarm_conformance::{Fixture, Harness, Kept, Later, Outcome, around, layer};
 use everwarm_core::layer::{Layer, Verb};
-use everwarm_core::store::{Answer, Failure, FailureKind};
+use everwarm_core::store::{Answer, Failure, FailureKind, Store};
 use everwarm_layers::{Layered, Timeout, Timer};
 use everwarm_memory::{Bounds, MemoryStore};
 
@@ -63,6 +63,14 @@ enum Faulty {
 /// The abandoned operation that the next one waits for.
 static BUSY: Mutex<bool> = Mutex::new(false);
 
+/// Holds off the other test that has such an operation, and begins without one.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    *BUSY.lock().expect("whole") = false;
+    alone
+}
+
 impl Layer for Faulty {
     fn around<'a, T: Send + 'a>(
         &'a self,
@@ -107,6 +115,7 @@ type Check = fn(&Faulty) -> Kept;
 
 #[test]
 fn planted_faults_are_found() {
+    let _alone = alone();
     let faults: [(Faulty, Check); 5] = [
         (Faulty::RepeatsAll, layer::a_success_ends_the_attempts),
         (Faulty::RepeatsFailures, layer::a_change_is_made_once),
@@ -119,5 +128,41 @@ fn planted_faults_are_found() {
     ];
     for (fault, promise) in faults {
         assert!(promise(&fault).is_err(), "{fault:?} is not found");
+    }
+}
+
+/// What becomes of a promise of layers around memory.
+fn around_memory(name: &str, wrap: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>) -> Option<Outcome> {
+    around::check(&Harness::new(memory), name, &wrap)
+}
+
+#[test]
+fn layers_keep_what_they_promise_of_a_store() {
+    for name in around::promises() {
+        let wrap = |store| Arc::new(Layered::new(store, timeout())) as Arc<dyn Store>;
+        assert_eq!(around_memory(name, wrap), Some(Outcome::Kept), "{name}");
+    }
+    assert_eq!(around_memory("everything_is_fine", |store| store), None);
+}
+
+#[test]
+fn around_a_store_planted_faults_are_found() {
+    for (fault, name) in [
+        (Faulty::AnswersNothing, "what_a_store_answers_passes"),
+        (Faulty::HidesKinds, "how_a_store_fails_is_what_callers_hear"),
+        (Faulty::RepeatsFailures, "a_change_is_made_once"),
+        (Faulty::RepeatsAll, "a_success_ends_the_attempts"),
+        (
+            Faulty::WaitsForTheAbandoned,
+            "who_walks_away_stands_in_nobodys_way",
+        ),
+    ] {
+        let _alone = alone();
+        let wrap = |store| Arc::new(Layered::new(store, fault)) as Arc<dyn Store>;
+        let outcome = around_memory(name, wrap);
+        assert!(
+            matches!(outcome, Some(Outcome::Broken(_))),
+            "{fault:?} is not found: {outcome:?}"
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::error::{Trouble, damaged};
 use crate::files::{Files, open_index, read_head};
 use crate::head::{Head, Read};
 use crate::index::Index;
-use crate::lock::{Patience, lock};
+use crate::lock::{Patience, Still, lock};
 use crate::times::StoreTime;
 
 /// How long the opening of a store waits for those that write.
@@ -36,6 +36,7 @@ pub(crate) fn open(config: Config, time: StoreTime) -> Result<Files, Failure> {
     let (index, doubt) = {
         let _locked = lock(
             &file,
+            &Still::default(),
             Patience {
                 still: PATIENCE,
                 whole: PATIENCE,
@@ -48,7 +49,10 @@ pub(crate) fn open(config: Config, time: StoreTime) -> Result<Files, Failure> {
     // What was left half done is done by the first who writes, and there may be none.
     loop {
         match files.write(|writing| writing.harden_if_asked()) {
-            Err(failure) if failure.kind == FailureKind::Timeout && Instant::now() < until => {}
+            Err(failure) if failure.kind == FailureKind::Timeout && Instant::now() < until => {
+                // Of a holder that stands still it is said at once.
+                std::thread::sleep(Duration::from_millis(1));
+            }
             done => return done.map(|()| files),
         }
     }

@@ -23,6 +23,7 @@ use crate::facets::notify::Own;
 use crate::head::{self, HEAD, Head};
 use crate::index::{At, Index, Read, SLOTS, Slot, Use, not_in_order};
 use crate::large::{Proven, Spare};
+use crate::lock::Still;
 use crate::markers::Markers;
 use crate::recall::{Moment, Recall};
 use crate::record::{Header, Kind, LONGEST, Large};
@@ -48,6 +49,7 @@ pub(crate) struct Files {
     index: RwLock<Arc<Index>>,
     pub(crate) segments: RwLock<BTreeMap<u64, Arc<File>>>,
     pub(crate) seat: Mutex<Seat>,
+    pub(crate) still: Still,
     pub(crate) proven: Proven,
     pub(crate) spare: Spare,
     pub(crate) markers: Markers,
@@ -122,6 +124,7 @@ impl Files {
             index: RwLock::new(Arc::new(index)),
             segments: RwLock::default(),
             seat: Mutex::default(),
+            still: Still::default(),
             proven: Proven::default(),
             spare: Spare::default(),
             markers: Markers::default(),

@@ -1,10 +1,14 @@
 //! The right to write: among threads a seat, among processes a lock that ends with its holder.
+//!
+//! A holder that stands still, stopped in the midst of a write, is waited for once. From then on nobody of this process waits for it:
+//! a write looks whether the lock is free, or something was written since, and fails at once if neither is so.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use everwarm_core::store::{Failure, FailureKind};
+use everwarm_core::store::{Durability, Failure, FailureKind};
 use parking_lot::MutexGuard;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -14,11 +18,13 @@ use crate::files::{Files, Seat};
 use crate::head::END_AT;
 use crate::writing::Writing;
 
-/// How long a write waits for others.
-const PATIENCE: Patience = Patience {
-    still: Duration::from_millis(100),
-    whole: Duration::from_millis(250),
-};
+/// How long a write waits for others in all.
+const WHOLE: Duration = Duration::from_millis(250);
+/// How long it waits for one who writes nothing, and for one who may have to wait for the disk.
+const STILL: Duration = Duration::from_millis(50);
+const STILL_AT_THE_DISK: Duration = Duration::from_millis(100);
+/// What a pause counts at most: who was itself held up for longer has not seen how others are.
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 /// How often a write gives others their turn before it gives up.
 const TURNS: usize = 10_000;
 
@@ -72,13 +78,23 @@ impl Files {
         if self.is_writable {
             self.write(|_| Ok(()))
         } else {
-            lock(&self.head, PATIENCE).map(drop)
+            lock(&self.head, &self.still, self.patience()).map(drop)
         }
     }
 
     fn right_to_write(&self) -> Result<(MutexGuard<'_, Seat>, Locked<'_>), Failure> {
-        let seat = self.seat.try_lock_for(PATIENCE.whole).ok_or_else(busy)?;
-        Ok((seat, lock(&self.head, PATIENCE)?))
+        let seat = self.seat.try_lock_for(WHOLE).ok_or_else(busy)?;
+        Ok((seat, lock(&self.head, &self.still, self.patience())?))
+    }
+
+    fn patience(&self) -> Patience {
+        Patience {
+            still: match self.config.durability {
+                Durability::Power => STILL_AT_THE_DISK,
+                _ => STILL,
+            },
+            whole: WHOLE,
+        }
     }
 }
 
@@ -100,32 +116,71 @@ pub(crate) struct Patience {
     pub(crate) whole: Duration,
 }
 
+/// Where the log ended while the holder of the lock stood still.
+#[derive(Debug)]
+pub(crate) struct Still(AtomicU64);
+
+/// The end of no log.
+const NOWHERE: u64 = u64::MAX;
+
+impl Default for Still {
+    fn default() -> Self {
+        Self(AtomicU64::new(NOWHERE))
+    }
+}
+
+impl Still {
+    /// Whether it was waited for in vain, and nothing was written since.
+    fn is_at(&self, end: u64) -> bool {
+        self.0.load(Ordering::Relaxed) == end
+    }
+
+    fn note(&self, end: u64) {
+        if self.0.load(Ordering::Relaxed) != end {
+            self.0.store(end, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Locks the head, or gives up.
-pub(crate) fn lock(head: &File, patience: Patience) -> Result<Locked<'_>, Failure> {
+pub(crate) fn lock<'f>(
+    head: &'f File,
+    still: &Still,
+    patience: Patience,
+) -> Result<Locked<'f>, Failure> {
     if try_lock(head)? {
+        still.note(NOWHERE);
         return Ok(Locked(head));
     }
-    let begun = Instant::now();
-    let mut moved = (begun, 0);
+    let (begun, mut stood) = (Instant::now(), Duration::ZERO);
+    let mut end = end_of_log(head);
     let mut pause = Duration::from_micros(10);
     for attempt in 1u32.. {
         if attempt < 5 {
             std::thread::yield_now();
         } else {
-            let now = Instant::now();
-            let end = end_of_log(head);
-            if moved.1 != end {
-                moved = (now, end);
-            }
-            if now - moved.0 >= patience.still || now - begun >= patience.whole {
+            if still.is_at(end) || stood >= patience.still || begun.elapsed() >= patience.whole {
                 break;
             }
+            let slept = Instant::now();
             std::thread::sleep(pause);
+            let passed = slept.elapsed().min(LONGEST_PAUSE);
             pause = (pause * 2).min(Duration::from_micros(200));
+            let now = end_of_log(head);
+            stood = if now == end {
+                stood + passed
+            } else {
+                Duration::ZERO
+            };
+            end = now;
         }
         if try_lock(head)? {
+            still.note(NOWHERE);
             return Ok(Locked(head));
         }
+    }
+    if stood >= patience.still {
+        still.note(end);
     }
     Err(busy())
 }

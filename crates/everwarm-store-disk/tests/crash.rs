@@ -8,12 +8,11 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
+use everwarm_conformance::{figure, is_ci, ran};
 use everwarm_core::mark::Tag;
 use everwarm_core::store::{Bytes, Counters, Generations, Leases, Scan, Store};
 use everwarm_store_disk::{Config, Disk};
-use support::{
-    Chance, again, get, kill, kills_of, more_in_ci, now, open, part, proof, proven, set, traced,
-};
+use support::{Chance, again, get, kill, kills_of, now, open, part, proof, proven, set, traced};
 
 const NAMES: u64 = 40;
 
@@ -52,7 +51,7 @@ fn part_that_sets_until_it_is_killed() {
 fn acknowledged_sets_survive_kill_9() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store");
-    let rounds = more_in_ci(5, 50);
+    let rounds = figure(5, 50);
     for round in 0..rounds {
         let writers: Vec<u64> = (1..=4).map(|writer| round * 4 + writer).collect();
         let notes = |writer: &u64| directory.path().join(format!("notes {writer}"));
@@ -105,6 +104,8 @@ fn acknowledged_sets_survive_kill_9() {
         assert!(disk.doubts().is_empty(), "{:?}", disk.doubts());
         now(disk.clear("")).unwrap();
     }
+    let kills = 4 * rounds;
+    ran("X1", &format!("disk: {kills} processes killed"), 1);
 }
 
 /// A little of everything, in a fixed order.
@@ -217,10 +218,7 @@ fn a_kill_at_any_system_call_leaves_a_whole_store() {
         (traced("part_that_does_everything", &place, inject), place)
     };
     let (Ok(status), place) = run(0, &format!("trace={CALLS}")) else {
-        assert!(
-            std::env::var_os("EVERWARM_CI").is_none(),
-            "strace is needed"
-        );
+        assert!(!is_ci(), "strace is needed");
         return;
     };
     assert!(status.success(), "{status}");
@@ -232,7 +230,8 @@ fn a_kill_at_any_system_call_leaves_a_whole_store() {
     let kills = kills_of(&trace);
     let calls = kills.len() as u64;
     assert!(calls - first > 150, "{calls}");
-    let every = more_in_ci((calls - first) / 25, 1);
+    let every = figure((calls - first) / 25, 1);
+    let mut killed = 0;
     for at in (first + 1..calls).step_by(every.max(1) as usize) {
         let (status, place) = run(at, &kills[at as usize]);
         let status = status.unwrap();
@@ -249,5 +248,8 @@ fn a_kill_at_any_system_call_leaves_a_whole_store() {
             &last_notes(&place.join("notes")),
         );
         std::fs::remove_dir_all(place).unwrap();
+        killed += 1;
     }
+    let of = calls - first - 1;
+    ran("X2", &format!("disk: killed at {killed} of {of} calls"), 1);
 }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use damaged::{files, fill, narrow, restrict, use_opened};
+use everwarm_conformance::{figure, ran};
 use everwarm_core::store::{FailureKind, Store};
 use everwarm_store_disk::Disk;
-use support::{Chance, again, get, more_in_ci, now, open, part, set};
+use support::{Chance, again, get, now, open, part, set};
 
 /// Damages copies of a store, one place at a time, and uses each.
 #[test]
@@ -75,19 +76,21 @@ fn damaged_files_take_no_process_down_and_give_no_wrong_value() {
     let directory = tempfile::tempdir().unwrap();
     let sound = directory.path().join("sound");
     fill(&sound);
+    let rounds = figure(300, 1000);
     let told = [
         ("SOUND", sound.display().to_string()),
         (
             "SCRATCH",
             directory.path().join("scratch").display().to_string(),
         ),
-        ("ROUNDS", more_in_ci(300, 4096).to_string()),
+        ("ROUNDS", rounds.to_string()),
         ("SEED", "7".to_owned()),
     ];
     let status = again("part_that_uses_damaged_stores", &told)
         .status()
         .unwrap();
     assert!(status.success(), "{status}");
+    ran("X5", &format!("disk: {rounds} damaged pages"), 7);
 }
 
 #[test]

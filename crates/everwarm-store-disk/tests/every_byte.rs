@@ -1,37 +1,23 @@
-//! Damage in every place: bytes of a store of one page flipped, zeroed, and its files cut there.
-//!
-//! Every byte is met where files begin, which is where the kinds of heads lie: that of the store, those of a segment, of its first
-//! records and their names, and of buckets. Of the bytes behind, which repeat these kinds, a seeded share is met.
+//! Damage in every place: each byte of a store's first pages flipped, zeroed, and its files cut there.
 
 mod damaged;
 mod support;
 
 use damaged::Sound;
-use support::{Chance, more_in_ci};
+use everwarm_conformance::{figure, ran};
 
 /// The page of the log, which holds the entries, and as much of every other file as says something.
 const PAGE: usize = 4096;
-/// How much of each file is met whole: the head of the store, the first bucket of an index, the first record of a log.
-const HEADS: usize = 640;
-/// Which share of the other bytes is met: one of so many.
-const SHARE: u64 = 4;
 
-#[expect(
-    clippy::print_stdout,
-    reason = "how many stores were damaged is a part of the result"
-)]
-fn every_byte(damage: impl Fn(&[u8], usize) -> Vec<u8>) {
+fn every_byte(how: &str, damage: impl Fn(&[u8], usize) -> Vec<u8>) {
     let directory = tempfile::tempdir().unwrap();
     let sound = Sound::of_few(directory.path());
-    let step = more_in_ci(61, 1) as usize;
-    let mut chance = Chance(1);
-    let mut used = 0;
+    let step = figure(61, 1) as usize;
+    let (mut used, mut files) = (0, 0);
     for (number, bytes) in sound.files().enumerate() {
         let end = bytes.len().min(PAGE);
+        files += 1;
         for at in (0..end).step_by(step) {
-            if step == 1 && at >= HEADS && chance.below(SHARE) > 0 {
-                continue;
-            }
             let damaged = damage(bytes, at);
             if damaged != bytes {
                 sound.use_with(number, &damaged);
@@ -39,13 +25,14 @@ fn every_byte(damage: impl Fn(&[u8], usize) -> Vec<u8>) {
             }
         }
     }
-    println!("{used} damaged stores");
     assert!(used > 0);
+    let figure = format!("disk: {used} bytes of 4 KiB of {files} files {how}");
+    ran("X5", &figure, 1);
 }
 
 #[test]
 fn flipped() {
-    every_byte(|bytes, at| {
+    every_byte("flipped", |bytes, at| {
         let mut bytes = bytes.to_vec();
         bytes[at] ^= 0xff;
         bytes
@@ -54,7 +41,7 @@ fn flipped() {
 
 #[test]
 fn zeroed() {
-    every_byte(|bytes, at| {
+    every_byte("zeroed", |bytes, at| {
         let mut bytes = bytes.to_vec();
         bytes[at] = 0;
         bytes
@@ -63,5 +50,5 @@ fn zeroed() {
 
 #[test]
 fn cut() {
-    every_byte(|bytes, at| bytes[..at].to_vec());
+    every_byte("cut", |bytes, at| bytes[..at].to_vec());
 }

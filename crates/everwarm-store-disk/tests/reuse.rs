@@ -7,9 +7,10 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
+use everwarm_conformance::{figure, is_ci, ran};
 use everwarm_core::store::Store;
 use everwarm_store_disk::{Config, Disk};
-use support::{get, kills_of, more_in_ci, open, part, proof, proven, set, traced};
+use support::{get, kills_of, open, part, proof, proven, set, traced};
 
 /// Values of so many bytes fill the log soon.
 const LENGTH: usize = 60_000;
@@ -135,10 +136,7 @@ fn a_kill_while_a_segment_is_used_again_loses_nothing() {
         )
     };
     let (Ok(status), place) = run(0, &format!("trace={CALLS}")) else {
-        assert!(
-            std::env::var_os("EVERWARM_CI").is_none(),
-            "strace is needed"
-        );
+        assert!(!is_ci(), "strace is needed");
         return;
     };
     assert!(status.success(), "{status}");
@@ -147,8 +145,10 @@ fn a_kill_while_a_segment_is_used_again_loses_nothing() {
     let kills = kills_of(&trace);
     let renamed = kills.iter().position(|kill| kill.contains("renameat"));
     let renamed = renamed.expect("a segment is used again");
-    let every = more_in_ci(7, 1);
-    for at in (renamed - 2 * QUIET as usize..renamed + 12).step_by(every as usize) {
+    let every = figure(7, 1);
+    let around = renamed - 2 * QUIET as usize..renamed + 12;
+    let (mut killed, of) = (0, around.len());
+    for at in around.step_by(every as usize) {
         let (status, place) = run(at, &kills[at]);
         let status = status.unwrap();
         assert!(
@@ -157,5 +157,8 @@ fn a_kill_while_a_segment_is_used_again_loses_nothing() {
         );
         check(&place.join("store"), &place.join("notes"));
         std::fs::remove_dir_all(place).unwrap();
+        killed += 1;
     }
+    let figure = format!("disk: killed at {killed} of {of} calls as its log is used again");
+    ran("X2", &figure, 1);
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use everwarm_conformance::{Fixture, Numbers, wait};
+use everwarm_conformance::{Fixture, Numbers, figure, ran, wait};
 use everwarm_core::store::{Bytes, Condition, Grant, Store};
 use everwarm_store_file::{Config, FileStore};
 
@@ -92,11 +92,7 @@ fn writes_until_it_is_killed() {
 fn a_process_that_is_killed_loses_no_acknowledged_set() {
     let fixture = Fixture::default();
     let directory = fixture.directory();
-    let rounds = if std::env::var_os("EVERWARM_CI").is_some() {
-        200
-    } else {
-        15
-    };
+    let rounds = figure(15, 200);
     let mut acknowledged = [0; 2];
     for round in 0..rounds {
         let mut writers = [0, 1].map(|name| started("writes_until_it_is_killed", &directory, name));
@@ -106,7 +102,7 @@ fn a_process_that_is_killed_loses_no_acknowledged_set() {
                 .map_while(Result::ok)
                 .filter_map(|line| line.strip_prefix("acknowledged ")?.parse().ok());
             // Killed somewhere within the next writes; what it said until then counts.
-            let first = writes.nth(round % 7);
+            let first = writes.nth(round as usize % 7);
             writer.kill().expect("killed");
             acknowledged[name] = writes.last().or(first).unwrap_or(acknowledged[name]);
             writer.wait().expect("ended");
@@ -123,6 +119,7 @@ fn a_process_that_is_killed_loses_no_acknowledged_set() {
         wait(store.sweep()).expect("a sweep");
         assert_eq!(leaves(&directory), 0);
     }
+    ran("X1", &format!("file: {} processes killed", 2 * rounds), 0);
 }
 
 /// How often each of several processes counts.
@@ -220,19 +217,16 @@ fn mixes_until_it_is_killed() {
 fn processes_that_are_killed_at_random_leave_the_rest_whole() {
     let fixture = Fixture::default();
     let directory = fixture.directory();
-    let span = if std::env::var_os("EVERWARM_CI").is_some() {
-        30
-    } else {
-        2
-    };
-    let mut numbers = Numbers::from_seed(std::process::id().into());
+    let seconds = figure(2, 30);
+    let seed = std::process::id().into();
+    let mut numbers = Numbers::from_seed(seed);
     let mut begun = 0;
     let mut start = || {
         begun += 1;
         started("mixes_until_it_is_killed", &directory, begun)
     };
     let mut running: Vec<Child> = (0..8).map(|_| start()).collect();
-    let end = Instant::now() + Duration::from_secs(span);
+    let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         std::thread::sleep(Duration::from_millis(numbers.draw() % 60));
         let at = numbers.below(running.len());
@@ -256,4 +250,6 @@ fn processes_that_are_killed_at_random_leave_the_rest_whole() {
         "the bound of 60 does not hold, or nothing is left"
     );
     assert_eq!(leaves(&directory), 0);
+    let kills = begun - 8;
+    ran("X7", &format!("file: {kills} kills in {seconds} s"), seed);
 }

@@ -173,13 +173,22 @@ impl Config {
     /// # Errors
     /// `Config` for what it refuses.
     pub(crate) fn parsed(&self) -> Result<ConnectionString, Error> {
-        // What it says may repeat a password.
-        ConnectionString::parse(&self.driver).map_err(|_| {
+        let refused = || {
             Error::config(
                 "the driver of MongoDB cannot read this URL",
                 "write \"mongodb://user:password@host:27017/database\", with %40 for @ and %3A for : in user and password",
             )
-        })
+        };
+        // The driver panics where a letter of several bytes follows.
+        let is_encoded = |part: &str| {
+            let digits = part.as_bytes().get(..2);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        };
+        if !self.driver.split('%').skip(1).all(is_encoded) {
+            return Err(refused());
+        }
+        // What it says may repeat a password.
+        ConnectionString::parse(&self.driver).map_err(|_| refused())
     }
 
     /// Whether what is acknowledged survives the loss of power.

@@ -66,6 +66,7 @@ fn what_cannot_be_meant_is_refused_without_secrets() {
         "mongodb://ann:secret@h/a.b",
         "mongodb://ann:secret@h:port/d",
         "mongodb://ann:se%zzcret@h/d",
+        "mongodb://ann:se%äcret@h/d",
         "mongodb://ann:secret@h/d?collection=",
         "mongodb://ann:secret@h/d?collection=a%24b",
         "mongodb://ann:secret@h/d?collection=system.users",

@@ -166,15 +166,6 @@ pub fn kills_of(trace: &str) -> Vec<String> {
         .collect()
 }
 
-/// The larger number where time is given for it.
-pub fn more_in_ci(few: u64, many: u64) -> u64 {
-    if std::env::var_os("EVERWARM_CI").is_some() {
-        many
-    } else {
-        few
-    }
-}
-
 /// Kills without a warning, and waits for the end; who ended before has failed.
 pub fn kill(mut child: Child) {
     child.kill().expect("it runs");

@@ -199,6 +199,10 @@ fn decoded(text: &str) -> Result<String, Error> {
     everwarm_network::url::decoded(text)
 }
 
+/// `text` as far as a message repeats it: nothing that may be a user's password, which an `@` ends.
 fn excerpt(text: &str) -> String {
-    text.chars().take(60).collect()
+    match text.rsplit_once('@') {
+        Some((_, rest)) => format!("***@{rest}").chars().take(60).collect(),
+        None => text.chars().take(60).collect(),
+    }
 }
