@@ -1,7 +1,7 @@
 //! The store of one file per entry: `file:///dir`.
 //!
 //! A directory of sixteen rooms, `0` to `f`, each with its files and a lock. An entry is one file: a line of JSON that says
-//! its name, when it was written and when it ends, and behind it the bytes as they were set. People can read it, and delete
+//! its name, when it was written and when it ends, and behind it the bytes as they were set; a value that is JSON stands in one object with them. People can read it, and delete
 //! it. A file is written under another name and renamed, so that readers, who take no lock, see whole ones alone; whatever
 //! is not exactly what was written is a miss.
 //!
@@ -33,6 +33,7 @@ mod names;
 mod room;
 mod store;
 mod tally;
+mod text;
 
 pub use clock::WallClock;
 pub use config::Config;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_conformance::{Fixture, ManualClock, Numbers, wait};
+use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::store::{Bytes, Durability, FailureKind, Store};
 use everwarm_store_file::{Config, FileStore};
 
@@ -305,4 +306,64 @@ fn urls_are_read_and_what_they_cannot_mean_is_refused() {
         assert_eq!(checked.as_deref(), Some(&*error));
         assert_eq!(opened.as_deref(), Some(&*error));
     }
+}
+
+/// A clock that stands a second after the golden files were written.
+#[derive(Debug)]
+struct Then;
+
+impl Clock for Then {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(1_763_800_001_000 * 1_000_000)
+    }
+}
+
+#[test]
+fn files_of_both_forms_are_read_listed_and_cleared_and_those_of_another_left_alone() {
+    let fixture = Fixture::default();
+    let config = Config::in_directory(fixture.directory());
+    let store = FileStore::with_clock(&config, Arc::new(Then)).expect("a store");
+    let golden: [(&str, &[u8], &[u8]); 2] = [
+        (
+            "shop:price",
+            include_bytes!("golden/v1.value"),
+            b"{\"EUR\": 12}",
+        ),
+        (
+            "shop:prices",
+            include_bytes!("golden/v2.value"),
+            include_bytes!("golden/v2.envelope"),
+        ),
+    ];
+    let places = golden.map(|(name, ..)| {
+        set(&store, name, "another");
+        let places = files(&fixture.directory(), &format!("%3a{}.value", &name[5..]));
+        let [place] = &places[..] else {
+            panic!("one file")
+        };
+        place.clone()
+    });
+    for ((name, file, bytes), place) in golden.iter().zip(&places) {
+        fs::write(place, file).expect("written");
+        assert_eq!(get(&store, name).as_deref(), Some(*bytes));
+        let found = wait(store.get(name)).expect("a get").expect("it is there");
+        assert_eq!(found.remaining, Some(Duration::from_secs(59)));
+        // What is set again is written as it was.
+        set(&store, name, Bytes::from_static(bytes));
+        let again = fs::read(place).expect("bytes");
+        assert_eq!(again[..22], file[..22], "{name}");
+        assert_eq!(again.ends_with(b"}\n"), file.ends_with(b"}\n"));
+    }
+    let scan = store.scan().expect("a scan");
+    let names = wait(scan.page("shop:", None, 10)).expect("a page").names;
+    assert_eq!(names.len(), 2);
+    let (place, file) = (&places[1], golden[1].1);
+    let later = [b"{\"everwarm\":3", &file[13..]].concat();
+    fs::write(place, &later).expect("written");
+    assert_eq!(get(&store, golden[1].0), None);
+    assert_eq!(wait(store.clear("shop:")).expect("a clear"), 1);
+    wait(store.sweep()).expect("a sweep");
+    assert_eq!(fs::read(place).expect("it is left alone"), later);
+    set(&store, golden[1].0, "mine");
+    assert_eq!(get(&store, golden[1].0).as_deref(), Some(&b"mine"[..]));
 }
