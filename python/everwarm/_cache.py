@@ -290,7 +290,7 @@ class Cache(Objects):
             max_entry_bytes=self._policy.max_entry_bytes,
             ttl=taken["ttl"].value,
             disabled=taken["disabled"].value,
-            memory=_tiers.memory(stores, _config.MEMORY_OPTIONS) is not None,
+            memory=_tiers.memory_span(stores, _config.MEMORY_OPTIONS),
             tiers=tiers,
             beside=_tiers.beside(stores),
             format=_stored_format(self) if tiers or keyring is not None else None,

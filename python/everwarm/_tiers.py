@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 # The bell is there before any fork: a child whose parent was importing it could not.
@@ -20,6 +21,9 @@ BUILT_IN = (*EMBEDDED, *_REMOTE)
 # What others call a scheme.
 _ELSEWHERE = {"unix": "redis+unix", "valkey": "redis", "valkeys": "rediss", "mongo": "mongodb", "gcs": "gs"}
 
+# The option of memory that is a tier's, and no setting of the cache.
+_TTL = "ttl"
+
 # What an object has to have, to be a store.
 _VERBS = ("get", "set", "delete", "clear")
 
@@ -29,7 +33,16 @@ def memory(stores, known):
 
     Raises ``Unsupported`` for a store that is not built in, ``ConfigError`` for what is no store.
     """
-    return _read(stores, known)[0]
+    options = _read(stores, known)[0]
+    return options and {name: text for name, text in options.items() if name != _TTL}
+
+
+def memory_span(stores, known):
+    """The longest that memory keeps what lies in stores, in seconds, and for ever; None without memory."""
+    options = _read(stores, known)[0]
+    if options is None:
+        return None
+    return _native.seconds(_url.duration(options[_TTL])) if _TTL in options else math.inf
 
 
 def shared(stores, known):
@@ -49,6 +62,8 @@ def shown(stores, known):
     """The tiers as a text, near to far, each with the options of a tier that it has."""
     options, tiers = _read(stores, known)
     names = [] if options is None else ["memory"]
+    if options and _TTL in options:
+        names = [f"memory (ttl={memory_span(stores, known):g})"]
     for tier in tiers:
         said = [] if tier.ttl is None else [f"ttl={tier.ttl:g}"]
         said += [] if tier.write in (None, "through") else [f"write={tier.write}"]
@@ -97,10 +112,20 @@ def _read(stores, known):
                 )
             else:
                 tiers.append(_whole(store))
-        return options, tiers
+        return _in_front(options, tiers), tiers
     if _scheme(stores) == "memory":
-        return _of_memory(stores, known), []
+        return _in_front(_of_memory(stores, known), []), []
     return {}, [_whole(stores)]
+
+
+def _in_front(options, tiers):
+    """The options of memory, where these tiers are behind it."""
+    if options and _TTL in options and not tiers:
+        raise ConfigError(
+            "the ttl of memory is how long it keeps what lies in a store, and no store is behind it\n"
+            'hint: write `ttl=` in the policy, or `["memory://?ttl=10s", "disk:"]`'
+        )
+    return options
 
 
 def _each(stores):
@@ -119,8 +144,14 @@ def _of_memory(url, known):
     if place != "memory://":
         raise ConfigError('memory has no host and no path\nhint: write `"memory://?max_entries=100"`')
     for name in options:
-        if name not in known:
-            raise ConfigError(f"memory: has no option {name[:40]!r}\nhint: {_options.nearest(name, known)}")
+        if name not in (*known, _TTL):
+            hint = _options.nearest(name, (*known, _TTL))
+            raise ConfigError(f"memory: has no option {name[:40]!r}\nhint: {hint}")
+    if _TTL in options:
+        try:
+            Tier(None, ttl=_url.duration(options[_TTL]))
+        except ConfigError as error:
+            raise ConfigError(f"memory: ttl: {error}") from None
     return options
 
 
@@ -150,7 +181,7 @@ def _of_url(tier):
     if not colon:
         raise ConfigError('stores is a URL, and this has no scheme\nhint: write `"memory://"` or `"disk:"`')
     if scheme == "memory":
-        hint = 'write `["memory://", Tier(...)]`'
+        hint = 'write `["memory://?ttl=10s", Tier(...)]`'
         raise ConfigError(f"memory is in front, and no tier with options\nhint: {hint}")
     if scheme not in BUILT_IN:
         known = _ELSEWHERE.get(scheme)

@@ -124,7 +124,8 @@ impl Table {
 
 #[pymethods]
 impl Table {
-    /// `max_entries` and `max_bytes` are bounds or None; the clock is the system's, unless a hand is given.
+    /// `max_entries` and `max_bytes` are bounds or None; the clock is the system's, unless a hand is given. `memory` is how long memory keeps
+    /// what lies in stores at most, in seconds; None without memory.
     #[new]
     #[pyo3(signature = (max_entries, max_bytes, hand, *, weigher, on_remove, namespace, max_entry_bytes, eviction, ttl, disabled, memory, tiers, beside, format, codec, tenant, strict, max_computations))]
     #[expect(
@@ -142,7 +143,7 @@ impl Table {
         eviction: &Bound<'_, PyAny>,
         ttl: Option<&Bound<'_, PyAny>>,
         disabled: bool,
-        memory: bool,
+        memory: Option<f64>,
         tiers: Vec<Bound<'_, PyAny>>,
         beside: Option<(Bound<'_, PyAny>, String)>,
         format: Option<Bound<'_, Format>>,
@@ -162,7 +163,8 @@ impl Table {
         let naming = Arc::new(Naming::new(&namespace, codec.0.names()));
         let plan = shared::Plan {
             naming: &naming,
-            memory: memory.then_some(bounds),
+            memory: memory.map(|_| bounds),
+            memory_ttl: memory.and_then(|most| Duration::try_from_secs_f64(most).ok()),
             tiers,
             beside,
             codec,

@@ -2,6 +2,7 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::key;
@@ -33,9 +34,10 @@ impl<K: Clone + Eq, V: Clone> Backing<K, V> {
     pub(crate) fn open(
         self,
         namespace: &str,
+        memory_ttl: Option<Duration>,
         engine: &Arc<Engine<Typed<K>, V>>,
     ) -> Result<Link<Typed<K>, V>, Error> {
-        let stores = stores::open(namespace, self.tiers, engine.ticker())?;
+        let stores = stores::open(namespace, (self.tiers, memory_ttl), engine.ticker())?;
         let shelf = Shelf::of_objects(stores.naming()).map_err(|limit| {
             let message = format!("the namespace is {limit}");
             Error::new(ErrorKind::Config, message, "write a shorter one")
@@ -79,6 +81,20 @@ where
             stand_behind: |stores, engine| stores.stand_behind(engine),
         });
         backing.tiers.push(store.into());
+        self
+    }
+
+    /// The longest that an entry stays in memory, whatever its `ttl` is: after that the stores are asked, and what they say counts. Unless
+    /// said otherwise it stays until it ends, or another process changes it.
+    ///
+    /// ```
+    /// use everwarm::{Cache, duration::secs};
+    ///
+    /// let error = Cache::<u64, String>::builder("users").memory_ttl(secs(10)).build().unwrap_err();
+    /// assert_eq!(error.message(), "memory_ttl does nothing without stores");
+    /// ```
+    pub fn memory_ttl(mut self, ttl: Duration) -> Self {
+        self.memory_ttl = Some(ttl);
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
+#[cfg(feature = "stores")]
+use std::time::Duration;
 
 use everwarm_core::error::Error;
 use everwarm_core::parts::Parts;
@@ -47,6 +49,8 @@ pub struct Builder<K: Clone + Eq, V> {
     pub(crate) backing: Option<Backing<K, V>>,
     #[cfg(feature = "stores")]
     pub(crate) namespace: Option<String>,
+    #[cfg(feature = "stores")]
+    pub(crate) memory_ttl: Option<Duration>,
     #[cfg(not(feature = "stores"))]
     refused: Option<Error>,
 }
@@ -82,6 +86,8 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
             backing: None,
             #[cfg(feature = "stores")]
             namespace: None,
+            #[cfg(feature = "stores")]
+            memory_ttl: None,
             #[cfg(not(feature = "stores"))]
             refused: None,
         }
@@ -265,6 +271,13 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
                 "add `.store(\"redis://host\")`, or leave it out",
             ));
         }
+        #[cfg(feature = "stores")]
+        if self.memory_ttl.is_some() && self.backing.is_none() {
+            return Err(Error::config(
+                "memory_ttl does nothing without stores",
+                "give the cache a `ttl`, or add `.store(\"redis://host\")`",
+            ));
+        }
         let patience = Patience {
             bulkhead: self.computations.map(bulkhead).transpose()?,
             #[cfg(feature = "stores")]
@@ -293,7 +306,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
         #[cfg(feature = "stores")]
         let link = self.backing.map(|backing| {
             let namespace = self.namespace.as_deref().unwrap_or(&self.name);
-            backing.open(namespace, &engine)
+            backing.open(namespace, self.memory_ttl, &engine)
         });
         #[cfg(feature = "stores")]
         let link = link.transpose()?;

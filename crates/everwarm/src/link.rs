@@ -178,7 +178,12 @@ impl<K: Key, V: Clone> Home<K, V> {
     /// The part of a life that an entry spends in memory.
     pub(crate) fn in_memory(&self, lifetime: Lifetime) -> Lifetime {
         match &self.link {
-            Some(link) => in_memory(lifetime, self.now(), link.stores.is_silent()),
+            Some(Link { stores, .. }) => in_memory(
+                lifetime,
+                self.now(),
+                stores.memory_ttl(),
+                stores.is_silent(),
+            ),
             None => lifetime,
         }
     }

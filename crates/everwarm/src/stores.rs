@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use everwarm_engine::Key;
 use everwarm_engine::stack::Stack;
@@ -24,6 +25,8 @@ struct Inner {
     naming: Naming,
     /// Whether the last store does not tell what others change.
     is_silent: bool,
+    /// The longest that an entry stays in memory.
+    memory_ttl: Option<Duration>,
     /// What is in front of them.
     memories: Mutex<Vec<Weak<dyn Memory>>>,
 }
@@ -59,6 +62,11 @@ impl Stores {
     /// Whether the last store does not tell what others change.
     pub(crate) fn is_silent(&self) -> bool {
         self.0.is_silent
+    }
+
+    /// The longest that an entry stays in memory in front of them.
+    pub(crate) fn memory_ttl(&self) -> Option<Duration> {
+        self.0.memory_ttl
     }
 
     /// The same stores: where functions take those of a cache they take these, too.
@@ -191,7 +199,7 @@ mod opening {
     /// Opens the stores of a namespace, and has a thread ask what others change there for as long as there is anybody who would know.
     pub(crate) fn open(
         namespace: &str,
-        mut tiers: Vec<Tier>,
+        (mut tiers, memory_ttl): (Vec<Tier>, Option<Duration>),
         ticker: &Ticker,
     ) -> Result<Stores, Error> {
         let beside = tiers.last_mut().and_then(Tier::take_beside);
@@ -220,6 +228,7 @@ mod opening {
             stack,
             naming,
             is_silent,
+            memory_ttl,
             memories: Mutex::default(),
         });
         let watched = Arc::downgrade(&inner);

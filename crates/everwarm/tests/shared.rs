@@ -12,6 +12,7 @@ use std::{env, fs, process};
 
 use everwarm::duration::{mins, secs};
 use everwarm::store::Store;
+use everwarm::testing::ManualClock;
 use everwarm::{Cache, ErrorKind, Seen, Tier, cached};
 use everwarm_engine::Ticker;
 use everwarm_memory::{Bounds, MemoryStore};
@@ -464,6 +465,23 @@ fn writes_behind_are_done_when_the_cache_leaves() {
     known(secs(1), "writes", || {
         (0..=50).all(|key| other.get(&key) == Some(key))
     });
+}
+
+#[test]
+fn memory_asks_the_store_again_after_its_own_ttl() {
+    let clock = ManualClock::new();
+    let cache: Cache<u64, u64> = Cache::builder("own")
+        .store(memory())
+        .memory_ttl(secs(10))
+        .clock(&clock)
+        .build()
+        .expect("its options are valid");
+    cache.set(1, 7);
+    for asked in 0..3 {
+        assert_eq!((cache.get(&1), cache.get(&1)), (Some(7), Some(7)));
+        assert_eq!(cache.tiers()[0].hits, asked);
+        clock.advance(secs(10));
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::lasting::intern;
 use crate::terms::span_of;
 
 /// The layers of a tier.
-pub(super) struct Layers {
+pub(crate) struct Layers {
     wishes: Wishes,
     ticker: Ticker,
 }
@@ -27,7 +27,7 @@ impl Layers {
     }
 
     /// From a Python `Tier`.
-    pub(super) fn new(tier: &Bound<'_, PyAny>, ticker: Ticker) -> PyResult<Self> {
+    pub(crate) fn new(tier: &Bound<'_, PyAny>, ticker: Ticker) -> PyResult<Self> {
         let py = tier.py();
         let bulkhead = tier.getattr(intern!(py, "bulkhead"))?;
         Ok(Self {
@@ -46,7 +46,7 @@ impl Layers {
     }
 
     /// A store behind them.
-    pub(super) fn around(&self, store: Arc<dyn Store>) -> Wrapped {
+    pub(crate) fn around(&self, store: Arc<dyn Store>) -> Wrapped {
         everwarm_tiers::around(store, &self.wishes, &self.ticker)
     }
 }

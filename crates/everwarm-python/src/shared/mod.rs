@@ -47,6 +47,7 @@ pub(crate) use everwarm_tiers::{Naming, OWN, OWN_TAGS, Standing, shown, tag_of_e
 pub(crate) use health::depth_of;
 pub(crate) use held::{Given, Held};
 pub(crate) use keyring::{Key, Keyring, key_of_password};
+pub(crate) use layers::Layers;
 pub(crate) use link::Link;
 pub(crate) use names::Names;
 pub(crate) use ours::Ours;
@@ -59,6 +60,8 @@ pub(crate) struct Shared {
     pub(crate) naming: Arc<Naming>,
     /// Whether there is memory in front of them.
     pub(crate) memory: bool,
+    /// The longest that an entry stays in it.
+    memory_ttl: Option<Duration>,
     /// Where entries lie that were asked for a short time ago.
     places: places::Places,
     tiers: Vec<tier::Recipe>,
@@ -88,6 +91,8 @@ pub(crate) struct Plan<'a, 'py> {
     pub(crate) naming: &'a Arc<Naming>,
     /// The bounds of the memory in front; None without one.
     pub(crate) memory: Option<Bounds>,
+    /// The longest that it keeps anything.
+    pub(crate) memory_ttl: Option<Duration>,
     /// Each a Python `Tier`, near to far.
     pub(crate) tiers: Vec<Bound<'py, PyAny>>,
     /// The one beside them, and what it is to them: `old`, `left` or `new`.
@@ -102,7 +107,10 @@ impl Shared {
     /// The stores of a cache; None if there are none. What may not lie readable in memory lies there as in a store, sealed.
     pub(crate) fn new(py: Python<'_>, plan: Plan<'_, '_>) -> PyResult<Option<Arc<Self>>> {
         let sealed = plan.memory.filter(|_| plan.naming.is_secret());
-        let near = sealed.map(|bounds| Ok(tier::Recipe::of_memory(bounds, plan.ticker.clone())));
+        let near = sealed.map(|bounds| {
+            let ticker = plan.ticker.clone();
+            Ok(tier::Recipe::of_memory(bounds, plan.memory_ttl, ticker))
+        });
         let made = plan.tiers.iter();
         let made = made.map(|tier| tier::Recipe::new(tier, plan.ticker.clone()));
         let tiers = near.into_iter().chain(made).collect::<PyResult<Vec<_>>>()?;
@@ -116,6 +124,7 @@ impl Shared {
         let shared = Self {
             beside: beside.transpose()?,
             memory: plan.memory.is_some() && sealed.is_none(),
+            memory_ttl: plan.memory_ttl,
             naming: Arc::clone(plan.naming),
             places: places::Places::default(),
             tiers,
@@ -202,7 +211,7 @@ impl Shared {
 
     /// The part of a life that an entry spends in memory.
     pub(crate) fn in_memory(&self, lifetime: Lifetime, now: Instant) -> Lifetime {
-        everwarm_tiers::in_memory(lifetime, now, self.is_silent())
+        everwarm_tiers::in_memory(lifetime, now, self.memory_ttl, self.is_silent())
     }
 
     /// Lets go of what other processes have changed since it was last asked.

@@ -42,11 +42,11 @@ enum Origin {
 
 impl Recipe {
     /// Memory as a tier. Each process has its own.
-    pub(crate) fn of_memory(bounds: Bounds, ticker: Ticker) -> Self {
+    pub(crate) fn of_memory(bounds: Bounds, ttl: Option<Duration>, ticker: Ticker) -> Self {
         Self {
             layers: Layers::plain(ticker.clone()),
             origin: Origin::Memory(bounds, ticker),
-            ttl: None,
+            ttl,
             write: Write::Through,
             watch: Mutex::default(),
         }
