@@ -7,7 +7,7 @@ from everwarm._load import load
 from everwarm._native import Format, register_class
 
 NAMES = ("msgpack", "json", "arrow", "pickle")
-# What a custom format that has no name is called.
+# What a custom format that has no name is called, before what its two callables are.
 _UNNAMED = "custom"
 
 
@@ -38,16 +38,30 @@ def _named(given):
         return given, _WAYS[given]
     if isinstance(given, tuple) and len(given) == 2:
         dumps, loads = given
-        name = _UNNAMED
+        name = _unnamed(dumps, loads)
     else:
         dumps, loads = getattr(given, "dumps", None), getattr(given, "loads", None)
-        name = getattr(given, "name", None) or getattr(given, "__name__", None) or _UNNAMED
+        name = getattr(given, "name", None) or getattr(given, "__name__", None) or _unnamed(dumps, loads)
     if not (callable(dumps) and callable(loads) and isinstance(name, str)) or name in NAMES:
         raise ConfigError(
             f"a format of type {type(given).__name__} has no `dumps` and `loads` to call, or a name that "
             "is taken\nhint: give a name, `(dumps, loads)`, or an object with both, and a `name` of its own"
         )
     return name, (dumps, loads)
+
+
+def _unnamed(dumps, loads):
+    """The name of a format that has none: of the code of both ways, so that none reads another's bytes."""
+    if not (callable(dumps) and callable(loads)):
+        return _UNNAMED
+    return f"{_UNNAMED} {_code_of(dumps)} {_code_of(loads)}"
+
+
+def _code_of(way):
+    digest = load("everwarm._schema").source_digest(way)
+    # What is no Python is told apart by its name, with the module of it.
+    native = not hasattr(getattr(way, "__func__", way), "__code__")
+    return f"{getattr(way, '__module__', '')}.{digest}" if native else digest
 
 
 def register(class_, /):

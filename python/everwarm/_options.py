@@ -12,12 +12,22 @@ def known(initialize):
     The instance remembers as ``_said`` which of them were given. What ``help`` and ``inspect`` show is
     ``initialize`` itself.
     """
+    return _refusing(initialize, remembers=True)
+
+
+def known_alone(initialize):
+    """As ``known``, of an instance that need not remember."""
+    return _refusing(initialize, remembers=False)
+
+
+def _refusing(initialize, remembers):
     code = initialize.__code__
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
     def __init__(self, /, *args, **keywords):
         refuse_unknown(keywords, names)
-        object.__setattr__(self, "_said", frozenset((*names[: len(args)], *keywords)))
+        if remembers:
+            object.__setattr__(self, "_said", frozenset((*names[: len(args)], *keywords)))
         initialize(self, *args, **keywords)
 
     __init__.__qualname__ = initialize.__qualname__

@@ -27,8 +27,8 @@ class Tier(_Frozen):
     * ``bulkhead``: how many operations there are at once, or False for as many as there are.
 
     The last three are on by default for stores behind a connection, and off for those that answer on the
-    thread that asks. Raises ``ConfigError`` for values that cannot be meant. The ideas are from Nygard,
-    "Release It!" (2007), and from Polly and Resilience4j.
+    thread that asks. Raises ``ConfigError`` for values that cannot be meant, and ``UnknownOption`` for
+    other keywords. The ideas are from Nygard, "Release It!" (2007), and from Polly and Resilience4j.
 
     >>> from everwarm import Cache, Tier
     >>> from everwarm.testing import open_store
@@ -39,6 +39,7 @@ class Tier(_Frozen):
 
     __slots__ = ("store", "ttl", "write", "timeout", "breaker", "retry", "bulkhead")
 
+    @_options.known_alone
     def __init__(self, store, *, ttl=None, write=None, timeout=None, breaker=None, retry=None, bulkhead=None):
         if isinstance(store, Tier):
             raise ConfigError("a tier is no store\nhint: give the store itself, as its URL or object")

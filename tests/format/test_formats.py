@@ -93,6 +93,30 @@ def test_what_is_no_format_is_refused(wrong: Any) -> None:
         format_of(wrong)
 
 
+def test_two_pairs_without_a_name_are_two_formats() -> None:
+    def made() -> Any:
+        return lambda value: json.dumps(value).encode(), json.loads
+
+    one = made()
+    other = (lambda value: repr(value).encode(), json.loads)
+    backwards = (lambda value: json.dumps(value).encode(), lambda data: json.loads(data[::-1]))
+    numbers = {format_of(pair).number for pair in (one, other, backwards)}
+    assert len(numbers) == 3 and min(numbers) >= 128
+    assert format_of(one).number == format_of(made()).number
+    native = {format_of((way, way)).number for way in (len, sum, repr, "".join)}
+    assert len(native) == 4
+
+
+def test_a_pair_that_was_changed_reads_nothing_of_the_one_before(tmp_path: Any) -> None:
+    first = (lambda value: str(value).encode(), lambda data: int(data))
+    then = (lambda value: str(value).encode(), lambda data: -int(data))
+    for pair, found in ((first, 7), (then, None)):
+        with everwarm.Cache([f"disk://{tmp_path}"], namespace="shop", format=pair) as cache:
+            if pair is first:
+                cache.set("k", 7)
+            assert cache.get("k") == found
+
+
 def test_an_interrupt_while_a_value_is_made_goes_on() -> None:
     def interrupted(_: bytes) -> Any:
         raise KeyboardInterrupt
