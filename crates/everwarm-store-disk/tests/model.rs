@@ -45,7 +45,7 @@ fn name_of(name: u8) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: support::more_in_ci(40, 2_000) as u32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: everwarm_conformance::figure(40, 400) as u32, ..ProptestConfig::default() })]
 
     #[test]
     fn a_store_is_a_map_with_deadlines(steps in proptest::collection::vec((verbs(), any::<bool>()), 1..60)) {
