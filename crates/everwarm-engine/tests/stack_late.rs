@@ -10,7 +10,10 @@ use everwarm_core::store::{Bytes, FailureKind, Store};
 use everwarm_engine::stack::{Change, Done, Event, Stored, Write, Written};
 
 use tiers::shelf::Facets;
-use tiers::{Host, Process, SECOND, lasting, meta, name, place, tags, text, wait};
+use tiers::{Host, Process, SECOND, lasting, meta, name, place, poll, tags, text, wait};
+
+/// What is done in something.
+type In<T> = fn(&T);
 
 /// A process that will be cut off, and another one that is not.
 struct World {
@@ -179,7 +182,7 @@ fn a_write_that_was_queued_is_made_good() {
 
 #[test]
 fn what_may_be_older_goes_though_it_was_written_later() {
-    let by_others: [(&str, bool, fn(&World)); 3] = [
+    let by_others: [(&str, bool, In<World>); 3] = [
         ("a computation that may have begun before", false, |world| {
             world.other.fill("k", "computed", &[]);
         }),
@@ -227,7 +230,7 @@ fn what_was_never_an_entry_stays() {
 #[test]
 fn where_nothing_is_the_value_comes_if_nobody_did_anything_since() {
     // What the others do meanwhile, and whether the value comes.
-    let meanwhile: [(&str, fn(&Process), bool); 5] = [
+    let meanwhile: [(&str, In<Process>, bool); 5] = [
         ("nothing", |_| {}, true),
         ("a read", |other| assert_eq!(other.value("k"), None), true),
         (
@@ -265,6 +268,26 @@ fn where_nothing_is_the_value_comes_if_nobody_did_anything_since() {
             }
             assert_eq!(world.one.far().leased(), 0);
         }
+    }
+}
+
+#[test]
+fn two_who_pay_at_once_do_not_count_against_each_other() {
+    let world = World::new();
+    world.one.far().count_writes();
+    let keys = ["a", "b", "c"];
+    world.cut_off(|one| keys.iter().for_each(|key| cannot_set(one, key, "mine")));
+    world.one.far().fail("");
+    world.one.far().faults.lock().expect("no panic").polls = 1;
+    let mut watch = Box::pin(world.one.stack.watch());
+    let mut flush = Box::pin(world.one.stack.flush());
+    let (mut watched, mut flushed) = (false, false);
+    while !(watched && flushed) {
+        watched = watched || poll(&mut watch).is_some();
+        flushed = flushed || poll(&mut flush).is_some();
+    }
+    for key in keys {
+        assert_eq!(world.value(key).as_deref(), Some("mine"), "{key}");
     }
 }
 

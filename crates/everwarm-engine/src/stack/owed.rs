@@ -5,7 +5,7 @@
 //! seconds, and at the first sign that a store is back. Of a name the last write or deletion is owed ([late](super::late)).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
@@ -14,6 +14,7 @@ use everwarm_core::mark::Tag;
 use super::Stack;
 use super::ghosts::Ghosts;
 use super::late::{Late, Paid, Steps};
+use super::queue::Nap;
 use crate::shim::{AtomicU64, Mutex};
 
 /// How many debts there may be; beyond, they become one that is about everything.
@@ -102,6 +103,8 @@ pub(super) struct Owed {
     /// How many there are, for readers that would otherwise take the lock for nothing.
     count: AtomicU64,
     debts: Mutex<Debts>,
+    /// Whether somebody pays: two at once would take each other's numbers for those of others.
+    is_paid: AtomicBool,
     ghosts: Mutex<Ghosts>,
     /// What others wrote since this process was to write it, for memory in front.
     outdated: Mutex<Vec<Arc<str>>>,
@@ -138,6 +141,7 @@ impl Owed {
                 wait: FIRST_WAIT,
                 returns: 0,
             }),
+            is_paid: AtomicBool::new(false),
             ghosts: Mutex::default(),
             outdated: Mutex::default(),
         }
@@ -273,6 +277,15 @@ impl Owed {
     }
 }
 
+/// Who pays what is due, alone as long as this is there.
+struct Payer<'a>(&'a AtomicBool);
+
+impl Drop for Payer<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 /// Who is about to pay a debt; dropped before it is paid, the debt is due for others.
 pub(super) struct Debtor<'a> {
     stack: &'a Stack,
@@ -305,8 +318,28 @@ impl Stack {
         }
     }
 
+    /// The right to pay; who pays in turn leaves it to who has it.
+    async fn payer(&self, which: Try) -> Option<Payer<'_>> {
+        let mut nap = Nap::new(self);
+        loop {
+            if !self.owed.is_paid.swap(true, Ordering::Acquire) {
+                return Some(Payer(&self.owed.is_paid));
+            }
+            if which == Try::InTurn {
+                return None;
+            }
+            nap.take().await;
+        }
+    }
+
     /// Pays what is due, as far as the stores can be told.
     pub(super) async fn pay_debts(&self, which: Try) {
+        if self.owed.count() == 0 {
+            return;
+        }
+        let Some(_payer) = self.payer(which).await else {
+            return;
+        };
         let returns = self.returns();
         let due = self.owed.due(self.now(), returns, which);
         if due.is_empty() {
