@@ -32,9 +32,7 @@ def fields(cache, settings):
         "tenant": taken("tenant", None if cache._tenant is None else cache._tenant.name),
         "strict": taken("strict", cache._strict),
         "max_computations": taken("max_computations", cache._max_computations),
-        "max_computations_without_lease": _config.Taken(
-            value=_without_lease(cache, stores), source="default"
-        ),
+        "max_without_lease": _config.Taken(value=_without_lease(cache, stores), source="default"),
         "clock": taken("clock", "system" if clock is None else type(clock).__name__, telling),
     }
 

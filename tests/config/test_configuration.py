@@ -525,6 +525,8 @@ def test_a_description_is_a_table_and_asking_is_no_use():
         "on_tamper              miss                default",
         "tenant                 None                default",
         "strict                 False               default",
+        "max_computations       None                default",
+        "max_without_lease      None                default",
         "clock                  ManualClock         argument",
     ]
     assert repr(made) == "<everwarm.Cache: not used yet>"

@@ -469,7 +469,7 @@ def crowded(world, stores, **shop):
 @shows("lease store down")
 def test_without_leases_a_source_is_asked_for_no_more_than_some_at_once(world):
     (crowd, shop), asked = crowded(world, [NOWHERE]), range(80)
-    bound = shop.cache.describe()["max_computations_without_lease"].value
+    bound = shop.cache.describe()["max_without_lease"].value
     assert bound == 64
     calls = [world.start(shop.double, x) for x in asked]
     until(lambda: len(crowd.running) == bound and shop.double.stats().misses == len(asked))
