@@ -19,7 +19,7 @@ const TELLING: [u8; 8] = [0, 1, 3, 4, 0x40, 0x7f, 0x80, 0xff];
 
 /// Hunts for `EVERWARM_FUZZ_SECONDS`, and finds nothing: 30 in CI, and one elsewhere, unless it is said.
 ///
-/// ```
+/// ```no_run
 /// let corpus = [b"<a>".to_vec()];
 /// everwarm_conformance::fuzz("texts", &corpus, |data| (data.len() > 1 << 20).then_some("it grows"));
 /// ```
