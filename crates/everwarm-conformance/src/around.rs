@@ -46,7 +46,8 @@ pub fn promises() -> impl Iterator<Item = &'static str> {
 /// use everwarm_conformance::{Harness, Outcome, around};
 /// use everwarm_memory::{Bounds, MemoryStore};
 ///
-/// let harness = Harness::new(|_| MemoryStore::new(Bounds::entries(100.try_into().unwrap())));
+/// let bounds = Bounds::entries(100.try_into().unwrap());
+/// let harness = Harness::new(move |fixture| MemoryStore::with_clock(bounds, fixture.clock()));
 /// for name in around::promises() {
 ///     let outcome = around::check(&harness, name, &|store| store);
 ///     assert!(matches!(outcome, Some(Outcome::Kept)), "{name}");
