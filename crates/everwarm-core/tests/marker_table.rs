@@ -47,6 +47,50 @@ fn the_larger_number_wins() {
 }
 
 #[test]
+fn a_message_is_kept_for_a_reply_that_was_read_before_it() {
+    let mut markers = known();
+    let late = markers.asked();
+    markers.hear(tag(2), mark(1, 7));
+    assert_eq!(
+        markers.of(&[tag(2)], NOW),
+        None,
+        "others may have come since"
+    );
+    markers.feed(late, &[tag(2)], &reading(mark(1, 5), mark(1, 3)));
+    assert_eq!(markers.of(&[tag(2)], NOW), Some(vec![mark(1, 7)]));
+}
+
+#[test]
+fn what_was_known_of_a_marker_is_kept_while_it_is_said_to_be_gone() {
+    let mut markers = known();
+    let asked = markers.asked();
+    let gone = Reading {
+        shards: vec![mark(1, 5)],
+        markers: vec![None],
+    };
+    markers.feed(asked, &[tag(1)], &gone);
+    assert_eq!(markers.of(&[tag(1)], NOW), None);
+    markers.feed(asked, &[tag(1)], &reading(mark(1, 5), mark(1, 2)));
+    assert_eq!(markers.of(&[tag(1)], NOW), Some(vec![mark(1, 4)]));
+}
+
+#[test]
+fn of_too_many_messages_none_is_kept_and_late_replies_stay_out() {
+    let mut markers = known();
+    let late = markers.asked();
+    for number in 0..5_000_u32 {
+        let mut bytes = [9; 16];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        markers.hear(Tag(bytes), mark(1, 7));
+    }
+    markers.feed(late, &[tag(2)], &reading(mark(1, 5), mark(1, 3)));
+    assert_eq!(markers.of(&[tag(2)], NOW), None);
+    let asked = markers.asked();
+    markers.feed(asked, &[tag(2)], &reading(mark(1, 7), mark(1, 3)));
+    assert_eq!(markers.of(&[tag(2)], NOW), Some(vec![mark(1, 3)]));
+}
+
+#[test]
 fn what_is_unknown_or_not_confirmed_is_asked_for() {
     let markers = known();
     assert_eq!(markers.of(&[tag(1), tag(2)], NOW), None);

@@ -1,8 +1,9 @@
 //! The markers that a process knows: what lies in nearer tiers is judged by them without a trip to the authority.
 //!
 //! They come from the authority's replies, and within an epoch only ever grow, by replies and by messages. A message alone says that
-//! a marker is no smaller, and not that it is the last: so it raises what is known, and makes nothing known. Another epoch means
-//! that a shard was lost: all is forgotten, and a reply that was asked for before that is not taken in.
+//! a marker is no smaller, and not that it is the last: so it raises what is known, and makes nothing known. But it is kept: a reply
+//! that was read before the message was sent may come after it, and would make known what holds no more. Another epoch means that a
+//! shard was lost: all is forgotten, and a reply that was asked for before that is not taken in.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap};
@@ -17,10 +18,15 @@ use super::start::Start;
 /// How many markers are known at most.
 pub const ROOM: usize = 16_384;
 
+/// How many messages are kept about tags whose markers are not known.
+const HEARD: usize = 4_096;
+
 /// The known markers.
 #[derive(Debug, Default)]
 pub struct Table<S = RandomState> {
     by_tag: HashMap<Tag, Mark, S>,
+    /// What the markers of other tags are no smaller than.
+    heard: HashMap<Tag, Mark, S>,
     epochs: HashMap<u16, u64, S>,
     forgotten: u64,
     confirmed: Option<Instant>,
@@ -57,11 +63,16 @@ impl<S: BuildHasher> Table<S> {
             self.reached(*shard);
         }
         for (tag, marker) in tags.iter().zip(&reading.markers) {
-            match marker {
-                Some(marker) => self.raise(*tag, *marker),
+            let had_room = match marker {
+                Some(marker) => self.know(*tag, *marker),
                 None => {
-                    self.by_tag.remove(tag);
+                    self.doubt(*tag);
+                    true
                 }
+            };
+            // This reply, too, may be older than what went.
+            if !had_room {
+                return;
             }
         }
         // What went for want of room may be some of these.
@@ -81,6 +92,8 @@ impl<S: BuildHasher> Table<S> {
         self.reached(marker);
         if self.by_tag.contains_key(&tag) {
             self.raise(tag, marker);
+        } else {
+            self.note(tag, marker);
         }
     }
 
@@ -134,6 +147,7 @@ impl<S: BuildHasher> Table<S> {
     /// Forgets everything.
     pub fn forget(&mut self) {
         self.by_tag.clear();
+        self.heard.clear();
         self.epochs.clear();
         self.last = None;
         self.forgotten += 1;
@@ -187,6 +201,42 @@ impl<S: BuildHasher> Table<S> {
         self.epochs.insert(shard.shard, shard.epoch);
     }
 
+    /// Takes in a marker that was read: it is what was heard of it since, if that is more. Whether nothing had to go for it.
+    fn know(&mut self, tag: Tag, marker: Mark) -> bool {
+        let has_room = self.by_tag.len() < ROOM || self.by_tag.contains_key(&tag);
+        if !has_room {
+            self.by_tag.clear();
+            self.overflown = true;
+            // Replies that are on their way may be older than what went.
+            self.forgotten += 1;
+        }
+        self.raise(tag, marker);
+        if let Some(heard) = self.heard.remove(&tag) {
+            self.raise(tag, heard);
+        }
+        has_room
+    }
+
+    /// Forgets a marker that was not there, or not yet.
+    fn doubt(&mut self, tag: Tag) {
+        if let Some(known) = self.by_tag.remove(&tag) {
+            self.note(tag, known);
+        }
+    }
+
+    /// Keeps in mind that a marker which is not known is no smaller.
+    fn note(&mut self, tag: Tag, marker: Mark) {
+        if self.heard.len() >= HEARD && !self.heard.contains_key(&tag) {
+            // Replies that are on their way may be older than any of these.
+            self.heard.clear();
+            self.forgotten += 1;
+        }
+        let heard = self.heard.entry(tag).or_insert(marker);
+        if heard.number < marker.number {
+            *heard = marker;
+        }
+    }
+
     fn raise(&mut self, tag: Tag, marker: Mark) {
         // A marker of an earlier epoch is as good as none, and says nothing about the shard.
         match self.epochs.get(&marker.shard) {
@@ -196,10 +246,6 @@ impl<S: BuildHasher> Table<S> {
             }
             Some(_) => {}
             None => self.meet(marker),
-        }
-        if self.by_tag.len() >= ROOM && !self.by_tag.contains_key(&tag) {
-            self.by_tag.clear();
-            self.overflown = true;
         }
         let known = self.by_tag.entry(tag).or_insert(marker);
         if known.number < marker.number {
