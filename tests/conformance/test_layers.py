@@ -6,6 +6,7 @@ import threading
 
 import everwarm
 import pytest
+from entries import Entries
 from everwarm.testing import conformance, open_store
 from project import ROOT
 
@@ -29,27 +30,6 @@ def test_a_store_in_python_keeps_its_own_behind(layers):
 @pytest.mark.parametrize("promise", conformance.promises("layers"))
 def test_layers_keep_theirs_around_a_native_store(layers, promise):
     conformance.check_layers(lambda: open_store("memory://"), only=promise, **layers)
-
-
-class Entries:
-    """Bytes in a dictionary, without ttls."""
-
-    def __init__(self):
-        self.entries = {}
-
-    def get(self, name):
-        data = self.entries.get(name)
-        return None if data is None else (data, None)
-
-    def set(self, name, data, ttl):
-        self.entries[name] = data
-
-    def delete(self, name):
-        return self.entries.pop(name, None) is not None
-
-    def clear(self, prefix):
-        for name in [name for name in self.entries if name.startswith(prefix)]:
-            del self.entries[name]
 
 
 class Forgets(Entries):
