@@ -49,6 +49,8 @@ pub(super) struct Late {
     failovers: u64,
     /// What was to be set; `None`: it was to be deleted, or the value is not to be had any more.
     value: Option<Sealed>,
+    /// The latest readings of the shards that were known when it was to be set: its stamps, or later ones.
+    known: Vec<Mark>,
 }
 
 impl Late {
@@ -62,8 +64,20 @@ impl Late {
         Self {
             place: self.place.clone(),
             value: None,
+            known: Vec::new(),
             ..*self
         }
+    }
+
+    /// The same, where the shards were known to be so far when it was to be set.
+    pub(super) fn knowing(mut self, shards: &[Mark]) -> Self {
+        for known in &mut self.known {
+            let of = |mark: &&Mark| (mark.shard, mark.epoch) == (known.shard, known.epoch);
+            if let Some(mark) = shards.iter().find(of) {
+                known.number = known.number.max(mark.number);
+            }
+        }
+        self
     }
 }
 
@@ -148,6 +162,9 @@ impl Stack {
             place: place.clone(),
             at,
             failovers: self.failovers(),
+            known: value
+                .as_ref()
+                .map_or_else(Vec::new, |value| value.stamps.to_vec()),
             value,
         }
     }
@@ -359,7 +376,7 @@ impl Stack {
         let (level, name) = (self.last(), &late.place.name);
         let now = self.stamps(&value.tags).await.ok()?;
         let is_there = level.said(level.tier.store.get(name).await)?.is_some();
-        if is_there || !steps.are_all(&value.stamps, &now) {
+        if is_there || !steps.are_all(&late.known, &now) {
             return Some(false);
         }
         let computed = Computed {

@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use everwarm_core::clock::Instant;
 use everwarm_core::codec::Meta;
 use everwarm_core::mark::{Mark, Tag};
 use everwarm_core::store::Failure;
@@ -230,7 +229,7 @@ impl Stack {
         let places: Vec<Place> = entries.iter().map(|(place, ..)| place.clone()).collect();
         let names = places.iter().map(|place| Arc::clone(&place.name));
         let names: Vec<Arc<str>> = names.collect();
-        let since = self.now();
+        let (since, shards) = (self.now(), self.markers.shards());
         let of = |(place, _, meta): &(Place, Vec<u8>, Meta)| self.labels(place, &meta.tags);
         let labels: Vec<Digests> = entries.iter().map(of).collect();
         let tags = Digests::union(&labels);
@@ -247,7 +246,9 @@ impl Stack {
                 Ok((stored, failed)) => {
                     let stored: Vec<Arc<str>> = stored.into_iter().map(Arc::clone).collect();
                     let refused = batch.refused.clone();
-                    self.after_set((&places, since), &stored, batch).await;
+                    let late =
+                        |place: &Place, kept| self.late_since(place, kept, since).knowing(&shards);
+                    self.after_set((&places, late), &stored, batch).await;
                     return refused.or(failed).unwrap_or(Written::Stored);
                 }
                 Err(newer) => stamps = Ok(newer),
@@ -255,10 +256,10 @@ impl Stack {
         }
     }
 
-    /// What else has to be done of what was to be set at that moment: where it was not, what is there is older, and is owed or deleted.
+    /// What else has to be done of what was to be set: where it was not, what is there is older, and the write is late.
     async fn after_set(
         &self,
-        (places, since): (&[Place], Instant),
+        (places, late): (&[Place], impl Fn(&Place, Option<Sealed>) -> Late),
         stored: &[Arc<str>],
         batch: Batch,
     ) {
@@ -270,7 +271,7 @@ impl Stack {
         let mut kept = batch.kept;
         kept.extend(batch.sealed);
         let gone = places.iter().filter(|place| !stored.contains(&place.name));
-        let gone = gone.map(|place| self.late_since(place, kept.remove(&place.name), since));
+        let gone = gone.map(|place| late(place, kept.remove(&place.name)));
         let gone: Vec<Late> = gone.collect();
         if !gone.is_empty() {
             self.delete_or_owe(gone).await;

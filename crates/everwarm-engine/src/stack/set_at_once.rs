@@ -44,7 +44,8 @@ impl Stack {
         if level.is_too_small_for(&sealed.bytes) {
             return None;
         }
-        let (names, since) = ([Arc::clone(&place.name)], self.now());
+        let names = [Arc::clone(&place.name)];
+        let (since, shards) = (self.now(), self.markers.shards());
         self.make_way(&names).await;
         let unsure = Unsure::of(self, &names);
         let entry = [(Arc::clone(&place.name), sealed)];
@@ -60,7 +61,7 @@ impl Stack {
                 // What is there is older than what was to be set.
                 let [(_, sealed)] = entry;
                 let late = self.late_since(place, Some(sealed), since);
-                self.delete_or_owe(vec![late]).await;
+                self.delete_or_owe(vec![late.knowing(&shards)]).await;
                 Some(Written::Failed(failure))
             }
         }
