@@ -14,6 +14,7 @@ import io
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -178,9 +179,13 @@ def _run(output: Path, options: list[str]) -> NoReturn:
     os.dup2(file, 1)
     os.dup2(file, 2)
     try:
-        pytest.main(options)
-        sys.stdout.flush()
+        # Directories of their own: who numbers his in one place with others may take theirs away.
+        pytest.main([*options, f"--basetemp={output}.directories"])
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(0)  # what it said is the verdict
 
 
