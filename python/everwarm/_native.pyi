@@ -21,17 +21,13 @@ __all__ += ["invalidate_where", "key", "key_of_password", "lead_again", "look", 
 __all__ += ["open_gates", "open_store", "peek", "prime", "promises", "readable", "reading"]
 __all__ += ["register_class", "resume_named", "seal", "seconds", "serve", "shut_gates", "size", "span"]
 __all__ += ["stand_in", "stats", "suspend_named", "unknown_option", "wrapped"]
-
 _T = TypeVar("_T")
 _K = TypeVar("_K")
-
 _Args: TypeAlias = tuple[object, ...]
 _Ttl: TypeAlias = _Duration | None
 _Kwargs: TypeAlias = dict[str, object]
-
 # A parameter: name, kind, whether it has a default, the default, and how it is keyed.
 _Parameter: TypeAlias = tuple[str, int, bool, object, Callable[[Any], object] | bool | None]
-
 # An entry: value, status, age, ttl, tags, stored name and version.
 _Found: TypeAlias = tuple[Any, str, float | None, float | None, list[str], str, int, str | None]
 
