@@ -1,23 +1,13 @@
 //! One call of a decorated function, told to do differently.
 
-use std::sync::Mutex;
+mod clock;
+
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use everwarm::duration::{hours, mins, secs};
-use everwarm::testing::ManualClock;
 use everwarm::{CallOptions, ErrorKind, cached};
 
-/// The clock of decorated functions is one: the tests that move it take turns.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// Runs a test that moves the clock of decorated functions.
-fn with_clock(test: impl FnOnce(&dyn Fn(Duration))) {
-    let _turn = TURN.lock().unwrap_or_else(|broken| broken.into_inner());
-    let clock = ManualClock::new();
-    let _held = clock.hold_functions();
-    test(&|span| clock.advance(span));
-}
+use clock::with_clock;
 
 const ORDINARY: fn() -> CallOptions = CallOptions::new;
 

@@ -1,22 +1,12 @@
 //! Why a call is a hit or a miss, told of functions and of typed caches.
 
-use std::sync::Mutex;
-use std::time::Duration;
+mod clock;
 
 use everwarm::duration::{mins, secs};
 use everwarm::testing::ManualClock;
 use everwarm::{Cache, Explanation, cached};
 
-/// The clock of decorated functions is one: the tests that move it take turns.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// Runs a test that moves the clock of decorated functions.
-fn with_clock(test: impl FnOnce(&dyn Fn(Duration))) {
-    let _turn = TURN.lock().unwrap_or_else(|broken| broken.into_inner());
-    let clock = ManualClock::new();
-    let _held = clock.hold_functions();
-    test(&|span| clock.advance(span));
-}
+use clock::with_clock;
 
 /// The status, the reason, and by what, of an explanation that says something in words, too.
 fn told(explanation: &Explanation) -> (&'static str, &'static str, Option<&str>) {

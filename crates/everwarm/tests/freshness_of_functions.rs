@@ -1,6 +1,7 @@
 //! Freshness of decorated functions: `Err` and None among what they return.
 
-use std::sync::Mutex;
+mod clock;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -8,16 +9,7 @@ use everwarm::cached;
 use everwarm::duration::{mins, secs};
 use everwarm::testing::ManualClock;
 
-/// The clock of decorated functions is one: the tests that move it take turns.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// Runs a test that moves the clock of decorated functions.
-fn with_clock(test: impl FnOnce(&dyn Fn(Duration))) {
-    let _turn = TURN.lock().unwrap_or_else(|broken| broken.into_inner());
-    let clock = ManualClock::new();
-    let _held = clock.hold_functions();
-    test(&|span| clock.advance(span));
-}
+use clock::{TURN, with_clock};
 
 #[test]
 fn xfetch_refreshes_a_function_that_took_long() {
