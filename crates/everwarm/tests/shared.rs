@@ -109,12 +109,14 @@ fn told(variable: &str) -> Option<String> {
     url
 }
 
-/// What has the patience that a busy machine needs, in the URL of what is behind a connection.
-const PATIENT: &str = "connect_timeout=10s";
-
-fn patient(url: String) -> String {
+/// With the patience that a busy machine needs: to connect, or to write after others.
+fn patient(url: &str) -> String {
     let sign = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{sign}{PATIENT}")
+    match url.split_once(':') {
+        Some(("disk" | "file", _)) => url.to_owned(),
+        Some(("sqlite", _)) => format!("{url}{sign}busy_timeout=10s"),
+        _ => format!("{url}{sign}connect_timeout=10s"),
+    }
 }
 
 /// A directory of a test's own, that leaves with it.
@@ -141,11 +143,11 @@ fn everywhere(test: &str, run: impl Fn(&Place) + Sync) {
         for (number, kind) in KINDS.into_iter().enumerate() {
             let url = match kind.place.strip_suffix("://") {
                 Some(scheme) => Some(format!("{}{}/{scheme}", kind.place, directory.0)),
-                None => told(kind.place).map(patient),
+                None => told(kind.place),
             };
             let Some(url) = url else { continue };
             let place = Place {
-                url,
+                url: patient(&url),
                 namespace: format!("{test}-{number}-{}", process::id()),
                 kind,
             };
@@ -158,7 +160,7 @@ fn everywhere(test: &str, run: impl Fn(&Place) + Sync) {
 fn cache(url: &str, namespace: &str) -> Cache<u64, User> {
     let tier = Tier::new(url);
     // Who is refused in time computes alone.
-    let tier = match url.contains(PATIENT) {
+    let tier = match url.contains("connect_timeout") {
         true => tier.timeout(secs(10)),
         false => tier,
     };
@@ -228,7 +230,12 @@ fn the_part_of_a_process() {
 fn start(place: &Place, computed: &Path) -> Child {
     let this = env::current_exe().expect("it runs");
     Command::new(this)
-        .args(["--exact", "the_part_of_a_process", "--ignored"])
+        .args([
+            "--exact",
+            "the_part_of_a_process",
+            "--ignored",
+            "--nocapture",
+        ])
         .env(URL, &place.url)
         .env(NAMESPACE, &place.namespace)
         .env(COMPUTED, computed)
