@@ -47,10 +47,14 @@ conclude() {
   if [[ $status -ne 0 ]]; then
     echo "make test: FAILED in \"$current\" after ${SECONDS} s" >&2
   fi
-  [[ -z $downloading ]] || kill "$downloading" 2>/dev/null || true
+  local other
+  for other in $downloading $building; do
+    pkill -P "$other" 2>/dev/null || true
+    kill "$other" 2>/dev/null || true
+  done
   servers_down
 }
-downloading=
+downloading= building=
 trap conclude EXIT
 
 # Runs one step, with its output shown and kept for the closing tally.
@@ -59,6 +63,17 @@ step() {
   shift
   printf '\n== %s (at %d s)\n' "$current" "$SECONDS"
   "$@" 2>&1 | tee "$logs/${current// /-}.log"
+}
+
+# Runs one step beside others, with its output kept, and shown where it fails.
+quiet_step() {
+  local log=$logs/${1// /-}.log
+  if ! "${@:2}" >"$log" 2>&1; then
+    printf '\n== %s: FAILED (at %d s)\n' "$1" "$SECONDS"
+    cat "$log"
+    exit 1
+  fi
+  printf '\n== %s: passed (at %d s)\n' "$1" "$SECONDS"
 }
 
 version_of() {
@@ -109,15 +124,39 @@ servers_up() {
 # The stores that the crate `everwarm` is tested with.
 stores=$(printf 'everwarm/%s,' disk dynamodb file memcached mongodb mysql object postgres redis sqlite)
 
-# The crate `everwarm` is tested without stores, and then with them; so are URLs. In CI, which says so by the variable `CI`, kills, damage
-# and fuzzing come to their whole figures.
-rust_tests() {
-  if command -v cargo-nextest >/dev/null; then
-    cargo nextest run --locked --cargo-profile "$profile" &&
-      cargo nextest run --locked --cargo-profile "$profile" --features "$stores" --test shared --test fuzz_urls
+# The crate `everwarm` is tested with stores, and without; so are URLs. In CI, which says so by the variable `CI`, kills, damage and
+# fuzzing come to their whole figures.
+of_stores=(--features "$stores" --lib --test shared --test fuzz_urls)
+binaries=.cache/test/binaries
+has_nextest=$(command -v cargo-nextest || true)
+
+rust_build() {
+  local cargo=(cargo test --no-run) flag=--profile
+  if [[ -n $has_nextest ]]; then
+    # Lists what is to be run, for a run that asks cargo nothing, and so waits for no other build.
+    mkdir -p "$binaries"
+    cargo metadata --locked --format-version 1 >"$binaries/workspace.json"
+    cargo nextest list --locked --cargo-profile "$profile" --list-type binaries-only --message-format json >"$binaries/all.json"
+    cargo=(cargo nextest run --no-run) flag=--cargo-profile
   else
-    cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests &&
-      cargo test --locked --profile "$profile" --features "$stores" --test shared --test fuzz_urls
+    "${cargo[@]}" --locked $flag "$profile" --lib --bins --tests
+  fi
+  "${cargo[@]}" --locked $flag "$profile" "${of_stores[@]}"
+}
+
+rust_tests_of_stores() {
+  if [[ -n $has_nextest ]]; then
+    cargo nextest run --locked --cargo-profile "$profile" "${of_stores[@]}" -E 'package(everwarm) | package(everwarm-tiers)'
+  else
+    cargo test --locked --profile "$profile" "${of_stores[@]}"
+  fi
+}
+
+rust_tests() {
+  if [[ -n $has_nextest ]]; then
+    cargo nextest run --binaries-metadata "$binaries/all.json" --cargo-metadata "$binaries/workspace.json"
+  else
+    cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests
   fi
 }
 
@@ -152,11 +191,27 @@ schedules() {
   cargo test --locked --profile "$profile" --test schedules --features "$(printf '%s/shuttle,' "${crates[@]}")"
 }
 
+# Looks at all Rust, all features.
+rust_lint() {
+  cargo clippy --locked --profile "$profile" --workspace --all-targets --features "$stores" -- -D warnings
+}
+
+# Whatever takes long to build and has no time limits, beside Rust tests that mostly wait: it has what they leave of the processors.
+builds() {
+  trap - EXIT
+  renice -n 19 -p "$BASHPID" >/dev/null
+  quiet_step "rust lint" rust_lint
+  quiet_step "rust documentation tests" documentation_tests
+  quiet_step "rust examples" examples
+  quiet_step "rust schedules" schedules
+  quiet_step "python build" install_everwarm
+}
+
 # Builds and installs one wheel for each interpreter whose environment is out of date.
 install_everwarm() {
   local interpreter
   for interpreter in "${interpreters[@]}"; do
-    scripts/install.sh "$(environment_of "$interpreter")" "$interpreter" "$profile"
+    scripts/install.sh "$(environment_of "$interpreter")" "$interpreter" "$profile" || return
     echo "at $SECONDS s"
   done
 }
@@ -190,7 +245,7 @@ python_tests_of() {
   "$environment/bin/python" -m pytest "${hang_guard[@]}" -p no:cacheprovider -m "not once"
 }
 
-# The tests on every interpreter, three parts at a time: a test mostly waits.
+# The tests on every interpreter, four parts at a time: a test mostly waits.
 python_tests() {
   local interpreter parts=(python_tests_once) names=("$(version_of "$python"), once") at name pids=() status=0
   for interpreter in "${interpreters[@]}"; do
@@ -202,7 +257,7 @@ python_tests() {
     names+=("$(version_of "$python"), inert")
   fi
   for at in "${!parts[@]}"; do
-    while (($(jobs -rp | wc -l) >= 3)); do
+    while (($(jobs -rp | wc -l) >= 4)); do
       sleep 1
     done
     ${parts[at]} >"$logs/python-tests-${names[at]//, /-}.log" 2>&1 &
@@ -241,7 +296,7 @@ downloading=$!
 step "python lint" .venv-test/bin/ruff check
 step "python format" .venv-test/bin/ruff format --check
 export PYO3_PYTHON=$PWD/.venv-test/bin/python
-step "rust lint" cargo clippy --locked --profile "$profile" --workspace --all-targets --features "$stores" -- -D warnings
+step "rust build" rust_build
 servers_down
 wait "$downloading" || {
   cat "$logs/downloads.log" >&2
@@ -250,13 +305,15 @@ wait "$downloading" || {
 downloading=
 step "servers" servers_up
 source "$servers"
+step "rust tests of stores" rust_tests_of_stores
+builds &
+building=$!
 step "rust tests" rust_tests
 step "recorded requests" recorded_requests
-step "rust documentation tests" documentation_tests
-step "rust examples" examples
+current="builds beside the rust tests"
+wait "$building"
+building=
 export EVERWARM_TEST_SHARED=${CARGO_TARGET_DIR:-$PWD/target}/$profile/examples/shared
-step "rust schedules" schedules
-step "python build" install_everwarm
 
 # The tests that compare interpreters ask those of all environments.
 TESTS_PYTHONS=""

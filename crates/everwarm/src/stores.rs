@@ -203,7 +203,7 @@ mod opening {
         ticker: &Ticker,
     ) -> Result<Stores, Error> {
         let beside = tiers.last_mut().and_then(Tier::take_beside);
-        let beside = beside.map(|(tier, role)| Ok((tier.open(ticker)?, role)));
+        let beside = beside.map(|(tier, role)| Ok((tier.open_beside(ticker)?, role)));
         let beside = beside.transpose()?;
         if tiers.iter_mut().any(|tier| tier.take_beside().is_some()) {
             return Err(Error::config(

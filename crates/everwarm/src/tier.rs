@@ -8,7 +8,7 @@ use everwarm_core::store::{Failure, Store};
 use everwarm_engine::Ticker;
 use everwarm_engine::stack::{self, Role, Write};
 use everwarm_layers::{Wishes, Wrapped};
-use everwarm_tiers::schemes;
+use everwarm_tiers::{Awaited, is_lasting, schemes};
 
 use crate::builder::install;
 
@@ -170,8 +170,21 @@ impl Tier {
         self.beside.take().map(|(tier, role)| (*tier, role))
     }
 
-    /// The tier at work.
+    /// The tier at work. One whose store cannot be opened now, and may be later, is as one that is down until then.
     pub(crate) fn open(self, ticker: &Ticker) -> Result<stack::Tier, Error> {
+        self.open_or(later, ticker)
+    }
+
+    /// The tier beside the others: a cache that moves does not go on without.
+    pub(crate) fn open_beside(self, ticker: &Ticker) -> Result<stack::Tier, Error> {
+        self.open_or(|_, failure| Err(told(failure)), ticker)
+    }
+
+    fn open_or(
+        self,
+        unopened: impl FnOnce(&str, &Failure) -> Result<Arc<dyn Store>, Error>,
+        ticker: &Ticker,
+    ) -> Result<stack::Tier, Error> {
         let store = match self.origin {
             Origin::Store(store) => store,
             Origin::Url(mut url) => {
@@ -179,7 +192,7 @@ impl Tier {
                     url = in_time(&url, limit)?;
                 }
                 schemes::check(&url, install)?;
-                schemes::open(&url, install).map_err(|failure| told(&failure))?
+                schemes::open(&url, install).or_else(|failure| unopened(&url, &failure))?
             }
         };
         let Wrapped { store, .. } = everwarm_tiers::around(store, &self.wishes, ticker);
@@ -189,6 +202,16 @@ impl Tier {
             ttl: self.ttl,
             write: self.write,
         })
+    }
+}
+
+/// What stands for a store that cannot be opened now, unless that never passes by itself.
+fn later(url: &str, failure: &Failure) -> Result<Arc<dyn Store>, Error> {
+    let again = url.to_owned();
+    let awaited = Awaited::new(url, failure.clone(), move || schemes::open(&again, install));
+    match awaited {
+        Some(awaited) if !is_lasting(failure) => Ok(Arc::new(awaited)),
+        _ => Err(told(failure)),
     }
 }
 
@@ -218,6 +241,8 @@ fn told(failure: &Failure) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use everwarm_core::store::FailureKind;
+
     use super::*;
 
     #[test]
@@ -238,5 +263,13 @@ mod tests {
         }
         let refused = in_time("disk:///cache", limit).expect_err("it cannot be ended");
         assert_eq!(refused.kind(), ErrorKind::Unsupported);
+    }
+    #[test]
+    fn only_what_passes_by_itself_is_awaited() {
+        let failed = |kind| Failure::new(kind, "somebody has it", "wait");
+        let awaited = later("sqlite:///cache.db", &failed(FailureKind::Transient));
+        assert_eq!(awaited.expect("one that is down").info().kind, "sqlite");
+        let refused = later("sqlite:///cache.db", &failed(FailureKind::Permanent));
+        assert_eq!(refused.expect_err("it stays").hint(), "wait");
     }
 }

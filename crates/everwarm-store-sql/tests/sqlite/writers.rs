@@ -97,6 +97,28 @@ fn who_waits_for_too_long_is_told() {
 }
 
 #[test]
+fn who_opens_a_new_file_waits_for_others_there() {
+    let fixture = Fixture::default();
+    let reads = Connection::open(fixture.directory().join("cache.db")).unwrap();
+    reads.execute_batch("CREATE TABLE begun (at)").unwrap();
+    reads.execute_batch("DROP TABLE begun").unwrap();
+    // As long as somebody reads, a file cannot be given its log.
+    reads
+        .execute_batch("BEGIN; SELECT * FROM sqlite_schema")
+        .unwrap();
+    let leaves = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(50));
+        drop(reads);
+    });
+    let store = Sqlite::open(Config {
+        busy_timeout: Duration::from_secs(20),
+        ..config(&fixture)
+    });
+    leaves.join().unwrap();
+    put(&store.expect("nobody reads any more"), "name", "x");
+}
+
+#[test]
 fn threads_and_handles_write_at_once() {
     const EACH: i64 = 200;
     let fixture = Fixture::default();
