@@ -192,8 +192,3 @@ pub(crate) use everwarm_store_sql::sqlite;
 pub(crate) mod sqlite {
     pub(crate) fn let_go() {}
 }
-
-#[cfg(not(feature = "postgres"))]
-absent!(postgres, "PostgreSQL", "postgres");
-#[cfg(not(feature = "mysql"))]
-absent!(mysql, "MySQL", "mysql");
