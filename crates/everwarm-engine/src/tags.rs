@@ -334,8 +334,9 @@ impl Cells {
             .filter(|tag| unheld(tag))
             .map(|tag| tag.mark.read())
             .collect();
-        markers.sort_unstable();
-        if let Some(&last) = markers.get(markers.len() / 2) {
+        let middle = markers.len() / 2;
+        if middle < markers.len() {
+            let (_, &mut last, _) = markers.select_nth_unstable(middle);
             self.by_name
                 .retain(|tag| !unheld(tag) || tag.mark.read() > last);
             self.floor = self.floor.max(last);
