@@ -236,7 +236,9 @@ impl Codec for Pipeline {
         } else {
             payload.len()
         };
-        let buffer = Vec::with_capacity(HEADER + 64 + 16 + body::length(meta) + expected);
+        // As long as it will be, unless it is packed: bytes with room behind them would have to be told apart from those without.
+        let around = HEADER + self.suite().before() + self.suite().after();
+        let buffer = Vec::with_capacity(around + body::length(meta) + expected);
         self.begin(meta, buffer)?.put(binding, payload)
     }
 

@@ -102,6 +102,18 @@ proptest! {
 }
 
 #[test]
+fn an_envelope_takes_no_more_room_than_it_is_long() {
+    for (suite, meta) in Suite::ALL
+        .map(|suite| [(suite, full_meta()), (suite, Meta::default())])
+        .concat()
+    {
+        let sealed = pipeline(suite).seal(&BINDING, &meta, &text()).unwrap();
+        let length = sealed.len();
+        assert_eq!(Vec::from(sealed).capacity(), length, "{suite:?}");
+    }
+}
+
+#[test]
 fn a_draft_is_the_envelope_that_seal_makes() {
     for compression in COMPRESSIONS {
         let pipeline = compressing(Suite::Mac, compression);
