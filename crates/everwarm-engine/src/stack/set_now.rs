@@ -22,7 +22,9 @@ impl Stack {
             return None;
         }
         meta.spans = level.spans(&meta.spans);
-        if let Some(written) = self.set_as_recalled(authority, place, &labels, (payload, meta)) {
+        if let Some(written) =
+            self.set_as_recalled(authority, place, &labels, (payload, &mut *meta))
+        {
             return Some(written);
         }
         let asked = self.markers.asked();
@@ -31,7 +33,7 @@ impl Stack {
         // A failure is counted where it is met again.
         let reading = answer.now().ok()?.ok()?;
         self.markers.feed(asked, labels.all(), &reading);
-        let computed = self.sealed_as((place, labels.all()), (payload, meta), &reading.shards)?;
+        let computed = self.sealed_as((place, labels.all()), (payload, meta), reading.shards)?;
         let Computed {
             name, bytes, ttl, ..
         } = computed;
@@ -56,7 +58,7 @@ impl Stack {
     ) -> Option<Written> {
         let keep = Some(self.options.longest);
         let stamps = authority.recall(&self.namespace, labels.all(), keep)?;
-        let computed = self.sealed_as((place, labels.all()), (payload, meta), &stamps)?;
+        let computed = self.sealed_as((place, labels.all()), (payload, meta), stamps)?;
         self.seats.void(computed.name);
         match authority.set_under(computed).now().ok()? {
             Ok(Settled::Stored) => {
@@ -72,11 +74,10 @@ impl Stack {
     fn sealed_as<'a>(
         &'a self,
         (place, tags): (&'a Place, &'a [everwarm_core::mark::Tag]),
-        (payload, meta): (&[u8], &mut Meta),
-        stamps: &'a [Mark],
+        (payload, meta): (&[u8], &'a mut Meta),
+        stamps: Vec<Mark>,
     ) -> Option<Computed<'a>> {
-        meta.stamps.clear();
-        meta.stamps.extend_from_slice(stamps);
+        meta.stamps = stamps;
         let binding = place.binding(&self.namespace);
         let bytes = self.codec.seal(&binding, meta, payload).ok()?;
         let level = self.last();
@@ -86,7 +87,7 @@ impl Stack {
             bytes,
             ttl: Some(level.ttl(meta.spans.kept())),
             token: None,
-            stamps,
+            stamps: &meta.stamps,
             tags,
         })
     }
