@@ -126,20 +126,44 @@ impl Shelf {
 }
 
 const ENTRY: &str = "entry ";
+/// The tags of nearly all stored names are no longer.
+const TAG: usize = 256;
 
 /// The tag of the entry of a stored name.
 #[must_use]
 pub fn tag_of_entry(name: &str) -> Arc<str> {
-    // Each set makes one: to format it would cost three times as much.
-    let mut tag = String::with_capacity(OWN.len_utf8() + ENTRY.len() + name.len());
-    tag.push(OWN);
-    tag.push_str(ENTRY);
-    tag.push_str(name);
-    tag.into()
+    // Each set makes one: to format it, or to join it elsewhere than on the stack, would cost some times as much.
+    let mut room = [0; TAG];
+    let (own, rest) = room.split_at_mut(OWN.len_utf8());
+    OWN.encode_utf8(own);
+    let (entry, rest) = rest.split_at_mut(ENTRY.len());
+    entry.copy_from_slice(ENTRY.as_bytes());
+    if let Some(place) = rest.get_mut(..name.len()) {
+        place.copy_from_slice(name.as_bytes());
+        let length = OWN.len_utf8() + ENTRY.len() + name.len();
+        if let Ok(tag) = str::from_utf8(&room[..length]) {
+            return tag.into();
+        }
+    }
+    format!("{OWN}{ENTRY}{name}").into()
 }
 
 /// The tag of all entries of a function.
 #[must_use]
 pub fn tag_of_function(function: &str) -> Arc<str> {
     format!("{OWN}function {function}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_of_an_entry_has_its_name_however_long() {
+        for length in [0, 1, 43, TAG - 8, TAG - 7, TAG - 6, TAG, 2_000] {
+            let name = "n".repeat(length);
+            assert_eq!(*tag_of_entry(&name), format!("{OWN}entry {name}"));
+        }
+        assert_eq!(*tag_of_entry("\u{e9}:f"), format!("{OWN}entry \u{e9}:f"));
+    }
 }

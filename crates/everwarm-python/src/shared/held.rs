@@ -322,17 +322,17 @@ impl<'a> Held<'a> {
             return;
         }
         let lifetime = self.home.in_memory(given.lifetime);
-        let [own, _] = self.link.own_tags(&self.place);
+        let own = self.link.own_tags(&self.place);
         let put = Put {
             scope: &self.home.scope,
             hash: self.keyed.hash,
             key: self.keyed.key.clone(),
             value: given.value.clone(),
             lifetime,
-            tags: &self.tags(given.tags),
+            tags: &with(given.tags, &own),
             weight: given.weight,
         };
-        if self.home.engine.supersede(put, &own, since) {
+        if self.home.engine.supersede(put, &own[0], since) {
             self.watch(py, &lifetime);
         }
     }
@@ -352,7 +352,7 @@ impl<'a> Held<'a> {
             key: self.keyed.key.clone(),
             value: kept.value.clone(),
             lifetime,
-            tags: &self.tags(&kept.told.tags),
+            tags: &with(&kept.told.tags, &self.link.own_tags(&self.place)),
             weight,
         };
         if self.home.engine.fill(put, kept.told.age, since) {
@@ -366,16 +366,16 @@ impl<'a> Held<'a> {
         self.home.engine.invalidate_tags(&[own]);
     }
 
-    fn tags(&self, given: &[Arc<str>]) -> Vec<Arc<str>> {
-        let own = self.link.own_tags(&self.place);
-        given.iter().cloned().chain(own).collect()
-    }
-
     fn watch(&self, py: Python<'_>, lifetime: &Lifetime) {
         if ends(lifetime) {
             Table::watch(self.home.table(py));
         }
     }
+}
+
+/// The tags that an entry has in memory: those that were given, then its own.
+fn with(given: &[Arc<str>], own: &[Arc<str>]) -> Vec<Arc<str>> {
+    [given, own].concat()
 }
 
 /// A condition of memory's as stores have it.
