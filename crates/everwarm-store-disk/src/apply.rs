@@ -5,9 +5,15 @@ use std::sync::Arc;
 use crate::anew;
 use crate::error::{Step, Trouble};
 use crate::files::hash_of;
-use crate::index::{At, Bucket, FREE, SLOTS, Seen, Slot, Use};
+use crate::index::{At, Bucket, FREE, Read, SLOTS, Seen, Slot, Use};
 use crate::record::{HEADER, Header, Kind};
 use crate::writing::Writing;
+
+/// The file of the index ends before a bucket.
+pub(crate) const CUT: Trouble = Trouble::Damaged("its index is cut");
+
+const DAMAGED_BUCKET: Trouble = Trouble::Damaged("a bucket of its index");
+const DAMAGED_SLOT: Trouble = Trouble::Damaged("a slot of its index");
 
 /// What a step changes in the index.
 #[derive(Clone, Copy, Debug)]
@@ -164,7 +170,7 @@ impl Writing<'_> {
             let (bucket, is_fresh) = self.bucket(number)?;
             probe.is_fresh &= is_fresh;
             let Some(is_full) = bucket.is_full(life, number) else {
-                return Err(Trouble::Damaged("a bucket of its index"));
+                return Err(DAMAGED_BUCKET);
             };
             for slot in 0..SLOTS {
                 let here = At {
@@ -176,7 +182,7 @@ impl Writing<'_> {
                     Seen::Room => {
                         probe.free.get_or_insert(here);
                     }
-                    Seen::Damaged => return Err(Trouble::Damaged("a slot of its index")),
+                    Seen::Damaged => return Err(DAMAGED_SLOT),
                     Seen::Slot(slot) => match slot.is {
                         Use::Entry => probe.entry = Some((here, slot)),
                         Use::Lease => probe.lease = Some((here, slot)),
@@ -191,12 +197,40 @@ impl Writing<'_> {
         Ok(probe)
     }
 
+    /// The slot of a hash whose record lies at a place, if that is of use, and whether it was read from the file just now.
+    pub(crate) fn slot_of(&mut self, hash: u64, place: u64) -> Step<Option<(At, Slot, bool)>> {
+        let life = self.head.life;
+        for number in self.index.ways(hash) {
+            let (bucket, is_fresh) = self.bucket(number)?;
+            let Some(is_full) = bucket.is_full(life, number) else {
+                return Err(DAMAGED_BUCKET);
+            };
+            for slot in (0..SLOTS).filter(|&slot| bucket.is_of(slot, hash)) {
+                match bucket.slot(slot) {
+                    Read::Slot(found) if found.place == place && found.is != Use::Marker => {
+                        let here = At {
+                            bucket: number,
+                            slot,
+                        };
+                        return Ok(Some((here, found, is_fresh)));
+                    }
+                    Read::Damaged => return Err(DAMAGED_SLOT),
+                    Read::Slot(_) | Read::Free => {}
+                }
+            }
+            if !is_full {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
     /// A bucket, and whether it was read from the file just now.
     fn bucket(&mut self, number: u64) -> Step<(&mut Bucket, bool)> {
         let index = &self.index;
-        self.seat.buckets.find_or(number, || {
-            let bucket = index.bucket(number)?;
-            bucket.ok_or(Trouble::Damaged("its index is cut"))
+        self.seat.buckets.find_or(number, |bucket| {
+            let is_whole = index.read_into(number, bucket)?;
+            is_whole.then_some(()).ok_or(CUT)
         })
     }
 

@@ -5,8 +5,8 @@
 
 use crate::index::{At, Bucket};
 
-/// How many are kept: the index of a small store, or as many as a long step comes by.
-const PLACES: usize = 1024;
+/// How many are kept: the index of a store of some ten thousand entries, in two mebibytes, of which a process has what it came by.
+const PLACES: usize = 4096;
 
 /// Buckets, each in the place that its number says.
 #[derive(Debug, Default)]
@@ -15,25 +15,25 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// A bucket as it is known, or as it is read; and whether it was read.
+    /// A bucket as it is known, or as `read` fills it in; and whether it was read.
     pub(crate) fn find_or<E>(
         &mut self,
         number: u64,
-        read: impl FnOnce() -> Result<Bucket, E>,
+        read: impl FnOnce(&mut Bucket) -> Result<(), E>,
     ) -> Result<(&mut Bucket, bool), E> {
         if self.places.is_empty() {
             self.places.resize_with(PLACES, || None);
         }
         let place = &mut self.places[place_of(number)];
-        let (kept, is_fresh) = match place.take() {
-            Some(kept) if kept.0 == number => (kept, false),
-            Some(mut room) => {
-                *room = (number, read()?);
-                (room, true)
-            }
-            None => (Box::new((number, read()?)), true),
-        };
-        Ok((&mut place.insert(kept).1, is_fresh))
+        let is_known = place.as_ref().is_some_and(|kept| kept.0 == number);
+        if !is_known {
+            // Where it cannot be read, there is none.
+            let mut room = place.take().unwrap_or_default();
+            room.0 = number;
+            read(&mut room.1)?;
+            *place = Some(room);
+        }
+        Ok((&mut place.get_or_insert_default().1, !is_known))
     }
 
     /// Notes what was written into a slot.
@@ -52,4 +52,31 @@ impl Buckets {
 
 const fn place_of(number: u64) -> usize {
     number as usize % PLACES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_read_once_and_not_known_where_that_failed() {
+        let mut buckets = Buckets::default();
+        let full = |bucket: &mut Bucket| {
+            bucket.set_header(1, 7, true);
+            Ok::<_, ()>(())
+        };
+        let (_, is_read) = buckets.find_or(7, full).expect("it is read");
+        assert!(is_read);
+        let (bucket, is_read) = buckets.find_or(7, |_| Err(())).expect("it is known");
+        assert_eq!((bucket.is_full(1, 7), is_read), (Some(true), false));
+        // Another one in its place.
+        let other = 7 + PLACES as u64;
+        assert!(buckets.find_or(other, |_| Err(())).is_err());
+        assert!(
+            buckets.find_or(other, |_| Err(())).is_err(),
+            "it is not known"
+        );
+        let (_, is_read) = buckets.find_or(7, full).expect("it is read");
+        assert!(is_read, "what was there before is not known any more");
+    }
 }

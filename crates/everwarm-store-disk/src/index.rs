@@ -149,10 +149,17 @@ fn check(hash: u64, place: u64, deadline: u64, rest: u64) -> u16 {
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket(pub(crate) [u8; BUCKET]);
 
+impl Default for Bucket {
+    /// One that is to be filled in.
+    fn default() -> Self {
+        Self([0; BUCKET])
+    }
+}
+
 impl Bucket {
     /// An empty bucket.
     pub(crate) fn empty(life: u64, number: u64) -> Self {
-        let mut bucket = Self([0; BUCKET]);
+        let mut bucket = Self::default();
         bucket.set_header(life, number, false);
         bucket
     }
@@ -291,9 +298,14 @@ impl Index {
 
     /// A bucket; `None` if the file ends before it.
     pub(crate) fn bucket(&self, number: u64) -> io::Result<Option<Bucket>> {
-        let mut bucket = Bucket([0; BUCKET]);
+        let mut bucket = Bucket::default();
+        Ok(self.read_into(number, &mut bucket)?.then_some(bucket))
+    }
+
+    /// Fills in a bucket; not all of it if the file ends before.
+    pub(crate) fn read_into(&self, number: u64, bucket: &mut Bucket) -> io::Result<bool> {
         let read = self.file.read_at(&mut bucket.0, number * BUCKET as u64)?;
-        Ok((read == BUCKET).then_some(bucket))
+        Ok(read == BUCKET)
     }
 
     pub(crate) fn write_slot(&self, at: At, bytes: [u8; SLOT]) -> io::Result<()> {

@@ -8,6 +8,7 @@
 //! (The second chance is Corbató's CLOCK of 1968, over a log as in SIEVE's relative FIFO-reinsertion.)
 
 use crate::anew;
+use crate::apply::CUT;
 use crate::error::{Step, Trouble};
 use crate::files::hash_of;
 use crate::index::{At, BUCKET, Bucket, FURTHEST, Read, SLOTS, Slot, Use, home};
@@ -127,14 +128,10 @@ impl Writing<'_> {
         };
         self.seat.ahead.is_sparse = header.length() > AHEAD / 8;
         self.settle(hash)?;
-        let probe = self.probe(hash)?;
-        let slot = match header.kind {
-            Kind::Entry => probe.entry,
-            Kind::Lease => probe.lease,
-            _ => None,
-        };
-        if let Some((at, slot)) = slot.filter(|(_, slot)| slot.place == place) {
-            self.spare_or_evict((at, &slot), probe.is_fresh, hand)?;
+        if matches!(header.kind, Kind::Entry | Kind::Lease)
+            && let Some((at, slot, is_fresh)) = self.slot_of(hash, place)?
+        {
+            self.spare_or_evict((at, &slot), is_fresh, hand)?;
         }
         self.head.start = place
             + if header.kind == Kind::Pad {
@@ -243,10 +240,7 @@ impl Writing<'_> {
     pub(crate) fn all_slots(&self) -> Step<Vec<Slot>> {
         let mut slots = Vec::new();
         for number in 0..self.index.buckets {
-            let bucket = self
-                .index
-                .bucket(number)?
-                .ok_or(Trouble::Damaged("its index is cut"))?;
+            let bucket = self.index.bucket(number)?.ok_or(CUT)?;
             for at in 0..SLOTS {
                 match bucket.slot(at) {
                     Read::Free => {}
