@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use rustix::buffer::spare_capacity;
 use twox_hash::XxHash3_64;
 
+use crate::apply::Change;
 use crate::buckets::Buckets;
 use crate::config::Config;
 use crate::directory::Directory;
@@ -73,6 +74,8 @@ pub(crate) struct Seat {
     pub(crate) was_full: bool,
     /// Room for records.
     pub(crate) batch: Vec<u8>,
+    /// Room for what a step changes in the index.
+    pub(crate) changes: Vec<Change>,
 }
 
 /// What a look without a lock found.

@@ -77,14 +77,14 @@ impl Writing<'_> {
         match put.value {
             Value::Short(value) => {
                 self.room(put.name.len() + value.len(), 0, more)?;
-                self.put_record(header, put.name, value)
+                self.put_record(header, (put.name, hash), value)
             }
             Value::Large(large) => {
                 let value = large.bytes();
                 self.room(put.name.len() + value.len(), large.length, more)?;
                 self.head.large += large.length;
                 header.is_large = true;
-                self.put_record(header, put.name, &value)
+                self.put_record(header, (put.name, hash), &value)
             }
         }
     }
@@ -94,13 +94,13 @@ impl Writing<'_> {
         self.room(name.len() + 8, 0, 0)?;
         let mut header = Header::is(Kind::Lease, self.files.writer);
         header.deadline = deadline;
-        self.put_record(header, name, &token.to_le_bytes())
+        let hash = hash_of(self.head.life, name);
+        self.put_record(header, (name, hash), &token.to_le_bytes())
             .map(|_| ())
     }
 
-    /// Appends a record for the index, in place of what was there; its version.
-    pub(crate) fn put_record(&mut self, header: Header, name: &str, value: &[u8]) -> Step<u64> {
-        let hash = hash_of(self.head.life, name);
+    /// Appends a record for the index, in place of what was there under the name of this hash; its version.
+    fn put_record(&mut self, header: Header, (name, hash): (&str, u64), value: &[u8]) -> Step<u64> {
         self.settle(hash)?;
         let probe = match self.probed {
             // What was there may have been evicted to make room.

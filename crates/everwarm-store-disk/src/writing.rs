@@ -37,7 +37,6 @@ pub(crate) struct Writing<'f> {
     step_start: u64,
     /// The last message before this step.
     step_told: u64,
-    changes: Vec<Change>,
     gone: Vec<u64>,
     /// The slots of a hash, while nothing was written into the index since they were read.
     pub(crate) probed: Option<(u64, Probe)>,
@@ -71,7 +70,6 @@ impl<'f> Writing<'f> {
             step_at: head.end,
             step_start: head.start,
             step_told: head.told,
-            changes: Vec::new(),
             gone: Vec::new(),
             probed: None,
             is_reused: false,
@@ -79,6 +77,7 @@ impl<'f> Writing<'f> {
             head,
         };
         writing.seat.batch.clear();
+        writing.seat.changes.clear();
         if writing.seat.head != Some(writing.head) {
             writing.seat.buckets.clear();
         }
@@ -105,12 +104,12 @@ impl<'f> Writing<'f> {
 
     /// Notes a change of the index, to be done with the step.
     pub(crate) fn change(&mut self, change: Change) {
-        self.changes.push(change);
+        self.seat.changes.push(change);
     }
 
     /// Sees to it that what the index says of this hash is what this step began with.
     pub(crate) fn settle(&mut self, hash: u64) -> Step<()> {
-        if self.changes.iter().any(|change| change.hash() == hash) {
+        if self.seat.changes.iter().any(|change| change.hash() == hash) {
             self.commit()?;
         }
         Ok(())
@@ -158,7 +157,7 @@ impl<'f> Writing<'f> {
 
     /// Whether so many records are waiting that they should be written.
     pub(crate) fn is_long(&self) -> bool {
-        self.seat.batch.len() > 1 << 20 || self.changes.len() > 256
+        self.seat.batch.len() > 1 << 20 || self.seat.changes.len() > 256
     }
 
     /// Whether the record at a place is among those that are waiting.
@@ -197,7 +196,7 @@ impl<'f> Writing<'f> {
 
     /// Has the log go on at a place where a segment begins; nothing waits to be written, and all before it is given up with this step.
     pub(crate) fn go_on_at(&mut self, place: u64) {
-        debug_assert!(self.seat.batch.is_empty() && self.changes.is_empty());
+        debug_assert!(self.seat.batch.is_empty() && self.seat.changes.is_empty());
         self.head.end = place;
         self.batch_at = place;
         self.step_at = place;
@@ -217,7 +216,7 @@ impl<'f> Writing<'f> {
         self.seat.is_unsure = true;
         self.files.recall.begin();
         self.seat.head = None;
-        let changes = std::mem::take(&mut self.changes);
+        let mut changes = std::mem::take(&mut self.seat.changes);
         // A marker that is newer than the head makes a miss at worst; an older one would be taken for that of the head's number.
         for &change in changes.iter().filter(|change| change.is_of_marker()) {
             self.apply(change)?;
@@ -229,6 +228,8 @@ impl<'f> Writing<'f> {
         for &change in changes.iter().filter(|change| !change.is_of_marker()) {
             self.apply(change)?;
         }
+        changes.clear();
+        self.seat.changes = changes;
         if self.is_hard() {
             self.harden(&self.index.file)?;
         }
@@ -282,7 +283,7 @@ impl<'f> Writing<'f> {
 
     /// Does the step if there is anything to do.
     pub(crate) fn commit_changes(&mut self) -> Step<()> {
-        if self.changes.is_empty() && self.seat.batch.is_empty() {
+        if self.seat.changes.is_empty() && self.seat.batch.is_empty() {
             return Ok(());
         }
         self.commit()
