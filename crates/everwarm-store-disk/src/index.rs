@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -300,6 +301,17 @@ impl Index {
     pub(crate) fn bucket(&self, number: u64) -> io::Result<Option<Bucket>> {
         let mut bucket = Bucket::default();
         Ok(self.read_into(number, &mut bucket)?.then_some(bucket))
+    }
+
+    /// These buckets, read in one go; `None` if the file ends before the last.
+    pub(crate) fn buckets(&self, numbers: Range<u64>) -> io::Result<Option<Vec<Bucket>>> {
+        let count = numbers.end.saturating_sub(numbers.start) as usize;
+        let mut bytes = vec![0; count * BUCKET];
+        let read = self
+            .file
+            .read_at(&mut bytes, numbers.start * BUCKET as u64)?;
+        let (buckets, _) = bytes.as_chunks::<BUCKET>();
+        Ok((read == bytes.len()).then(|| buckets.iter().map(|&bucket| Bucket(bucket)).collect()))
     }
 
     /// Fills in a bucket; not all of it if the file ends before.

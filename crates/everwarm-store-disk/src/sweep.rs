@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use everwarm_core::store::Failure;
 
+use crate::apply::CUT;
 use crate::error::{Step, Trouble};
 use crate::files::Files;
 use crate::index::{Read, SLOTS, Use};
@@ -34,11 +35,8 @@ impl Writing<'_> {
     fn sweep_some(&mut self, from: u64) -> Step<(u64, Option<u64>)> {
         let to = (from + BUCKETS).min(self.index.buckets);
         let mut swept = 0;
-        for number in from..to {
-            let bucket = self
-                .index
-                .bucket(number)?
-                .ok_or(Trouble::Damaged("its index is cut"))?;
+        // What this step changes there, in its midst, are slots that it has passed.
+        for bucket in self.index.buckets(from..to)?.ok_or(CUT)? {
             for at in 0..SLOTS {
                 let slot = match bucket.slot(at) {
                     Read::Free => continue,

@@ -6,7 +6,7 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use damaged::{files, fill, narrow, restrict, use_opened};
+use damaged::{files, fill, in_memory, narrow, restrict, use_opened};
 use everwarm_conformance::{figure, ran};
 use everwarm_core::store::{FailureKind, Store};
 use everwarm_store_disk::Disk;
@@ -73,7 +73,7 @@ fn damage(bytes: &[u8], chance: &mut Chance) -> Vec<u8> {
 
 #[test]
 fn damaged_files_take_no_process_down_and_give_no_wrong_value() {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = in_memory();
     let sound = directory.path().join("sound");
     fill(&sound);
     let rounds = figure(300, 1000);

@@ -3,14 +3,14 @@
 mod damaged;
 mod support;
 
-use damaged::Sound;
+use damaged::{Sound, in_memory};
 use everwarm_conformance::{figure, ran};
 
 /// The page of the log, which holds the entries, and as much of every other file as says something.
 const PAGE: usize = 4096;
 
 fn every_byte(how: &str, damage: impl Fn(&[u8], usize) -> Vec<u8>) {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = in_memory();
     let sound = Sound::of_few(directory.path());
     let step = figure(61, 1) as usize;
     let (mut used, mut files) = (0, 0);

@@ -129,6 +129,13 @@ pub fn restrict(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
+/// A directory in memory, where the machine has such a place: thousands of stores are made in it, and none has to last.
+pub fn in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 /// A sound store, whose files are copied and changed.
 pub struct Sound {
     files: Vec<(PathBuf, Vec<u8>)>,
