@@ -3,6 +3,7 @@
 //! The hand of [`crate::room`] moves when the bound is reached. Long before, a store whose entries are set again and again would
 //! have written all of its room, each page of it fresh, and the system would be busy bringing to the disk what nobody reads.
 //! The index knows what is alive, so the dead need not be looked at.
+//! At the bound, the hand does as much with what it has passed.
 
 use crate::error::Step;
 use crate::index::{Slot, Use};

@@ -65,6 +65,8 @@ impl Writing<'_> {
             }
             self.pass(&mut hand)?;
         }
+        // What is set next needs as much room again, and pages that are at hand.
+        self.is_reused |= hand.steps > 0;
         Ok(())
     }
 

@@ -3,9 +3,11 @@
 mod support;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use everwarm_conformance::{figure, is_ci, ran};
 use everwarm_core::store::Store;
@@ -81,6 +83,54 @@ fn the_log_stays_short_while_the_same_names_are_set() {
         assert!(disk.doubts().is_empty(), "{:?}", disk.doubts());
     }
     assert_eq!(disk.usage().unwrap().entries, QUIET + BUSY);
+}
+
+/// The segments, opened, so that no other file has the number of theirs in the file system.
+fn held(store: &Path) -> Vec<(PathBuf, File)> {
+    let files = std::fs::read_dir(store.join("v1")).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    let logs = paths.filter(|path| path.to_string_lossy().contains("log."));
+    logs.map(|path| (path.clone(), File::open(path).unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_full_store_uses_its_oldest_segments_again() {
+    const BOUND: u64 = 8 << 20;
+    let directory = tempfile::tempdir().unwrap();
+    let narrow = Config {
+        max_bytes: BOUND,
+        ..Config::new(directory.path())
+    };
+    let disk = Disk::open(narrow.clone()).unwrap();
+    let other = Disk::open(narrow).unwrap();
+    let (mut before, mut is_again, mut most) = (Vec::new(), false, 0);
+    for sequence in 0..8_000 {
+        let name = format!("name {sequence}");
+        let writer = if sequence % 97 == 0 { &other } else { &disk };
+        set(writer, &name, &proof(&name, 1, sequence, 3_000));
+        if sequence == 4_000 {
+            before = held(directory.path());
+        }
+        if sequence % 50 == 0 {
+            let late = format!("name {}", sequence.saturating_sub(40));
+            for disk in [&disk, &other] {
+                let bytes = get(disk, &late).expect("it was set last");
+                assert!(proven(&late, &bytes).is_some());
+            }
+            most = most.max(segments(directory.path()).0);
+            let now = held(directory.path());
+            let inode = |file: &File| file.metadata().unwrap().ino();
+            is_again |= before.iter().any(|(path, old)| {
+                now.iter()
+                    .any(|(other, file)| other != path && inode(file) == inode(old))
+            });
+        }
+    }
+    assert_eq!(get(&other, "name 0"), None, "it was evicted");
+    assert!(is_again, "each segment is another file");
+    assert!(most < BOUND, "{most}");
+    assert!(disk.doubts().is_empty(), "{:?}", disk.doubts());
 }
 
 /// Sets until segments were used again, and notes each set once it is acknowledged.
