@@ -8,7 +8,7 @@ use everwarm_core::store::{Entry, Failure};
 use crate::entry::millis;
 use crate::keys::Shard;
 use crate::link::Reply;
-use crate::markers::{Part, Parts, beat, read_by_steps, read_shard, shard_in};
+use crate::markers::{Part, Parts, beat, beat_in, read_by_steps, read_shard, shard_in};
 use crate::request::Request;
 use crate::script::script;
 use crate::store::{Redis, integer};
@@ -41,7 +41,7 @@ impl<'a> Beginning<'a> {
     fn asked(&self, store: &Redis) -> Vec<Request> {
         let mut asked = store.beginning(&self.parts, self.keep);
         let others = self.others.iter();
-        asked.extend(others.map(|shard| Request::one(shard.slot, read_shard(shard))));
+        asked.extend(others.map(read_shard));
         asked
     }
 
@@ -61,7 +61,7 @@ impl<'a> Beginning<'a> {
             let steps = steps.map(|shard| beat(shard, store.opening(shard)));
             let made = store.link.ask(&steps.collect::<Vec<_>>()).await?;
             for (shard, reply) in missing.iter().zip(made) {
-                reading.shards.extend(shard_in(&reply?, shard)?);
+                reading.shards.push(beat_in(&reply?, shard)?);
             }
         }
         reading.shards.sort_unstable_by_key(|mark| mark.shard);

@@ -15,6 +15,7 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use socket2::SockRef;
 
 use crate::address::Address;
+use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::error;
 use crate::handshake::Identity;
@@ -69,6 +70,8 @@ pub(crate) struct Blocking {
     pub(crate) server: Identity,
     /// The number of its reign.
     pub(crate) reign: u64,
+    /// The server's clock.
+    pub(crate) clock: Clock,
 }
 
 impl Blocking {
@@ -99,6 +102,7 @@ impl Blocking {
             address: address.clone(),
             server: Identity::default(),
             reign: 0,
+            clock: Clock::default(),
         })
     }
 

@@ -36,11 +36,11 @@ pub(crate) fn millis(ttl: Option<Duration>) -> i64 {
     (ttl.as_millis() as i64).max(1)
 }
 
-/// What the server's clock shows, in milliseconds: its answer to TIME.
+/// What the server's clock shows, in microseconds: its answer to TIME.
 ///
 /// # Errors
 /// `Corruption` for what no server answers.
-pub(crate) fn moment(answer: &Value) -> Result<u64, Failure> {
+pub(crate) fn micros(answer: &Value) -> Result<u64, Failure> {
     let Value::Array(parts) = answer else {
         return Err(unexpected("a look at the time"));
     };
@@ -48,24 +48,11 @@ pub(crate) fn moment(answer: &Value) -> Result<u64, Failure> {
         return Err(unexpected("a look at the time"));
     };
     let number = |part| text(part)?.parse::<u64>().ok();
-    let moment = number(seconds).and_then(|seconds| {
-        let millis = number(micros)? / 1000;
-        seconds.checked_mul(1000)?.checked_add(millis)
+    let micros = number(seconds).and_then(|seconds| {
+        let micros = number(micros)?;
+        seconds.checked_mul(1_000_000)?.checked_add(micros)
     });
-    moment.ok_or_else(|| unexpected("a look at the time"))
-}
-
-/// The entry that a server's answer to GET and TIME tells of.
-///
-/// # Errors
-/// `Corruption` for what no store wrote.
-pub(crate) fn found(answer: Value) -> Result<Option<Found>, Failure> {
-    let Value::Array(parts) = answer else {
-        return Err(unexpected("a read"));
-    };
-    let parts = <[Value; 2]>::try_from(parts);
-    let [bytes, time] = parts.map_err(|_| unexpected("a read"))?;
-    found_at(bytes, moment(&time)?)
+    micros.ok_or_else(|| unexpected("a look at the time"))
 }
 
 /// The entry that lies in what was there at a moment of the server's.
@@ -93,7 +80,7 @@ fn written(bytes: Vec<u8>, moment: u64) -> Result<Found, Failure> {
     };
     Ok(Found {
         version: number(version),
-        // One that ended within the step has nothing left.
+        // One that has ended by now has nothing left.
         remaining: Some(Duration::from_millis(number(end).saturating_sub(moment))),
         bytes: Bytes::from(bytes).slice(HEADER..),
     })
@@ -110,15 +97,16 @@ mod tests {
     #[test]
     fn what_is_left_is_counted_by_the_servers_clock() {
         let time = Value::Array(vec![bulk("1700000000"), bulk("250999")]);
-        assert_eq!(moment(&time), Ok(1_700_000_000_250));
+        assert_eq!(micros(&time), Ok(1_700_000_000_250_999));
         let end = 1_700_000_003_250_u64.to_be_bytes();
-        let entry = [&header(7)[..], &end, b"value"].concat();
-        let there = found(Value::Array(vec![bulk(entry), time.clone()]));
-        let there = there.expect("it was written").expect("it is there");
-        assert_eq!((there.version, &there.bytes[..]), (7, &b"value"[..]));
-        assert_eq!(there.remaining, Some(Duration::from_secs(3)));
-        let nothing = Value::Array(vec![Value::Nil, time]);
-        assert_eq!(found(nothing), Ok(None));
+        let entry = || bulk([&header(7)[..], &end, b"value"].concat());
+        let there = |moment| found_at(entry(), moment).expect("it was written");
+        let first = there(1_700_000_000_250).expect("it is there");
+        assert_eq!((first.version, &first.bytes[..]), (7, &b"value"[..]));
+        assert_eq!(first.remaining, Some(Duration::from_secs(3)));
+        let late = there(1_700_000_003_251).expect("it is there");
+        assert_eq!(late.remaining, Some(Duration::ZERO));
+        assert_eq!(found_at(Value::Nil, 0), Ok(None));
     }
 
     #[test]
@@ -131,7 +119,7 @@ mod tests {
             Value::Array(vec![bulk("1")]),
             Value::Array(vec![bulk("1"), Value::Int(1)]),
         ] {
-            assert!(moment(&time).is_err(), "{time:?}");
+            assert!(micros(&time).is_err(), "{time:?}");
         }
     }
 }

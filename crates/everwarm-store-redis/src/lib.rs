@@ -21,6 +21,7 @@ mod advice;
 mod beginning;
 mod blocking;
 mod bus;
+mod clock;
 mod config;
 mod deadline;
 mod dial;

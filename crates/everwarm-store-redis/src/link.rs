@@ -16,7 +16,7 @@ use crate::deadline::Deadline;
 use crate::error::{answered, closed};
 use crate::map::Map;
 use crate::met::Failovers;
-use crate::node::Node;
+use crate::node::{Node, Said};
 use crate::packed::Packed;
 use crate::request::{Form, Request, answer};
 use crate::topology::Topology;
@@ -29,6 +29,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a server said to a request.
 pub(crate) type Reply = Result<Value, Failure>;
+
+/// What a server said to a read.
+pub(crate) struct Timed {
+    pub(crate) value: Value,
+    /// What the server's clock shows, in milliseconds; nothing if the request was no read of entries.
+    pub(crate) moment: u64,
+}
 
 /// The way to the servers, for all processes that inherit it.
 pub(crate) struct Link {
@@ -123,7 +130,15 @@ impl Link {
     /// # Errors
     /// What stood in the way, or what the server refused.
     pub(crate) async fn ask_one(&self, request: Request) -> Reply {
-        let replies = self.ask(&[request]).await?;
+        Ok(self.read_one(request).await?.value)
+    }
+
+    /// Reads one thing.
+    ///
+    /// # Errors
+    /// What stood in the way, or what the server refused.
+    pub(crate) async fn read_one(&self, request: Request) -> Result<Timed, Failure> {
+        let replies = self.read(&[request]).await?;
         replies.into_iter().next().unwrap_or_else(|| Err(closed()))
     }
 
@@ -132,6 +147,18 @@ impl Link {
     /// # Errors
     /// If nothing can be asked at all: the store is closed, or no server is known.
     pub(crate) async fn ask(&self, requests: &[Request]) -> Result<Vec<Reply>, Failure> {
+        let replies = self.read(requests).await?.into_iter();
+        Ok(replies.map(|reply| Ok(reply?.value)).collect())
+    }
+
+    /// The same of things that are read.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub(crate) async fn read(
+        &self,
+        requests: &[Request],
+    ) -> Result<Vec<Result<Timed, Failure>>, Failure> {
         let topology = self.topology()?;
         if requests.is_empty() {
             // Nobody would ever answer that.
@@ -146,7 +173,7 @@ impl Link {
             is_held: false,
         };
         let mut steps: Vec<Step> = (0..requests.len()).map(first).collect();
-        let mut replies: Vec<Reply> = requests.iter().map(|_| Err(sent_on())).collect();
+        let mut replies: Vec<_> = requests.iter().map(|_| Err(sent_on())).collect();
         if let Some(node) = topology.only() {
             // Nothing has to be found out, and nearly always nothing is sent on.
             let said = go(node, requests, &steps, (&deadline, true)).await;
@@ -166,7 +193,7 @@ impl Link {
         &self,
         topology: &Topology,
         (requests, mut deadline): (&[Request], Deadline),
-        (mut steps, replies): (Vec<Step>, &mut [Reply]),
+        (mut steps, replies): (Vec<Step>, &mut [Result<Timed, Failure>]),
     ) -> Result<(), Failure> {
         if topology.is_new() {
             topology.map(&deadline).await?;
@@ -216,12 +243,12 @@ impl Link {
     ) -> Result<Vec<Value>, Failure> {
         let deadline = Deadline::after(self.config.timeout, 0);
         let said = node
-            .exchange(|_| Packed::from(pipeline), &deadline, true)
+            .exchange(|_| Packed::from(pipeline), &deadline, (true, false))
             .await;
         if said.is_err() {
             self.topology()?.look_again();
         }
-        said
+        Ok(said?.values)
     }
 
     /// The masters, as they are known.
@@ -275,7 +302,12 @@ impl Process {
 type Trip = (Arc<Node>, Vec<Step>);
 
 /// The steps by the servers that they go to.
-fn sorted(map: &Map, requests: &[Request], steps: Vec<Step>, replies: &mut [Reply]) -> Vec<Trip> {
+fn sorted(
+    map: &Map,
+    requests: &[Request],
+    steps: Vec<Step>,
+    replies: &mut [Result<Timed, Failure>],
+) -> Vec<Trip> {
     let mut trips: Vec<Trip> = Vec::new();
     for mut step in steps {
         let node = step.node.take();
@@ -300,7 +332,8 @@ async fn go(
     requests: &[Request],
     steps: &[Step],
     (deadline, is_alone): (&Deadline, bool),
-) -> Result<Vec<Value>, Failure> {
+) -> Result<Said, Failure> {
+    let is_timed = steps.iter().any(|step| requests[step.at].is_timed());
     let commands = |server: &str| {
         let room = steps.iter().map(|step| requests[step.at].room());
         let mut packed = Packed::with_room(room.sum());
@@ -309,20 +342,21 @@ async fn go(
         }
         packed
     };
-    node.exchange(commands, deadline, is_alone).await
+    node.exchange(commands, deadline, (is_alone, is_timed))
+        .await
 }
 
-type Taken<'a> = (&'a mut [Reply], &'a mut Vec<Step>);
+type Taken<'a> = (&'a mut [Result<Timed, Failure>], &'a mut Vec<Step>);
 
 /// Takes what a server said to the requests of some steps; what it sent on is a step again.
 fn take(
     topology: &Topology,
     (node, requests): (&Arc<Node>, &[Request]),
-    (trip, said): (Vec<Step>, Result<Vec<Value>, Failure>),
+    (trip, said): (Vec<Step>, Result<Said, Failure>),
     (replies, steps): Taken<'_>,
 ) {
-    let values = match said {
-        Ok(values) => values,
+    let Said { values, moment } = match said {
+        Ok(said) => said,
         Err(failure) => {
             topology.look_again();
             for step in trip {
@@ -335,18 +369,7 @@ fn take(
     for step in trip {
         let count = requests[step.at].replies(step.form);
         match answer(values.by_ref().take(count)) {
-            Ok(value) => replies[step.at] = Ok(value),
-            Err(error) if is_full(&error) && requests[step.at].is_answered_when_full(step.form) => {
-                replies[step.at] = Err(answered(&error));
-                steps.push(Step {
-                    node: Some(Arc::clone(node)),
-                    form: Form {
-                        is_full: true,
-                        ..step.form
-                    },
-                    ..step
-                });
-            }
+            Ok(value) => replies[step.at] = Ok(Timed { value, moment }),
             Err(error) => match sent(topology, node, &error, &step) {
                 Some(next) => {
                     if next.is_held {
@@ -358,11 +381,6 @@ fn take(
             },
         }
     }
-}
-
-/// Whether a server refused for want of memory.
-fn is_full(error: &ServerError) -> bool {
-    error.code() == "OOM"
 }
 
 /// Where a request goes that a server sent on, if it did.

@@ -20,7 +20,7 @@ use crate::error;
 use crate::hearing::Hearing;
 use crate::keys::{Shard, space_in};
 use crate::link::Link;
-use crate::markers::{self, opening, shard_in};
+use crate::markers::{self, beat_in, opening};
 use crate::mending::{is_damage, mend};
 use crate::node::Node;
 use crate::tidings::{self, Asks, Heard, Hears};
@@ -61,8 +61,8 @@ async fn beat(hearing: &Hearing, link: &Link, subscribed: &Notify) {
             let steps: Vec<_> = shards.iter().map(step).collect();
             let replies = link.ask(&steps).await.unwrap_or_default();
             for (shard, reply) in shards.iter().zip(replies) {
-                match reply.and_then(|reply| shard_in(&reply, shard)) {
-                    Ok(Some(mark)) => hearing.beat(&shard.space, mark, asked),
+                match reply.and_then(|reply| beat_in(&reply, shard)) {
+                    Ok(mark) => hearing.beat(&shard.space, mark, asked),
                     Err(failure) if is_damage(&failure) => {
                         mend(link, vec![(shard.slot, vec![shard.key.clone()])]).await;
                     }

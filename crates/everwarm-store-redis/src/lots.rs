@@ -1,28 +1,27 @@
-//! Reads of many entries: those that lie in one slot are one step.
+//! Reads of many entries: those that lie in one slot are one command.
 
 use everwarm_core::mark::Mark;
 use everwarm_core::store::{Failure, Found};
 use redis::Value;
 
-use crate::entry::{found_at, moment};
+use crate::entry::found_at;
 use crate::error::unexpected;
 use crate::keys::{Kind, Shard, braces, namespace_of};
+use crate::link::Timed;
 use crate::markers::shard_in;
 use crate::packed::{Packed, Words};
 use crate::request::Request;
 use crate::store::{Redis, check};
 
-/// How many entries a step reads at most: a server does nothing else meanwhile.
+/// How many entries a command reads at most: a server does nothing else meanwhile.
 const MOST: usize = 128;
 
-/// Entries that are read in one step.
+/// Entries that are read in one command.
 pub(crate) struct Lot {
     /// The shard that they lie in.
     pub(crate) shard: Shard,
-    /// What is asked in the step, behind the entries too.
-    pub(crate) step: Packed,
-    /// Their keys.
-    keys: Words,
+    /// Their keys, and those of what is read behind them.
+    pub(crate) keys: Words,
     /// The places of their names among all that were asked for.
     places: Vec<usize>,
 }
@@ -49,7 +48,6 @@ impl Redis {
             let at = lots.iter().rposition(has_room).unwrap_or_else(|| {
                 lots.push(Lot {
                     shard: self.layout.shard(space, number),
-                    step: Packed::default(),
                     keys: Words::default(),
                     places: Vec::new(),
                 });
@@ -58,57 +56,49 @@ impl Redis {
             lots[at].keys.add(&[&beginning, name]);
             lots[at].places.push(place);
         }
-        for lot in &mut lots {
-            lot.step.written("MGET", &lot.keys);
-            lot.step.word("TIME");
-        }
         Ok(lots)
     }
 }
 
 impl Lot {
-    /// What is asked; once.
-    pub(crate) fn request(&mut self) -> Request {
-        Request::in_one_step(self.shard.slot, std::mem::take(&mut self.step))
+    /// What is asked.
+    pub(crate) fn request(&self) -> Request {
+        let mut read = Packed::default();
+        read.written("MGET", &self.keys);
+        Request::read(self.shard.slot, read)
     }
 
-    /// Takes the entries out of the answer; what is left of it answers what was asked behind them.
+    /// Takes the entries out of the answer; what is left of it is what was read behind them.
     ///
     /// # Errors
     /// `Corruption` for what no store wrote.
     pub(crate) fn take(
         &self,
-        answer: Value,
+        Timed { value, moment }: Timed,
         all: &mut [Option<Found>],
-    ) -> Result<Vec<Value>, Failure> {
-        let Value::Array(mut entries) = answer else {
-            return Err(unexpected("a read"));
+    ) -> Result<std::vec::IntoIter<Value>, Failure> {
+        let values = match value {
+            Value::Array(values) if values.len() == self.keys.count() => values,
+            _ => return Err(unexpected("a read")),
         };
-        let rest = entries.split_off(2.min(entries.len()));
-        let read = <[Value; 2]>::try_from(entries);
-        let Ok([Value::Array(values), time]) = read else {
-            return Err(unexpected("a read"));
-        };
-        if values.len() != self.places.len() {
-            return Err(unexpected("a read"));
-        }
-        let moment = moment(&time)?;
-        for (place, bytes) in self.places.iter().zip(values) {
+        let mut values = values.into_iter();
+        for (place, bytes) in self.places.iter().zip(&mut values) {
             all[*place] = found_at(bytes, moment)?;
         }
-        Ok(rest)
+        Ok(values)
     }
-    /// As [`take`](Self::take), where the shard was asked for first behind the entries: its reading, and what is left. What lies in a
+
+    /// As [`take`](Self::take), where the shard is read first behind the entries: its reading, and what is left. What lies in a
     /// shard that is not there is a miss.
     ///
     /// # Errors
     /// `Corruption` for what no store wrote.
     pub(crate) fn take_with_shard(
         &self,
-        answer: Value,
+        answer: Timed,
         all: &mut [Option<Found>],
     ) -> Result<(Option<Mark>, std::vec::IntoIter<Value>), Failure> {
-        let mut rest = self.take(answer, all)?.into_iter();
+        let mut rest = self.take(answer, all)?;
         let shard = rest.next().ok_or_else(|| unexpected("a read"))?;
         let mark = shard_in(&shard, &self.shard)?;
         if mark.is_none() {

@@ -3,11 +3,11 @@
 use everwarm_core::key::prefix;
 use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::Failure;
-use redis::{Cmd, Value, cmd};
+use redis::Value;
 
 use crate::error::unexpected;
 use crate::keys::{Layout, Shard, channel};
-use crate::packed::Packed;
+use crate::packed::{Packed, Words};
 use crate::request::Request;
 use crate::script::{Argument, Script, script};
 use crate::teller::Teller;
@@ -25,9 +25,6 @@ pub(crate) fn space_of(namespace: &str) -> String {
     space.pop();
     space
 }
-
-/// How many commands read a part as it is.
-pub(crate) const READ: usize = 2;
 
 /// What every step on a shard is given: a fresh epoch, the channel, and what its messages begin with.
 pub(crate) fn opening(shard: &Shard, database: u32, heading: String) -> [Argument; 3] {
@@ -162,21 +159,28 @@ impl Part<'_> {
         self.tags.iter().map(|(_, tag)| self.shard.marker(tag))
     }
 
-    /// The commands that read it as it is, behind others.
-    pub(crate) fn read(&self, step: &mut Packed) {
-        read_markers(&self.shard, self.tags.iter().map(|(_, tag)| *tag), step);
+    /// Adds the keys under which it lies as it is, behind others.
+    pub(crate) fn add_keys(&self, keys: &mut Words) {
+        add_keys(&self.shard, self.tags.iter().map(|(_, tag)| *tag), keys);
     }
 
-    /// The step that reads it as it is, and nothing else.
+    /// How many these are.
+    pub(crate) const fn key_count(&self) -> usize {
+        1 + self.tags.len()
+    }
+
+    /// Reads it as it is, and nothing else.
     pub(crate) fn read_alone(&self) -> Request {
-        let mut step = Packed::default();
-        self.read(&mut step);
-        Request::in_one_step(self.shard.slot, step)
+        let mut keys = Words::default();
+        self.add_keys(&mut keys);
+        let mut read = Packed::default();
+        read.written("MGET", &keys);
+        Request::one(self.shard.slot, read)
     }
 
-    /// What the replies to those commands say.
-    pub(crate) fn of_read(&self, replies: &[Value]) -> Result<Read, Failure> {
-        markers_in(&self.shard, replies)
+    /// What lies under these keys says.
+    pub(crate) fn of_read(&self, there: &[Value]) -> Result<Read, Failure> {
+        markers_in(&self.shard, there)
     }
 
     /// What a script's answer says: epoch, number, and the number of each marker.
@@ -207,29 +211,18 @@ pub(crate) fn read_by_steps(
     replies.map(|(part, reply)| part.of_step(&reply?)).collect()
 }
 
-impl Shard {
-    /// The command that reads it as it is, behind others.
-    pub(crate) fn read(&self, step: &mut Packed) {
-        step.words("HMGET", [&*self.key, "e", "n"]);
-    }
+/// Adds the keys of a shard and of the markers of some tags in it, behind others.
+pub(crate) fn add_keys<'a>(shard: &Shard, tags: impl Iterator<Item = &'a Tag>, keys: &mut Words) {
+    keys.add(&[&shard.key]);
+    tags.for_each(|tag| keys.add(&[&shard.marker(tag)]));
 }
 
-/// The commands that read a shard and the markers of some tags in it as they are, behind others.
-pub(crate) fn read_markers<'a>(
-    shard: &Shard,
-    tags: impl ExactSizeIterator<Item = &'a Tag>,
-    step: &mut Packed,
-) {
-    shard.read(step);
-    step.words("MGET", tags.map(|tag| shard.marker(tag)));
-}
-
-/// What the replies to [`read_markers`] say.
+/// What lies under the keys of [`add_keys`] says.
 ///
 /// # Errors
 /// `Corruption` for what no store wrote.
-pub(crate) fn markers_in(shard: &Shard, replies: &[Value]) -> Result<Read, Failure> {
-    let [read, Value::Array(markers)] = replies else {
+pub(crate) fn markers_in(shard: &Shard, there: &[Value]) -> Result<Read, Failure> {
+    let [read, markers @ ..] = there else {
         return Err(unexpected("a read of markers"));
     };
     let Some(mark) = shard_in(read, shard)? else {
@@ -253,11 +246,11 @@ pub(crate) fn markers_in(shard: &Shard, replies: &[Value]) -> Result<Read, Failu
     Ok(Read::There(mark, marks))
 }
 
-/// The command that reads a shard as it is.
-pub(crate) fn read_shard(shard: &Shard) -> Cmd {
-    let mut command = cmd("HMGET");
-    command.arg(&shard.key).arg("e").arg("n");
-    command
+/// Reads a shard as it is.
+pub(crate) fn read_shard(shard: &Shard) -> Request {
+    let mut read = Packed::default();
+    read.parts("GET", &[&shard.key]);
+    Request::one(shard.slot, read)
 }
 
 /// The step that reads a shard, and makes it if it is missing.
@@ -265,19 +258,31 @@ pub(crate) fn beat(shard: &Shard, opening: [Argument; 3]) -> Request {
     Request::script(shard.slot, &BEAT, vec![shard.key.clone()], opening.into())
 }
 
-/// The reading that its answer tells of, if the shard is there.
+/// The reading that its answer tells of.
 ///
 /// # Errors
 /// `Corruption` for what no store wrote.
-pub(crate) fn shard_in(answer: &Value, shard: &Shard) -> Result<Option<Mark>, Failure> {
-    match answer {
-        Value::Array(fields) => match fields.as_slice() {
-            [epoch, number, ..] => match (text(epoch), text(number)) {
-                (Some(epoch), Some(number)) => mark_of(shard, epoch, number).map(Some),
-                _ => Ok(None),
-            },
-            _ => Ok(None),
-        },
+pub(crate) fn beat_in(answer: &Value, shard: &Shard) -> Result<Mark, Failure> {
+    if let Value::Array(fields) = answer
+        && let [epoch, number] = fields.as_slice()
+        && let (Some(epoch), Some(number)) = (text(epoch), text(number))
+    {
+        return mark_of(shard, epoch, number);
+    }
+    Err(unexpected("a step on a shard"))
+}
+
+/// The reading in what lies under the key of a shard, if it is there.
+///
+/// # Errors
+/// `Corruption` for what no store wrote.
+pub(crate) fn shard_in(there: &Value, shard: &Shard) -> Result<Option<Mark>, Failure> {
+    if matches!(there, Value::Nil) {
+        return Ok(None);
+    }
+    let mut words = text(there).unwrap_or_default().splitn(3, ' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some(epoch), Some(number), Some(_)) => mark_of(shard, epoch, number).map(Some),
         _ => Err(unexpected("a read of a shard")),
     }
 }

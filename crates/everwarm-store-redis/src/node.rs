@@ -9,6 +9,7 @@ use redis::Value;
 
 use crate::address::Address;
 use crate::blocking::Asked;
+use crate::clock::{Asking, Clock};
 use crate::deadline::Deadline;
 use crate::dial::Dial;
 use crate::idle::{Idle, Line};
@@ -17,6 +18,24 @@ use crate::own::Own;
 use crate::packed::Packed;
 use crate::renewed::Renewed;
 use crate::shared::{Cut, Shared};
+
+/// What a server said.
+pub(crate) struct Said {
+    /// One reply to each command.
+    pub(crate) values: Vec<Value>,
+    /// What its clock shows, in milliseconds; nothing if that was not to be known.
+    pub(crate) moment: u64,
+}
+
+impl Said {
+    fn of(mut values: Vec<Value>, clock: &Clock, asking: Option<Asking>) -> Result<Self, Failure> {
+        let moment = match asking {
+            Some(asking) => clock.moment(asking, &mut values)?,
+            None => 0,
+        };
+        Ok(Self { values, moment })
+    }
+}
 
 /// One server and the connections to it.
 pub(crate) struct Node {
@@ -43,8 +62,8 @@ impl Node {
         }
     }
 
-    /// Sends what `commands` writes for the server's run, and gives one reply to each command. A thread that may block and asks one
-    /// server alone has its answer when this is polled first.
+    /// Sends what `commands` writes for the server's run, and gives one reply to each command; with what the server's clock shows, if
+    /// that is to be known. A thread that may block and asks one server alone has its answer when this is polled first.
     ///
     /// # Errors
     /// If no connection could be had, or it was lost, or time was over.
@@ -52,12 +71,12 @@ impl Node {
         &self,
         commands: impl Fn(&str) -> Packed,
         deadline: &Deadline,
-        is_alone: bool,
-    ) -> Result<Vec<Value>, Failure> {
+        (is_alone, is_timed): (bool, bool),
+    ) -> Result<Said, Failure> {
         if is_alone && everwarm_runtime::may_block() {
             if let Some(line) = self.idle.take() {
                 let packed = commands(&line.connection.server.run);
-                return self.exchange_here(line, packed, deadline).await;
+                return self.exchange_here(line, (packed, is_timed), deadline).await;
             }
             if self.shared.there().is_some() {
                 self.idle.grow(&self.dial, &self.address);
@@ -68,18 +87,18 @@ impl Node {
             Some(shared) => (self.loops_own().unwrap_or(shared), *deadline),
             None => Box::pin(self.connected(deadline)).await?,
         };
-        let exchanged = shared
-            .exchange(commands(&shared.server.run), &deadline)
-            .await;
-        exchanged.map_err(|cut| match cut {
-            Cut::TimedOut(failure) => failure,
-            Cut::Lost(failure) => {
+        let mut packed = commands(&shared.server.run);
+        let asking = is_timed.then(|| shared.clock.ask(&mut packed));
+        match shared.exchange(packed, &deadline).await {
+            Ok(values) => Said::of(values, &shared.clock, asking),
+            Err(Cut::TimedOut(failure)) => Err(failure),
+            Err(Cut::Lost(failure)) => {
                 self.shared.give_up(&shared);
                 self.own.give_up(&shared);
                 self.idle.clear();
-                failure
+                Err(failure)
             }
-        })
+        }
     }
 
     /// The connection of the loop whose turn is on, if it has one of its own; else one is made for it, if it can read one.
@@ -121,9 +140,10 @@ impl Node {
     async fn exchange_here(
         &self,
         mut line: Line,
-        packed: Packed,
+        (mut packed, is_timed): (Packed, bool),
         deadline: &Deadline,
-    ) -> Result<Vec<Value>, Failure> {
+    ) -> Result<Said, Failure> {
+        let asking = is_timed.then(|| line.connection.clock.ask(&mut packed));
         let mut asked = Asked::default();
         let went = poll_fn(|context| {
             let went = line.connection.go_on(&packed, deadline, &mut asked);
@@ -135,12 +155,17 @@ impl Node {
                 }
             }
         });
-        let replies = went.await;
-        match &replies {
-            Ok(_) => self.idle.put(line),
-            Err(failure) => self.failed(failure, deadline),
+        match went.await {
+            Ok(values) => {
+                let said = Said::of(values, &line.connection.clock, asking);
+                self.idle.put(line);
+                said
+            }
+            Err(failure) => {
+                self.failed(&failure, deadline);
+                Err(failure)
+            }
         }
-        replies
     }
 
     /// Whether the server is there: tasks are connected to it, or are now. A process that lost its server knocks by this connection

@@ -2,6 +2,9 @@
 
 use redis::{Cmd, Pipeline};
 
+/// Bytes of a verb and what stands around it.
+const AROUND: usize = 32;
+
 /// The bytes of some commands, and how many these are.
 #[derive(Default)]
 pub(crate) struct Packed {
@@ -46,14 +49,21 @@ impl Packed {
 
     /// Adds a command of a verb and one word, in its parts.
     pub(crate) fn parts(&mut self, verb: &str, parts: &[&str]) {
-        self.head(b'*', 2);
+        self.first(verb, parts, &Words::default());
+    }
+
+    /// Adds a command of a verb, a word in its parts, and words that were written before.
+    pub(crate) fn first(&mut self, verb: &str, parts: &[&str], others: &Words) {
+        self.head(b'*', others.count + 2);
         self.one(verb);
         put(&mut self.bytes, parts);
+        self.bytes.extend_from_slice(&others.bytes);
         self.count += 1;
     }
 
     /// Adds a command of a verb and words that were written before.
     pub(crate) fn written(&mut self, verb: &str, words: &Words) {
+        self.bytes.reserve(words.bytes.len() + AROUND);
         self.head(b'*', words.count + 1);
         self.one(verb);
         self.bytes.extend_from_slice(&words.bytes);
@@ -64,18 +74,6 @@ impl Packed {
     pub(crate) fn all(&mut self, others: &Self) {
         self.bytes.extend_from_slice(&others.bytes);
         self.count += others.count;
-    }
-
-    /// The same commands, which only read, as arguments of a script.
-    pub(crate) fn as_script(&self, source: &str) -> Cmd {
-        let commands = self.commands();
-        let keys: Vec<&&[u8]> = commands.iter().flat_map(|words| keys_in(words)).collect();
-        let mut eval = redis::cmd("EVAL");
-        eval.arg(source).arg(keys.len()).arg(keys);
-        for words in commands {
-            eval.arg(words.len()).arg(words);
-        }
-        eval
     }
 
     /// The keys of the commands, which only read.
@@ -136,6 +134,16 @@ impl Words {
         put(&mut self.bytes, parts);
         self.count += 1;
     }
+
+    /// How many they are.
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many bytes they take.
+    pub(crate) const fn size(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 /// Writes a word, in its parts.
@@ -185,19 +193,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_the_arguments_of_a_script() {
-        let mut step = Packed::default();
-        step.parts("GET", &["a\r\n", "b"]);
-        step.word("TIME");
-        step.words("HMGET", ["shard", "e", "n"]);
-        step.words("MGET", ["one", ""]);
-        let mut expected = redis::cmd("EVAL");
-        expected.arg("source").arg(4);
-        expected.arg(&["a\r\nb", "shard", "one", ""]);
-        expected.arg(&["2", "GET", "a\r\nb", "1", "TIME"]);
-        expected.arg(&["4", "HMGET", "shard", "e", "n", "3", "MGET", "one", ""]);
-        let packed = |command: &Cmd| command.get_packed_command();
-        assert_eq!(packed(&step.as_script("source")), packed(&expected));
+    fn keys_are_found_in_commands() {
+        let mut read = Packed::default();
+        read.parts("GET", &["a\r\n", "b"]);
+        read.words("MGET", ["one", ""]);
+        read.word("TIME");
+        assert_eq!(read.keys(), ["a\r\nb", "one", ""]);
     }
 
     #[test]
@@ -211,12 +212,16 @@ mod tests {
         one.written("MGET", &words);
         one.words("MGET", ["a\r\nb", "", "twelve lette"]);
         one.parts("GET", &["twelve", " ", "lette"]);
+        let mut others = Words::default();
+        others.add(&["second"]);
+        one.first("MGET", &["fir", "st"], &others);
         other.add(&redis::cmd("MULTI"));
         let mut get = redis::cmd("MGET");
         get.arg("a\r\nb").arg("").arg("twelve lette");
         other.add(&get);
         other.add(&get);
         other.add(redis::cmd("GET").arg("twelve lette"));
+        other.add(redis::cmd("MGET").arg("first").arg("second"));
         assert_eq!((one.bytes, one.count), (other.bytes, other.count));
     }
 }

@@ -9,11 +9,12 @@ use everwarm_core::store::{Failure, Found};
 use parking_lot::RwLock;
 use redis::Value;
 
-use crate::entry::found;
+use crate::entry::found_at;
 use crate::error::unexpected;
 use crate::keys::{Kind, Layout, Shard, braces, namespace_of};
-use crate::markers::{Read, markers_in, read_markers, space_of};
-use crate::packed::Packed;
+use crate::link::Timed;
+use crate::markers::{Read, add_keys, markers_in, space_of};
+use crate::packed::{Packed, Words};
 use crate::request::Request;
 use crate::store::{Redis, check};
 
@@ -21,6 +22,8 @@ use crate::store::{Redis, check};
 const KEPT: usize = 16;
 /// Tags of the most that is kept.
 const MOST_TAGS: usize = 8;
+/// Bytes of a verb and what stands around it and the first key.
+const AROUND: usize = 48;
 
 /// The reads of a namespace's entries with the same tags.
 pub(crate) struct Prepared {
@@ -30,16 +33,15 @@ pub(crate) struct Prepared {
     pub(crate) shard: Shard,
     /// What the keys of the entries begin with.
     beginning: String,
-    /// What is asked behind an entry: the time, the shard and the markers.
-    behind: Packed,
+    /// What is read behind an entry: the shard and the markers.
+    behind: Words,
 }
 
 impl Prepared {
     fn new(layout: Layout, namespace: &str, tags: &[Tag]) -> Self {
         let shard = layout.shard(&space_of(namespace), 0);
-        let mut behind = Packed::default();
-        behind.word("TIME");
-        read_markers(&shard, tags.iter(), &mut behind);
+        let mut behind = Words::default();
+        add_keys(&shard, tags.iter(), &mut behind);
         Self {
             namespace: namespace.into(),
             tags: tags.into(),
@@ -63,10 +65,10 @@ impl Prepared {
         if namespace_of(name) != &*self.shard.space {
             return None;
         }
-        let mut step = Packed::with_room(self.behind.bytes.len() + 2 * name.len());
-        step.parts("GET", &[&self.beginning, name]);
-        step.all(&self.behind);
-        Some(Request::in_one_step(self.shard.slot, step))
+        let size = self.beginning.len() + name.len() + self.behind.size();
+        let mut read = Packed::with_room(size + AROUND);
+        read.first("MGET", &[&self.beginning, name], &self.behind);
+        Some(Request::read(self.shard.slot, read))
     }
 }
 
@@ -125,11 +127,14 @@ impl Redis {
         namespace: &str,
         tags: &[Tag],
     ) -> Result<(Option<Found>, Reading), Failure> {
-        let Value::Array(mut entry) = self.link.ask_one(request).await? else {
+        let Timed { value, moment } = self.link.read_one(request).await?;
+        let Value::Array(mut there) = value else {
             return Err(unexpected("a read"));
         };
-        let behind = entry.split_off(2.min(entry.len()));
-        let reading = match markers_in(&prepared.shard, &behind)? {
+        if there.len() != prepared.count() + 2 {
+            return Err(unexpected("a read"));
+        }
+        let reading = match markers_in(&prepared.shard, &there[1..])? {
             Read::There(mark, markers) => Reading {
                 shards: vec![mark],
                 markers,
@@ -140,11 +145,11 @@ impl Redis {
             },
             Read::Unclear => {
                 let parts = self.parts(namespace, tags);
-                let read = [Ok(Value::Array(behind))];
+                let read = [Ok(Value::Array(there.split_off(1)))];
                 Box::pin(self.made_clear(&parts, read)).await?
             }
         };
-        Ok((found(Value::Array(entry))?, reading))
+        Ok((found_at(there.swap_remove(0), moment)?, reading))
     }
 }
 
@@ -163,12 +168,9 @@ mod tests {
         request.write(&mut sent, Default::default(), "");
         let mut expected = Packed::default();
         let shard = Layout::ONE.shard_of_name(name);
-        expected.word("MULTI");
-        expected.words("GET", [Layout::ONE.keys(name).entry]);
-        expected.word("TIME");
-        expected.words("HMGET", [&*shard.key, "e", "n"]);
-        expected.words("MGET", TAGS.iter().map(|tag| shard.marker(tag)));
-        expected.word("EXEC");
+        let mut keys = vec![Layout::ONE.keys(name).entry, shard.key.clone()];
+        keys.extend(TAGS.iter().map(|tag| shard.marker(tag)));
+        expected.words("MGET", keys);
         let text = |packed: &Packed| String::from_utf8_lossy(&packed.bytes).into_owned();
         assert_eq!(text(&sent), text(&expected));
         assert_eq!(sent.count, expected.count);

@@ -1,6 +1,6 @@
 //! Requests: what is asked of the server of one slot, and which of its replies is the answer.
 
-use redis::{Cmd, ServerError, Value};
+use redis::{ServerError, Value};
 
 use crate::packed::Packed;
 use crate::script::{Argument, Call, Script};
@@ -8,10 +8,7 @@ use crate::script::{Argument, Call, Script};
 /// What a request without a value counts.
 const SMALL: usize = 8 << 10;
 
-/// Commands that are done in one step, as a script.
-const STEP: &str = include_str!("scripts/step.lua");
-
-/// Bytes of what stands around the commands of a step.
+/// Bytes of what may stand around a command.
 const AROUND: usize = 32;
 
 /// One thing that is asked of the server of one slot.
@@ -22,8 +19,8 @@ pub(crate) struct Request {
 }
 
 enum Asked {
-    One(Cmd),
-    InOneStep(Packed),
+    One(Packed),
+    Read(Packed),
     Script(Call),
 }
 
@@ -34,24 +31,22 @@ pub(crate) struct Form {
     pub(crate) is_asking: bool,
     /// With its script, which the server does not know.
     pub(crate) is_whole: bool,
-    /// A step as a script: a server that is full takes no command between MULTI and EXEC, not even one that reads.
-    pub(crate) is_full: bool,
 }
 
 impl Request {
     /// One command; its reply is the answer.
-    pub(crate) const fn one(slot: u16, command: Cmd) -> Self {
+    pub(crate) const fn one(slot: u16, command: Packed) -> Self {
         Self {
             slot,
             asked: Asked::One(command),
         }
     }
 
-    /// Commands that are done in one step; the array of their replies is the answer.
-    pub(crate) const fn in_one_step(slot: u16, commands: Packed) -> Self {
+    /// One command that reads entries; its reply is the answer, with what the server's clock shows.
+    pub(crate) const fn read(slot: u16, command: Packed) -> Self {
         Self {
             slot,
-            asked: Asked::InOneStep(commands),
+            asked: Asked::Read(command),
         }
     }
 
@@ -76,19 +71,14 @@ impl Request {
     pub(crate) fn keys(&self) -> (u16, Vec<String>) {
         let keys = match &self.asked {
             Asked::Script(call) => call.keys.clone(),
-            Asked::InOneStep(commands) => commands.keys(),
-            Asked::One(command) => {
-                let mut packed = Packed::default();
-                packed.add(command);
-                packed.keys()
-            }
+            Asked::One(command) | Asked::Read(command) => command.keys(),
         };
         (self.slot, keys)
     }
 
-    /// Whether another form of it is answered where this one was refused because the server is full.
-    pub(crate) const fn is_answered_when_full(&self, form: Form) -> bool {
-        matches!(self.asked, Asked::InOneStep(_)) && !form.is_full
+    /// Whether it is to be known what the server's clock shows.
+    pub(crate) const fn is_timed(&self) -> bool {
+        matches!(self.asked, Asked::Read(_))
     }
 
     /// Writes its commands for the server of this run.
@@ -97,15 +87,7 @@ impl Request {
             packed.word("ASKING");
         }
         match &self.asked {
-            Asked::One(command) => packed.add(command),
-            Asked::InOneStep(commands) if form.is_full => {
-                packed.add(&commands.as_script(STEP));
-            }
-            Asked::InOneStep(commands) => {
-                packed.word("MULTI");
-                packed.all(commands);
-                packed.word("EXEC");
-            }
+            Asked::One(command) | Asked::Read(command) => packed.all(command),
             Asked::Script(call) => {
                 if let Some(before) = call.before() {
                     packed.add(&before);
@@ -122,8 +104,8 @@ impl Request {
     /// Room that is enough for what it writes most often.
     pub(crate) fn room(&self) -> usize {
         match &self.asked {
-            Asked::InOneStep(commands) => commands.bytes.len() + AROUND,
-            Asked::One(_) | Asked::Script(_) => 0,
+            Asked::One(command) | Asked::Read(command) => command.bytes.len() + AROUND,
+            Asked::Script(_) => 0,
         }
     }
 
@@ -132,9 +114,7 @@ impl Request {
         let asking = usize::from(form.is_asking);
         match &self.asked {
             Asked::Script(call) if call.is_in_two() => 2 * (asking + 1),
-            Asked::One(_) | Asked::Script(_) => asking + 1,
-            Asked::InOneStep(_) if form.is_full => asking + 1,
-            Asked::InOneStep(commands) => asking + commands.count + 2,
+            Asked::One(_) | Asked::Read(_) | Asked::Script(_) => asking + 1,
         }
     }
 
@@ -142,8 +122,7 @@ impl Request {
     pub(crate) fn size(&self) -> usize {
         match &self.asked {
             Asked::Script(call) => SMALL + call.size(),
-            Asked::InOneStep(commands) => SMALL * commands.count + commands.bytes.len(),
-            Asked::One(_) => SMALL,
+            Asked::One(command) | Asked::Read(command) => SMALL + command.bytes.len(),
         }
     }
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
 use crate::address::Address;
+use crate::clock::Clock;
 use crate::deadline::Deadline;
 use crate::handshake::Identity;
 use crate::line::{Line, Work};
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) server: Identity,
     /// The number of its reign.
     pub(crate) reign: u64,
+    /// The server's clock.
+    pub(crate) clock: Clock,
 }
 
 /// Why a connection gave no replies.
@@ -63,6 +66,7 @@ impl Shared {
             process: process_id(),
             server: Identity::default(),
             reign: 0,
+            clock: Clock::default(),
         }
     }
 

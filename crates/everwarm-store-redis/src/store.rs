@@ -12,13 +12,14 @@ use everwarm_core::store::{
 use redis::Value;
 
 use crate::bus::Bus;
+use crate::clock::QUICK;
 use crate::config::{Config, Place};
-use crate::entry::{HEADER, LONGEST, found, millis};
+use crate::entry::{HEADER, LONGEST, found_at, millis};
 use crate::error::{answered, closed, unexpected};
 use crate::facets::scan::Scans;
 use crate::hearing::Hearing;
 use crate::keys::{Keys, Layout, Shard, is_told, namespace_of};
-use crate::link::{Link, Reply};
+use crate::link::{Link, Reply, Timed};
 use crate::lots::Lot;
 use crate::markers::opening;
 use crate::mending::InSlot;
@@ -33,6 +34,8 @@ use everwarm_network::chance::number;
 
 /// Bytes of a name.
 const LONGEST_NAME: usize = 1024;
+/// By how much less may be said to be left of an entry than is, and how long it may outlive its end.
+const PRECISION: Duration = QUICK.saturating_add(Duration::from_millis(2));
 /// What Redis takes under one key.
 const LARGEST: u64 = 512 << 20;
 
@@ -155,10 +158,9 @@ impl Redis {
     fn read(&self, name: &str) -> Result<Request, Failure> {
         let Keys { entry, slot, .. } = self.keys(name)?;
         self.attend(namespace_of(name));
-        let mut step = Packed::default();
-        step.words("GET", [&entry]);
-        step.word("TIME");
-        Ok(Request::in_one_step(slot, step))
+        let mut read = Packed::default();
+        read.parts("GET", &[&entry]);
+        Ok(Request::read(slot, read))
     }
 
     /// What a step on a shard is given first: a fresh epoch, the channel, and what its messages begin with.
@@ -261,12 +263,15 @@ impl Store for Redis {
             longest_name: LONGEST_NAME,
             largest_value: LARGEST - HEADER as u64,
             longest_ttl: Some(LONGEST),
-            ttl_precision: Duration::from_millis(2),
+            ttl_precision: PRECISION,
         }
     }
 
     fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
-        given(async move { found(self.link.ask_one(self.read(name)?).await?) })
+        given(async move {
+            let Timed { value, moment } = self.link.read_one(self.read(name)?).await?;
+            found_at(value, moment)
+        })
     }
 
     fn set<'a>(&'a self, name: &'a str, bytes: Bytes, ttl: Option<Duration>) -> Answer<'a, ()> {
@@ -283,12 +288,12 @@ impl Store for Redis {
 
     fn get_many<'a>(&'a self, names: &'a [&'a str]) -> Answer<'a, Vec<Option<Found>>> {
         given(async move {
-            let mut lots = self.lots(names)?;
-            let asked: Vec<_> = lots.iter_mut().map(Lot::request).collect();
-            let replies = self.link.ask(&asked).await?;
+            let lots = self.lots(names)?;
+            let asked: Vec<_> = lots.iter().map(Lot::request).collect();
+            let replies = self.link.read(&asked).await?;
             let mut all = vec![None; names.len()];
             for (lot, reply) in lots.iter().zip(replies) {
-                lot.take(reply?, &mut all)?;
+                drop(lot.take(reply?, &mut all)?);
             }
             Ok(all)
         })

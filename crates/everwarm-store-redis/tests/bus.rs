@@ -99,6 +99,22 @@ impl Two {
         select.exec(&mut admin).expect("a database");
         admin
     }
+
+    /// Has the shard say something else.
+    fn say_of_shard(&self, text: &str) {
+        let shard = format!("ew{{{}.0}}s:{}:", self.space, self.space);
+        let mut set = redis::cmd("SET");
+        set.arg(&shard).arg(text);
+        set.exec(&mut self.admin()).expect("an answer");
+    }
+
+    /// The run of the server.
+    fn run(&self) -> String {
+        let info = redis::cmd("INFO").arg("server").to_owned();
+        let info: String = info.query(&mut self.admin()).expect("an answer");
+        let run = info.lines().find_map(|line| line.strip_prefix("run_id:"));
+        run.expect("a run").trim().to_owned()
+    }
 }
 
 fn tag(text: &str) -> Tag {
@@ -242,13 +258,7 @@ fn another_server_goes_beyond_all_numbers() {
     };
     let before = two.begin(&two.one, &[tag("a")]).shards[0];
     // As if this server were the replica of another one.
-    let shard = format!("ew{{{}.0}}s:{}:", two.space, two.space);
-    let hset = redis::cmd("HSET")
-        .arg(&shard)
-        .arg("s")
-        .arg("another")
-        .to_owned();
-    hset.exec(&mut two.admin()).expect("an answer");
+    two.say_of_shard(&format!("{} {} another", before.epoch, before.number));
     let after = two.begin(&two.one, &[tag("a")]).shards[0];
     assert_eq!(after.epoch, before.epoch);
     assert_eq!(after.number, before.number + JUMP);
@@ -261,10 +271,10 @@ fn numbers_are_exact_beyond_what_was_ever_given() {
         return;
     };
     let near = (1_u64 << 53) - (1 << 34) - 3;
-    let shard = format!("ew{{{}.0}}s:{}:", two.space, two.space);
-    let hset = redis::cmd("HSET").arg(&shard).arg("n").arg(near).to_owned();
-    hset.exec(&mut two.admin()).expect("an answer");
     let tags = [tag("a")];
+    let epoch = two.begin(&two.one, &tags).shards[0].epoch;
+    let run = two.run();
+    two.say_of_shard(&format!("{epoch} {near} {run}"));
     for step in 1..=3 {
         let told = wait(two.one.invalidate(&two.space, &tags)).expect("an answer");
         assert_eq!(told.shards[0].number, near + step);

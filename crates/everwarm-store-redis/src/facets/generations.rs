@@ -1,6 +1,6 @@
 //! The authority of a stack: shards whose every step is a script on the server.
 //!
-//! What only reads is no script, since those are dear, and asks in one step for the entry, the shard and its markers. On a cluster
+//! What only reads is no script, since those are dear: one command reads the entry, the shard and its markers. On a cluster
 //! the shards of a namespace lie in several slots, and are asked at the same time; each step is atomic on its own shard, and stamps
 //! and markers are compared by shard.
 
@@ -10,13 +10,14 @@ use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::store::{Answer, Computed, Entry, Failure, Found, Generations, Settled};
 use redis::Value;
 
-use crate::entry::{found, millis};
+use crate::entry::{found_at, millis};
 use crate::error::unexpected;
 use crate::keys::{Keys, Shard};
+use crate::link::Timed;
 use crate::lots::Lot;
-use crate::markers::{Part, Parts, READ, Read, read_by_steps, shard_in, text};
+use crate::markers::{Part, Parts, Read, read_by_steps, shard_in, text};
 use crate::mending::InSlot;
-use crate::packed::Packed;
+use crate::packed::{Packed, Words};
 use crate::request::Request;
 use crate::script::{Argument, script};
 use crate::store::{Redis, given};
@@ -160,7 +161,7 @@ impl Redis {
     ) -> Result<(Option<Found>, Reading), Failure> {
         let mut parts = self.parts(namespace, tags);
         let keys = self.keys(name)?;
-        // What lies in the entry's shard is read with it, in one step.
+        // What lies in the entry's shard is read with it, by one command.
         let own = parts
             .all
             .iter()
@@ -168,32 +169,37 @@ impl Redis {
         if let Some(own) = own {
             parts.all.swap(0, own);
         }
-        let mut with_entry = Packed::default();
-        with_entry.words("GET", [&keys.entry]);
-        with_entry.word("TIME");
+        let mut with_entry = Words::default();
+        with_entry.add(&[&keys.entry]);
         let rest = match (own, parts.all.first()) {
             (Some(_), Some(part)) => {
-                part.read(&mut with_entry);
+                part.add_keys(&mut with_entry);
                 1
             }
             _ => 0,
         };
         let alone = (rest == 0).then(|| self.layout.shard_of_name(name));
         if let Some(shard) = &alone {
-            shard.read(&mut with_entry);
+            with_entry.add(&[&shard.key]);
         }
-        let mut asked = vec![Request::in_one_step(keys.slot, with_entry)];
+        let mut read = Packed::default();
+        read.written("MGET", &with_entry);
+        let mut asked = vec![Request::read(keys.slot, read)];
         asked.extend(parts.all[rest..].iter().map(Part::read_alone));
-        let mut replies = self.link.ask(&asked).await?.into_iter();
+        let mut replies = self.link.read(&asked).await?.into_iter();
         let first = replies.next().ok_or_else(|| unexpected("a read"))??;
-        let Value::Array(mut entry) = first else {
-            return Err(unexpected("a read"));
+        let Timed { value, moment } = first;
+        let replies = replies.map(|reply| Ok(reply?.value));
+        let mut there = match value {
+            Value::Array(there) if there.len() == with_entry.count() => there,
+            _ => return Err(unexpected("a read")),
         };
-        let behind = entry.split_off(2.min(entry.len()));
+        let behind = there.split_off(1);
+        let entry = there.swap_remove(0);
         let Some(shard) = alone else {
             let own = std::iter::once(Ok(Value::Array(behind)));
             let reading = self.made_clear(&parts, own.chain(replies)).await?;
-            return Ok((found(Value::Array(entry))?, reading));
+            return Ok((found_at(entry, moment)?, reading));
         };
         let mut reading = self.made_clear(&parts, replies).await?;
         let read = behind.first().ok_or_else(|| unexpected("a read"))?;
@@ -202,7 +208,7 @@ impl Redis {
             return Ok((None, reading));
         };
         reading.shards.push(mark);
-        Ok((found(Value::Array(entry))?, reading))
+        Ok((found_at(entry, moment)?, reading))
     }
 
     async fn get_many_with_all(
@@ -223,18 +229,18 @@ impl Redis {
             })
             .collect();
         for lot in &mut lots {
-            lot.shard.read(&mut lot.step);
+            lot.keys.add(&[&lot.shard.key]);
         }
         for (part, with) in parts.all.iter().zip(&with) {
             if let Some(lot) = with {
-                part.read(&mut lots[*lot].step);
+                part.add_keys(&mut lots[*lot].keys);
             }
         }
-        let mut asked: Vec<_> = lots.iter_mut().map(Lot::request).collect();
+        let mut asked: Vec<_> = lots.iter().map(Lot::request).collect();
         let alone = parts.all.iter().zip(&with);
         let alone = alone.filter(|(_, with)| with.is_none());
         asked.extend(alone.map(|(part, _)| part.read_alone()));
-        let mut replies = self.link.ask(&asked).await?;
+        let mut replies = self.link.read(&asked).await?;
         let mut alone = replies.split_off(lots.len()).into_iter();
         let mut all = vec![None; names.len()];
         let mut behind = Vec::with_capacity(lots.len());
@@ -245,12 +251,16 @@ impl Redis {
             behind.push(rest);
         }
         let mut markers = Vec::with_capacity(with.len());
-        for with in &with {
+        for (part, with) in parts.all.iter().zip(&with) {
             markers.push(match with {
-                Some(lot) => Ok(Value::Array(behind[*lot].by_ref().take(READ).collect())),
-                None => alone
-                    .next()
-                    .unwrap_or_else(|| Err(unexpected("a read of markers"))),
+                Some(lot) => {
+                    let there = behind[*lot].by_ref().take(part.key_count());
+                    Ok(Value::Array(there.collect()))
+                }
+                None => match alone.next() {
+                    Some(read) => read.map(|read| read.value),
+                    None => Err(unexpected("a read of markers")),
+                },
             });
         }
         let mut reading = self.made_clear(&parts, markers).await?;

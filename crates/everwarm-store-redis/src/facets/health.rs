@@ -71,7 +71,7 @@ impl Redis {
             cluster: cluster.and_then(|info| info.text("cluster_state").map(str::to_owned)),
             is_single: matches!(place, Place::Server(_)),
             settings,
-            refused: refused(&tried),
+            refused: tried.first().and_then(refused),
         })
     }
 
@@ -94,7 +94,6 @@ impl Redis {
         eval.arg(channel(self.link.config().database, &shard.space));
         eval.arg(WAKES_NOBODY);
         question.add_command(eval);
-        question.cmd("MULTI").cmd("TIME").cmd("EXEC");
     }
 
     async fn looked_over(&self, is_full: bool) -> Result<Report, Failure> {

@@ -6,12 +6,7 @@
 local LONGEST = 128
 
 local function is_number(text)
-  return #text <= 20 and string.find(text, '^%d+$') ~= nil
-end
-
-local function is_marker(text)
-  local of, n = string.match(text, '^(%d+) (%d+) ?%d* ?%d*$')
-  return of and is_number(of) and is_number(n)
+  return #text < 20 and string.find(text, '^%d+$') ~= nil
 end
 
 local function is_ours(key)
@@ -19,17 +14,15 @@ local function is_ours(key)
   if kind == 'none' or (letter ~= 's' and letter ~= 'm' and letter ~= 'l') then
     return true
   end
-  if letter == 's' then
-    if kind ~= 'hash' then
-      return false
-    end
-    local there = redis.call('HMGET', key, 'e', 'n')
-    return is_number(there[1] or '0') and is_number(there[2] or '0')
-  end
   if kind ~= 'string' or redis.call('STRLEN', key) > LONGEST then
     return false
   end
-  return letter == 'l' or is_marker(redis.call('GET', key))
+  if letter == 'l' then
+    return true
+  end
+  local pattern = letter == 's' and '^(%d+) (%d+) ' or '^(%d+) (%d+) ?%d* ?%d*$'
+  local epoch, number = string.match(redis.call('GET', key), pattern)
+  return epoch ~= nil and is_number(epoch) and is_number(number)
 end
 
 local gone = 0

@@ -1,8 +1,6 @@
 -- The reading as it is; nothing is made.
 -- KEYS: the shard, then the markers.
-local there = redis.call('HMGET', KEYS[1], 'e', 'n')
-epoch, number = there[1], tonumber(there[2])
-if not epoch or not number then
+if not look(KEYS[1]) then
   return {}
 end
 local numbers = {}

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub(crate) mod door;
+pub(crate) mod monitor;
 
 use std::future::Future;
 use std::io::Write;
