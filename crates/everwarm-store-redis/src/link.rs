@@ -71,6 +71,18 @@ struct Step {
     is_held: bool,
 }
 
+impl Step {
+    /// That of a request which nobody has sent yet.
+    fn first(at: usize) -> Self {
+        Self {
+            at,
+            node: None,
+            form: Form::default(),
+            is_held: false,
+        }
+    }
+}
+
 impl Link {
     /// A way that nobody went yet.
     ///
@@ -130,16 +142,41 @@ impl Link {
     /// # Errors
     /// What stood in the way, or what the server refused.
     pub(crate) async fn ask_one(&self, request: Request) -> Reply {
-        Ok(self.read_one(request).await?.value)
+        Ok(self.read_one(&request).await?.value)
     }
 
     /// Reads one thing.
     ///
     /// # Errors
     /// What stood in the way, or what the server refused.
-    pub(crate) async fn read_one(&self, request: Request) -> Result<Timed, Failure> {
-        let replies = self.read(&[request]).await?;
-        replies.into_iter().next().unwrap_or_else(|| Err(closed()))
+    pub(crate) async fn read_one(&self, request: &Request) -> Result<Timed, Failure> {
+        let topology = self.topology()?;
+        let deadline = Deadline::after(self.config.timeout, request.size());
+        let requests = std::slice::from_ref(request);
+        let Some(node) = topology.only() else {
+            let mut replies = Box::pin(self.read_by_map(topology, requests, deadline)).await?;
+            return replies.pop().unwrap_or_else(|| Err(closed()));
+        };
+        // Nothing has to be found out, and nearly always nothing is sent on.
+        let commands = |server: &str| {
+            let mut packed = Packed::with_room(request.room());
+            request.write(&mut packed, Form::default(), server);
+            packed
+        };
+        let said = node.exchange(commands, &deadline, (true, request.is_timed()));
+        match said.await {
+            Ok(Said { mut values, moment }) if matches!(values.as_slice(), [value] if !matches!(value, Value::ServerError(_))) =>
+            {
+                let value = values.swap_remove(0);
+                Ok(Timed { value, moment })
+            }
+            said => {
+                let trip = (vec![Step::first(0)], said);
+                let rest = self.go_on((topology, node), requests, trip, deadline);
+                let mut replies = Box::pin(rest).await?;
+                replies.pop().unwrap_or_else(|| Err(closed()))
+            }
+        }
     }
 
     /// Asks many things, and gives a reply to each, in their order.
@@ -160,27 +197,48 @@ impl Link {
         requests: &[Request],
     ) -> Result<Vec<Result<Timed, Failure>>, Failure> {
         let topology = self.topology()?;
-        if requests.is_empty() {
+        match requests {
             // Nobody would ever answer that.
-            return Ok(Vec::new());
+            [] => return Ok(Vec::new()),
+            [request] => return Ok(vec![self.read_one(request).await]),
+            _ => {}
         }
         let size = requests.iter().map(Request::size).sum();
         let deadline = Deadline::after(self.config.timeout, size);
-        let first = |at| Step {
-            at,
-            node: None,
-            form: Form::default(),
-            is_held: false,
+        let Some(node) = topology.only() else {
+            return Box::pin(self.read_by_map(topology, requests, deadline)).await;
         };
-        let mut steps: Vec<Step> = (0..requests.len()).map(first).collect();
+        let steps: Vec<Step> = (0..requests.len()).map(Step::first).collect();
+        let said = go(node, requests, &steps, (&deadline, true)).await;
+        self.go_on((topology, node), requests, (steps, said), deadline)
+            .await
+    }
+
+    /// Reads from servers of which it has to be found out which has what.
+    async fn read_by_map(
+        &self,
+        topology: &Topology,
+        requests: &[Request],
+        deadline: Deadline,
+    ) -> Result<Vec<Result<Timed, Failure>>, Failure> {
+        let steps = (0..requests.len()).map(Step::first).collect();
         let mut replies: Vec<_> = requests.iter().map(|_| Err(sent_on())).collect();
-        if let Some(node) = topology.only() {
-            // Nothing has to be found out, and nearly always nothing is sent on.
-            let said = go(node, requests, &steps, (&deadline, true)).await;
-            let trip = std::mem::take(&mut steps);
-            let of = (node, requests);
-            take(topology, of, (trip, said), (&mut replies, &mut steps));
-        }
+        self.send_on(topology, (requests, deadline), (steps, &mut replies))
+            .await?;
+        Ok(replies)
+    }
+
+    /// Takes what the only server said to the first trip, and goes on with what it sent on.
+    async fn go_on(
+        &self,
+        (topology, node): (&Topology, &Arc<Node>),
+        requests: &[Request],
+        trip: (Vec<Step>, Result<Said, Failure>),
+        deadline: Deadline,
+    ) -> Result<Vec<Result<Timed, Failure>>, Failure> {
+        let mut replies: Vec<_> = requests.iter().map(|_| Err(sent_on())).collect();
+        let mut steps = Vec::new();
+        take(topology, (node, requests), trip, (&mut replies, &mut steps));
         if !steps.is_empty() {
             let rest = self.send_on(topology, (requests, deadline), (steps, &mut replies));
             Box::pin(rest).await?;

@@ -36,8 +36,16 @@ impl Redis {
         let (mut space, mut number, mut beginning) = ("", 0, String::new());
         for (place, &name) in names.iter().enumerate() {
             check(name)?;
-            // Many of them have a shard in common.
-            let of = (namespace_of(name), self.layout.shard_of(name));
+            // Many of them have a namespace and a shard in common.
+            let is_in_space = name
+                .strip_prefix(space)
+                .is_some_and(|rest| rest.starts_with(':'));
+            let named = if is_in_space {
+                space
+            } else {
+                namespace_of(name)
+            };
+            let of = (named, self.layout.shard_of(name));
             if (space, number) != of || beginning.is_empty() {
                 (space, number) = of;
                 beginning = Kind::Entry.of(&braces(space, number));

@@ -127,7 +127,7 @@ impl Redis {
         namespace: &str,
         tags: &[Tag],
     ) -> Result<(Option<Found>, Reading), Failure> {
-        let Timed { value, moment } = self.link.read_one(request).await?;
+        let Timed { value, moment } = self.link.read_one(&request).await?;
         let Value::Array(mut there) = value else {
             return Err(unexpected("a read"));
         };

@@ -269,7 +269,7 @@ impl Store for Redis {
 
     fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {
         given(async move {
-            let Timed { value, moment } = self.link.read_one(self.read(name)?).await?;
+            let Timed { value, moment } = self.link.read_one(&self.read(name)?).await?;
             found_at(value, moment)
         })
     }

@@ -68,9 +68,9 @@ impl Accepted {
         }
     }
 
-    fn new(entry: Entry, worth: Worth, labels: Digests) -> Self {
+    fn new(mut entry: Entry, worth: Worth, labels: Digests) -> Self {
         Self {
-            sealed: entry.sealed.clone(),
+            sealed: std::mem::take(&mut entry.sealed),
             left: entry.left,
             labels,
             stored: entry.stored(worth),
@@ -235,12 +235,17 @@ impl Stack {
         tier + 1 == self.tiers.len() || self.nearer_count.load(Ordering::Acquire)
     }
 
-    /// What a tier had, opened.
-    pub(super) fn enter(&self, tier: usize, place: &Place, found: Found) -> Option<Entry> {
+    /// What a tier had, opened. Whether the last one is conditional is asked once for many.
+    pub(super) fn enter(
+        &self,
+        (tier, is_conditional): (usize, bool),
+        place: &Place,
+        found: Found,
+    ) -> Option<Entry> {
         if tier + 1 < self.tiers.len() {
             self.enter_near(tier, place, &found)
         } else {
-            self.enter_last(place, found)
+            self.enter_last_as(is_conditional, place, found)
         }
     }
 
@@ -326,6 +331,15 @@ impl Stack {
 
     /// What the last tier had, opened.
     pub(super) fn enter_last(&self, place: &Place, found: Found) -> Option<Entry> {
+        self.enter_last_as(self.is_conditional(), place, found)
+    }
+
+    /// Whether the last tier writes on conditions.
+    pub(super) fn is_conditional(&self) -> bool {
+        self.last().tier.store.conditional().is_some()
+    }
+
+    fn enter_last_as(&self, is_conditional: bool, place: &Place, found: Found) -> Option<Entry> {
         let tier = self.tiers.len() - 1;
         let binding = place.binding(&self.namespace);
         let opened = match self.last().tier.store.proves(&found) {
@@ -333,14 +347,13 @@ impl Stack {
             false => self.codec.open(&binding, &found.bytes),
         };
         let opened = self.opened(tier, opened)?;
-        let conditional = self.last().tier.store.conditional().is_some();
         Some(Entry {
             age: self.last().age(&opened.meta.spans, found.remaining),
             opened,
             sealed: found.bytes,
             left: found.remaining,
             tier,
-            version: conditional.then_some(found.version),
+            version: is_conditional.then_some(found.version),
         })
     }
 
@@ -461,15 +474,15 @@ impl Stack {
             return None;
         }
         let mut further = Vec::new();
-        if self.authority().is_none() {
-            return Some((worth, further));
-        }
         for tag in labels.all() {
             match at_hand.as_ref().and_then(|at_hand| at_hand.of(*tag)) {
                 Some(marker) if valid(&meta.stamps, [marker]) => {}
                 Some(_) => return None,
                 None => further.push(*tag),
             }
+        }
+        if !further.is_empty() && self.authority().is_none() {
+            return Some((worth, Vec::new()));
         }
         if !further.is_empty()
             && let Some(markers) = self.markers.of(&further, self.now())

@@ -103,11 +103,16 @@ impl Stack {
         }
         for tier in 0..self.tiers.len() {
             let found = self.look_at_many(tier, (&places, &labels), &mut left, look);
+            let mut to_slide = Vec::new();
             for (at, accepted) in found.await {
-                all[at] = Some(match accepted.stored.is_to_slide() {
-                    true => self.read(&places[at], accepted.stored).await,
-                    false => accepted.stored,
-                });
+                if accepted.stored.is_to_slide() {
+                    to_slide.push((at, accepted.stored));
+                } else {
+                    all[at] = Some(accepted.stored);
+                }
+            }
+            for (at, stored) in to_slide {
+                all[at] = Some(self.read(&places[at], stored).await);
             }
         }
         all
@@ -136,9 +141,10 @@ impl Stack {
         self.repeat_lost();
         let (mut all, mut unsure) = (Vec::with_capacity(left.len()), Vec::new());
         let mut is_found = vec![false; places.len()];
+        let of = (tier, self.is_conditional());
         for (&at, found) in left.iter().zip(found) {
             let place = &places[at];
-            let entry = found.and_then(|found| self.enter(tier, place, found));
+            let entry = found.and_then(|found| self.enter(of, place, found));
             match entry.map(|entry| self.held_against(entry, place, &labels[at], (at_hand, look))) {
                 Some(Held::Accepted(accepted)) => all.push((at, accepted)),
                 Some(Held::Unsure(sure)) => unsure.push((at, sure)),

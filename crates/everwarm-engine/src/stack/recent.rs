@@ -121,10 +121,11 @@ pub(super) fn digest(sealed: &[u8]) -> u64 {
 impl Stack {
     /// How often another server took over from the one that acknowledges.
     pub(super) fn failovers(&self) -> u64 {
-        match &self.last().tier.store {
-            store if self.last().embedded || store.notify().is_none() => 0,
-            store => store.notify().map_or(0, Notify::failovers),
+        let level = self.last();
+        if level.embedded {
+            return 0;
         }
+        level.tier.store.notify().map_or(0, Notify::failovers)
     }
 
     /// Remembers what a store acknowledged that was asked for after so many failovers; whether it counts. Where another server took over
