@@ -11,6 +11,7 @@
 //! - `room`: the shared counts of entries and of what they weigh
 //! - `departed`: what left, and why; it is returned, since dropping it may run code that calls this memory again
 //! - `store`: [`MemoryStore`], which keeps the contract of stores over such a table
+//! - `processors`: how many there are, by which shards are chosen
 //! - `shim`: the locks, real or those of a schedule explorer
 //!
 //! ```
@@ -35,6 +36,7 @@
 mod departed;
 mod eviction;
 mod memory;
+mod processors;
 mod room;
 mod shard;
 mod shim;

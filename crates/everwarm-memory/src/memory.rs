@@ -9,6 +9,7 @@ use lock_api::RawMutex;
 
 use crate::departed::{Departed, Gone, Taken};
 use crate::eviction::{Eviction, Leaving, Part};
+use crate::processors;
 use crate::room::Room;
 use crate::shard::Shard;
 use crate::shim::{AtomicU64, Mutex, MutexGuard, Padded};
@@ -18,6 +19,9 @@ use crate::slab::Slab;
 const MOST_SHARDS: usize = 16;
 /// Entries for which one shard is enough: a small shard chooses worse whom to evict, a shared one is waited for.
 const ENTRIES_PER_SHARD: usize = 1_024;
+/// Shards for each processor that are enough: more are hardly waited for less, and what each has of its own, locks, counts and
+/// ends of queues, no longer fits into the processor's nearest cache.
+const SHARDS_PER_PROCESSOR: usize = 4;
 
 type Locked<K, T, L> = Padded<Guarded<K, T, L>>;
 
@@ -80,6 +84,12 @@ pub enum Look<R> {
     Touch(R),
     /// The entry leaves.
     Drop(R),
+}
+
+/// How many shards suit a memory of so many entries, on a machine of so many processors.
+fn suitable(max_entries: usize, processors: usize) -> usize {
+    let of_entries = max_entries / ENTRIES_PER_SHARD;
+    of_entries.min(processors.saturating_mul(SHARDS_PER_PROCESSOR))
 }
 
 /// A table of a bounded number of entries, for any number of threads.
@@ -186,10 +196,13 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
     /// The bytes that an entry takes in the table itself, besides what its key and its payload point to.
     pub const OVERHEAD: u64 = Slab::<K, T>::OVERHEAD;
 
-    /// An empty memory of as many shards as suit its bound.
+    /// An empty memory of as many shards as suit its bound and the machine's processors.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self::with_shards(bounds, bounds.max_entries.get() / ENTRIES_PER_SHARD)
+        Self::with_shards(
+            bounds,
+            suitable(bounds.max_entries.get(), processors::count()),
+        )
     }
 
     /// An empty memory of about so many shards: the next lower power of two, from 1 to 16. One is best where threads exclude
@@ -515,5 +528,22 @@ impl<K: Eq, T, L: RawMutex> Memory<K, T, L> {
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_few_for_few_entries_and_for_few_processors() {
+        let of_entries = [1, 1_023, 2_048, 5_000, 10_000].map(|entries| suitable(entries, 64));
+        assert_eq!(of_entries, [0, 0, 2, 4, 9]);
+        let of_processors = [1, 2, 3, 4, 64].map(|processors| suitable(100_000, processors));
+        assert_eq!(of_processors, [4, 8, 12, 16, 97]);
+        let bounds = Bounds::entries(NonZeroUsize::new(100_000).unwrap());
+        let shards =
+            of_processors.map(|shards| Memory::<u64, ()>::with_shards(bounds, shards).shards());
+        assert_eq!(shards, [4, 8, 8, 16, 16]);
     }
 }
