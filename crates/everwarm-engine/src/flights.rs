@@ -220,14 +220,15 @@ impl<K, V, E> Sitter<K, V, E> {
 }
 
 /// The seats of one shard. Who leaves is returned, to be dropped when the lock is released.
+#[repr(C)]
 pub(crate) struct Seats<K, V, E> {
     /// Who leads alone: as many as threads compute at this moment, and nearly always none. So they are looked through.
     alone: Vec<Lone<K>>,
+    /// The numbers of the shard's writes: whoever writes holds this lock.
+    pub(crate) versions: Versions,
     taken: HashTable<Arc<Flight<K, V, E>>>,
     /// Flights that lost their seat while their leader, who sat alone once, does not know of them.
     adrift: Vec<Arc<Flight<K, V, E>>>,
-    /// The numbers of the shard's writes: whoever writes holds this lock.
-    pub(crate) versions: Versions,
 }
 
 impl<K, V, E> Seats<K, V, E> {

@@ -23,16 +23,17 @@ enum Slot<K, T> {
     Taken(Node<K, T>),
 }
 
-/// The slots of one shard.
+/// The slots of one shard. Where they lie comes first: every hit asks for that.
+#[repr(C)]
 pub(crate) struct Slab<K, T> {
     slots: Vec<Slot<K, T>>,
+    vacant: u32,
+    taken: usize,
     /// For each slot what its entry weighs, beside the slots so that nodes do not grow: empty as long as none weighs.
     weights: Vec<u64>,
     /// For each slot until when its entry is kept, beside the slots too: empty as long as each is kept until its deadline, and
     /// the clock's origin for those that are.
     kept: Vec<Instant>,
-    vacant: u32,
-    taken: usize,
 }
 
 impl<K, T> Slab<K, T> {

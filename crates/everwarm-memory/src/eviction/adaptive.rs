@@ -14,7 +14,7 @@
 
 use super::duel::Duel;
 use super::segments::{self, CARRIED, Segments, Share};
-use super::{Order, Part, Seat, Seats};
+use super::{Order, Part, Seats};
 
 /// Hits that are remembered between two misses.
 const TRAIL: usize = 256;
@@ -22,20 +22,22 @@ const TRAIL: usize = 256;
 /// not matter.
 const BATCH: usize = 32;
 
-/// The queues of the entries, and what decides about them.
+/// The queues of the entries, and what decides about them. What each eviction looks at comes first, so that it lies together.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Adaptive {
     segments: Segments,
-    trail: Trail,
     /// Begins when the first entry has to leave.
     duel: Option<Box<Duel>>,
+    trail: Trail,
     part: Part,
 }
 
 /// The last slots that were used, in a circle.
+#[repr(C)]
 struct Trail {
-    slots: [u32; TRAIL],
     uses: usize,
+    slots: [u32; TRAIL],
 }
 
 impl Default for Trail {
@@ -55,10 +57,7 @@ impl Adaptive {
 
     /// Notes a use for later, unless the mark says all of it.
     #[inline(always)]
-    pub(crate) fn trail(&mut self, at: u32, seat: &Seat) {
-        if segments::is_quiet(seat) {
-            return;
-        }
+    pub(crate) fn trail(&mut self, at: u32) {
         self.trail.slots[self.trail.uses % TRAIL] = at;
         self.trail.uses += 1;
     }
@@ -186,13 +185,15 @@ impl Order for Adaptive {
     fn touched(&mut self, seats: &mut impl Seats, at: u32) {
         let seat = seats.seat_mut(at);
         seat.mark();
-        self.trail(at, seat);
+        if !seat.is_quiet() {
+            self.trail(at);
+        }
     }
 
     fn left(&mut self, seats: &mut impl Seats, at: u32) {
         // Who is in the trail is marked, and not quiet.
         let seat = seats.seat(at);
-        if seat.is_marked() && !segments::is_quiet(seat) {
+        if seat.is_marked() && !seat.is_quiet() {
             self.work_off(seats);
         }
         self.hand_over(seats, at);

@@ -60,6 +60,12 @@ impl Seat {
         self.used = self.used.again();
     }
 
+    /// Whether a mark tells its order all of a use.
+    #[inline(always)]
+    pub(crate) fn is_quiet(&self) -> bool {
+        segments::is_quiet(self)
+    }
+
     /// Whether it was used since its order last looked.
     fn is_marked(&self) -> bool {
         self.used != self.seen
@@ -246,11 +252,11 @@ impl Leaving {
         matches!(self, Self::Adaptive(_))
     }
 
-    /// Has the default order know of a use that is marked.
+    /// Has the default order know of a use that is marked, of an entry that is not [quiet](Seat::is_quiet).
     #[inline(always)]
-    pub(crate) fn trail(&mut self, at: u32, seat: &Seat) {
+    pub(crate) fn trail(&mut self, at: u32) {
         if let Self::Adaptive(order) = self {
-            order.trail(at, seat);
+            order.trail(at);
         }
     }
 }
