@@ -11,7 +11,7 @@ const MOST: u64 = 15;
 /// The lower three bits of each counter: what is left of it when it is halved.
 const HALVES: u64 = 0x7777_7777_7777_7777;
 /// Up to so many entries counters are plenty: there chance does not even out.
-const PLENTY: usize = 4_096;
+const PLENTY: usize = 8_192;
 /// The fewest pairs of words.
 const FEWEST_PAIRS: usize = 512;
 /// Pairs of words for each entry of a shadow, by how long counts last; and the entries that are provided for if there are fewer.
