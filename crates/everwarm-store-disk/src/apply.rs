@@ -9,12 +9,6 @@ use crate::index::{At, Bucket, FREE, Read, SLOTS, Seen, Slot, Use};
 use crate::record::{HEADER, Header, Kind};
 use crate::writing::Writing;
 
-/// The file of the index ends before a bucket.
-pub(crate) const CUT: Trouble = Trouble::Damaged("its index is cut");
-
-const DAMAGED_BUCKET: Trouble = Trouble::Damaged("a bucket of its index");
-const DAMAGED_SLOT: Trouble = Trouble::Damaged("a slot of its index");
-
 /// What a step changes in the index.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change {
@@ -170,7 +164,7 @@ impl Writing<'_> {
             let (bucket, is_fresh) = self.bucket(number)?;
             probe.is_fresh &= is_fresh;
             let Some(is_full) = bucket.is_full(life, number) else {
-                return Err(DAMAGED_BUCKET);
+                return Err(Trouble::BUCKET);
             };
             for slot in 0..SLOTS {
                 let here = At {
@@ -182,7 +176,7 @@ impl Writing<'_> {
                     Seen::Room => {
                         probe.free.get_or_insert(here);
                     }
-                    Seen::Damaged => return Err(DAMAGED_SLOT),
+                    Seen::Damaged => return Err(Trouble::SLOT),
                     Seen::Slot(slot) => match slot.is {
                         Use::Entry => probe.entry = Some((here, slot)),
                         Use::Lease => probe.lease = Some((here, slot)),
@@ -203,7 +197,7 @@ impl Writing<'_> {
         for number in self.index.ways(hash) {
             let (bucket, is_fresh) = self.bucket(number)?;
             let Some(is_full) = bucket.is_full(life, number) else {
-                return Err(DAMAGED_BUCKET);
+                return Err(Trouble::BUCKET);
             };
             for slot in (0..SLOTS).filter(|&slot| bucket.is_of(slot, hash)) {
                 match bucket.slot(slot) {
@@ -214,7 +208,7 @@ impl Writing<'_> {
                         };
                         return Ok(Some((here, found, is_fresh)));
                     }
-                    Read::Damaged => return Err(DAMAGED_SLOT),
+                    Read::Damaged => return Err(Trouble::SLOT),
                     Read::Slot(_) | Read::Free => {}
                 }
             }
@@ -230,7 +224,7 @@ impl Writing<'_> {
         let index = &self.index;
         self.seat.buckets.find_or(number, |bucket| {
             let is_whole = index.read_into(number, bucket)?;
-            is_whole.then_some(()).ok_or(CUT)
+            is_whole.then_some(()).ok_or(Trouble::CUT)
         })
     }
 

@@ -17,6 +17,15 @@ pub(crate) enum Trouble {
     Again,
 }
 
+impl Trouble {
+    /// The file of the index ends before a bucket.
+    pub(crate) const CUT: Self = Self::Damaged("its index is cut");
+    /// A bucket of the index that no store wrote there.
+    pub(crate) const BUCKET: Self = Self::Damaged("a bucket of its index");
+    /// A slot of the index that no store wrote there.
+    pub(crate) const SLOT: Self = Self::Damaged("a slot of its index");
+}
+
 /// What a step on the files gives.
 pub(crate) type Step<T> = Result<T, Trouble>;
 

@@ -8,7 +8,6 @@
 //! (The second chance is Corbató's CLOCK of 1968, over a log as in SIEVE's relative FIFO-reinsertion.)
 
 use crate::anew;
-use crate::apply::CUT;
 use crate::error::{Step, Trouble};
 use crate::files::hash_of;
 use crate::index::{At, BUCKET, Bucket, FURTHEST, Read, SLOTS, Slot, Use, home};
@@ -242,11 +241,11 @@ impl Writing<'_> {
     pub(crate) fn all_slots(&self) -> Step<Vec<Slot>> {
         let mut slots = Vec::new();
         for number in 0..self.index.buckets {
-            let bucket = self.index.bucket(number)?.ok_or(CUT)?;
+            let bucket = self.index.bucket(number)?.ok_or(Trouble::CUT)?;
             for at in 0..SLOTS {
                 match bucket.slot(at) {
                     Read::Free => {}
-                    Read::Damaged => return Err(Trouble::Damaged("a slot of its index")),
+                    Read::Damaged => return Err(Trouble::SLOT),
                     Read::Slot(slot) if slot.is_before(self.head.start) => {}
                     Read::Slot(slot) if slot.is == Use::Marker && slot.deadline <= self.now => {}
                     Read::Slot(slot) => slots.push(slot),

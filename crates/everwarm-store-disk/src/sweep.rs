@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use everwarm_core::store::Failure;
 
-use crate::apply::CUT;
 use crate::error::{Step, Trouble};
 use crate::files::Files;
 use crate::index::{Read, SLOTS, Use};
@@ -36,11 +35,11 @@ impl Writing<'_> {
         let to = (from + BUCKETS).min(self.index.buckets);
         let mut swept = 0;
         // What this step changes there, in its midst, are slots that it has passed.
-        for bucket in self.index.buckets(from..to)?.ok_or(CUT)? {
+        for bucket in self.index.buckets(from..to)?.ok_or(Trouble::CUT)? {
             for at in 0..SLOTS {
                 let slot = match bucket.slot(at) {
                     Read::Free => continue,
-                    Read::Damaged => return Err(Trouble::Damaged("a slot of its index")),
+                    Read::Damaged => return Err(Trouble::SLOT),
                     Read::Slot(slot) => slot,
                 };
                 if !slot.is_before(self.head.start) && slot.deadline <= self.now {

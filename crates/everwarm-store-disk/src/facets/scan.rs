@@ -84,7 +84,7 @@ fn clear_some(writing: &mut Writing<'_>, prefix: &str, from: u64) -> Step<(u64, 
     let index = std::sync::Arc::clone(&writing.index);
     while read < CLEARED && home < index.buckets {
         let Look::There(slots) = slots_of(&index, home)? else {
-            return Err(Trouble::Damaged("a bucket of its index"));
+            return Err(Trouble::BUCKET);
         };
         for slot in slots {
             if slot.is == Use::Marker || slot.is_before(writing.head.start) {
