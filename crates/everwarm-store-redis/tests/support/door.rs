@@ -18,7 +18,7 @@ struct Inner {
     is_open: AtomicBool,
     through: Mutex<Vec<Through>>,
     passed: AtomicUsize,
-    alive: Arc<AtomicUsize>,
+    ended: Arc<AtomicUsize>,
 }
 
 /// One connection through the door.
@@ -41,7 +41,7 @@ impl Door {
                 is_open: AtomicBool::new(false),
                 through: Mutex::default(),
                 passed: AtomicUsize::new(0),
-                alive: Arc::default(),
+                ended: Arc::default(),
             }),
         }
     }
@@ -56,9 +56,15 @@ impl Door {
         self.inner.passed.load(Ordering::SeqCst)
     }
 
-    /// Connections whose client has not ended them.
+    /// Connections that their client has ended.
+    pub(crate) fn ended(&self) -> usize {
+        self.inner.ended.load(Ordering::SeqCst)
+    }
+
+    /// Connections that their client has not ended.
     pub(crate) fn alive(&self) -> usize {
-        self.inner.alive.load(Ordering::SeqCst)
+        let ended = self.ended();
+        self.passed() - ended
     }
 
     /// Lets connections through.
@@ -115,12 +121,11 @@ impl Inner {
         );
         let is_held = Arc::new(AtomicBool::new(false));
         let copy = |stream: &TcpStream| stream.try_clone().expect("a descriptor");
-        self.alive.fetch_add(1, Ordering::SeqCst);
-        let alive = Arc::clone(&self.alive);
+        let ended = Arc::clone(&self.ended);
         let (from, to, held) = (copy(&client), copy(&server), Arc::clone(&is_held));
         thread::spawn(move || {
             carry(from, to, &held);
-            alive.fetch_sub(1, Ordering::SeqCst);
+            ended.fetch_add(1, Ordering::SeqCst);
         });
         let (from, to, held) = (copy(&server), copy(&client), Arc::clone(&is_held));
         thread::spawn(move || carry(from, to, &held));
