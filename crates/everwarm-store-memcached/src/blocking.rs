@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use everwarm_core::deadline::allowance;
 use everwarm_core::store::Failure;
+use everwarm_network::patience::{Patience, Wait};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustls::{ClientConnection, StreamOwned};
@@ -53,6 +54,7 @@ pub(crate) struct Blocking {
     stream: Stream,
     replies: Replies,
     room: Box<[u8]>,
+    patience: Patience,
     used: Instant,
     server: Server,
 }
@@ -64,6 +66,8 @@ pub(crate) struct Asked {
     sent: usize,
     received: usize,
     is_flushed: bool,
+    /// Until something has come.
+    wait: Option<Wait>,
     numbers: VecDeque<Option<u32>>,
     replies: Vec<Reply>,
 }
@@ -77,6 +81,7 @@ impl Asked {
             sent: 0,
             received: 0,
             is_flushed: false,
+            wait: None,
             numbers: batch.numbers.iter().copied().collect(),
             replies: Vec::with_capacity(batch.numbers.len()),
         }
@@ -107,6 +112,7 @@ impl Blocking {
             stream,
             replies: Replies::default(),
             room: vec![0; ROOM].into(),
+            patience: Patience::default(),
             used: Instant::now(),
             server: server.clone(),
         })
@@ -179,8 +185,12 @@ impl Blocking {
         if !asked.is_flushed {
             io.flush().map_err(met)?;
             asked.is_flushed = true;
+            asked.wait = Some(self.patience.wait(self.stream.socket()));
         }
-        let read = io.read(&mut self.room).map_err(met)?;
+        let read = self.stream.io().read(&mut self.room).map_err(met)?;
+        if let Some(wait) = asked.wait.take() {
+            self.patience.came(&wait);
+        }
         if read == 0 {
             return Err(Met::Failure(ended(server)));
         }

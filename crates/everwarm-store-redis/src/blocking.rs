@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use everwarm_core::store::Failure;
+use everwarm_network::patience::{Patience, Wait};
 use redis::Value;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
@@ -64,6 +65,7 @@ pub(crate) struct Blocking {
     replies: Replies,
     room: Box<[u8]>,
     limits: Limits,
+    patience: Patience,
     used: Instant,
     address: Address,
     /// The server, once it is known.
@@ -98,6 +100,7 @@ impl Blocking {
             replies: Replies::default(),
             room: vec![0; ROOM].into(),
             limits: Limits::default(),
+            patience: Patience::default(),
             used: Instant::now(),
             address: address.clone(),
             server: Identity::default(),
@@ -177,8 +180,12 @@ impl Blocking {
         if !asked.is_flushed {
             timed.flush().map_err(met)?;
             asked.is_flushed = true;
+            asked.wait = Some(self.patience.wait(&*timed.stream.socket()));
         }
         let read = timed.read(&mut self.room).map_err(met)?;
+        if let Some(wait) = asked.wait.take() {
+            self.patience.came(&wait);
+        }
         asked.received += read as u64;
         self.replies.feed(&self.room[..read]);
         let ended = || Met::Failure(error::ended(&self.address));
@@ -240,6 +247,8 @@ fn will_do(limit: Duration, left: Duration) -> bool {
 pub(crate) struct Asked {
     sent: usize,
     is_flushed: bool,
+    /// Until something has come.
+    wait: Option<Wait>,
     received: u64,
     replies: Vec<Value>,
 }

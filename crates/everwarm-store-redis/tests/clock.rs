@@ -59,14 +59,15 @@ fn reads_are_one_command(variable: &str) {
             set(&store, &name);
             wait(store.begin(space, &tags, None)).expect("it is marked");
             for (verb, read) in &reads {
-                // An answer that takes long on a busy machine is not counted on from.
+                // An answer that takes long on a busy machine is not counted on from, and another connection may begin meanwhile.
                 until("a read is one command", || {
                     read();
                     servers.asked_with(&name);
                     read();
                     let asked = servers.asked_with(&name);
+                    let begins = asked.iter().any(|asked| asked == "HELLO");
                     assert!(
-                        asked.iter().all(|asked| asked == verb || asked == "TIME"),
+                        begins || asked.iter().all(|asked| asked == verb || asked == "TIME"),
                         "{asked:?}"
                     );
                     asked == [*verb]
@@ -75,11 +76,9 @@ fn reads_are_one_command(variable: &str) {
             servers.asked_with(&name);
             thread::sleep(COUNTS_FOR);
             get();
-            assert_eq!(
-                servers.asked_with(&name),
-                ["GET", "TIME"],
-                "it is asked again"
-            );
+            let asked = servers.asked_with(&name);
+            let again = ["GET".to_owned(), "TIME".to_owned()];
+            assert!(asked.ends_with(&again), "it is asked again: {asked:?}");
         });
     }
 }
