@@ -1,4 +1,7 @@
-"""Adds up the closing lines of the test runners into one line: `tests: N passed, N failed, N skipped`."""
+"""Adds up the closing lines of the test runners into one line: `tests: N passed, N failed, N skipped`.
+
+Tests that failed at first and passed when they were run again have a line each before it.
+"""
 
 import re
 import sys
@@ -8,6 +11,7 @@ from pathlib import Path
 PYTEST = re.compile(r"^=* ?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s", re.MULTILINE)
 NEXTEST = re.compile(r"^ +Summary \[.*?\] +\d+ tests? run: (.*)$", re.MULTILINE)
 CARGO = re.compile(r"^test result: \w+\. (.*?); \d+ measured", re.MULTILINE)
+AGAIN = re.compile(r"^ +FLAKY \d+/\d+ \[.*?\] \(.*?\) (.*)$|^_+ RERUN (\S+) _+$", re.MULTILINE)
 COUNT = re.compile(r"(\d+) ([a-z]+)")
 
 MEANING = {
@@ -32,11 +36,19 @@ def tally(output: str) -> Counter[str]:
     return counts
 
 
+def run_again(output: str) -> list[str]:
+    """The tests in `output` that passed, but not at once."""
+    return ["".join(names) for names in AGAIN.findall(output)]
+
+
 def main(logs: str) -> int:
     """Prints the sum over all logs; fails where nothing passed or something failed."""
     total: Counter[str] = Counter()
     for log in sorted(Path(logs).glob("*.log")):
-        total += tally(log.read_text())
+        output = log.read_text()
+        total += tally(output)
+        for name in run_again(output):
+            print(f"FAILED AT FIRST: {name}, see {log}")
     print(f"tests: {total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 0 if total["passed"] and not total["failed"] else 1
 

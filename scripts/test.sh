@@ -18,7 +18,7 @@ found=.cache/test/interpreters
 missing=.cache/test/missing-interpreters
 servers=.cache/test/servers
 other_servers=.cache/test/other-servers
-rm -rf "$logs"
+rm -rf "$logs" .cache/test/built
 mkdir -p "$logs"
 # What scenarios of failure came to: scripts/scenarios.py makes a page of it.
 export SCENARIOS_LOG=$PWD/.cache/test/scenarios.log
@@ -29,6 +29,13 @@ profile=ci
 
 # A test that hangs in native code sees no signal: a thread ends it, with every stack shown.
 hang_guard=(--timeout 300 --timeout-method thread)
+
+# In CI a test that failed is run again, and named at the end: what a busy machine did to it once is nobody's mistake.
+of_nextest=() of_pytest=("${hang_guard[@]}" -p no:cacheprovider)
+if [[ -n ${CI:-} ]]; then
+  of_nextest=(--profile ci)
+  of_pytest+=(--reruns 2 --reruns-delay 3)
+fi
 
 # Ends the servers of this run, or of an earlier one that was killed.
 servers_down() {
@@ -128,6 +135,7 @@ stores=$(printf 'everwarm/%s,' disk dynamodb file memcached mongodb mysql object
 # fuzzing come to their whole figures.
 of_stores=(--features "$stores" --lib --test shared --test fuzz_urls)
 binaries=.cache/test/binaries
+built=.cache/test/built
 has_nextest=$(command -v cargo-nextest || true)
 
 rust_build() {
@@ -146,7 +154,7 @@ rust_build() {
 
 rust_tests_of_stores() {
   if [[ -n $has_nextest ]]; then
-    cargo nextest run --locked --cargo-profile "$profile" "${of_stores[@]}" -E 'package(everwarm) | package(everwarm-tiers)'
+    cargo nextest run --locked --cargo-profile "$profile" "${of_stores[@]}" "${of_nextest[@]}" -E 'package(everwarm) | package(everwarm-tiers)'
   else
     cargo test --locked --profile "$profile" "${of_stores[@]}"
   fi
@@ -154,7 +162,7 @@ rust_tests_of_stores() {
 
 rust_tests() {
   if [[ -n $has_nextest ]]; then
-    cargo nextest run --binaries-metadata "$binaries/all.json" --cargo-metadata "$binaries/workspace.json"
+    cargo nextest run --binaries-metadata "$binaries/all.json" --cargo-metadata "$binaries/workspace.json" "${of_nextest[@]}"
   else
     cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests
   fi
@@ -196,15 +204,25 @@ rust_lint() {
   cargo clippy --locked --profile "$profile" --workspace --all-targets --features "$stores" -- -D warnings
 }
 
-# Whatever takes long to build and has no time limits, beside Rust tests that mostly wait: it has what they leave of the processors.
+# Whatever takes long to build and has no time limits, beside tests that mostly wait: it has what they leave of the processors. What
+# Python tests need comes first.
 builds() {
   trap - EXIT
   renice -n 19 -p "$BASHPID" >/dev/null
+  quiet_step "python build" install_everwarm
+  quiet_step "rust examples" examples
+  touch "$built"
   quiet_step "rust lint" rust_lint
   quiet_step "rust documentation tests" documentation_tests
-  quiet_step "rust examples" examples
   quiet_step "rust schedules" schedules
-  quiet_step "python build" install_everwarm
+}
+
+# Waits until Python tests have what they need.
+wheels() {
+  until [[ -e $built ]]; do
+    kill -0 "$building" 2>/dev/null || wait "$building"
+    sleep 1
+  done
 }
 
 # Builds and installs one wheel for each interpreter whose environment is out of date.
@@ -218,7 +236,7 @@ install_everwarm() {
 
 # Tests that are marked `once`, on the first interpreter; nobody else says anything to their servers.
 python_tests_once() {
-  .venv-test/bin/python -m pytest "${hang_guard[@]}" -p no:cacheprovider -m once
+  .venv-test/bin/python -m pytest "${of_pytest[@]}" -m once
 }
 
 # The proofs of every keyword while it does nothing, which all have to fail; in a database of their own.
@@ -242,7 +260,7 @@ python_tests_of() {
   if [[ $1 != "$python" ]]; then
     export TESTS_CORE_ONLY=1
   fi
-  "$environment/bin/python" -m pytest "${hang_guard[@]}" -p no:cacheprovider -m "not once"
+  "$environment/bin/python" -m pytest "${of_pytest[@]}" -m "not once"
 }
 
 # The tests on every interpreter, four parts at a time: a test mostly waits.
@@ -267,6 +285,7 @@ python_tests() {
     name=${names[at]}
     if wait "${pids[at]}"; then
       echo "CPython $name: $(tail -n 1 "$logs/python-tests-${name//, /-}.log")"
+      sed -n '/^_* RERUN /,/^=* short test/p' "$logs/python-tests-${name//, /-}.log"
     else
       cat "$logs/python-tests-${name//, /-}.log"
       status=1
@@ -310,9 +329,8 @@ builds &
 building=$!
 step "rust tests" rust_tests
 step "recorded requests" recorded_requests
-current="builds beside the rust tests"
-wait "$building"
-building=
+current="python build"
+wheels
 export EVERWARM_TEST_SHARED=${CARGO_TARGET_DIR:-$PWD/target}/$profile/examples/shared
 
 # The tests that compare interpreters ask those of all environments.
@@ -323,6 +341,9 @@ done
 export TESTS_PYTHONS
 
 step "python tests" python_tests
+current="builds beside the tests"
+wait "$building"
+building=
 
 current="adding up"
 printf '\nmake test: every step passed in %d s on CPython %s\n' "$SECONDS" "$versions"

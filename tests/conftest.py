@@ -14,6 +14,7 @@ IN_CI = bool(os.environ.get("CI"))
 # Set where only pytest and hypothesis are installed: on every interpreter but the first.
 CORE_ONLY = bool(os.environ.get("TESTS_CORE_ONLY"))
 
+# Where a test is run, by marker.
 MARKERS = {
     "once": "says nothing about the interpreter: runs on the first one only",
     "libraries": "needs third-party libraries: runs on the first interpreter only",
@@ -39,21 +40,38 @@ def loud_skip(reason: str) -> NoReturn:
     pytest.skip(reason, allow_module_level=True)
 
 
+# What chance finds once is found: where CI runs failed tests again, it leaves these and those of hypothesis.
+CHANCE = "chance: tries what chance brings, and is not run again where it fails"
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # A shell starts background jobs deaf to interrupts; the processes that tests start would inherit that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+    config.addinivalue_line("markers", CHANCE)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("reruns", None):
+        for item in items:
+            if item.get_closest_marker("chance") or item.get_closest_marker("hypothesis"):
+                item.add_marker(pytest.mark.flaky(reruns=0))
     if not CORE_ONLY:
         return
     elsewhere = [item for item in items if any(item.get_closest_marker(name) for name in MARKERS)]
     if elsewhere:
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = [item for item in items if item not in set(elsewhere)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Shows how tests failed that passed when they were run again."""
+    for report in terminalreporter.stats.get("rerun", []):
+        terminalreporter.section(f"RERUN {report.nodeid}", sep="_")
+        terminalreporter.write_line(report.longreprtext)
 
 
 @pytest.fixture

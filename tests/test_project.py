@@ -127,11 +127,17 @@ def test_unsafe_outside_its_files_is_refused(tmp_path: Path) -> None:
 def test_closing_lines_are_added_up() -> None:
     output = """
      Summary [   1.234s] 12 tests run: 12 passed (1 slow), 2 skipped
+   FLAKY 2/3 [   0.070s] (10/12) everwarm::cache what_is_late
 test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.10s
-=========== 40 passed, 4 skipped, 7 deselected, 1 xfailed in 3.21s ===========
+____ RERUN tests/life/test_exit.py::test_signals[redis] ____
+=========== 40 passed, 4 skipped, 7 deselected, 1 xfailed, 1 rerun in 3.21s ===========
 == 1 failed, 2 errors in 65.00s (0:01:05) ==
 """
     assert tally.tally(output) == {"passed": 56, "skipped": 7, "failed": 3}
+    assert tally.run_again(output) == [
+        "everwarm::cache what_is_late",
+        "tests/life/test_exit.py::test_signals[redis]",
+    ]
 
 
 def sources(*suffixes: str) -> list[Path]:

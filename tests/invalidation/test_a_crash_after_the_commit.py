@@ -15,7 +15,7 @@ import pytest
 from everwarm import Cache
 from worlds import until
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.chance]
 
 WRITER = """
     import os, signal, sqlite3, sys, time

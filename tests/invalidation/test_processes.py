@@ -15,6 +15,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.chance
+
 WORKER = """
     import mmap, random, sys, time
     from everwarm import Cache

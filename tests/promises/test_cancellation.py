@@ -10,6 +10,8 @@ import pytest
 from everwarm import Cache, _drive
 from worlds import PATIENCE, Loops, adds_up
 
+pytestmark = pytest.mark.chance
+
 ROUNDS, CALLERS, KEYS = 1_000, 12, 2
 
 

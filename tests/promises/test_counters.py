@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 
+import pytest
 from everwarm import Cache
 from everwarm.testing import ManualClock
 from worlds import PATIENCE, Threads, adds_up
+
+pytestmark = pytest.mark.chance
 
 WORKERS, STEPS = 4, 2_500
 

@@ -19,7 +19,7 @@ import pytest
 from everwarm import Cache
 from worlds import PATIENCE, Loops, Threads
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.chance]
 
 KEYS = ("a", "b")
 
