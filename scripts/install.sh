@@ -15,7 +15,7 @@ if [[ -f $environment/.everwarm && $(<"$environment/.everwarm") == "$digest" ]];
   exit 0
 fi
 rm -rf "$wheels"
-PYO3_PYTHON=$PWD/.venv-test/bin/python .venv-test/bin/maturin build --quiet --locked --profile "$profile" \
+PYO3_PYTHON=${PYO3_PYTHON:-$PWD/.venv-test/bin/python} .venv-test/bin/maturin build --quiet --locked --profile "$profile" \
   --features pyo3/extension-module,mongodb,beside-tests --compatibility linux --interpreter "$interpreter" --out "$wheels"
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --no-deps --force-reinstall "$wheels"/*.whl
 echo "$digest" >"$environment/.everwarm"

@@ -96,16 +96,13 @@ environment_of() {
   fi
 }
 
-environment() {
-  scripts/environment.sh .venv-test "$python" tests/requirements-core.txt tests/requirements.txt
-}
-
-# What takes its time to come: the servers' programs, and the libraries of the other interpreters.
+# What takes its time to come: libraries of the first interpreter, the servers' programs, and libraries of the other interpreters.
 downloads() {
+  scripts/environment.sh .venv-test "$python" tests/requirements-core.txt tests/requirements.txt || return
   scripts/servers/up --programs || echo "not all programs are there" >&2
   local other
   for other in "${interpreters[@]:1}"; do
-    scripts/environment.sh "$(environment_of "$other")" "$other" tests/requirements-core.txt
+    scripts/environment.sh "$(environment_of "$other")" "$other" tests/requirements-core.txt || return
   done
 }
 
@@ -309,12 +306,9 @@ cat "$missing" >&2
 
 step "rust format" cargo fmt --check
 step "dependency rule and licences" "$python" scripts/check_dependencies.py
-step "python environment" environment
 downloads >"$logs/downloads.log" 2>&1 &
 downloading=$!
-step "python lint" .venv-test/bin/ruff check
-step "python format" .venv-test/bin/ruff format --check
-export PYO3_PYTHON=$PWD/.venv-test/bin/python
+export PYO3_PYTHON=$python
 step "rust build" rust_build
 servers_down
 wait "$downloading" || {
@@ -322,6 +316,8 @@ wait "$downloading" || {
   exit 1
 }
 downloading=
+step "python lint" .venv-test/bin/ruff check
+step "python format" .venv-test/bin/ruff format --check
 step "servers" servers_up
 source "$servers"
 step "rust tests of stores" rust_tests_of_stores
