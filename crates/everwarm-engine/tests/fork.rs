@@ -1,5 +1,6 @@
 //! A forked child keeps values and forgets flights. Alone in its file: the number of forks is the process's.
 
+#[allow(dead_code, reason = "it uses a part")]
 mod support;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Races explored: each check runs under a thousand and more schedules that a seeded scheduler draws, and the same checks
 //! find the faults that are planted in an engine made for it.
 
+#[allow(dead_code, reason = "it uses a part")]
 mod support;
 
 use std::future::poll_fn;

@@ -1,5 +1,6 @@
 //! What a forked child does with what its parent began: it leaves it alone. This is its own binary, since a fork is told to all.
 
+#[allow(dead_code, reason = "it uses a part")]
 mod tiers;
 
 use std::sync::Arc;

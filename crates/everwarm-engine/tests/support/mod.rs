@@ -1,8 +1,8 @@
 //! What the engine's tests share: small keys and values, a caller, and asks in one line.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use everwarm_core::clock::Instant;
 use everwarm_core::lifetime::Lifetime;
@@ -161,6 +161,12 @@ pub(crate) fn word<V: Clone>(turn: &Turn<Name, V, Error>) -> &'static str {
         Turn::Wait(_) => "a wait",
         Turn::Alone(_) => "a computation alone",
     }
+}
+
+/// Numbers of threads that no other test has.
+pub(crate) fn threads<const MANY: usize>() -> [u64; MANY] {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    [(); MANY].map(|()| LAST.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
 pub(crate) fn names(tags: &[&str]) -> Vec<Arc<str>> {

@@ -1,5 +1,4 @@
 //! What the tests of stacks share: stores for several "processes", a codec, a sleep that moves the clock, and ways to wait.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod shelf;
 

@@ -1,7 +1,5 @@
 //! What a stack does while its stores fail: no verb fails because of it, and nothing invalid is served.
 
-mod tiers;
-
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -10,8 +8,8 @@ use everwarm_core::store::FailureKind;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Change, Done, Event, Fetched, Stored, Written};
 
-use tiers::shelf::Facets;
-use tiers::{Host, Process, SECOND, meta, place, poll, tags, text, wait};
+use crate::tiers::shelf::Facets;
+use crate::tiers::{Host, Process, SECOND, meta, place, poll, tags, text, wait};
 
 /// All verbs of stores that a stack asks.
 const VERBS: [&str; 16] = [

@@ -1,15 +1,13 @@
 //! The bytes that nearer tiers add to an envelope, forged: whoever may write to a tier gives an entry no more life at once than it was
 //! sealed with.
 
-mod tiers;
-
 use std::time::Duration;
 
 use everwarm_core::store::{Bytes, Store};
 use everwarm_core::using::Read;
 use everwarm_engine::stack::Stored;
 
-use tiers::{Host, Process, name, place, tags, wait};
+use crate::tiers::{Host, Process, name, place, tags, wait};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// What the entries of these tests are sealed with.

@@ -1,14 +1,12 @@
 //! Write-behind: what waits is seen, bounded, dropped by deletions, and written in the end.
 
-mod tiers;
-
 use std::sync::Arc;
 
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Done, Fetched, Options, Sleeper, Write, Written};
 
-use tiers::shelf::Facets;
-use tiers::{Host, Process, meta, name, place, poll, tags, wait};
+use crate::tiers::shelf::Facets;
+use crate::tiers::{Host, Process, meta, name, place, poll, tags, wait};
 
 /// A host with one tier, whose store takes its time; the first process writes behind.
 fn behind(polls: usize, change: impl FnOnce(&mut Options)) -> (Host, Process, Process) {
@@ -271,7 +269,7 @@ fn who_waits_for_a_lease_gets_the_queued_value() {
     one.fill("k", "v", &[]);
     let mut fetch = Box::pin(other.stack.fetch(place("k"), tags(&[]), Read::Any));
     assert!(
-        tiers::poll(&mut fetch).is_none(),
+        poll(&mut fetch).is_none(),
         "the lease lasts until it is written"
     );
     one.far().hold_writes(false);

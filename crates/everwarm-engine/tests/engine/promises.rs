@@ -1,15 +1,13 @@
 //! What the engine promises, one test each.
 
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::task::{Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::{World, names, settle, threads, word};
 use everwarm_engine::{Arrival, Ask, Caller, Parker, Settle, Turn};
-use support::{World, names, settle, word};
 
 /// A driver as a border would write it: computes, waits or returns, until there is a value.
 fn call(world: &World<u64>, name: u64, compute: impl Fn() -> u64) -> u64 {
@@ -344,11 +342,12 @@ fn a_call_that_waits_for_itself_is_refused_and_a_circle_computes_alone() {
 #[test]
 fn a_thread_does_not_block_on_what_needs_the_thread() {
     let world = World::<u64>::new();
+    let [of_loop, another] = threads();
     let on_loop = world.begin_with(
         1,
         &[],
         Caller {
-            thread: 77,
+            thread: of_loop,
             ..Caller::default()
         },
     );
@@ -361,7 +360,7 @@ fn a_thread_does_not_block_on_what_needs_the_thread() {
         1,
         &[],
         Caller {
-            thread: 78,
+            thread: another,
             chain: &chain,
             blocks_thread: true,
         },
@@ -370,7 +369,7 @@ fn a_thread_does_not_block_on_what_needs_the_thread() {
         2,
         &[],
         Caller {
-            thread: 77,
+            thread: of_loop,
             chain: &[],
             blocks_thread: true,
         },
@@ -380,7 +379,7 @@ fn a_thread_does_not_block_on_what_needs_the_thread() {
         2,
         &[],
         Caller {
-            thread: 77,
+            thread: of_loop,
             chain: &[],
             blocks_thread: false,
         },

@@ -1,7 +1,5 @@
 //! The promises of a copy between two stacks that have nothing in common, while both are used.
 
-mod tiers;
-
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,8 +10,8 @@ use everwarm_core::store::{Failure, FailureKind};
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Copied, Copying, Done, Stack};
 
-use tiers::shelf::Facets;
-use tiers::{Host, Process, SECOND, lasting, name, place, tags, text, wait};
+use crate::tiers::shelf::Facets;
+use crate::tiers::{Host, Process, SECOND, lasting, meta, name, place, tags, text, wait};
 
 fn two() -> (Host, Host) {
     let from = Host::new(1);
@@ -231,7 +229,7 @@ impl Act {
             Self::Clear => assert_eq!(wait(stack.clear()), Done::Now),
             Self::Delete => assert_eq!(wait(stack.delete(place("k"))).1, Done::Now),
             Self::Set => {
-                let set = stack.set(place("k"), b"new".to_vec(), tiers::meta(&["t"]));
+                let set = stack.set(place("k"), b"new".to_vec(), meta(&["t"]));
                 assert!(wait(set).is_stored());
             }
         }

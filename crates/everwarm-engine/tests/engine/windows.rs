@@ -1,9 +1,8 @@
 //! Windows: each row of the table of lifetimes, judgements and settlements, reached through the engine.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Error, Name, World, word};
 use everwarm_core::clock::Instant;
 use everwarm_core::draw::FixedDraw;
 use everwarm_core::judge::{Freshness, Judgement, Validity, judge};
@@ -13,7 +12,6 @@ use everwarm_engine::{
     Amendment, Arrival, Cache, Lead, Negative as Row, Offer, Settle, Trace, Turn,
 };
 use proptest::prelude::*;
-use support::{Error, Name, World, word};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -320,7 +318,7 @@ fn what_stores_offer_is_held_in_memory_after_a_failure() {
         value: &7,
         lifetime,
         age: 25 * SECOND,
-        tags: &support::names(&["tag"]),
+        tags: &crate::support::names(&["tag"]),
         weight: 0,
     });
     assert!(lead.fall_back("no", &policy(), true).is_some());

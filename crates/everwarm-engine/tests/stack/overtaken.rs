@@ -1,7 +1,5 @@
 //! What an invalidation overtook keeps nobody waiting: whoever asks after it computes anew, at once.
 
-mod tiers;
-
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -10,8 +8,8 @@ use everwarm_core::using::Read;
 use everwarm_engine::Ticker;
 use everwarm_engine::stack::{Done, Fetched, Seat, Stack, Written};
 
-use tiers::shelf::Facets;
-use tiers::{Host, Process, meta, place, poll, tags, wait};
+use crate::tiers::shelf::Facets;
+use crate::tiers::{Host, Process, meta, place, poll, tags, wait};
 
 type Going = Pin<Box<dyn Future<Output = Done>>>;
 

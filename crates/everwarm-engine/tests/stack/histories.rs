@@ -1,8 +1,6 @@
 //! Histories: processes on one host or two read, compute, invalidate, delete, set and watch at once, in seeded random interleavings
 //! of single steps of their stores, some of which fail. A checker knows how new each answer has to be.
 
-mod tiers;
-
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
@@ -18,8 +16,8 @@ use everwarm_engine::stack::{
     Change, Done, Event, Fetched, Place, Spot, Stack, Stored, Write, Written,
 };
 
-use tiers::shelf::{Facets, Shelf, yields};
-use tiers::{Host, NAMESPACE, Process, meta, name, place, tags, text};
+use crate::tiers::shelf::{Facets, Shelf, yields};
+use crate::tiers::{Host, NAMESPACE, Process, meta, name, place, tags, text, wait};
 
 const KEYS: usize = 3;
 const TAGS: usize = 2;
@@ -529,7 +527,7 @@ fn play_out(setting: Setting) -> Truth {
     let mut truth = std::mem::take(&mut *truth.lock().expect("no panic"));
     let counted = processes
         .iter()
-        .find_map(|process| tiers::wait(process.stack.get(counter(), tags(&[]), Read::Any)));
+        .find_map(|process| wait(process.stack.get(counter(), tags(&[]), Read::Any)));
     let counted = counted.map_or(0, |stored| text(&stored).parse().expect("a number"));
     let lost = format!("{counted} was counted, and {} had to be", truth.counted);
     let miscounted = !setting.failures && !setting.late && counted != truth.counted;

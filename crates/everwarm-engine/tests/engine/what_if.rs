@@ -1,15 +1,13 @@
 //! Estimates of hit ratios at other sizes, against caches that have these sizes.
 
-mod support;
-
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{World, names};
 use everwarm_core::clock::Instant;
 use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{Bounds, Cache, Eviction, Put, WhatIf};
-use support::{World, names};
 
 /// A mixer with 64 good bits (the last steps of MurmurHash3).
 fn hash(key: u64) -> u64 {

@@ -1,15 +1,13 @@
 //! Writes under a condition, changes in place, walks and the end of a cache.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{World, names, settle};
 use everwarm_core::clock::Instant;
 use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{Amendment, Condition, Place, Plain, Put, Seen, Settle, Turn};
-use support::{World, names, settle};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,7 +18,7 @@ fn put_if(world: &World<u64>, name: u64, value: u64, condition: Condition) -> bo
         .is_done()
 }
 
-fn put(world: &World<u64>, name: u64, value: u64) -> Put<'_, support::Name, u64> {
+fn put(world: &World<u64>, name: u64, value: u64) -> Put<'_, crate::support::Name, u64> {
     let key = world.key(name);
     Put {
         scope: &world.scope,

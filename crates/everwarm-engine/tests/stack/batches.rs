@@ -1,66 +1,9 @@
-//! Callers of many keys: they take all their turns, settle what they lead, and wait for others only then.
-
-mod support;
-mod tiers;
+//! Many keys at once over stores: they are fetched and stored in one trip, and each is led for itself.
 
 use everwarm_engine::stack::{Fetched, Seat, Write, Written};
-use everwarm_engine::{Arrival, Caller, Lead, Settle, Ticket, Turn};
 
-use support::{Error, Name, World};
-use tiers::shelf::Facets;
-use tiers::{Host, Process, meta, place, tags, text, wait};
-
-/// A caller on a thread of this number, that blocks it or not.
-fn on(thread: u64, blocks_thread: bool) -> Caller<'static> {
-    Caller {
-        thread,
-        chain: &[],
-        blocks_thread,
-    }
-}
-
-fn lead(world: &World<u64>, thread: u64, name: u64) -> Lead<Name, u64, Error> {
-    let key = world.key(name);
-    match world.cache.begin(world.ask(&key, &[], on(thread, false))) {
-        Ok(Turn::Lead(lead)) => lead,
-        _ => panic!("nobody computes it"),
-    }
-}
-
-fn follow(world: &World<u64>, thread: u64, name: u64) -> Ticket<Name, u64, Error> {
-    let key = world.key(name);
-    match world.cache.begin(world.ask(&key, &[], on(thread, false))) {
-        Ok(Turn::Wait(ticket)) => ticket,
-        _ => panic!("somebody computes it"),
-    }
-}
-
-#[test]
-fn two_callers_that_lead_what_the_other_follows_each_settle_first() {
-    let world = World::new();
-    let (one, two) = (lead(&world, 1, 1), lead(&world, 2, 2));
-    let (mut for_two, mut for_one) = (follow(&world, 1, 2), follow(&world, 2, 1));
-    one.settle(10, Settle::default());
-    assert!(for_two.block(&on(1, true)));
-    two.settle(20, Settle::default());
-    assert!(for_one.block(&on(2, true)));
-    assert_eq!(for_two.try_arrive(), Some(Arrival::Value(20)));
-    assert_eq!(for_one.try_arrive(), Some(Arrival::Value(10)));
-    assert_eq!(world.cache.stats(&world.scope).cycles, 0);
-}
-
-#[test]
-fn a_thread_does_not_block_where_that_would_close_a_circle() {
-    let world = World::new();
-    let (one, two) = (lead(&world, 1, 1), lead(&world, 2, 2));
-    let (mut for_two, mut for_one) = (follow(&world, 1, 2), follow(&world, 2, 1));
-    assert!(for_two.block(&on(1, true)));
-    assert!(!for_one.block(&on(2, true)));
-    // Whoever must not wait holds nobody up.
-    drop(for_two);
-    assert!(for_one.block(&on(2, true)));
-    drop((one, two));
-}
+use crate::tiers::shelf::Facets;
+use crate::tiers::{Host, Process, meta, place, tags, text, wait};
 
 fn fetch(process: &Process, keys: &[&str], names: &[&str]) -> Vec<Option<Fetched>> {
     let wanted = keys.iter().map(|key| (place(key), tags(names))).collect();

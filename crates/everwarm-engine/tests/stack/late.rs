@@ -1,16 +1,14 @@
 //! What was written or deleted while a process was cut off from the store, and what becomes of it when the store is back: the last of each
 //! name is made good, unless others did something later.
 
-mod tiers;
-
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use everwarm_core::store::{Bytes, FailureKind, Store};
 use everwarm_engine::stack::{Change, Done, Event, Stored, Write, Written};
 
-use tiers::shelf::Facets;
-use tiers::{Host, Process, SECOND, lasting, meta, name, place, poll, tags, text, wait};
+use crate::tiers::shelf::Facets;
+use crate::tiers::{Host, Process, SECOND, lasting, meta, name, place, poll, tags, text, wait};
 
 /// What is done in something.
 type In<T> = fn(&T);

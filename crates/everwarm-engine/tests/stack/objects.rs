@@ -1,14 +1,12 @@
 //! The verbs of objects on a stack, over stores that several "processes" share.
 
-mod tiers;
-
 use std::sync::Arc;
 
 use everwarm_core::store::{Condition, FailureKind};
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Change, Done, Event, Fetched, Older, Place, Spot, Stack, Written};
 
-use tiers::{Host, Process, meta, name, place, tags, text, wait};
+use crate::tiers::{Host, Process, meta, name, place, tags, text, wait};
 
 fn two(tiers: usize) -> (Host, Process, Process) {
     let host = Host::new(tiers);

@@ -1,7 +1,5 @@
 //! A store that gives no answer holds no verb of a stack longer than the time limit in front of it.
 
-mod tiers;
-
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,8 +14,8 @@ use everwarm_engine::stack::{Done, Fetched};
 use everwarm_engine::{ManualHand, Ticker};
 use everwarm_layers::{Layered, Timeout, Timer};
 
-use tiers::shelf::{Facets, yields};
-use tiers::{Host, Process, SECOND, meta, place, tags, wait};
+use crate::tiers::shelf::{Facets, yields};
+use crate::tiers::{Host, Process, SECOND, meta, place, tags, wait};
 
 const LIMIT: Duration = Duration::from_millis(50);
 

@@ -26,18 +26,23 @@ fn bulkhead(most: usize) -> Arc<Bulkhead> {
     Bulkhead::new(NonZeroUsize::new(most).expect("at least one"))
 }
 
+/// A lead that no cache numbers.
+fn lead_of(number: u64) -> LeadId {
+    LeadId(1 << 62 | number)
+}
+
 /// Who computes for this lead alone, as a task does.
 fn enter(bulkhead: &Arc<Bulkhead>, lead: u64) -> Result<Permit, Line> {
-    let chain = [LeadId(lead)];
+    let chain = [lead_of(lead)];
     let caller = Caller {
         chain: &chain,
         ..Caller::default()
     };
-    bulkhead.enter(LeadId(lead), &caller)
+    bulkhead.enter(lead_of(lead), &caller)
 }
 
 fn again(line: &mut Line, lead: u64) -> Option<Permit> {
-    let chain = [LeadId(lead)];
+    let chain = [lead_of(lead)];
     line.try_enter(&Caller {
         chain: &chain,
         ..Caller::default()

@@ -1,7 +1,5 @@
 //! The promises of caches on their way from an old store to a new one, whose processes are at neighbouring steps.
 
-mod tiers;
-
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +9,8 @@ use everwarm_core::store::Condition;
 use everwarm_core::using::{Bounds, Read};
 use everwarm_engine::stack::{Change, Done, Fetched, Role, Stack, Written};
 
-use tiers::shelf::{Facets, Shelf, yields};
-use tiers::{Host, Ledger, NAMESPACE, SECOND, meta, place, tags, text, tier, wait};
+use crate::tiers::shelf::{Facets, Shelf, yields};
+use crate::tiers::{Host, Ledger, NAMESPACE, SECOND, meta, place, tags, text, tier, wait};
 
 /// Where a process is on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

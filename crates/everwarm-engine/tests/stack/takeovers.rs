@@ -1,15 +1,13 @@
 //! What a failover lost is never served by whom it was issued: I8.
 
-mod tiers;
-
 use std::pin::Pin;
 use std::sync::Arc;
 
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Change, Done, Fetched, Stack};
 
-use tiers::shelf::Facets;
-use tiers::{Host, Process, meta, place, poll, tags, wait};
+use crate::tiers::shelf::Facets;
+use crate::tiers::{Host, Process, SECOND, meta, place, poll, tags, wait};
 
 type Going = Pin<Box<dyn Future<Output = bool>>>;
 
@@ -129,7 +127,7 @@ fn what_was_set_and_not_lost_stays() {
     let host = Host::new(1);
     let one = host.process_with(Facets::Replaced, |_| {});
     wait(one.stack.delete(place("k")));
-    host.hand.advance(tiers::SECOND);
+    host.hand.advance(SECOND);
     wait(one.stack.set(place("k"), "set".into(), meta(&[])));
     let replica = one.far().replica();
     one.far().fail_over(&replica);

@@ -1,12 +1,10 @@
 //! What is known of a key without an entry, and calls that take no entry that is too old.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::World;
 use everwarm_core::clock::Instant;
 use everwarm_engine::{Cache, Caller, Reason, Settle, Trace, Turn};
-use support::World;
 
 fn trace(world: &World<u64>, name: u64) -> Trace {
     let key = world.key(name);
@@ -17,7 +15,7 @@ fn begin_since(
     world: &World<u64>,
     name: u64,
     since: u64,
-) -> Turn<support::Name, u64, &'static str> {
+) -> Turn<crate::support::Name, u64, &'static str> {
     let key = world.key(name);
     let ask = world.ask(&key, &[], Caller::default());
     let turn = world.cache.begin_since(ask, Instant::from_nanos(since));

@@ -1,19 +1,17 @@
 //! A listener hears of every entry that left, once, with its cause and when no lock is held; and weights are counted.
 
-mod support;
-
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use crate::support::{Error, Name, World, names};
 use everwarm_core::clock::Instant;
 use everwarm_core::lifetime::Lifetime;
 use everwarm_engine::{
     Bounds, Cache, Cause, Condition, Eviction, Listener, Put, Settle, Ticker, Written,
 };
 use proptest::prelude::*;
-use support::{Error, Name, World, names};
 
 type Heard = Arc<Mutex<Vec<(u64, u64, Cause)>>>;
 

@@ -4,13 +4,11 @@
 //! work suspends the tag before it commits; its process may end before it has told anybody, and then the same holds once the time
 //! of the suspension is up. Planted faults show that the search would see it.
 
-mod interleaved;
-
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 
-use interleaved::Kind::{Delete, Invalidate, Unit};
-use interleaved::{Cast, Fault, Step, World};
+use crate::interleaved::Kind::{Delete, Invalidate, Unit};
+use crate::interleaved::{Cast, Fault, Step, World};
 
 /// Goes through all worlds; how many there are, or the way to a wrong one. Of a world that was seen only a hash is kept: of millions
 /// hardly two have the same.

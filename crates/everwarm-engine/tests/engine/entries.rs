@@ -1,14 +1,12 @@
 //! How entries end: by their time, their tags, their scope and for want of room, each counted where it belongs.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{World, names, settle};
 use everwarm_core::clock::Instant;
 use everwarm_core::judge::Freshness;
 use everwarm_engine::{Seen, Settle};
-use support::{World, names, settle};
 
 #[test]
 fn tags_reach_entries_and_nothing_else() {

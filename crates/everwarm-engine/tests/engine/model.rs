@@ -1,11 +1,10 @@
 //! The engine against a naive model, one thread, random histories; and its flights against core's table.
 
-mod support;
-
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{Error, Name, World, word};
 use everwarm_core::clock::Instant;
 use everwarm_core::flight::{Event, State, next};
 use everwarm_core::lifetime::Lifetime;
@@ -14,7 +13,6 @@ use everwarm_engine::{
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::{Error, Name, World, word};
 
 const TAGS: [&str; 3] = ["a", "b", "c"];
 

@@ -1,13 +1,11 @@
 //! Windows over stores: what is old there is served, computed anew by one process, and there in case a computation fails.
 
-mod tiers;
-
+use crate::tiers::{Host, Process, SECOND, meta, place, tags, text, wait};
 use everwarm_core::codec::{Meta, Spans};
 use everwarm_core::judge::{Freshness, Judgement};
 use everwarm_core::slide::Slide;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Fetched, Seat, Stored};
-use tiers::{Host, Process, SECOND, meta, place, tags, text, wait};
 
 /// Fresh for 10 s, due from 8 s on, served stale for 10 more and if errors for 10 more than that.
 fn windowed() -> Meta {

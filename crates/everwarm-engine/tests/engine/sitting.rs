@@ -1,16 +1,14 @@
 //! Computations that are led alone until somebody comes to wait.
 
-mod support;
-
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::{Error, Name, World, names, settle, threads};
 use everwarm_engine::{
     Absence, Arrival, Ask, Caller, LeadId, Parker, Plain, SelfWait, Settle, Sitting, Turn,
 };
-use support::{Error, Name, World, names, settle};
 
 fn sit<'a>(world: &'a World<u64>, key: &'a Name) -> Option<Sitting<'a, Name, u64, Error>> {
     let ask = world.ask(key, &[], Caller::default());
@@ -24,8 +22,9 @@ fn sitting<'a>(world: &'a World<u64>, key: &'a Name) -> Sitting<'a, Name, u64, E
 
 /// A caller on a thread of its own that is part of these computations.
 fn within(chain: &[LeadId]) -> Caller<'_> {
+    let [thread] = threads();
     Caller {
-        thread: 1,
+        thread,
         chain,
         blocks_thread: true,
     }

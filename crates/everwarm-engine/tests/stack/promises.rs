@@ -1,7 +1,5 @@
 //! The promises of a stack, over stores that several "processes" share.
 
-mod tiers;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,10 +12,10 @@ use everwarm_engine::stack::{
     Change, Done, Event, Fetched, Need, Options, Place, Spot, Stack, Write, Written,
 };
 
-use tiers::shelf::Facets;
-use tiers::{
-    Host, Ledger, NAMESPACE, Process, SECOND, at_once, lasting, meta, name, place, tags, text,
-    tier, wait,
+use crate::tiers::shelf::Facets;
+use crate::tiers::{
+    Host, Ledger, NAMESPACE, Process, SECOND, at_once, lasting, meta, name, place, poll, tags,
+    text, tier, wait,
 };
 
 fn two(tiers: usize) -> (Host, Process, Process) {
@@ -186,7 +184,7 @@ fn one_process_computes_and_others_wait_for_it() {
     let (_, one, other) = two(1);
     let seat = one.lead("k", &[]);
     let mut fetch = Box::pin(other.stack.fetch(place("k"), tags(&[]), Read::Any));
-    let waits = |fetch: &mut _| tiers::poll(fetch).is_none();
+    let waits = |fetch: &mut _| poll(fetch).is_none();
     assert!((0..10).all(|_| waits(&mut fetch)));
     assert_eq!(one.settle(seat, "v", &[]), Written::Stored);
     match wait(fetch) {
@@ -522,7 +520,7 @@ fn a_lease_that_is_not_needed_is_given_back_before_the_caller_goes_on() {
     let seat = one.lead("k", &[]);
     let mut fetch = Box::pin(other.stack.fetch(place("k"), tags(&[]), Read::Any));
     for _ in 0..10 {
-        assert!(tiers::poll(&mut fetch).is_none());
+        assert!(poll(&mut fetch).is_none());
     }
     assert_eq!(one.settle(seat, "v", &[]), Written::Stored);
     assert!(matches!(wait(fetch), Fetched::Found(_)));

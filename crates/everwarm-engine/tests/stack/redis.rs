@@ -1,7 +1,5 @@
 //! Two processes over one Redis: what one invalidates, deletes or computes, the other knows of.
 
-mod tiers;
-
 use std::io::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +11,7 @@ use everwarm_core::using::Read;
 use everwarm_engine::stack::{Event, Fetched, Options, Place, Seat, Sleeper, Spot, Stack, Written};
 use everwarm_engine::{Parker, Ticker};
 
-use tiers::{Ledger, meta, place, tags, text, tier};
+use crate::tiers::{Ledger, meta, place, tags, text, tier};
 
 const VARIABLES: [&str; 3] = [
     "EVERWARM_TEST_REDIS",

@@ -1,11 +1,9 @@
 //! What a stack makes of the moment from which on it hears of others: what was read before it stands where nothing happened meanwhile.
 
-mod tiers;
-
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{Event, Fetched, Written};
 
-use tiers::{Host, Process, at_once, meta, place, tags, wait};
+use crate::tiers::{Host, Process, at_once, meta, place, tags, wait};
 
 fn begins(process: &Process) -> Vec<Event> {
     process.far().begins();

@@ -1,15 +1,13 @@
 //! Whatever runs when a value is dropped or a waker called may call the cache again: no lock is held then.
 
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
 use std::time::Duration;
 
+use crate::support::{Error, Name, World, names};
 use everwarm_core::clock::Instant;
 use everwarm_engine::{Cache, Settle};
-use support::{Error, Name, World, names};
 
 /// A value whose drop calls the cache again, which hangs if any lock of the key's shard is held.
 struct Reentrant(Weak<Cache<Name, Arc<Reentrant>, Error>>, Arc<AtomicUsize>);
