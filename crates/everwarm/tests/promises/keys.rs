@@ -16,7 +16,7 @@ fn bytes_of(value: &(impl ToKey + ?Sized)) -> Vec<u8> {
 
 /// The bytes of each vector, by its name, with its neutral value.
 fn vectors() -> HashMap<String, (Json, Vec<u8>)> {
-    let file = include_str!("../../../tests/vectors/keys.json");
+    let file = include_str!("../../../../tests/vectors/keys.json");
     let json: Json = serde_json::from_str(file).expect("the vectors are JSON");
     let vectors = json["vectors"].as_array().expect("a list").iter();
     vectors

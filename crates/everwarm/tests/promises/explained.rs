@@ -1,12 +1,10 @@
 //! Why a call is a hit or a miss, told of functions and of typed caches.
 
-mod clock;
-
 use everwarm::duration::{mins, secs};
 use everwarm::testing::ManualClock;
 use everwarm::{Cache, Explanation, cached};
 
-use clock::with_clock;
+use crate::clock::with_clock;
 
 /// The status, the reason, and by what, of an explanation that says something in words, too.
 fn told(explanation: &Explanation) -> (&'static str, &'static str, Option<&str>) {

@@ -91,7 +91,7 @@ fn names() -> Vec<(&'static str, Result<String, Error>)> {
 
 #[test]
 fn every_shared_function_has_the_names_of_the_vectors() {
-    let file = include_str!("../../../tests/vectors/functions.json");
+    let file = include_str!("../../../../tests/vectors/functions.json");
     let json: Json = serde_json::from_str(file).expect("the vectors are JSON");
     let vectors: HashMap<&str, &str> = json["vectors"]
         .as_array()

@@ -9,6 +9,8 @@ use everwarm::duration::{hours, millis, secs};
 use everwarm::testing::ManualClock;
 use everwarm::{Builder, Cache, Error, ErrorKind, cached};
 
+use crate::clock::turn;
+
 /// How a computation of these tests fails.
 #[derive(Clone, Debug, PartialEq)]
 enum Failure {
@@ -387,6 +389,7 @@ fn a_function_returns_the_end_of_its_time_as_its_own_error() {
             || slow_async::peek(7).map_or(TIMEOUT, |seen| seen.value),
         ),
     ];
+    let _turn = turn();
     for (call, peek) in worlds {
         let (answer, source) = channel();
         ANSWERS.lock().unwrap().push(source);
@@ -422,6 +425,7 @@ fn a_call_of_a_function_that_has_waited_too_long_computes_itself() {
             || rate_async::stats().takeovers,
         ),
     ];
+    let _turn = turn();
     for (call, takeovers) in worlds {
         let (answer, source) = channel();
         SOURCES.lock().unwrap().push(source);
@@ -474,6 +478,7 @@ fn a_function_that_cannot_fail_has_a_soft_limit_that_serves_the_old_value() {
             || slow_async::stats().stale,
         ),
     ];
+    let _turn = turn();
     let clock = ManualClock::new();
     let _held = clock.hold_functions();
     for (call, peek, stale) in worlds {
@@ -512,6 +517,7 @@ fn an_old_value_stands_for_a_computation_that_is_dropped() {
     fn failing(_page: u8) -> Given {
         Ok(1)
     }
+    let _turn = turn();
     dropped::prime(9, 7);
     dropped::mark_stale(7);
     assert_eq!((dropped(7), dropped::stats().stale), (9, 1));

@@ -1,14 +1,16 @@
 //! Timed refresh: what is in use is computed anew as time goes by, in threads and in tasks, of caches and of functions.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
 use std::thread;
 
 use everwarm::duration::{millis, mins, secs};
 use everwarm::testing::ManualClock;
 use everwarm::{Builder, Cache, RefreshAhead, cached};
+
+use crate::clock::turn;
 
 /// A cache whose values are numbered as they are computed, asked in threads or in tasks.
 struct World {
@@ -296,9 +298,6 @@ fn what_would_do_nothing_is_refused() {
     );
 }
 
-/// The functions of the process have one clock.
-static CLOCK: Mutex<()> = Mutex::new(());
-
 static COMPUTED: [AtomicU32; 2] = [AtomicU32::new(0), AtomicU32::new(0)];
 
 #[cached(ttl = "10m", refresh_every = "60s", background = |work| work(), tags = ["rates:{currency}"])]
@@ -315,7 +314,7 @@ async fn rate_async(currency: String) -> Result<u32, String> {
 
 #[test]
 fn functions_compute_anew_for_the_arguments_that_were_asked_for() {
-    let _alone = CLOCK.lock().unwrap();
+    let _turn = turn();
     let clock = ManualClock::new();
     let _held = clock.hold_functions();
     let eur = || "EUR".to_owned();

@@ -8,6 +8,8 @@ use everwarm::duration::secs;
 use everwarm::testing::ManualClock;
 use everwarm::{Builder, Cache, RefreshAhead, Task, Work, cached};
 
+use crate::clock::turn;
+
 /// How a cache is described.
 type Described = fn(Builder<u8, Option<u32>>) -> Builder<u8, Option<u32>>;
 
@@ -215,6 +217,7 @@ fn a_function_is_computed_in_the_background() {
         || rate(currency()),
         || pollster::block_on(rate_async(currency())),
     );
+    let _turn = turn();
     let clock = ManualClock::new();
     let _held = clock.hold_functions();
     assert_eq!((call(), call_async()), (0, 1));

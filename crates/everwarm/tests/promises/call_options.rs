@@ -1,13 +1,11 @@
 //! One call of a decorated function, told to do differently.
 
-mod clock;
-
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use everwarm::duration::{hours, mins, secs};
 use everwarm::{CallOptions, ErrorKind, cached};
 
-use clock::with_clock;
+use crate::clock::with_clock;
 
 const ORDINARY: fn() -> CallOptions = CallOptions::new;
 

@@ -9,6 +9,8 @@ use everwarm::duration::{mins, secs};
 use everwarm::testing::ManualClock;
 use everwarm::{ToKey, cached};
 
+use crate::clock::turn;
+
 #[test]
 fn equal_arguments_are_one_entry() {
     #[cached]
@@ -223,6 +225,7 @@ fn a_manual_clock_holds_all_functions_and_ttl_and_jitter_count() {
     fn spread(id: u16) -> u16 {
         id
     }
+    let _turn = turn();
     let clock = ManualClock::new();
     let _held = clock.hold_functions();
     page(1);

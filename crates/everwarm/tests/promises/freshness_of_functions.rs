@@ -1,7 +1,5 @@
 //! Freshness of decorated functions: `Err` and None among what they return.
 
-mod clock;
-
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -9,7 +7,7 @@ use everwarm::cached;
 use everwarm::duration::{mins, secs};
 use everwarm::testing::ManualClock;
 
-use clock::{TURN, with_clock};
+use crate::clock::{turn, with_clock};
 
 #[test]
 fn xfetch_refreshes_a_function_that_took_long() {
@@ -24,7 +22,7 @@ fn xfetch_refreshes_a_function_that_took_long() {
     async fn slow_async(_page: u8) {
         slow::uncached(_page);
     }
-    let _turn = TURN.lock().unwrap_or_else(|broken| broken.into_inner());
+    let _turn = turn();
     let _held = CLOCK.with(ManualClock::hold_functions);
     for _ in 0..2 {
         slow(7);
