@@ -130,7 +130,7 @@ stores=$(printf 'everwarm/%s,' disk dynamodb file memcached mongodb mysql object
 
 # The crate `everwarm` is tested with stores, and without; so are URLs. In CI, which says so by the variable `CI`, kills, damage and
 # fuzzing come to their whole figures.
-of_stores=(--features "$stores" --lib --test shared --test fuzz_urls)
+of_stores=(--features "$stores" --lib --test promises --test shared --test fuzz_urls)
 binaries=.cache/test/binaries
 built=.cache/test/built
 has_nextest=$(command -v cargo-nextest || true)
