@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from contextlib import closing
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 from eavesdropper import Wire
-from everwarm import Cache, ConfigError
+from everwarm import Cache
 from servers import needed
 from worlds import until
 
@@ -66,6 +67,33 @@ def test_both_ways_tell_of_invalidations(url):
         until(lambda: prices[0]("tea") == 1)
 
 
-def test_a_cluster_is_refused_with_a_hint():
-    with pytest.raises(ConfigError, match=r"hint: .*messages"):
-        Cache("redis+cluster://localhost?hear=tracking")
+def test_a_cluster_tells_what_is_deleted_at_each_of_its_servers():
+    url, space = needed("EVERWARM_TEST_REDIS_CLUSTER"), uuid4().hex
+    servers = [f"redis://{place}" for place in urlsplit(url).netloc.split(",")]
+    with Cache(f"{url}?timeout=5s&hear=tracking", namespace=space) as shop:
+
+        @shop(name="price", ttl="1m")
+        def price(sku: str) -> int:
+            return 9
+
+        skus = [f"tea-{number}" for number in range(60)]
+        for sku in skus:
+            price(sku)
+        until(lambda: shop.tiers()[-1].hears == "tracking")
+        # The servers tell of the values that were computed here, too: each is read once more.
+        time.sleep(0.4)
+        until(lambda: all(price.call(sku).tier == "memory" for sku in skus))
+        gone = set()
+        for server in servers:
+            with closing(Wire(server)) as wire:
+                wire.send("KEYS", f"ew{{{space}.*}}e:*price*")
+                wire.send("ECHO", "all")
+                keys = re.findall(rb"ew\{[^\r]*", wire.until(b"\nall\r\n"))
+                for key in keys:
+                    # Who has only a copy refuses.
+                    wire.send("DEL", key)
+                wire.send("ECHO", "done")
+                wire.until(b"\ndone\r\n")
+                gone.update(keys)
+        assert len(gone) == len(skus)
+        until(lambda: [price(sku) for sku in skus] and price.stats().computations == 2 * len(skus))

@@ -48,7 +48,8 @@ pub enum Hear {
     /// By the messages that each change sends.
     #[default]
     Messages,
-    /// By these, and by the server's own word on every key that anybody changes, or that it lets go of.
+    /// By these, and by the server's own word on every key that anybody changes, or that it lets go of; on a cluster by that of each
+    /// master.
     Tracking,
 }
 
@@ -247,12 +248,6 @@ impl Config {
         self.tls = query.files.of(self.tls, hint)?;
         if self.database != 0 && matches!(self.place, Place::Cluster(_)) {
             return Err(Error::config("a cluster has no databases", "leave db= out"));
-        }
-        if self.hear == Hear::Tracking && matches!(self.place, Place::Cluster(_)) {
-            return Err(Error::config(
-                "the servers of a cluster track each their own keys, which is not heard on one connection",
-                "leave hear= out: on a cluster others are heard by messages",
-            ));
         }
         let is_sentinel = matches!(self.place, Place::Sentinel { .. });
         self.sentinel_credentials = match (query.sentinel_user, query.sentinel_password) {

@@ -34,6 +34,7 @@ mod idle;
 mod info;
 mod keys;
 mod line;
+mod lines;
 mod link;
 mod listening;
 mod lots;

@@ -1,37 +1,30 @@
-//! Listening: one connection for messages, and the readings of all shards as a heartbeat.
+//! Listening: the connections on which others are heard, and the readings of all shards as a heartbeat.
 //!
 //! The readings are asked for on the connections that everything is asked on. So they tell, while there is no connection for messages,
-//! that something was missed, and confirm what is known where nothing was.
+//! that something was missed, and confirm what is known where nothing was. On a cluster they also find out that a shard lies with
+//! another master by now.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::bus::ear::Event;
-use everwarm_core::store::Failure;
 use futures_util::future::{Either, join, select};
-use redis::RedisConnectionInfo;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::config::Hear;
-use crate::deadline::Deadline;
-use crate::error;
 use crate::hearing::Hearing;
-use crate::keys::{Shard, space_in};
+use crate::keys::Shard;
+use crate::lines::{self, Lines};
 use crate::link::Link;
 use crate::markers::{self, beat_in, opening};
 use crate::mending::{is_damage, mend};
-use crate::node::Node;
-use crate::tidings::{self, Asks, Heard, Hears};
-use everwarm_network::chance::{number, part_of};
+use everwarm_network::chance::part_of;
 
 /// How often the readings are asked for.
 const EVERY: Duration = Duration::from_millis(500);
 /// How often it is looked whether the server is back. No look knocks: the connection that tasks share does, for all.
 const LOOKS: Duration = Duration::from_millis(100);
-/// How long the server may take to answer on the connection for messages.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// The first wait before another connection is tried, of which a random part is waited; each failure doubles it.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// The longest wait.
@@ -75,23 +68,22 @@ async fn beat(hearing: &Hearing, link: &Link, subscribed: &Notify) {
     }
 }
 
-/// Takes in messages, from one connection after another.
+/// Takes in what is told, on some connections after others.
 async fn receive(hearing: &Hearing, link: &Link, subscribed: &Notify) {
     let mut wait = FIRST_WAIT;
     loop {
         if hearing.unheard(0).is_empty() {
             hearing.added.notified().await;
         }
-        let Ok(node) = found(link).await else {
+        let Ok(nodes) = lines::found(link).await else {
             look_again(link);
             sleep(LOOKS).await;
             continue;
         };
-        if let Ok((asks, hears)) = connect(link, &node).await {
-            hearing.hears(asks.tracks());
-            let database = link.config().database;
+        if let Ok(lines) = Lines::to(nodes, link).await {
+            hearing.hears(lines.tracks());
             // Whoever takes connections and ends them at once, as a server that has too many does, is not to be asked at once again.
-            if take_in(hearing, (asks, hears), (database, subscribed)).await {
+            if take_in(hearing, lines, (link, subscribed)).await {
                 wait = FIRST_WAIT;
             }
             hearing.hear(Event::Reconnected);
@@ -109,64 +101,25 @@ fn look_again(link: &Link) {
     }
 }
 
-/// Any of the masters, once it is there: a cluster tells all of its servers.
-async fn found(link: &Link) -> Result<Arc<Node>, Failure> {
-    let topology = link.topology()?;
-    let deadline = Deadline::after(topology.dial().limit, 0);
-    let map = topology.map(&deadline).await?;
-    let at = number() as usize % map.nodes.len().max(1);
-    let node = map.nodes.get(at).ok_or_else(error::closed)?;
-    node.is_back(&deadline).await?;
-    Ok(Arc::clone(node))
-}
-
-/// A connection for messages, in the newest version of the protocol that the server speaks. Where tracking is asked for and the server
-/// refuses it, for messages alone.
-async fn connect(link: &Link, node: &Node) -> Result<(Asks, Hears), Failure> {
-    let topology = link.topology()?;
-    let dial = topology.dial();
-    let mut info = RedisConnectionInfo::default().set_skip_set_lib_name();
-    if let Some(credentials) = &dial.handshake.credentials {
-        if let Some(user) = &credentials.user {
-            info = info.set_username(user);
-        }
-        info = info.set_password(&credentials.password);
-    }
-    let address = &node.address;
-    let late = error::not_yet(&address.to_string(), dial.limit);
-    let connected = async {
-        let wants_changes = link.config().hear == Hear::Tracking;
-        let (stream, _) = dial.stream(address).await?;
-        let newer = (address, info.clone());
-        if let Some(line) = tidings::pushing(stream, newer, wants_changes).await? {
-            return Ok(line);
-        }
-        let (stream, _) = dial.stream(address).await?;
-        tidings::older(stream, (address, info)).await
-    };
-    timeout(dial.limit, connected).await.unwrap_or(Err(late))
-}
-
-/// Takes in what comes on one connection, until it is lost or says nothing any more; whether it was listened to at all.
+/// Takes in what comes, until a connection is lost or says nothing any more; whether it was listened to at all.
 async fn take_in(
     hearing: &Hearing,
-    (mut asks, mut hears): (Asks, Hears),
-    (database, subscribed): (u32, &Notify),
+    mut lines: Lines,
+    (link, subscribed): (&Link, &Notify),
 ) -> bool {
     let mut count = 0;
     loop {
         let new = hearing.unheard(count);
         if !new.is_empty() {
-            let attended = asks.attend(&new, (database, hearing.layout));
-            match timeout(PATIENCE, attended).await {
-                Ok(Ok(())) => {}
-                _ => return count > 0,
+            let database = link.config().database;
+            if !lines.attend(&new, (database, hearing.layout)).await {
+                return count > 0;
             }
             if count == 0 {
                 // What was sent before this connection listened is lost.
                 hearing.hear(Event::Reconnected);
             }
-            if asks.tracks() {
+            if lines.tracks() {
                 // No number tells of what was changed by others than us before.
                 hearing.hear(Event::Overflow);
             }
@@ -174,39 +127,12 @@ async fn take_in(
             hearing.subscribed(count);
             subscribed.notify_one();
         }
-        let lives = pin!(alive(asks.clone()));
-        let heard = pin!(drained(hearing, &mut hears));
+        let lives = pin!(lines.alive(link));
+        let heard = pin!(lines.drained(hearing));
         let added = pin!(hearing.added.notified());
         // Where it is lost nothing is listened to any more.
         if let Either::Right(_) = select(added, select(lives, heard)).await {
             return true;
-        }
-    }
-}
-
-/// Takes in what comes until there is no more.
-async fn drained(hearing: &Hearing, hears: &mut Hears) {
-    while let Some(heard) = hears.next().await {
-        match heard {
-            Heard::Message { channel, payload } => {
-                let channel = std::str::from_utf8(&channel).ok();
-                if let Some(space) = channel.and_then(space_in) {
-                    hearing.take_in(space, &payload);
-                }
-            }
-            Heard::Changed(keys) => keys.iter().for_each(|key| hearing.changed(key)),
-            Heard::Flushed => hearing.hear(Event::Overflow),
-        }
-    }
-}
-
-/// Asks the server now and then whether it is there; over when it is not.
-async fn alive(mut asks: Asks) {
-    loop {
-        sleep(EVERY).await;
-        match timeout(PATIENCE, asks.ping()).await {
-            Ok(Ok(())) => {}
-            _ => return,
         }
     }
 }

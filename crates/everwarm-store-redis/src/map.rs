@@ -75,6 +75,11 @@ impl Map {
         }
     }
 
+    /// Whether this is one of the masters.
+    pub(crate) fn has(&self, node: &Arc<Node>) -> bool {
+        self.nodes.iter().any(|other| Arc::ptr_eq(node, other))
+    }
+
     /// Whether it should be looked up again.
     pub(crate) fn is_old(&self) -> bool {
         self.old_at.is_some_and(|at| at <= Instant::now())

@@ -1,4 +1,4 @@
-//! The connection on which a process hears of others: messages, and, where it was asked for, the server's word on every key.
+//! A connection on which a process hears of others: messages, and, where it was asked for, the server's word on every key.
 //!
 //! A server that tracks keys for a client (CLIENT TRACKING, since Redis 6) tells it of each change, whoever made it and whether or not
 //! the server itself did. It tells nothing of invalidations, which change no key of an entry, and gives no numbers. So it comes on the
@@ -168,29 +168,42 @@ impl Asks {
         matches!(self, Self::Pushing(_, true))
     }
 
-    /// Hears of these namespaces from here on.
+    /// Has the server tell of messages alone: of changes of keys nothing was asked for as yet.
+    pub(crate) const fn track_nothing(&mut self) {
+        if let Self::Pushing(_, tracks) = self {
+            *tracks = false;
+        }
+    }
+
+    /// Hears of changes of the entries of these namespaces from here on, if the server tells of any.
     ///
     /// # Errors
     /// If the server refuses, or is not there any more.
-    pub(crate) async fn attend(
+    pub(crate) async fn track(&mut self, spaces: &[Box<str>], layout: Layout) -> RedisResult<()> {
+        let Self::Pushing(connection, true) = self else {
+            return Ok(());
+        };
+        let entries = spaces.iter().flat_map(|space| {
+            let shards = 0..layout.shards;
+            shards.map(|shard| Kind::Entry.of(&braces(space, shard)))
+        });
+        track(connection, entries).await
+    }
+
+    /// Hears of the messages of these namespaces from here on.
+    ///
+    /// # Errors
+    /// If the server refuses, or is not there any more.
+    pub(crate) async fn subscribe(
         &mut self,
         spaces: &[Box<str>],
-        (database, layout): (u32, Layout),
+        database: u32,
     ) -> RedisResult<()> {
         let channels = spaces.iter().map(|space| channel(database, space));
         let channels: Vec<String> = channels.collect();
         match self {
             Self::Older(sink) => sink.subscribe(&channels).await,
-            Self::Pushing(connection, tracks) => {
-                if *tracks {
-                    let entries = spaces.iter().flat_map(|space| {
-                        let shards = 0..layout.shards;
-                        shards.map(|shard| Kind::Entry.of(&braces(space, shard)))
-                    });
-                    track(connection, entries).await?;
-                }
-                connection.subscribe(&channels).await
-            }
+            Self::Pushing(connection, _) => connection.subscribe(&channels).await,
         }
     }
 

@@ -117,6 +117,14 @@ impl Topology {
         }
     }
 
+    /// Whether these, and no others, are the masters, as far as is known.
+    pub(crate) fn are_masters(&self, nodes: &[Arc<Node>]) -> bool {
+        let map = self.fixed.clone().or_else(|| self.map.there());
+        map.is_none_or(|map| {
+            map.nodes.len() == nodes.len() && nodes.iter().all(|node| map.has(node))
+        })
+    }
+
     /// The server at an address.
     pub(crate) fn node_at(&self, address: &Address) -> Arc<Node> {
         let mut nodes = self.nodes.lock();
@@ -172,10 +180,9 @@ impl Topology {
 
     /// Lets go of servers that have nothing any more.
     fn forget_all_but(&self, map: &Map) {
-        let kept = |node: &Arc<Node>| map.nodes.iter().any(|other| Arc::ptr_eq(node, other));
         let mut gone = Vec::new();
         self.nodes.lock().retain(|_, node| {
-            let is_kept = kept(node);
+            let is_kept = map.has(node);
             if !is_kept {
                 gone.push(Arc::clone(node));
             }

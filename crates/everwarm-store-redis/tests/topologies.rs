@@ -6,24 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use everwarm_core::store::{Bytes, Entry, FailureKind, Store};
-use everwarm_store_redis::{Address, Config, Place, Redis};
-use redis::{Connection, FromRedisValue, cmd};
+use everwarm_core::store::{Bytes, Entry, FailureKind, Message, Notify, Store};
+use everwarm_store_redis::{Address, Config, Hear, Place, Redis};
+use redis::Connection;
+use support::cluster::{Down, ask, connection, key_with, masters, replicas, settled, spread};
 use support::{Way, config, until, wait};
 
 const SENTINEL: &str = "EVERWARM_TEST_REDIS_SENTINEL";
-const CLUSTER: &str = "EVERWARM_TEST_REDIS_CLUSTER";
-
-fn connection(address: &Address) -> Connection {
-    let client = redis::Client::open(format!("redis://{address}/")).expect("an address");
-    client.get_connection().expect("a server")
-}
-
-fn ask<T: FromRedisValue>(connection: &mut Connection, words: &[&str]) -> redis::RedisResult<T> {
-    let mut command = cmd(words[0]);
-    command.arg(&words[1..]);
-    command.query(connection)
-}
 
 fn set(store: &Redis, name: &str, text: &str) -> bool {
     match wait(store.set(name, Bytes::copy_from_slice(text.as_bytes()), None)) {
@@ -90,29 +79,6 @@ fn the_master_that_takes_over_is_found() {
     }
 }
 
-/// The masters of a cluster: their addresses and numbers.
-fn masters(seed: &Address) -> Vec<(Address, String)> {
-    let nodes: String = ask(&mut connection(seed), &["CLUSTER", "NODES"]).unwrap();
-    let masters = nodes
-        .lines()
-        .filter(|line| line.contains("master") && !line.contains("fail"));
-    masters
-        .map(|line| {
-            let mut words = line.split(' ');
-            let id = words.next().expect("a number").to_owned();
-            let place = words.next().and_then(|place| place.split('@').next());
-            let (host, port) = place
-                .and_then(|place| place.rsplit_once(':'))
-                .expect("a place");
-            let address = Address::Tcp {
-                host: host.to_owned(),
-                port: port.parse().expect("a port"),
-            };
-            (address, id)
-        })
-        .collect()
-}
-
 /// How often a server has refused steps on keys of which it has only some.
 fn refusals(server: &Address) -> usize {
     let told: String = ask(&mut connection(server), &["INFO", "errorstats"]).unwrap();
@@ -135,35 +101,12 @@ fn carry(from: &mut Connection, slot: &str, to: &Address) {
     }
 }
 
-/// The masters, once all of them agree who they are.
-fn settled(seed: &Address) -> Vec<(Address, String)> {
-    let mut settled = Vec::new();
-    until("the masters agree", || {
-        let mut told = masters(seed);
-        told.sort();
-        let agrees = |(other, _): &(Address, String)| {
-            let mut theirs = masters(other);
-            theirs.sort();
-            let role: Vec<redis::Value> = ask(&mut connection(other), &["ROLE"]).unwrap();
-            theirs == told && role[0] == redis::Value::BulkString("master".into())
-        };
-        let is_settled = told.len() == 3 && told.iter().all(agrees);
-        settled = told;
-        is_settled
-    });
-    settled
-}
-
 /// The cluster, which one test at a time changes.
 fn cluster() -> Option<(Config, Address, MutexGuard<'static, ()>)> {
     static ONE: Mutex<()> = Mutex::new(());
-    let config = config(CLUSTER)?;
+    let (config, seeds) = support::cluster::cluster()?;
     let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let Place::Cluster(seeds) = &config.place else {
-        panic!("{CLUSTER} is a cluster");
-    };
-    let seed = seeds[0].clone();
-    Some((config, seed, one))
+    Some((config, seeds[0].clone(), one))
 }
 
 /// The key of an entry, its slot, and which of the masters has it.
@@ -245,22 +188,8 @@ fn a_replica_that_takes_over_is_found() {
         .collect();
     until("all are written", || wait(store.set_many(&entries)).is_ok());
     let before = settled(&seed);
-    let nodes: String = ask(&mut connection(&seed), &["CLUSTER", "NODES"]).unwrap();
-    let replica = nodes
-        .lines()
-        .find(|line| line.contains("slave"))
-        .expect("a replica");
-    let place = replica
-        .split(' ')
-        .nth(1)
-        .and_then(|place| place.split('@').next());
-    let (host, port) = place
-        .and_then(|place| place.rsplit_once(':'))
-        .expect("a place");
-    let mut replica = connection(&Address::Tcp {
-        host: host.to_owned(),
-        port: port.parse().expect("a port"),
-    });
+    let mut replicas = before.iter().flat_map(replicas);
+    let mut replica = connection(&replicas.next().expect("a replica"));
     let _: String = ask(&mut replica, &["CLUSTER", "FAILOVER"]).unwrap();
     until("a replica is master", || settled(&seed) != before);
     until("all are written again", || {
@@ -272,4 +201,154 @@ fn a_replica_that_takes_over_is_found() {
         assert_eq!(found.expect("it was set").bytes, name.as_bytes());
     }
     assert_eq!(wait(store.delete_many(&asked)).unwrap(), 100);
+}
+
+/// A process that tracks, and a namespace that has shards with each master of its cluster.
+struct Tracking {
+    store: Redis,
+    space: String,
+    /// Its name at the servers: others listen there, too.
+    seed: Address,
+}
+
+impl Tracking {
+    fn of(mut config: Config, (seed, test): (&Address, &str)) -> Self {
+        let space = spread(test, &settled(seed));
+        config.timeout = Duration::from_millis(500);
+        config.hear = Hear::Tracking;
+        let tracking = Self {
+            store: Redis::open(config).expect("nothing is connected yet"),
+            space,
+            seed: seed.clone(),
+        };
+        until("it is asked", || {
+            let asked = format!("{}:asked", tracking.space);
+            wait(tracking.store.get(&asked)).is_ok()
+        });
+        tracking.tracks_at_all_masters();
+        tracking
+    }
+
+    /// Waits until each master, and no other server, tells of the keys of this namespace, and of all that is done there.
+    fn tracks_at_all_masters(&self) {
+        for (master, _) in settled(&self.seed) {
+            until("what is done at each master is heard", || {
+                self.is_heard(&master)
+            });
+        }
+    }
+
+    /// Whether a change that another program makes at a master is heard within a moment.
+    fn is_heard(&self, master: &Address) -> bool {
+        let heard = |after| wait(self.store.messages(after)).expect("what was heard is here");
+        let after = heard(0).up_to;
+        let text = format!("at-{after}");
+        let key = key_with(master, (&self.space, &text));
+        let key = key.expect("a shard of the namespace");
+        ask::<()>(&mut connection(master), &["SET", &key, "x", "PX", "60000"]).expect("an answer");
+        let message = Message::Key(format!("{}:{text}", self.space).into());
+        (0..20).any(|_| {
+            thread::sleep(Duration::from_millis(25));
+            heard(after).messages.contains(&message)
+        })
+    }
+
+    /// Up to where it has heard, for [`Tracking::misses_something`].
+    fn now(&self) -> u64 {
+        let heard = wait(self.store.messages(0)).expect("what was heard is here");
+        heard.up_to
+    }
+
+    /// Waits for a gap.
+    fn misses_something(&self, after: u64) {
+        until("a gap is told", || {
+            wait(self.store.messages(after))
+                .expect("what was heard is here")
+                .gap
+        });
+    }
+}
+
+/// How many connections a server tells of changes of keys.
+fn tracked(server: &Address) -> usize {
+    let clients: String = ask(&mut connection(server), &["CLIENT", "LIST"]).unwrap();
+    let flags = clients
+        .split(' ')
+        .filter_map(|word| word.strip_prefix("flags="));
+    flags.filter(|flags| flags.contains('B')).count()
+}
+
+#[test]
+fn the_keys_of_a_replica_that_takes_over_are_tracked() {
+    let Some((config, seed, _one)) = cluster() else {
+        return;
+    };
+    let tracking = Tracking::of(config, (&seed, "takeover"));
+    let before = settled(&seed);
+    let with_replica = |master: &&(Address, String)| !replicas(master).is_empty();
+    let former = before.iter().find(with_replica).expect("a replica");
+    let replica = replicas(former).remove(0);
+    assert!(tracked(&former.0) == 1 && tracked(&replica) == 0);
+    let after = tracking.now();
+    let _: String = ask(&mut connection(&replica), &["CLUSTER", "FAILOVER"]).unwrap();
+    until("a replica is master", || settled(&seed) != before);
+    tracking.misses_something(after);
+    // The former master tells what is done at the new one as well, for as long as it follows it.
+    until("the new one tracks, and not the old one", || {
+        tracked(&replica) == 1 && tracked(&former.0) == 0
+    });
+    tracking.tracks_at_all_masters();
+}
+
+#[test]
+fn the_keys_of_a_master_that_died_are_tracked_where_they_are_by_then() {
+    let Some((config, seed, _one)) = cluster() else {
+        return;
+    };
+    let tracking = Tracking::of(config, (&seed, "death"));
+    let before = settled(&seed);
+    let others = |master: &&(Address, String)| master.0 != seed && !replicas(master).is_empty();
+    let dead = before.iter().find(others).expect("one beside the first");
+    let after = tracking.now();
+    let down = Down::of(&dead.0);
+    tracking.misses_something(after);
+    let is_replaced = || masters(&seed).len() == 3 && !masters(&seed).contains(dead);
+    until("its replica is master", is_replaced);
+    tracking.tracks_at_all_masters();
+    assert_eq!(tracking.store.way(), Some("tracking"));
+    drop(down);
+    until("it is a replica", || {
+        settled(&seed)
+            .iter()
+            .any(|master| replicas(master).contains(&dead.0))
+    });
+}
+
+#[test]
+fn what_is_done_in_a_slot_that_has_moved_is_heard() {
+    let Some((config, seed, _one)) = cluster() else {
+        return;
+    };
+    let tracking = Tracking::of(config, (&seed, "moved"));
+    let masters = settled(&seed);
+    let (from, to) = (&masters[0], &masters[1]);
+    let key = key_with(&from.0, (&tracking.space, "a")).expect("a shard of the namespace");
+    let [mut old, mut new] = [&from.0, &to.0].map(connection);
+    let slot: u64 = ask(&mut old, &["CLUSTER", "KEYSLOT", &key]).unwrap();
+    let slot = slot.to_string();
+    let moved = |connection: &mut Connection, how: &str, whom: &str| {
+        ask::<String>(connection, &["CLUSTER", "SETSLOT", &slot, how, whom]).unwrap()
+    };
+    moved(&mut new, "IMPORTING", &from.1);
+    moved(&mut old, "MIGRATING", &to.1);
+    carry(&mut old, &slot, &to.0);
+    moved(&mut new, "NODE", &to.1);
+    moved(&mut old, "NODE", &to.1);
+    let after = tracking.now();
+    ask::<()>(&mut new, &["SET", &key, "x", "PX", "60000"]).expect("an answer");
+    let message = Message::Key(format!("{}:a", tracking.space).into());
+    until("what is done where the slot is by now is heard", || {
+        let heard = wait(tracking.store.messages(after)).expect("what was heard is here");
+        heard.messages.contains(&message) || heard.gap
+    });
 }

@@ -5,7 +5,8 @@ mod support;
 use std::time::Duration;
 
 use everwarm_core::store::{Bytes, Message, Messages, Notify, Store};
-use everwarm_store_redis::{Config, Credentials, Hear, Place, Redis};
+use everwarm_store_redis::{Address, Config, Credentials, Hear, Place, Redis};
+use support::cluster::{ask, cluster, connection, key_with, masters, spread};
 use support::{config, until, wait};
 
 const PLAIN: &str = "EVERWARM_TEST_REDIS";
@@ -22,6 +23,11 @@ struct Two {
 
 impl Two {
     fn of(config: Config, test: &str) -> Self {
+        let space = format!("tracking-{test}-{}", std::process::id());
+        Self::in_space(config, space)
+    }
+
+    fn in_space(config: Config, space: String) -> Self {
         let open = |hear| {
             let config = Config {
                 hear,
@@ -32,7 +38,7 @@ impl Two {
         let two = Self {
             one: open(Hear::Tracking),
             other: open(Hear::Messages),
-            space: format!("tracking-{test}-{}", std::process::id()),
+            space,
         };
         wait(two.one.get(&two.name("asked"))).expect("an answer");
         until("everything is heard", || two.one.silence() < Duration::MAX);
@@ -69,10 +75,14 @@ fn admin() -> redis::Connection {
 
 /// A user of the server who may do all but what a last rule says.
 fn user(name: &str, rule: &str) -> Credentials {
+    user_at(&mut admin(), name, rule)
+}
+
+fn user_at(server: &mut redis::Connection, name: &str, rule: &str) -> Credentials {
     let mut user = redis::cmd("ACL");
     user.arg("SETUSER").arg(name);
     user.arg(&["on", ">secret", "~*", "&*", "+@all", rule]);
-    user.exec(&mut admin()).expect("an answer");
+    user.exec(server).expect("an answer");
     Credentials {
         user: Some(name.to_owned()),
         password: "secret".to_owned(),
@@ -184,4 +194,136 @@ fn a_server_that_refuses_is_heard_by_messages() {
         after = heard.up_to;
         heard.messages.contains(&message)
     });
+}
+
+/// The numbers of a user's connections at a server that are told of changes of keys, or, if so, of messages.
+fn listening(server: &Address, user: &str, is_told: bool) -> Vec<String> {
+    let clients: String = ask(&mut connection(server), &["CLIENT", "LIST"]).expect("an answer");
+    let word = |line: &str, name: &str| {
+        let mut words = line.split(' ');
+        words.find_map(|word| Some(word.strip_prefix(name)?.to_owned()))
+    };
+    let theirs = clients.lines().filter(|line| {
+        let flags = word(line, "flags=").unwrap_or_default();
+        word(line, "user=").as_deref() == Some(user)
+            && flags.contains('B')
+            && flags.contains('P') == is_told
+    });
+    theirs.filter_map(|line| word(line, "id=")).collect()
+}
+
+#[test]
+fn each_master_of_a_cluster_tells_of_its_own_keys() {
+    let Some((config, servers)) = cluster() else {
+        return;
+    };
+    let masters = masters(&servers[0]);
+    assert_eq!(masters.len(), 3);
+    let two = Two::in_space(config, spread("tracking-each", &masters));
+    until("it is tracked", || two.one.way() == Some("tracking"));
+    assert_eq!(two.other.way(), Some("messages"));
+    for (at, (master, _)) in masters.iter().enumerate() {
+        let text = at.to_string();
+        let key = key_with(master, (&two.space, &text)).expect("a shard of the namespace");
+        let mut server = connection(master);
+        until("changes come", || {
+            let after = two.heard(0).up_to;
+            ask::<()>(&mut server, &["SET", &key, "x", "PX", "60000"]).expect("an answer");
+            std::thread::sleep(Duration::from_millis(50));
+            let changed = Message::Key(two.name(&text).into());
+            two.heard(after).messages.contains(&changed)
+        });
+        // What is told of the first sets may still be on its way.
+        std::thread::sleep(Duration::from_millis(200));
+        for words in [&["PEXPIRE", &key, "100000"][..], &["DEL", &key]] {
+            let after = two.heard(0).up_to;
+            ask::<u64>(&mut server, words).expect("an answer");
+            let gap = two.hears(&text, after);
+            assert!(!gap, "{words:?}, and nothing else was missed");
+        }
+    }
+    // Messages are told by one of them, once.
+    let after = two.heard(0).up_to;
+    wait(two.other.clear(&two.name(""))).expect("an answer");
+    let cleared = Message::Clear(two.name("").into());
+    until("a clear is heard", || {
+        two.heard(after).messages.contains(&cleared)
+    });
+}
+
+#[test]
+fn a_lost_connection_to_any_master_of_a_cluster_is_a_gap() {
+    let Some((mut config, servers)) = cluster() else {
+        return;
+    };
+    for server in &servers {
+        config.credentials = Some(user_at(&mut connection(server), KILLED, "+@all"));
+    }
+    let masters = masters(&servers[0]);
+    let two = Two::in_space(config, spread("tracking-cut", &masters));
+    for (master, _) in &masters {
+        let mut numbers = Vec::new();
+        until("the masters track", || {
+            let all = masters.iter().map(|(master, _)| {
+                let told = listening(master, KILLED, true);
+                told.into_iter().chain(listening(master, KILLED, false))
+            });
+            all.map(Iterator::count).sum::<usize>() == 3
+        });
+        until("it is tracked, and no gap is on its way", || {
+            let after = two.heard(0).up_to;
+            std::thread::sleep(Duration::from_millis(200));
+            numbers = listening(master, KILLED, false);
+            numbers.extend(listening(master, KILLED, true));
+            numbers.len() == 1 && !two.heard(after).gap
+        });
+        let after = two.heard(0).up_to;
+        let mut server = connection(master);
+        let kill = ["CLIENT", "KILL", "ID", &numbers[0]];
+        assert_eq!(ask::<u64>(&mut server, &kill).expect("an answer"), 1);
+        until("a gap is told", || two.heard(after).gap);
+        let key = key_with(master, (&two.space, "a")).expect("a shard of the namespace");
+        until("changes come again", || {
+            let after = two.heard(0).up_to;
+            ask::<()>(&mut server, &["SET", &key, "x", "PX", "60000"]).expect("an answer");
+            std::thread::sleep(Duration::from_millis(50));
+            let changed = Message::Key(two.name("a").into());
+            two.heard(after).messages.contains(&changed)
+        });
+    }
+}
+
+#[test]
+fn where_one_master_refuses_all_are_heard_by_messages() {
+    let Some((mut config, servers)) = cluster() else {
+        return;
+    };
+    for server in &servers {
+        config.credentials = Some(user_at(&mut connection(server), REFUSED, "+@all"));
+    }
+    let masters = masters(&servers[0]);
+    let mut refuses = connection(&masters[0].0);
+    user_at(&mut refuses, REFUSED, "-client|tracking");
+    let two = Two::in_space(config, spread("tracking-refused", &masters));
+    let message = Message::Key(two.name("a").into());
+    let is_told = || {
+        let after = two.heard(0).up_to;
+        wait(two.other.set(&two.name("a"), Bytes::from("value"), None)).expect("an answer");
+        std::thread::sleep(Duration::from_millis(50));
+        two.heard(after).messages.contains(&message)
+    };
+    until("a change is told", is_told);
+    assert_eq!(two.one.way(), Some("messages"));
+    let tracked = |(master, _): &(Address, String)| listening(master, REFUSED, false).len();
+    assert_eq!(masters.iter().map(tracked).sum::<usize>(), 0);
+    // What is allowed is tried when a connection is made anew.
+    user_at(&mut refuses, REFUSED, "+client|tracking");
+    for (master, _) in &masters {
+        let kill = ["CLIENT", "KILL", "TYPE", "pubsub", "USER", REFUSED];
+        ask::<u64>(&mut connection(master), &kill).expect("an answer");
+    }
+    until("all are tracked", || {
+        two.one.way() == Some("tracking") && masters.iter().map(tracked).sum::<usize>() == 2
+    });
+    until("a change is told", is_told);
 }

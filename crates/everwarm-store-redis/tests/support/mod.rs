@@ -1,6 +1,7 @@
 //! The servers that tests ask; `scripts/servers/up` says where they are.
 #![allow(dead_code)]
 
+pub(crate) mod cluster;
 pub(crate) mod door;
 pub(crate) mod monitor;
 
