@@ -25,6 +25,14 @@ enum Way {
     Sleeping,
 }
 
+impl Wait {
+    /// Whether to look once more, and not to sleep yet.
+    #[must_use]
+    pub fn looks(&self) -> bool {
+        self.way == Way::Looking && self.since.elapsed() < LONGEST
+    }
+}
+
 /// What one connection knows of both ways.
 #[derive(Debug, Default)]
 pub struct Patience {
@@ -44,11 +52,19 @@ impl Patience {
     /// To be called once everything was asked: gives back when something has come, where looking finds it, and else in a moment,
     /// for the thread to sleep.
     pub fn wait(&mut self, socket: impl AsFd) -> Wait {
-        let (way, since) = (self.way(), Instant::now());
-        if way == Way::Looking {
-            look(socket, since + LONGEST);
+        let wait = self.begin();
+        if wait.way == Way::Looking {
+            look(socket, wait.since + LONGEST);
         }
-        Wait { way, since }
+        wait
+    }
+
+    /// The same for who has other things to do between two looks.
+    pub fn begin(&mut self) -> Wait {
+        Wait {
+            way: self.way(),
+            since: Instant::now(),
+        }
     }
 
     /// To be called once something has come.
@@ -171,6 +187,19 @@ mod tests {
             patience.came(&wait);
         }
         assert!(patience.looking.0.is_some() && patience.sleeping.0.is_some());
+    }
+
+    #[test]
+    fn who_does_other_things_meanwhile_looks_until_the_moment_is_over() {
+        let mut patience = Patience::default();
+        let slept_for = patience.begin();
+        assert!(!slept_for.looks());
+        patience.came(&slept_for);
+        let mut wait = patience.begin();
+        wait.since += Duration::from_secs(600);
+        assert!(wait.looks());
+        wait.since -= Duration::from_secs(600) + LONGEST;
+        assert!(!wait.looks());
     }
 
     #[test]

@@ -137,6 +137,10 @@ pub(crate) struct Bell {
     waiting: Mutex<HashMap<u64, Py<PyWeakrefReference>>>,
     /// Whether the loop was told that its turn will be over.
     is_in_turn: AtomicBool,
+    /// Whether the loop was told to look for answers.
+    is_looking: AtomicBool,
+    /// How often it has looked.
+    looks: AtomicU64,
     /// Reads of this turn, and those of earlier ones that are being asked, by number. Locked by attached threads only.
     gathered: Mutex<Vec<Gathered>>,
     asked: Mutex<HashMap<u64, (Waker, Asked)>>,
@@ -173,6 +177,8 @@ impl Bell {
             reader: reads.map(Reader::new),
             waiting: Mutex::default(),
             is_in_turn: AtomicBool::new(false),
+            is_looking: AtomicBool::new(false),
+            looks: AtomicU64::new(0),
             gathered: Mutex::default(),
             asked: Mutex::default(),
         })
@@ -242,8 +248,40 @@ impl Bell {
         // After that: on what was brought meanwhile may have been asked already.
         if let Some(reader) = &bell.reader {
             reader.begin(py, || Ok(slf.getattr(intern!(py, "come"))?.unbind()))?;
+            if reader.asked() {
+                Self::look_soon(slf, reader)?;
+            }
         }
         go_on(py, answered)
+    }
+
+    /// Looks whether an answer has come on a connection of the loop's own, which the loop does not sleep for; on its own thread.
+    fn look(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let bell = slf.get();
+        bell.is_looking.store(false, Ordering::Relaxed);
+        let Some(reader) = bell
+            .reader
+            .as_ref()
+            .filter(|_| bell.line.process == process())
+        else {
+            return Ok(());
+        };
+        bell.looks.fetch_add(1, Ordering::Relaxed);
+        let mut looked = Ok(false);
+        let numbers = bell.line.looked(|| looked = reader.look(slf.py()));
+        if !numbers.is_empty() {
+            Self::wake(slf, numbers)?;
+        }
+        if looked? {
+            Self::look_soon(slf, reader)?;
+        }
+        Ok(())
+    }
+
+    /// How often the loop has looked.
+    #[getter]
+    fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Has a future done once that number is called.
@@ -347,6 +385,19 @@ impl Bell {
         let waiting = gather::add(&mut slf.get().gathered.lock(), sought, future);
         Self::turn_ends(slf, running)?;
         Ok(waiting)
+    }
+
+    /// Has the loop look for answers when it comes by, instead of sleeping.
+    fn look_soon(slf: &Bound<'_, Self>, reader: &Reader) -> PyResult<()> {
+        let (py, is_looking) = (slf.py(), &slf.get().is_looking);
+        if let Some(running) = reader.running(py)
+            && !is_looking.swap(true, Ordering::Relaxed)
+        {
+            let look = slf.getattr(intern!(py, "look"))?;
+            let told = running.call_method1(intern!(py, "call_soon"), (look,));
+            told.inspect_err(|_| is_looking.store(false, Ordering::Relaxed))?;
+        }
+        Ok(())
     }
 
     /// Has the loop say when this turn is over.

@@ -1,5 +1,8 @@
 //! The connections that a loop reads itself: they were made for it in the background, and it looks after them until they have ended.
 //!
+//! A loop that waits for its selector sleeps. Where an answer comes sooner to who looks for it, the loop does so for a moment, each time by
+//! one of its callbacks, between which all others run.
+//!
 //! The loop's `add_reader` holds the bell by what it calls; a descriptor is closed only after `remove_reader`, or with the loop.
 
 use std::collections::HashMap;
@@ -76,6 +79,26 @@ impl Reader {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What tasks asked has left: whether the loop is to look for an answer.
+    pub(crate) fn asked(&self) -> bool {
+        let readings = self.readings.lock();
+        readings.values().for_each(|reading| reading.asked());
+        readings.values().any(|reading| reading.looks())
+    }
+
+    /// Reads what it looks for, if that has come; whether it is to look once more.
+    pub(crate) fn look(&self, py: Python<'_>) -> PyResult<bool> {
+        let looks = || {
+            let readings = self.readings.lock();
+            let looks = readings.iter().filter(|(_, reading)| reading.looks());
+            looks.map(|(descriptor, _)| *descriptor).collect::<Vec<_>>()
+        };
+        for descriptor in looks() {
+            self.read(py, descriptor)?;
+        }
+        Ok(!looks().is_empty())
     }
 
     /// Reads what has come anywhere: who is woken otherwise is not told that it is late what is there.

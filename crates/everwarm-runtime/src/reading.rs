@@ -14,6 +14,14 @@ pub trait Reading: Send + Sync {
 
     /// Reads what has come, and wakes those it is for, without waiting; whether more may come.
     fn read(&self) -> bool;
+
+    /// To be called when what was asked has left.
+    fn asked(&self) {}
+
+    /// Whether an answer that has not come is looked for, and not slept for.
+    fn looks(&self) -> bool {
+        false
+    }
 }
 
 /// A loop that reads for itself.

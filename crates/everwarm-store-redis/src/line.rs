@@ -60,6 +60,8 @@ struct State {
     /// Whether the task will look at the time before the first who waits is late.
     is_timed: bool,
     asked: VecDeque<Asked>,
+    /// How many operations have got all of their replies.
+    answered: u64,
     /// When somebody asked last.
     used: Option<std::time::Instant>,
     /// Why it has ended.
@@ -208,6 +210,12 @@ impl Line {
         answered
     }
 
+    /// The number of the first operation that has not got all of its replies; None if there is none.
+    pub(crate) fn awaited(&self) -> Option<u64> {
+        let state = self.state.lock();
+        (!state.asked.is_empty()).then_some(state.answered)
+    }
+
     /// Writes what has not left yet, as far as it leaves at once; whether the task has nothing to do now.
     fn writes_now(&self) -> bool {
         let mut state = self.state.lock();
@@ -267,6 +275,7 @@ impl Line {
                     first.replies.push(value);
                     if first.replies.len() == first.count {
                         ended.extend(state.asked.pop_front());
+                        state.answered += 1;
                     }
                 }
                 Ok(None) => break Ok(()),

@@ -15,6 +15,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use everwarm_core::store::Failure;
+use everwarm_network::patience::{Patience, Wait};
 use everwarm_runtime::{Loop, Reading, process_id};
 use parking_lot::Mutex;
 use tokio::io::unix::AsyncFd;
@@ -117,6 +118,7 @@ pub(crate) async fn given(
         line: Some(line),
         socket,
         process: process_id(),
+        waits: Mutex::default(),
     };
     to.upgrade().ok_or_else(ended)?.bring(Arc::new(read));
     Ok(own)
@@ -183,6 +185,16 @@ struct ReadByLoop {
     line: Option<Arc<Line>>,
     socket: Arc<Socket>,
     process: u32,
+    /// Locked by the loop's thread only.
+    waits: Mutex<Waits>,
+}
+
+/// How a loop waits for answers.
+#[derive(Default)]
+struct Waits {
+    patience: Patience,
+    /// The first operation that has no answer, by its number.
+    first: Option<(u64, Wait)>,
 }
 
 impl Reading for ReadByLoop {
@@ -191,7 +203,31 @@ impl Reading for ReadByLoop {
     }
 
     fn read(&self) -> bool {
-        self.line.as_ref().is_some_and(|line| line.reads())
+        let Some(line) = &self.line else {
+            return false;
+        };
+        let goes_on = line.reads();
+        let awaited = line.awaited();
+        let mut waits = self.waits.lock();
+        if let Some((_, wait)) = waits.first.take_if(|(number, _)| awaited != Some(*number)) {
+            waits.patience.came(&wait);
+        }
+        goes_on
+    }
+
+    fn asked(&self) {
+        let mut waits = self.waits.lock();
+        let Waits { patience, first } = &mut *waits;
+        let awaited = self.line.as_ref().and_then(|line| line.awaited());
+        first.take_if(|(number, _)| awaited != Some(*number));
+        if let (Some(number), None) = (awaited, &first) {
+            *first = Some((number, patience.begin()));
+        }
+    }
+
+    fn looks(&self) -> bool {
+        let waits = self.waits.lock();
+        waits.first.as_ref().is_some_and(|(_, wait)| wait.looks())
     }
 }
 
@@ -368,11 +404,15 @@ mod tests {
     fn who_asks_has_the_answer_once_the_loop_has_read_it() {
         let mut world = world();
         let deadline = Deadline::after(Duration::from_secs(60), 0);
-        for _ in 0..2 {
+        for is_second in [false, true] {
             let mut asked = pin!(world.own.exchange(packed(), &deadline));
             assert!(polled(asked.as_mut()).is_pending());
             hears(&mut world.far);
             assert!(world.read.read());
+            assert!(!world.read.looks());
+            world.read.asked();
+            // Both ways are tried one after the other. A look may be over by now.
+            assert!(is_second || !world.read.looks());
             world.far.write_all(b"+PO").unwrap();
             assert!(world.read.read() && polled(asked.as_mut()).is_pending());
             world.far.write_all(b"NG\r\n").unwrap();
