@@ -7,6 +7,7 @@ databases of their own.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -114,7 +115,7 @@ def _cachekit(library: Any, server: Server) -> Asked:
 class _Bare:
     """A socket that sends `GET` and receives the reply, of which it knows what it looks like.
 
-    No client can be faster: what it takes is system calls, two wake-ups, and the server.
+    No client that sleeps can be faster: what it takes is system calls, two wake-ups, and the server.
     """
 
     def __init__(self, server: Server) -> None:
@@ -123,20 +124,41 @@ class _Bare:
 
     def get(self, key: str) -> bytes:
         self._socket.sendall(b"*2\r\n$3\r\nGET\r\n$%d\r\n%s\r\n" % (len(key), key.encode()))
-        reply = self._socket.recv(4096)
+        reply = self._reply()
         return reply[reply.index(b"\n") + 1 : -2]
 
     def put(self, key: str, value: bytes) -> None:
         words = b"$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(key), key.encode(), len(value), value)
         self._socket.sendall(b"*3\r\n$3\r\nSET\r\n" + words)
-        self._socket.recv(4096)
+        self._reply()
+
+    def _reply(self) -> bytes:
+        return self._socket.recv(4096)
 
     def close(self) -> None:
         self._socket.close()
 
 
+class _Looking(_Bare):
+    """The same that looks for the reply until it is there, and gives way to others meanwhile."""
+
+    def _reply(self) -> bytes:
+        while True:
+            try:
+                return self._socket.recv(4096, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                os.sched_yield()
+
+
 def _bare(_: Any, server: Server) -> Asked:
-    bare = _Bare(server)
+    return _opened(_Bare(server))
+
+
+def _looking(_: Any, server: Server) -> Asked:
+    return _opened(_Looking(server))
+
+
+def _opened(bare: _Bare) -> Asked:
     return Asked({"get": bare.get, "put": bare.put}, bare.close)
 
 
@@ -183,7 +205,13 @@ async def _coredis(library: Any, server: Server) -> Asked:
 CLIENTS: tuple[Client, ...] = (
     Client(EVERWARM, "everwarm", _everwarm),
     Client(BASE, "redis", _redis),
-    Client(BARE, "socket", _bare, "is no client: it knows the reply, and shows what none can go below"),
+    Client(
+        BARE,
+        "socket",
+        _bare,
+        "is no client: it knows the reply, and shows what none that sleeps can go below",
+    ),
+    Client(f"{BARE} that looks", "socket", _looking, "is the same that never sleeps"),
     Client("valkey-glide", "glide_sync", _glide),
     Client("dogpile.cache", "dogpile.cache", _dogpile, "makes values by pickle"),
     Client("cachine's RedisCache", "cachine", _cachine, "makes values by JSON or pickle"),
