@@ -136,22 +136,28 @@ built=.cache/test/built
 has_nextest=$(command -v cargo-nextest || true)
 
 rust_build() {
-  local cargo=(cargo test --no-run) flag=--profile
+  local build=(cargo test --no-run --locked --profile "$profile") list
   if [[ -n $has_nextest ]]; then
-    # Lists what is to be run, for a run that asks cargo nothing, and so waits for no other build.
+    # Lists what is to be run, for runs that ask cargo nothing, and so wait for no other build.
+    list=(cargo nextest list --locked --cargo-profile "$profile" --list-type binaries-only --message-format json)
     mkdir -p "$binaries"
     cargo metadata --locked --format-version 1 >"$binaries/workspace.json"
-    cargo nextest list --locked --cargo-profile "$profile" --list-type binaries-only --message-format json >"$binaries/all.json"
-    cargo=(cargo nextest run --no-run) flag=--cargo-profile
+    "${list[@]}" >"$binaries/all.json"
+    "${list[@]}" "${of_stores[@]}" >"$binaries/stores.json"
   else
-    "${cargo[@]}" --locked $flag "$profile" --lib --bins --tests
+    "${build[@]}" --lib --bins --tests
+    "${build[@]}" "${of_stores[@]}"
   fi
-  "${cargo[@]}" --locked $flag "$profile" "${of_stores[@]}"
+}
+
+# Runs tests of programs that were listed when they were built.
+listed() {
+  cargo nextest run --binaries-metadata "$binaries/$1.json" --cargo-metadata "$binaries/workspace.json" "${of_nextest[@]}" "${@:2}"
 }
 
 rust_tests_of_stores() {
   if [[ -n $has_nextest ]]; then
-    cargo nextest run --locked --cargo-profile "$profile" "${of_stores[@]}" "${of_nextest[@]}" -E 'package(everwarm) | package(everwarm-tiers)'
+    listed stores -E 'package(everwarm) | package(everwarm-tiers)'
   else
     cargo test --locked --profile "$profile" "${of_stores[@]}"
   fi
@@ -159,7 +165,7 @@ rust_tests_of_stores() {
 
 rust_tests() {
   if [[ -n $has_nextest ]]; then
-    cargo nextest run --binaries-metadata "$binaries/all.json" --cargo-metadata "$binaries/workspace.json" "${of_nextest[@]}"
+    listed all
   else
     cargo test --locked --profile "$profile" --no-fail-fast --lib --bins --tests
   fi
@@ -320,9 +326,9 @@ step "python lint" .venv-test/bin/ruff check
 step "python format" .venv-test/bin/ruff format --check
 step "servers" servers_up
 source "$servers"
-step "rust tests of stores" rust_tests_of_stores
 builds &
 building=$!
+step "rust tests of stores" rust_tests_of_stores
 step "rust tests" rust_tests
 step "recorded requests" recorded_requests
 current="python build"
