@@ -44,11 +44,14 @@ def run_again(output: str) -> list[str]:
 def main(logs: str) -> int:
     """Prints the sum over all logs; fails where nothing passed or something failed."""
     total: Counter[str] = Counter()
+    named: set[str] = set()
     for log in sorted(Path(logs).glob("*.log")):
         output = log.read_text()
         total += tally(output)
         for name in run_again(output):
-            print(f"FAILED AT FIRST: {name}, see {log}")
+            if name not in named:
+                print(f"FAILED AT FIRST: {name}, see {log}")
+            named.add(name)
     print(f"tests: {total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 0 if total["passed"] and not total["failed"] else 1
 

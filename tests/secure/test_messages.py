@@ -73,11 +73,21 @@ class Two:
         self.ear.send("PSUBSCRIBE", "ew*")
         self.ear.until(b"psubscribe")
         self.price, self.known = (cache(name="price", ttl="1m")(lambda sku: 0) for cache in self.opened[:2])
-        # Both hear by now what the other does.
+        self.price.prime(0, "tea")
+        self.known("tea")
+        until(self.ear.messages)
+        until(lambda: self.are_heard(redis, self.ear.messages()[-1][0]))
         for value in range(3):
             self.price.prime(value, "tea")
             until(lambda value=value: self.known("tea") == value)
         until(self.is_near)
+
+    @staticmethod
+    def are_heard(redis, channel):
+        """Whether both listen to the messages: who begins after one was told takes a copy for it."""
+        with closing(Wire(redis)) as wire:
+            wire.send("PUBSUB", "NUMSUB", channel)
+            return wire.until(b":").endswith(b":2\r\n")
 
     def is_near(self):
         """Whether the value is in memory."""
