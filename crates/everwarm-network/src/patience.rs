@@ -1,6 +1,7 @@
-//! Whether a thread that has asked looks for its answer for a moment before it sleeps. Where processors idle, two of them have to be
-//! woken one after the other, which takes longer than the answer; where they are busy, looking takes what others need. What took
-//! less time lately decides.
+//! Whether a thread or a loop that has asked looks for its answer for a moment before it sleeps.
+//!
+//! Where processors idle, two of them have to be woken one after the other, which takes longer than the answer; where they are busy,
+//! looking takes what others need. What took less time lately decides.
 
 use std::os::fd::AsFd;
 use std::thread;
@@ -9,28 +10,20 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-/// For how long a thread looks at most.
+/// For how long one looks at most.
 const LONGEST: Duration = Duration::from_micros(150);
 /// Each so many questions the other way is tried.
 const OTHERS: u32 = 64;
 /// What longer answers count as: a server that stood still says nothing of the way.
 const MOST: Duration = Duration::from_millis(1);
 
-/// How a thread waits for an answer.
+/// How one waits for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// It looks at first, and lets others go before it meanwhile.
     Looking,
     /// It sleeps until it is woken.
     Sleeping,
-}
-
-impl Wait {
-    /// Whether to look once more, and not to sleep yet.
-    #[must_use]
-    pub fn looks(&self) -> bool {
-        self.way == Way::Looking && self.since.elapsed() < LONGEST
-    }
 }
 
 /// What one connection knows of both ways.
@@ -46,6 +39,14 @@ pub struct Patience {
 pub struct Wait {
     way: Way,
     since: Instant,
+}
+
+impl Wait {
+    /// Whether to look once more, and not to sleep yet.
+    #[must_use]
+    pub fn looks(&self) -> bool {
+        self.way == Way::Looking && self.since.elapsed() < LONGEST
+    }
 }
 
 impl Patience {
