@@ -13,9 +13,9 @@ use futures_util::future::{Either, join, select};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
+use crate::ears::{self, Ears};
 use crate::hearing::Hearing;
 use crate::keys::Shard;
-use crate::lines::{self, Lines};
 use crate::link::Link;
 use crate::markers::{self, beat_in, opening};
 use crate::mending::{is_damage, mend};
@@ -75,15 +75,15 @@ async fn receive(hearing: &Hearing, link: &Link, subscribed: &Notify) {
         if hearing.unheard(0).is_empty() {
             hearing.added.notified().await;
         }
-        let Ok(nodes) = lines::found(link).await else {
+        let Ok(nodes) = ears::found(link).await else {
             look_again(link);
             sleep(LOOKS).await;
             continue;
         };
-        if let Ok(lines) = Lines::to(nodes, link).await {
-            hearing.hears(lines.tracks());
+        if let Ok(ears) = Ears::to(nodes, link).await {
+            hearing.hears(ears.tracks());
             // Whoever takes connections and ends them at once, as a server that has too many does, is not to be asked at once again.
-            if take_in(hearing, lines, (link, subscribed)).await {
+            if take_in(hearing, ears, (link, subscribed)).await {
                 wait = FIRST_WAIT;
             }
             hearing.hear(Event::Reconnected);
@@ -102,24 +102,20 @@ fn look_again(link: &Link) {
 }
 
 /// Takes in what comes, until a connection is lost or says nothing any more; whether it was listened to at all.
-async fn take_in(
-    hearing: &Hearing,
-    mut lines: Lines,
-    (link, subscribed): (&Link, &Notify),
-) -> bool {
+async fn take_in(hearing: &Hearing, mut ears: Ears, (link, subscribed): (&Link, &Notify)) -> bool {
     let mut count = 0;
     loop {
         let new = hearing.unheard(count);
         if !new.is_empty() {
             let database = link.config().database;
-            if !lines.attend(&new, (database, hearing.layout)).await {
+            if !ears.attend(&new, (database, hearing.layout)).await {
                 return count > 0;
             }
             if count == 0 {
                 // What was sent before this connection listened is lost.
                 hearing.hear(Event::Reconnected);
             }
-            if lines.tracks() {
+            if ears.tracks() {
                 // No number tells of what was changed by others than us before.
                 hearing.hear(Event::Overflow);
             }
@@ -127,8 +123,8 @@ async fn take_in(
             hearing.subscribed(count);
             subscribed.notify_one();
         }
-        let lives = pin!(lines.alive(link));
-        let heard = pin!(lines.drained(hearing));
+        let lives = pin!(ears.alive(link));
+        let heard = pin!(ears.drained(hearing));
         let added = pin!(hearing.added.notified());
         // Where it is lost nothing is listened to any more.
         if let Either::Right(_) = select(added, select(lives, heard)).await {

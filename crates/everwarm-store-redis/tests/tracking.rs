@@ -212,6 +212,15 @@ fn listening(server: &Address, user: &str, is_told: bool) -> Vec<String> {
     theirs.filter_map(|line| word(line, "id=")).collect()
 }
 
+/// The cluster, as a user of this name.
+fn cluster_as(user: &str) -> Option<(Config, Vec<Address>)> {
+    let (mut config, servers) = cluster()?;
+    for server in &servers {
+        config.credentials = Some(user_at(&mut connection(server), user, "+@all"));
+    }
+    Some((config, servers))
+}
+
 #[test]
 fn each_master_of_a_cluster_tells_of_its_own_keys() {
     let Some((config, servers)) = cluster() else {
@@ -253,12 +262,9 @@ fn each_master_of_a_cluster_tells_of_its_own_keys() {
 
 #[test]
 fn a_lost_connection_to_any_master_of_a_cluster_is_a_gap() {
-    let Some((mut config, servers)) = cluster() else {
+    let Some((config, servers)) = cluster_as(KILLED) else {
         return;
     };
-    for server in &servers {
-        config.credentials = Some(user_at(&mut connection(server), KILLED, "+@all"));
-    }
     let masters = masters(&servers[0]);
     let two = Two::in_space(config, spread("tracking-cut", &masters));
     for (master, _) in &masters {
@@ -295,12 +301,9 @@ fn a_lost_connection_to_any_master_of_a_cluster_is_a_gap() {
 
 #[test]
 fn where_one_master_refuses_all_are_heard_by_messages() {
-    let Some((mut config, servers)) = cluster() else {
+    let Some((config, servers)) = cluster_as(REFUSED) else {
         return;
     };
-    for server in &servers {
-        config.credentials = Some(user_at(&mut connection(server), REFUSED, "+@all"));
-    }
     let masters = masters(&servers[0]);
     let mut refuses = connection(&masters[0].0);
     user_at(&mut refuses, REFUSED, "-client|tracking");

@@ -30,7 +30,7 @@ const EVERY: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The connections, of which the first is for messages.
-pub(crate) struct Lines {
+pub(crate) struct Ears {
     asks: Vec<Asks>,
     hears: Vec<Hears>,
     /// Who is to tell.
@@ -62,7 +62,7 @@ fn wants_changes(link: &Link) -> bool {
     link.config().hear == Hear::Tracking
 }
 
-impl Lines {
+impl Ears {
     /// A connection to each of these servers. Where tracking is asked for and one of them refuses it, messages alone are heard: what
     /// some tell of their keys would pass for what all do.
     ///
