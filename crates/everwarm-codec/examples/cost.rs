@@ -38,7 +38,7 @@ fn main() -> Result<(), Error> {
         number: 3,
     };
     let stamped = Meta {
-        stamps: vec![mark],
+        stamps: vec![mark].into(),
         tags: vec!["user:7".into()],
         ..plain.clone()
     };

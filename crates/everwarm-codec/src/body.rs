@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::codec::{Meta, Refusal, Spans};
+use everwarm_core::codec::{KeyBytes, Meta, Refusal, Spans, Stamps};
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::mark::Mark;
 use everwarm_core::slide::Slide;
@@ -188,7 +188,7 @@ pub(crate) fn read(body: &[u8], meta: &mut Meta) -> Result<Packed, Refusal> {
         if key.len() > LONGEST_KEY {
             return Err(Refusal::Damaged);
         }
-        meta.key = Some(key.to_vec());
+        meta.key = Some(KeyBytes::from_slice(key));
     }
     if parts & SLIDES != 0 {
         meta.spans.slide = Some(Slide {
@@ -239,7 +239,7 @@ impl<'a> Rest<'a> {
         (count <= most).then_some(count).ok_or(Refusal::Damaged)
     }
 
-    fn stamps(&mut self) -> Result<Vec<Mark>, Refusal> {
+    fn stamps(&mut self) -> Result<Stamps, Refusal> {
         let count = self.count(MOST_STAMPS)?;
         let stamp = |_| {
             Ok(Mark {
@@ -285,7 +285,7 @@ fn sized(bytes: &[u8], out: &mut Vec<u8>) {
 /// Whether what is known of a value keeps within the limits.
 fn check(meta: &Meta) -> Result<(), Error> {
     let names: usize = meta.tags.iter().map(|tag| tag.len()).sum();
-    let key = meta.key.as_ref().map_or(0, Vec::len);
+    let key = meta.key.as_ref().map_or(0, KeyBytes::len);
     let rows = [
         (meta.tags.len(), MOST_TAGS, "tags", "give it fewer"),
         (

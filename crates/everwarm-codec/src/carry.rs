@@ -81,7 +81,7 @@ mod tests {
         };
         Meta {
             format: 1,
-            stamps: vec![stamp; number as usize],
+            stamps: vec![stamp; number as usize].into(),
             tags: vec!["t".into()],
             ..Meta::default()
         }

@@ -242,12 +242,18 @@ impl Codec for Pipeline {
         self.begin(meta, buffer)?.put(binding, payload)
     }
 
-    fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
-        self.open_frame(binding, envelope, false)
-    }
-
-    fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
-        self.open_frame(binding, envelope, true)
+    fn open_into(
+        &self,
+        binding: &Binding<'_>,
+        envelope: &Bytes,
+        is_whole: bool,
+        opened: &mut Opened,
+    ) -> Result<(), Refusal> {
+        opened.payload = match self.held(binding, envelope, (is_whole, &mut opened.meta))? {
+            Held::There(part) => envelope.slice(part),
+            Held::Made(bytes, from) => Bytes::from(bytes).slice(from..),
+        };
+        Ok(())
     }
 
     fn carrier(&self) -> Option<&dyn Carrier> {
@@ -283,20 +289,6 @@ impl Pipeline {
             }
         };
         Ok((meta, payload))
-    }
-
-    fn open_frame(
-        &self,
-        binding: &Binding<'_>,
-        envelope: &Bytes,
-        is_whole: bool,
-    ) -> Result<Opened, Refusal> {
-        let mut meta = Meta::default();
-        let payload = match self.held(binding, envelope, (is_whole, &mut meta))? {
-            Held::There(part) => envelope.slice(part),
-            Held::Made(bytes, from) => Bytes::from(bytes).slice(from..),
-        };
-        Ok(Opened { meta, payload })
     }
 
     /// Where the payload of an envelope is, once all is proven; what is known of it goes into an empty `meta`.

@@ -85,7 +85,7 @@ fn claim(body: &mut [u8], length: usize) {
 fn limits_are_kept_when_opening() {
     let mark = full_meta().stamps[0];
     let stamped = Meta {
-        stamps: vec![mark; 64],
+        stamps: vec![mark; 64].into(),
         ..Meta::default()
     };
     let one_more = |body: &mut [u8]| {
@@ -112,7 +112,7 @@ fn limits_are_kept_when_opening() {
     assert_eq!(opened(&named, longer), Err(Refusal::Damaged));
 
     let keyed = Meta {
-        key: Some(vec![1; 8192]),
+        key: Some(vec![1; 8192].into()),
         ..Meta::default()
     };
     assert_eq!(opened(&keyed, |body| body[16] = 1), Err(Refusal::Damaged));

@@ -7,7 +7,7 @@ use everwarm_codec::pipeline::Pipeline;
 use everwarm_codec::suite::Suite;
 use everwarm_conformance::ran;
 use everwarm_core::codec::{Codec, Meta, Refusal};
-use samples::{BINDING, Draws, compressing, each, full_meta, text};
+use samples::{BINDING, Draws, compressing, each, full_meta, opened_whole, text};
 
 /// What a reader of `suite` alone says when the byte at `at` is not what was written.
 fn class_of(suite: Suite, at: usize, byte: u8) -> Refusal {
@@ -66,7 +66,7 @@ fn where_somebody_could_tamper_each_byte_of_what_a_store_found_whole_counts() {
             let mut bytes = envelope.to_vec();
             bytes[at] ^= 1;
             let expected = Err(class_of(suite, at, bytes[at]));
-            let opened = pipeline.open_whole(&BINDING, &Bytes::from(bytes));
+            let opened = opened_whole(&pipeline, &BINDING, &Bytes::from(bytes));
             assert_eq!(opened, expected, "{suite:?}, byte {at}");
         }
     }

@@ -48,9 +48,9 @@ prop_compose! {
                 slide: slide.map(|(by, ahead, most)| Slide { by, ahead, most }),
             },
             computed_in,
-            stamps,
+            stamps: stamps.into(),
             tags: tags.into_iter().map(Into::into).collect(),
-            key,
+            key: key.map(Into::into),
         }
     }
 }
@@ -209,16 +209,16 @@ fn limits_are_kept_when_sealing() {
         number: 0,
     };
     let most = Meta {
-        stamps: vec![mark; 64],
+        stamps: vec![mark; 64].into(),
         tags: vec!["x".repeat(64).into(); 64],
-        key: Some(vec![0; 8 << 10]),
+        key: Some(vec![0; 8 << 10].into()),
         ..Meta::default()
     };
     let envelope = seal(&most, 100).unwrap();
     assert_eq!(pipeline.open(&BINDING, &envelope).unwrap().meta, most);
     let more = [
         Meta {
-            stamps: vec![mark; 65],
+            stamps: vec![mark; 65].into(),
             ..most.clone()
         },
         Meta {
@@ -230,7 +230,7 @@ fn limits_are_kept_when_sealing() {
             ..most.clone()
         },
         Meta {
-            key: Some(vec![0; (8 << 10) + 1]),
+            key: Some(vec![0; (8 << 10) + 1].into()),
             ..most
         },
     ];

@@ -12,7 +12,7 @@ use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
 use everwarm_conformance::ran;
 use everwarm_core::codec::{Binding, Codec, Meta, Refusal};
-use samples::{BINDING, each, full_meta, keyring, master, pipeline, text};
+use samples::{BINDING, each, full_meta, keyring, master, opened_whole, pipeline, text};
 
 /// Bindings that differ from [`BINDING`] in one field, or in where one field ends.
 fn others() -> [Binding<'static>; 8] {
@@ -70,13 +70,13 @@ fn an_envelope_opens_under_its_own_key_alone() {
                 "{suite:?} {other:?}"
             );
             assert_eq!(
-                pipeline.open_whole(&other, &envelope),
+                opened_whole(&pipeline, &other, &envelope),
                 Err(expected),
                 "{suite:?} {other:?}, whole"
             );
         }
         assert_eq!(
-            pipeline.open_whole(&BINDING, &envelope),
+            opened_whole(&pipeline, &BINDING, &envelope),
             pipeline.open(&BINDING, &envelope)
         );
         assert!(pipeline.open(&BINDING, &envelope).is_ok());

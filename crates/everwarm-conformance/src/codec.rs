@@ -51,9 +51,9 @@ fn meta() -> Meta {
     };
     Meta {
         spans,
-        stamps: vec![mark(0), mark(15)],
+        stamps: vec![mark(0), mark(15)].into(),
         tags: vec![Arc::from("user:1"), Arc::from(""), Arc::from("ä")],
-        key: Some(b"\x43k".to_vec()),
+        key: Some(b"\x43k".as_slice().into()),
         ..Meta::default()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::clock::Instant;
 use crate::error::Error;
@@ -26,6 +27,12 @@ pub struct Binding<'a> {
     pub key: &'a [u8],
 }
 
+/// The stamps of a computation: of one shard, nearly always.
+pub type Stamps = SmallVec<[Mark; 1]>;
+
+/// The canonical bytes of a key: few, nearly always.
+pub type KeyBytes = SmallVec<[u8; 24]>;
+
 /// What is known of a stored value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Meta {
@@ -36,11 +43,11 @@ pub struct Meta {
     /// How long its computation took. Zero only if the value is [of its write](Self::is_of_its_write).
     pub computed_in: Duration,
     /// The stamps of its computation.
-    pub stamps: Vec<Mark>,
+    pub stamps: Stamps,
     /// Its tags, from arguments and result.
     pub tags: Vec<Arc<str>>,
     /// The canonical bytes of its key, where the entry shall be found by scans: names at stores are digests.
-    pub key: Option<Vec<u8>>,
+    pub key: Option<KeyBytes>,
 }
 
 impl Meta {
@@ -111,6 +118,23 @@ impl Spans {
         lifetime
             .slid(Instant::ZERO.after(age))
             .map(|life| Self::of(&life))
+    }
+
+    /// Whether it is fresh at this age, and no refresh is due.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use everwarm_core::codec::Spans;
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// let spans = Spans { fresh: Some(minute), quiet: Some(minute / 2), ..Spans::default() };
+    /// assert!(spans.is_quiet(minute / 3) && !spans.is_quiet(minute / 2));
+    /// assert!(Spans::default().is_quiet(Duration::MAX));
+    /// ```
+    #[must_use]
+    pub fn is_quiet(&self, age: Duration) -> bool {
+        self.fresh
+            .is_none_or(|fresh| age < fresh && self.quiet.is_none_or(|quiet| age < quiet))
     }
 
     /// How long a store keeps it; `None`: without end.
@@ -188,7 +212,7 @@ impl Spans {
 }
 
 /// An envelope that was opened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Opened {
     /// What is known of the value.
     pub meta: Meta,
@@ -272,17 +296,25 @@ pub trait Codec: Send + Sync {
     ///
     /// # Errors
     /// If it is none, for whichever reason.
-    fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal>;
+    fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+        let mut opened = Opened::default();
+        self.open_into(binding, envelope, false, &mut opened)?;
+        Ok(opened)
+    }
 
-    /// As [`open`](Self::open), of an envelope that a store has just [proven](crate::store::Store::proves) to be undamaged: a codec
-    /// need not check it for damage once more. That it belongs under this key, and that nobody tampered with it, is checked all
-    /// the same.
+    /// As [`open`](Self::open), into an empty `opened` where it is to stay: it is large. If a store has just
+    /// [proven](crate::store::Store::proves) that the envelope `is_whole`, a codec need not check it for damage once more. That it
+    /// belongs under this key, and that nobody tampered with it, is checked all the same.
     ///
     /// # Errors
-    /// As `open`.
-    fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
-        self.open(binding, envelope)
-    }
+    /// As `open`; then what `opened` says means nothing.
+    fn open_into(
+        &self,
+        binding: &Binding<'_>,
+        envelope: &Bytes,
+        is_whole: bool,
+        opened: &mut Opened,
+    ) -> Result<(), Refusal>;
 
     /// What moves envelopes elsewhere, where they say what they are to who does not know their keys.
     fn carrier(&self) -> Option<&dyn Carrier> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
+use everwarm_core::codec::KeyBytes;
 use everwarm_core::limits::End;
 use everwarm_core::using::{Plan, Read};
 use everwarm_engine::Ask;
@@ -213,7 +214,7 @@ fn led(
 pub(crate) struct Wish {
     /// The tags that follow from the arguments, and that of the place; None if they could not be made.
     tags: Option<Vec<Arc<str>>>,
-    place: Option<(Place, Option<Vec<u8>>)>,
+    place: Option<(Place, Option<KeyBytes>)>,
 }
 
 impl Wish {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use everwarm_core::codec::KeyBytes;
 use everwarm_core::key::{Header, Heading, Limit};
 use everwarm_engine::stack::{Older, Place, Spot};
 
@@ -96,8 +97,8 @@ impl Shelf {
 
     /// What an entry carries so that it can be listed: the canonical bytes of its key, among objects.
     #[must_use]
-    pub fn listed(&self, arguments: &[u8]) -> Option<Vec<u8>> {
-        self.function.is_empty().then(|| arguments.to_vec())
+    pub fn listed(&self, arguments: &[u8]) -> Option<KeyBytes> {
+        self.function.is_empty().then(|| arguments.into())
     }
 
     /// The tags by which memory lets the entry of a place go, alone or with its function's others.

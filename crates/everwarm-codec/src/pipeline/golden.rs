@@ -65,7 +65,7 @@ fn meta(row: &Value) -> Meta {
             .iter()
             .map(|tag| tag.as_str().unwrap().into())
             .collect(),
-        key: row["key"].is_string().then(|| bytes(&row["key"])),
+        key: row["key"].is_string().then(|| bytes(&row["key"]).into()),
     }
 }
 

@@ -10,7 +10,7 @@ use everwarm_codec::keyring::Keyring;
 use everwarm_codec::master::MasterKey;
 use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
-use everwarm_core::codec::{Binding, Codec, Meta, Spans};
+use everwarm_core::codec::{Binding, Codec, Meta, Opened, Refusal, Spans};
 use everwarm_core::mark::Mark;
 
 /// One of each compression.
@@ -73,9 +73,9 @@ pub(crate) fn full_meta() -> Meta {
             slide: None,
         },
         computed_in: Duration::from_nanos(1_234_567_891),
-        stamps: vec![mark(0, 3), mark(9, (1 << 53) - 1)],
+        stamps: vec![mark(0, 3), mark(9, (1 << 53) - 1)].into(),
         tags: vec!["user:7".into(), "Straße".into()],
-        key: Some(b"\x11\x07".to_vec()),
+        key: Some(b"\x11\x07".as_slice().into()),
     }
 }
 
@@ -127,4 +127,15 @@ pub(crate) fn planted(method: u8, length: u32, packed: &[u8]) -> Bytes {
     envelope[49] = method;
     envelope[52..56].copy_from_slice(&length.to_le_bytes());
     resealed(envelope)
+}
+
+/// What an envelope holds that a store has found whole.
+pub(crate) fn opened_whole(
+    pipeline: &Pipeline,
+    binding: &Binding<'_>,
+    envelope: &Bytes,
+) -> Result<Opened, Refusal> {
+    let mut opened = Opened::default();
+    pipeline.open_into(binding, envelope, true, &mut opened)?;
+    Ok(opened)
 }

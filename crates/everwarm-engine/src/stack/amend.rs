@@ -176,7 +176,7 @@ impl Stack {
         // The same value under no further tag is as old as it was.
         let stamps = match &current.stored {
             Some(stored) if carries(&stored.opened.meta, &meta) => {
-                stored.opened.meta.stamps.clone()
+                stored.opened.meta.stamps.to_vec()
             }
             // Markers for its tags have to be there; stamps from before cover them unless an invalidation came between, or they are of
             // fewer shards.
@@ -232,16 +232,13 @@ impl Stack {
             (None, None) => Vec::new(),
         };
         let version = found.as_ref().map(|found: &Found| found.version);
-        let entry = found.and_then(|found| self.enter_last(place, found));
+        let entry = found.and_then(|found| self.enter_last(place, &labels, found));
         let at_hand = reading.as_ref().map(|reading| AtHand {
             tags: labels.all(),
             markers: &reading.markers,
         });
         let accepted = match entry {
-            Some(entry) => {
-                self.accept_exactly(entry, place, &labels, at_hand, LOOK)
-                    .await?
-            }
+            Some(entry) => self.accept_exactly(entry, place, at_hand, LOOK).await?,
             None => None,
         };
         Ok(Current {

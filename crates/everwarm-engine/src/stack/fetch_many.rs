@@ -11,7 +11,7 @@ use everwarm_core::using::Read;
 use super::Stack;
 use super::fetch::only_if_error;
 use super::found::{Fetched, Stored};
-use super::look::{Accepted, Look};
+use super::look::{Entry, Look};
 use super::place::{Digests, Place};
 use super::seat::{Hold, Rights, Seat};
 
@@ -92,7 +92,7 @@ impl Stack {
         left: &mut Vec<usize>,
         look: Look,
     ) {
-        let found: Vec<(usize, Accepted)> = self
+        let found: Vec<(usize, Entry)> = self
             .look_at_many(tier, (&many.places, &many.labels), left, look)
             .await;
         for (at, accepted) in found {

@@ -30,6 +30,20 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// One of which nothing is known as yet but the tier.
+    #[inline(always)]
+    pub(super) fn unread(tier: usize) -> Self {
+        Self {
+            opened: Opened::default(),
+            remaining: None,
+            judgement: Judgement::Gone,
+            age: Duration::ZERO,
+            tier,
+            version: None,
+            older: None,
+        }
+    }
+
     /// Whether it is within its ttl, and not due to be computed anew.
     #[must_use]
     pub fn is_quiet(&self) -> bool {

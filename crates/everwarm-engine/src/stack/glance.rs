@@ -50,8 +50,8 @@ impl Stack {
             tags: labels.all(),
             markers: &reading.markers,
         };
-        let entry = found.and_then(|found| self.enter_last(place, found));
-        let stored = entry.and_then(|entry| self.accept_now(entry, place, labels, at_hand, look));
+        let entry = found.and_then(|found| self.enter_last(place, labels, found));
+        let stored = entry.and_then(|entry| self.accept_now(entry, place, at_hand, look));
         self.count_look(0, look, stored.is_some());
         stored.map_or(Glance::Nothing, Glance::Found)
     }
@@ -82,45 +82,42 @@ impl Stack {
                 tags: labels.all(),
                 markers: &reading.markers,
             });
-        let entry = found.and_then(|found| self.enter_last(place, found));
-        let held = entry.map(|entry| self.held_against(entry, place, labels, (at_hand, look)));
-        let accepted = match held {
-            Some(Held::Unsure(unsure)) => Box::pin(self.ask_further(unsure, place)).await.ok()?,
-            Some(Held::Accepted(accepted)) => Some(accepted),
-            Some(Held::Invalid) | None => None,
+        let mut entry = found.and_then(|found| self.enter_last(place, labels, found));
+        let is_valid = match &mut entry {
+            Some(entry) => match self.held_against(entry, place, at_hand, look) {
+                Held::Accepted => true,
+                Held::Invalid => false,
+                Held::Unsure(further) => Box::pin(self.ask_further(entry, &further, place))
+                    .await
+                    .ok()?,
+            },
+            None => false,
         };
-        self.count_look(0, look, accepted.is_some());
-        accepted.map(|accepted| accepted.stored)
+        self.count_look(0, look, is_valid);
+        entry.filter(|_| is_valid).map(|entry| entry.stored)
     }
 
     /// As [`accept`](Self::accept), of a store that answers at once.
     fn accept_now(
         &self,
-        entry: Entry,
+        mut entry: Entry,
         place: &Place,
-        labels: &Digests,
         at_hand: AtHand<'_>,
         look: Look,
     ) -> Option<Stored> {
-        let tags = &entry.opened.meta.tags;
-        let mut tagged;
-        let labels = if tags.is_empty() {
-            labels
-        } else {
-            tagged = labels.clone();
-            self.add_tags(&mut tagged, tags);
-            &tagged
-        };
-        let (worth, further) = self.weigh(&entry, place, labels, Some(at_hand), look)?;
-        if !further.is_empty() {
-            let asked = self.markers.asked();
-            let answer = self.authority()?.read(&self.namespace, &further).now();
-            let reading = self.last().said(answer.ok()?)?;
-            self.markers.feed(asked, &further, &reading);
-            if !covers(&entry, &further, reading) {
-                return None;
+        match self.held_against(&mut entry, place, at_hand, look) {
+            Held::Accepted => {}
+            Held::Invalid => return None,
+            Held::Unsure(further) => {
+                let asked = self.markers.asked();
+                let answer = self.authority()?.read(&self.namespace, &further).now();
+                let reading = self.last().said(answer.ok()?)?;
+                self.markers.feed(asked, &further, &reading);
+                if !covers(&entry, &further, reading) {
+                    return None;
+                }
             }
         }
-        Some(entry.stored(worth))
+        Some(entry.stored)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
-use everwarm_core::codec::{Meta, Opened, Refusal};
+use everwarm_core::codec::Meta;
 use everwarm_core::judge::{Freshness, Judgement, Validity, judge};
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::store::{Bytes, Failure, Found};
@@ -18,45 +18,39 @@ use super::place::{Digests, Place};
 use super::seat::Rights;
 use super::settle::Sealed;
 
-/// An entry as it was found: opened, but not judged.
+/// An entry as it was found, with what it takes to fill nearer tiers. It is large, and stays where it is while it is opened and judged.
 pub(super) struct Entry {
-    pub(super) opened: Opened,
+    /// What it is; worth nothing before it was held against the markers.
+    pub(super) stored: Stored,
     sealed: Bytes,
-    age: Duration,
     /// What is left of its life in the tier that had it.
     left: Option<Duration>,
-    tier: usize,
-    version: Option<u64>,
+    /// Its tags, once it was held against their markers.
+    labels: Digests,
 }
 
-/// An entry that was held against the markers at hand.
+/// What became of an entry that was held against the markers at hand.
 pub(super) enum Held {
     /// It is valid.
-    Accepted(Accepted),
-    /// It may be: further markers have to be asked for.
-    Unsure(Unsure),
+    Accepted,
+    /// It may be: the markers of these tags have to be asked for.
+    Unsure(Vec<Tag>),
     /// It is not to be taken.
     Invalid,
 }
 
-/// An entry that is worth something if it is valid.
-pub(super) struct Unsure {
-    entry: Entry,
-    worth: Worth,
-    labels: Digests,
-    /// The tags whose markers are not at hand.
-    pub(super) further: Vec<Tag>,
-}
+impl Entry {
+    /// One of which nothing is known as yet but where it is looked for, and under which tags.
+    #[inline(always)]
+    pub(super) fn unread(tier: usize, labels: &Digests) -> Self {
+        Self {
+            stored: Stored::unread(tier),
+            sealed: Bytes::new(),
+            left: None,
+            labels: labels.clone(),
+        }
+    }
 
-/// A judged entry, with what it takes to fill nearer tiers.
-pub(super) struct Accepted {
-    pub(super) stored: Stored,
-    sealed: Bytes,
-    left: Option<Duration>,
-    labels: Digests,
-}
-
-impl Accepted {
     /// The envelope, for nearer tiers.
     pub(super) fn sealed(&self) -> Sealed {
         Sealed {
@@ -65,32 +59,6 @@ impl Accepted {
             left: self.left,
             stamps: self.stored.opened.meta.stamps.as_slice().into(),
             tags: self.labels.all().into(),
-        }
-    }
-
-    fn new(mut entry: Entry, worth: Worth, labels: Digests) -> Self {
-        Self {
-            sealed: std::mem::take(&mut entry.sealed),
-            left: entry.left,
-            labels,
-            stored: entry.stored(worth),
-        }
-    }
-}
-
-/// How long an entry is still fresh, `None` for ever; and what it is worth.
-pub(super) type Worth = (Option<Duration>, Judgement);
-
-impl Entry {
-    pub(super) fn stored(self, (remaining, judgement): Worth) -> Stored {
-        Stored {
-            remaining,
-            judgement,
-            age: self.age,
-            tier: self.tier,
-            version: self.version,
-            older: None,
-            opened: self.opened,
         }
     }
 }
@@ -190,21 +158,19 @@ impl Stack {
         place: &Place,
         labels: &Digests,
         look: Look,
-    ) -> Option<Accepted> {
+    ) -> Option<Entry> {
         let tier = self.tiers.len() - 1;
         let queued = self.queue.find(tier, &place.name)?;
         let sealed = &queued.sealed;
         let waited = self.now().since(queued.since);
-        let opened = self.open(place, tier, &sealed.bytes)?;
-        let entry = Entry {
-            opened,
-            sealed: sealed.bytes.clone(),
-            age: sealed.age.saturating_add(waited),
-            left: sealed.left.map(|left| left.saturating_sub(waited)),
-            tier,
-            version: None,
-        };
-        let accepted = self.accept(entry, place, labels, None, look).await?;
+        let mut entry = Entry::unread(tier, labels);
+        if !self.open(place, &sealed.bytes, false, &mut entry.stored) {
+            return None;
+        }
+        entry.stored.age = sealed.age.saturating_add(waited);
+        entry.sealed = sealed.bytes.clone();
+        entry.left = sealed.left.map(|left| left.saturating_sub(waited));
+        let accepted = self.accept(entry, place, None, look).await?;
         self.count_look(tier, look, true);
         Some(accepted)
     }
@@ -215,16 +181,16 @@ impl Stack {
         place: &Place,
         labels: &Digests,
         look: Look,
-    ) -> Option<Accepted> {
+    ) -> Option<Entry> {
         if !self.counts(tier) {
             return None;
         }
         let level = &self.tiers[tier];
         let found = level.said(level.tier.store.get(&place.name).await)?;
-        let entry = found.and_then(|found| self.enter_near(tier, place, &found));
-        let accepted = match entry {
-            Some(entry) => self.accept(entry, place, labels, None, look).await,
-            None => None,
+        let mut entry = Entry::unread(tier, labels);
+        let accepted = match found.is_some_and(|found| self.enter_near(place, &found, &mut entry)) {
+            true => self.accept(entry, place, None, look).await,
+            false => None,
         };
         self.count_look(tier, look, accepted.is_some());
         accepted
@@ -235,31 +201,33 @@ impl Stack {
         tier + 1 == self.tiers.len() || self.nearer_count.load(Ordering::Acquire)
     }
 
-    /// What a tier had, opened. Whether the last one is conditional is asked once for many.
+    /// Opens what a tier had; whether it could be. Whether the last one is conditional is asked once for many.
     pub(super) fn enter(
         &self,
-        (tier, is_conditional): (usize, bool),
+        is_conditional: bool,
         place: &Place,
         found: Found,
-    ) -> Option<Entry> {
-        if tier + 1 < self.tiers.len() {
-            self.enter_near(tier, place, &found)
+        entry: &mut Entry,
+    ) -> bool {
+        if entry.stored.tier + 1 < self.tiers.len() {
+            self.enter_near(place, &found, entry)
         } else {
-            self.enter_last_as(is_conditional, place, found)
+            self.enter_last_as(is_conditional, place, found, entry)
         }
     }
 
-    /// What a nearer tier had, opened.
-    fn enter_near(&self, tier: usize, place: &Place, found: &Found) -> Option<Entry> {
-        let filled = level::filled(&found.bytes, found.remaining)?;
-        Some(Entry {
-            opened: self.open(place, tier, &filled.sealed)?,
-            sealed: filled.sealed,
-            age: filled.age,
-            left: found.remaining,
-            tier,
-            version: None,
-        })
+    /// Opens what a nearer tier had.
+    fn enter_near(&self, place: &Place, found: &Found, entry: &mut Entry) -> bool {
+        let Some(filled) = level::filled(&found.bytes, found.remaining) else {
+            return false;
+        };
+        if !self.open(place, &filled.sealed, false, &mut entry.stored) {
+            return false;
+        }
+        entry.stored.age = filled.age;
+        entry.sealed = filled.sealed;
+        entry.left = found.remaining;
+        true
     }
 
     /// The entry of the last tier, if it has a valid one.
@@ -268,15 +236,15 @@ impl Stack {
         place: &Place,
         labels: &Digests,
         look: Look,
-    ) -> Option<Accepted> {
+    ) -> Option<Entry> {
         let (found, reading) = self.read_last(&place.name, labels).await.ok()?;
-        let entry = found.and_then(|found| self.enter_last(place, found));
+        let entry = found.and_then(|found| self.enter_last(place, labels, found));
         let at_hand = reading.as_ref().map(|reading| AtHand {
             tags: labels.all(),
             markers: &reading.markers,
         });
         let accepted = match entry {
-            Some(entry) => self.accept(entry, place, labels, at_hand, look).await,
+            Some(entry) => self.accept(entry, place, at_hand, look).await,
             None => None,
         };
         self.count_look(self.tiers.len() - 1, look, accepted.is_some());
@@ -330,8 +298,15 @@ impl Stack {
     }
 
     /// What the last tier had, opened.
-    pub(super) fn enter_last(&self, place: &Place, found: Found) -> Option<Entry> {
-        self.enter_last_as(self.is_conditional(), place, found)
+    pub(super) fn enter_last(
+        &self,
+        place: &Place,
+        labels: &Digests,
+        found: Found,
+    ) -> Option<Entry> {
+        let mut entry = Entry::unread(self.tiers.len() - 1, labels);
+        self.enter_last_as(self.is_conditional(), place, found, &mut entry)
+            .then_some(entry)
     }
 
     /// Whether the last tier writes on conditions.
@@ -339,35 +314,33 @@ impl Stack {
         self.last().tier.store.conditional().is_some()
     }
 
-    fn enter_last_as(&self, is_conditional: bool, place: &Place, found: Found) -> Option<Entry> {
-        let tier = self.tiers.len() - 1;
+    fn enter_last_as(
+        &self,
+        is_conditional: bool,
+        place: &Place,
+        found: Found,
+        entry: &mut Entry,
+    ) -> bool {
+        let is_whole = self.last().tier.store.proves(&found);
+        let stored = &mut entry.stored;
+        if !self.open(place, &found.bytes, is_whole, stored) {
+            return false;
+        }
+        stored.age = self.last().age(&stored.opened.meta.spans, found.remaining);
+        stored.version = is_conditional.then_some(found.version);
+        entry.sealed = found.bytes;
+        entry.left = found.remaining;
+        true
+    }
+
+    /// Opens an envelope; whether it could be, which is counted otherwise.
+    fn open(&self, place: &Place, sealed: &Bytes, is_whole: bool, stored: &mut Stored) -> bool {
         let binding = place.binding(&self.namespace);
-        let opened = match self.last().tier.store.proves(&found) {
-            true => self.codec.open_whole(&binding, &found.bytes),
-            false => self.codec.open(&binding, &found.bytes),
-        };
-        let opened = self.opened(tier, opened)?;
-        Some(Entry {
-            age: self.last().age(&opened.meta.spans, found.remaining),
-            opened,
-            sealed: found.bytes,
-            left: found.remaining,
-            tier,
-            version: is_conditional.then_some(found.version),
-        })
-    }
-
-    fn open(&self, place: &Place, tier: usize, sealed: &Bytes) -> Option<Opened> {
-        self.opened(
-            tier,
-            self.codec.open(&place.binding(&self.namespace), sealed),
-        )
-    }
-
-    fn opened(&self, tier: usize, opened: Result<Opened, Refusal>) -> Option<Opened> {
+        let opened = &mut stored.opened;
+        let opened = self.codec.open_into(&binding, sealed, is_whole, opened);
         opened
-            .inspect_err(|refusal| self.count_refused(tier, *refusal))
-            .ok()
+            .inspect_err(|refusal| self.count_refused(stored.tier, *refusal))
+            .is_ok()
     }
 
     /// The entry, if it is fresh or in a window that is asked for, too old for no reader's taste, and neither invalid nor owed to be.
@@ -375,11 +348,10 @@ impl Stack {
         &self,
         entry: Entry,
         place: &Place,
-        labels: &Digests,
         at_hand: Option<AtHand<'_>>,
         look: Look,
-    ) -> Option<Accepted> {
-        let accepted = self.accept_exactly(entry, place, labels, at_hand, look);
+    ) -> Option<Entry> {
+        let accepted = self.accept_exactly(entry, place, at_hand, look);
         accepted.await.ok()?
     }
 
@@ -389,108 +361,86 @@ impl Stack {
     /// If markers could not be asked for.
     pub(super) async fn accept_exactly(
         &self,
-        entry: Entry,
+        mut entry: Entry,
         place: &Place,
-        labels: &Digests,
         at_hand: Option<AtHand<'_>>,
         look: Look,
-    ) -> Result<Option<Accepted>, Failure> {
+    ) -> Result<Option<Entry>, Failure> {
         let at_hand = at_hand.unwrap_or_default();
         self.repeat_lost();
-        match self.held_against(entry, place, labels, (at_hand, look)) {
-            Held::Accepted(accepted) => Ok(Some(accepted)),
-            Held::Invalid => Ok(None),
-            Held::Unsure(unsure) => self.ask_further(unsure, place).await,
-        }
+        Ok(match self.held_against(&mut entry, place, at_hand, look) {
+            Held::Accepted => Some(entry),
+            Held::Invalid => None,
+            Held::Unsure(further) => self
+                .ask_further(&entry, &further, place)
+                .await?
+                .then_some(entry),
+        })
     }
 
-    /// The entry, if the markers that were not at hand say that it is valid.
+    /// Whether the entry is valid by the markers that were not at hand.
     ///
     /// # Errors
     /// If they could not be asked for.
     pub(super) async fn ask_further(
         &self,
-        unsure: Unsure,
+        entry: &Entry,
+        further: &[Tag],
         place: &Place,
-    ) -> Result<Option<Accepted>, Failure> {
-        let Reading { markers, .. } = self.read_markers(&unsure.further).await?;
+    ) -> Result<bool, Failure> {
+        let Reading { markers, .. } = self.read_markers(further).await?;
         self.repeat_lost();
-        Ok(self.made_sure(unsure, place, |at, _| markers.get(at).copied()))
+        Ok(markers.len() == further.len() && self.is_sure_by(entry, place, markers))
     }
 
     /// As [`accept`](Self::accept), without asking for what is not at hand. Since the store has answered, what a failover lost has to be
     /// [owed again](Self::repeat_lost).
     pub(super) fn held_against(
         &self,
-        entry: Entry,
+        entry: &mut Entry,
         place: &Place,
-        labels: &Digests,
-        (at_hand, look): (AtHand<'_>, Look),
-    ) -> Held {
-        let mut labels = labels.clone();
-        self.add_tags(&mut labels, &entry.opened.meta.tags);
-        match self.weigh(&entry, place, &labels, Some(at_hand), look) {
-            None => Held::Invalid,
-            Some((worth, further)) if further.is_empty() => {
-                Held::Accepted(Accepted::new(entry, worth, labels))
-            }
-            Some((worth, further)) => Held::Unsure(Unsure {
-                entry,
-                worth,
-                labels,
-                further,
-            }),
-        }
-    }
-
-    /// The entry, if its stamps cover the markers that were read of its further tags, by place and tag, and nothing is owed of it by now,
-    /// which takes the same.
-    pub(super) fn made_sure(
-        &self,
-        unsure: Unsure,
-        place: &Place,
-        marker: impl Fn(usize, &Tag) -> Option<Option<Mark>>,
-    ) -> Option<Accepted> {
-        let further = unsure.further.iter().enumerate();
-        let markers: Option<Vec<_>> = further.map(|(at, tag)| marker(at, tag)).collect();
-        let is_valid = valid(&unsure.entry.opened.meta.stamps, markers?)
-            && !self.owed.is_about(&place.name, unsure.labels.all());
-        is_valid.then(|| Accepted::new(unsure.entry, unsure.worth, unsure.labels))
-    }
-
-    /// What an entry is worth, and of which of its tags the markers have to be asked for; nothing if it is not to be taken.
-    /// The labels have its tags.
-    pub(super) fn weigh(
-        &self,
-        entry: &Entry,
-        place: &Place,
-        labels: &Digests,
-        at_hand: Option<AtHand<'_>>,
+        at_hand: AtHand<'_>,
         look: Look,
-    ) -> Option<(Worth, Vec<Tag>)> {
-        let meta = &entry.opened.meta;
-        let worth = worth(meta, entry, look)?;
+    ) -> Held {
+        let Entry { stored, labels, .. } = entry;
+        let meta = &stored.opened.meta;
+        self.add_tags(labels, &meta.tags);
+        let Some((remaining, judgement)) = worth(meta, stored.age, look) else {
+            return Held::Invalid;
+        };
+        (stored.remaining, stored.judgement) = (remaining, judgement);
         if self.owed.is_about(&place.name, labels.all()) {
-            return None;
+            return Held::Invalid;
         }
         let mut further = Vec::new();
         for tag in labels.all() {
-            match at_hand.as_ref().and_then(|at_hand| at_hand.of(*tag)) {
+            match at_hand.of(*tag) {
                 Some(marker) if valid(&meta.stamps, [marker]) => {}
-                Some(_) => return None,
+                Some(_) => return Held::Invalid,
                 None => further.push(*tag),
             }
         }
-        if !further.is_empty() && self.authority().is_none() {
-            return Some((worth, Vec::new()));
+        if further.is_empty() || self.authority().is_none() {
+            return Held::Accepted;
         }
-        if !further.is_empty()
-            && let Some(markers) = self.markers.of(&further, self.now())
-        {
-            let valid = valid(&meta.stamps, markers.into_iter().map(Some));
-            return valid.then(|| (worth, Vec::new()));
+        match self.markers.of(&further, self.now()) {
+            None => Held::Unsure(further),
+            Some(markers) => match valid(&meta.stamps, markers.into_iter().map(Some)) {
+                true => Held::Accepted,
+                false => Held::Invalid,
+            },
         }
-        Some((worth, further))
+    }
+
+    /// Whether the stamps of an entry cover these markers of its further tags, and nothing is owed of it by now, which takes the same.
+    pub(super) fn is_sure_by(
+        &self,
+        entry: &Entry,
+        place: &Place,
+        markers: impl IntoIterator<Item = Option<Mark>>,
+    ) -> bool {
+        valid(&entry.stored.opened.meta.stamps, markers)
+            && !self.owed.is_about(&place.name, entry.labels.all())
     }
 
     /// The markers as the authority has them now; of a store that is none, nothing.
@@ -570,14 +520,22 @@ impl Stack {
 
 /// Whether the stamps of an entry cover what was read of all these tags.
 pub(super) fn covers(entry: &Entry, tags: &[Tag], reading: Reading) -> bool {
-    reading.markers.len() == tags.len() && valid(&entry.opened.meta.stamps, reading.markers)
+    let stamps = &entry.stored.opened.meta.stamps;
+    reading.markers.len() == tags.len() && valid(stamps, reading.markers)
 }
 
-/// What the entry is worth; nothing if it is not to be taken.
-fn worth(meta: &Meta, entry: &Entry, look: Look) -> Option<Worth> {
-    let now = Instant::ZERO.after(entry.age);
+/// How long an entry is still fresh, `None` for ever; and what it is worth.
+type Worth = (Option<Duration>, Judgement);
+
+/// What an entry of this age is worth; nothing if it is not to be taken.
+fn worth(meta: &Meta, age: Duration, look: Look) -> Option<Worth> {
+    let now = Instant::ZERO.after(age);
     if Instant::ZERO < look.read.since(now) {
         return None;
+    }
+    let left = meta.spans.fresh.map(|fresh| fresh.saturating_sub(age));
+    if meta.spans.is_quiet(age) {
+        return Some((left, Judgement::Serve(Freshness::Fresh)));
     }
     let lifetime = meta.spans.lifetime(Instant::ZERO);
     let is_fresh = now < lifetime.fresh_until();
@@ -589,9 +547,5 @@ fn worth(meta: &Meta, entry: &Entry, look: Look) -> Option<Worth> {
     if judgement == Judgement::Gone || !(is_fresh || takes_old || look.takes_old) {
         return None;
     }
-    let fresh = meta.spans.fresh;
-    Some((
-        fresh.map(|fresh| fresh.saturating_sub(entry.age)),
-        judgement,
-    ))
+    Some((left, judgement))
 }

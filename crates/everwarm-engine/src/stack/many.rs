@@ -9,7 +9,7 @@ use everwarm_core::using::Read;
 use super::Stack;
 use super::found::Stored;
 use super::glance::Glance;
-use super::look::{Accepted, AtHand, Held, Look, Unsure};
+use super::look::{AtHand, Entry, Held, Look};
 use super::place::{Digests, Place};
 use super::seat::Rights;
 
@@ -103,16 +103,10 @@ impl Stack {
         }
         for tier in 0..self.tiers.len() {
             let found = self.look_at_many(tier, (&places, &labels), &mut left, look);
-            let mut to_slide = Vec::new();
-            for (at, accepted) in found.await {
-                if accepted.stored.is_to_slide() {
-                    to_slide.push((at, accepted.stored));
-                } else {
-                    all[at] = Some(accepted.stored);
+            for at in handed_out(found.await, &mut all) {
+                if let Some(stored) = all[at].take() {
+                    all[at] = Some(self.read(&places[at], stored).await);
                 }
-            }
-            for (at, stored) in to_slide {
-                all[at] = Some(self.read(&places[at], stored).await);
             }
         }
         all
@@ -125,7 +119,7 @@ impl Stack {
         (places, labels): (&[Place], &[Digests]),
         left: &mut Vec<usize>,
         look: Look,
-    ) -> Vec<(usize, Accepted)> {
+    ) -> Vec<(usize, Entry)> {
         let names: Vec<&str> = left.iter().map(|&at| &*places[at].name).collect();
         if names.is_empty() || !self.counts(tier) {
             return Vec::new();
@@ -141,15 +135,29 @@ impl Stack {
         self.repeat_lost();
         let (mut all, mut unsure) = (Vec::with_capacity(left.len()), Vec::new());
         let mut is_found = vec![false; places.len()];
-        let of = (tier, self.is_conditional());
+        let is_conditional = self.is_conditional();
         for (&at, found) in left.iter().zip(found) {
-            let place = &places[at];
-            let entry = found.and_then(|found| self.enter(of, place, found));
-            match entry.map(|entry| self.held_against(entry, place, &labels[at], (at_hand, look))) {
-                Some(Held::Accepted(accepted)) => all.push((at, accepted)),
-                Some(Held::Unsure(sure)) => unsure.push((at, sure)),
-                Some(Held::Invalid) | None => {}
-            }
+            let Some(found) = found else {
+                continue;
+            };
+            // Opened and judged in its place among all: it is large.
+            all.push((at, Entry::unread(tier, &labels[at])));
+            let Some((_, entry)) = all.last_mut() else {
+                continue;
+            };
+            let held = match self.enter(is_conditional, &places[at], found, entry) {
+                true => self.held_against(entry, &places[at], at_hand, look),
+                false => Held::Invalid,
+            };
+            let taken_back = match held {
+                Held::Accepted => continue,
+                Held::Invalid => {
+                    all.pop();
+                    continue;
+                }
+                Held::Unsure(further) => all.pop().zip(Some(further)),
+            };
+            unsure.extend(taken_back);
         }
         all.extend(self.all_made_sure(unsure, places).await);
         for (at, _) in &all {
@@ -188,10 +196,10 @@ impl Stack {
     /// Those of some entries that are valid, once the markers are known which they wait for: in one trip for all.
     async fn all_made_sure(
         &self,
-        unsure: Vec<(usize, Unsure)>,
+        unsure: Vec<((usize, Entry), Vec<Tag>)>,
         places: &[Place],
-    ) -> Vec<(usize, Accepted)> {
-        let tags = unsure.iter().flat_map(|(_, unsure)| &unsure.further);
+    ) -> Vec<(usize, Entry)> {
+        let tags = unsure.iter().flat_map(|(_, further)| further);
         let mut tags: Vec<Tag> = tags.copied().collect();
         tags.sort_unstable();
         tags.dedup();
@@ -202,10 +210,15 @@ impl Stack {
             return Vec::new();
         };
         self.repeat_lost();
-        let marker = |_, tag: &Tag| markers.get(tags.binary_search(tag).ok()?).copied();
-        let sure = unsure.into_iter();
-        sure.filter_map(|(at, unsure)| Some((at, self.made_sure(unsure, &places[at], marker)?)))
-            .collect()
+        let marker = |tag: &Tag| markers.get(tags.binary_search(tag).ok()?).copied();
+        let mut sure = Vec::with_capacity(unsure.len());
+        for ((at, entry), further) in unsure {
+            let markers: Option<Vec<_>> = further.iter().map(marker).collect();
+            if markers.is_some_and(|markers| self.is_sure_by(&entry, &places[at], markers)) {
+                sure.push((at, entry));
+            }
+        }
+        sure
     }
 
     pub(super) async fn page(
@@ -226,4 +239,16 @@ impl Stack {
         let answer = scan.page(&prefix, after.as_deref(), limit).await;
         answer.inspect_err(|failure| level.failed(failure))
     }
+}
+
+/// Puts what was found in its places; the places of what is to slide.
+fn handed_out(found: Vec<(usize, Entry)>, all: &mut [Option<Stored>]) -> Vec<usize> {
+    let mut to_slide = Vec::new();
+    for (at, Entry { stored, .. }) in found {
+        if stored.is_to_slide() {
+            to_slide.push(at);
+        }
+        all[at] = Some(stored);
+    }
+    to_slide
 }

@@ -77,7 +77,7 @@ impl Stack {
         (payload, meta): (&[u8], &'a mut Meta),
         stamps: Vec<Mark>,
     ) -> Option<Computed<'a>> {
-        meta.stamps = stamps;
+        meta.stamps = stamps.into();
         let binding = place.binding(&self.namespace);
         let bytes = self.codec.seal(&binding, meta, payload).ok()?;
         let level = self.last();

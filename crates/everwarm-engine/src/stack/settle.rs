@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::codec::Meta;
+use everwarm_core::codec::{Meta, Stamps};
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::mark::{Mark, Tag};
 use everwarm_core::store::{Answer, Bytes, Computed, Failure, FailureKind, Settled};
@@ -65,17 +65,17 @@ impl Stack {
         &self,
         place: &Place,
         (payload, mut meta): (&[u8], Meta),
-        stamps: Vec<Mark>,
+        stamps: impl Into<Stamps>,
         tags: &[Tag],
     ) -> Result<Sealed, Error> {
         meta.spans = self.last().spans(&meta.spans);
-        meta.stamps = stamps;
+        meta.stamps = stamps.into();
         let binding = place.binding(&self.namespace);
         Ok(Sealed {
             bytes: self.codec.seal(&binding, &meta, payload)?,
             age: Duration::ZERO,
             left: meta.spans.kept(),
-            stamps: meta.stamps.into(),
+            stamps: meta.stamps.as_slice().into(),
             tags: tags.into(),
         })
     }

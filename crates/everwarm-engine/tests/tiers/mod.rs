@@ -50,7 +50,13 @@ impl Codec for Ledger {
         )))
     }
 
-    fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
+    fn open_into(
+        &self,
+        binding: &Binding<'_>,
+        envelope: &Bytes,
+        _: bool,
+        opened: &mut Opened,
+    ) -> Result<(), Refusal> {
         let (bound_to, meta, payload) = line(envelope)?;
         if bound_to != format!("{binding:?}") {
             return Err(Refusal::Misplaced);
@@ -59,7 +65,8 @@ impl Codec for Ledger {
             return Err(Refusal::Damaged);
         }
         let payload = payload.into();
-        Ok(Opened { meta, payload })
+        *opened = Opened { meta, payload };
+        Ok(())
     }
 
     fn carrier(&self) -> Option<&dyn Carrier> {

@@ -140,10 +140,10 @@ impl Codec {
             )
         };
         let envelope = envelope.as_bytes();
-        let open = |pipeline: &Pipeline| pipeline.open_here(&KEYLESS, envelope);
-        let opened = self.0.opened(envelope, open, |(meta, _)| meta.format);
+        let opener = self.0.opener(envelope);
+        let opened = opener.pipeline.open_here(&KEYLESS, envelope);
         let (meta, payload) = opened.map_err(|_| unreadable())?;
-        if meta.format != format.number() {
+        if opener.allowed(meta.format).is_err() || meta.format != format.number() {
             return Err(unreadable());
         }
         let value = format.decode(py, &payload, None)?;
@@ -210,29 +210,41 @@ impl Sealer {
         })
     }
 
-    /// What an envelope holds, by the pipeline that opens its suite.
-    fn opened<T>(
-        &self,
-        envelope: &[u8],
-        open: impl FnOnce(&Pipeline) -> Result<T, Refusal>,
-        format: impl FnOnce(&T) -> u8,
-    ) -> Result<T, Refusal> {
+    /// Who opens an envelope: its suite chooses, where there is no keyring.
+    fn opener(&self, envelope: &[u8]) -> Opener<'_> {
         if self.config.keyring.is_some() {
-            return open(&self.pipeline);
+            return Opener {
+                pipeline: &self.pipeline,
+                pickles: None,
+            };
         }
-        // The suite chooses who opens it. Which formats that one may give is asked of the answer, so that no choice of the
-        // envelope's lets an unpickler see what has no seal.
         let is_sealed = envelope.get(SUITE) == Some(&Suite::Mac.number());
-        let opened = match self.pickles.get() {
-            Some(pickles) if is_sealed => open(pickles),
-            _ => open(&self.pipeline),
-        };
-        // Passed on as it is: it is large.
-        match &opened {
-            Ok(what) if (format(what) == Number::Pickle.number()) != is_sealed => {
-                Err(Refusal::Suite)
-            }
-            _ => opened,
+        let sealed = self.pickles.get().filter(|_| is_sealed);
+        Opener {
+            pipeline: sealed.unwrap_or(&self.pipeline),
+            pickles: Some(is_sealed),
+        }
+    }
+}
+
+/// Who opens an envelope.
+struct Opener<'a> {
+    pipeline: &'a Pipeline,
+    /// Whether what it gives has to be pickled, or must not be; None if it may give anything.
+    pickles: Option<bool>,
+}
+
+impl Opener<'_> {
+    /// Whether it may give this format. That is asked of its answer, so that no choice of the envelope's lets an unpickler see what has
+    /// no seal.
+    ///
+    /// # Errors
+    /// `Suite` if it may not.
+    fn allowed(&self, format: u8) -> Result<(), Refusal> {
+        let is_pickled = format == Number::Pickle.number();
+        match self.pickles.is_none_or(|pickles| pickles == is_pickled) {
+            true => Ok(()),
+            false => Err(Refusal::Suite),
         }
     }
 }
@@ -242,42 +254,30 @@ impl Seals for Sealer {
         self.of(meta.format)?.seal(binding, meta, payload)
     }
 
-    fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
-        self.open_calmly(binding, envelope, false)
-    }
-
-    fn open_whole(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
-        self.open_calmly(binding, envelope, true)
-    }
-
-    fn carrier(&self) -> Option<&dyn Carrier> {
-        self.pipeline.carrier()
-    }
-}
-
-impl Sealer {
-    fn open_calmly(
+    fn open_into(
         &self,
         binding: &Binding<'_>,
         envelope: &Bytes,
         is_whole: bool,
-    ) -> Result<Opened, Refusal> {
+        opened: &mut Opened,
+    ) -> Result<(), Refusal> {
         // What was found out stops the whole look: a farther tier's answer would be written over the evidence.
         if self.raises && ALARM.get() {
             return Err(Refusal::Tampered);
         }
-        let open = |pipeline: &Pipeline| {
-            if is_whole {
-                pipeline.open_whole(binding, envelope)
-            } else {
-                pipeline.open(binding, envelope)
-            }
-        };
-        let opened = self.opened(envelope, open, |opened| opened.meta.format);
-        if self.raises && matches!(opened, Err(Refusal::Tampered)) {
+        let opener = self.opener(envelope);
+        let done = opener
+            .pipeline
+            .open_into(binding, envelope, is_whole, opened)
+            .and_then(|()| opener.allowed(opened.meta.format));
+        if self.raises && done == Err(Refusal::Tampered) {
             ALARM.set(true);
         }
-        opened
+        done
+    }
+
+    fn carrier(&self) -> Option<&dyn Carrier> {
+        self.pipeline.carrier()
     }
 }
 

@@ -82,28 +82,37 @@ impl Many {
         self,
         py: Python<'py>,
         home: &Home,
-        stored: Vec<Option<Stored>>,
+        mut stored: Vec<Option<Stored>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         codec::check(py, "")?;
         let found = self.found.into_bound(py);
         let (Some(stack), Some(link)) = (self.stack, &home.link) else {
             return Ok(found);
         };
-        let wanted = self.wanted.into_iter().zip(self.places.iter());
-        for (((key, keyed), place), stored) in wanted.zip(stored) {
-            let decoded = stored.and_then(|stored| link.decoded(py, &stack, home, stored));
-            let Some(kept) = decoded else {
+        let wanted = self.wanted.iter().zip(self.places.iter());
+        let has_memory = home.has_memory();
+        // What was stored is large, and looked at where it is.
+        for (((key, keyed), place), stored) in wanted.zip(&mut stored) {
+            let value = if has_memory {
+                let stored = stored.take();
+                let kept = stored.and_then(|stored| link.decoded(py, &stack, home, stored));
+                let of = (Arc::clone(&stack), place.clone());
+                if let Some(kept) = &kept
+                    && let Some(held) = Held::at(home, keyed, of)
+                {
+                    held.fill(py, kept, self.since);
+                }
+                kept.map(|kept| kept.value)
+            } else {
+                let stored = stored.as_ref();
+                stored.and_then(|stored| link.value_of(py, &stack, home, stored))
+            };
+            let Some(value) = value else {
                 home.engine.missed(&home.scope, keyed.hash);
                 continue;
             };
-            if home.has_memory() {
-                let of = (Arc::clone(&stack), place.clone());
-                if let Some(held) = Held::at(home, &keyed, of) {
-                    held.fill(py, &kept, self.since);
-                }
-            }
             home.scope.count_hit();
-            found.set_item(key, kept.value.into_bound(py))?;
+            found.set_item(key.bind(py), value.into_bound(py))?;
         }
         Ok(found)
     }

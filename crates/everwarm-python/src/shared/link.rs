@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use everwarm_core::codec::KeyBytes;
 use everwarm_core::key::{Header, Limit};
 use everwarm_engine::stack::{Done, Need, Older, Place};
 use everwarm_tiers::{OWN_TAGS, Shelf, Tenant};
@@ -178,7 +179,7 @@ impl Link {
     }
 
     /// What an entry carries so that it can be listed: the canonical bytes of its key, among objects.
-    pub(crate) fn listed(&self, keyed: &Keyed) -> Option<Vec<u8>> {
+    pub(crate) fn listed(&self, keyed: &Keyed) -> Option<KeyBytes> {
         self.shelf.listed(keyed.key.arguments())
     }
 

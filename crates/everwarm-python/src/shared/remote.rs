@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::codec::{Meta, Refusal, Spans};
+use everwarm_core::codec::{KeyBytes, Meta, Refusal, Spans};
 use everwarm_core::judge::{Freshness, Judgement};
 use everwarm_core::lifetime::Lifetime;
 use everwarm_core::using::Read;
@@ -37,7 +37,7 @@ pub(crate) struct Remote {
     waits: bool,
     place: Place,
     /// The canonical bytes of a key that is to be listed.
-    key: Option<Vec<u8>>,
+    key: Option<KeyBytes>,
     /// The tags that follow from the arguments.
     tags: Arc<[Arc<str>]>,
     pub(super) seat: Option<Seat>,
@@ -91,7 +91,7 @@ impl Remote {
         py: Python<'_>,
         link: &Arc<Link>,
         (lead, stores): (&Lead, bool),
-        (place, key): (Place, Option<Vec<u8>>),
+        (place, key): (Place, Option<KeyBytes>),
         tags: &[Arc<str>],
     ) -> PyResult<Self> {
         Ok(Self {
@@ -353,37 +353,44 @@ impl Link {
         home: &Home,
         stored: Stored,
     ) -> Option<Kept> {
-        let Stored {
-            opened,
-            remaining: left,
-            judgement,
-            age,
-            tier,
-            version,
-            older,
-        } = stored;
-        let upgrade = older.and_then(|number| self.upgrade(number));
+        Some(Kept {
+            value: self.value_of(py, stack, home, &stored)?,
+            lifetime: stored
+                .opened
+                .meta
+                .spans
+                .remaining(home.engine.now(), stored.age),
+            judgement: stored.judgement,
+            told: Told {
+                age: stored.age,
+                left: stored.remaining,
+                tags: stored.opened.meta.tags,
+                tier: Arc::clone(stack.label(stored.tier)),
+                version: stored.version.unwrap_or(0),
+            },
+        })
+    }
+
+    /// The value alone, as [`decoded`](Self::decoded) gives it.
+    pub(crate) fn value_of(
+        &self,
+        py: Python<'_>,
+        stack: &Stack,
+        home: &Home,
+        stored: &Stored,
+    ) -> Option<Object> {
+        let (opened, tier) = (&stored.opened, stored.tier);
+        let upgrade = stored.older.and_then(|number| self.upgrade(number));
         let format = upgrade.map_or(&self.format, |upgrade| &upgrade.format);
         if opened.meta.format != format.get().number() {
             stack.count_refused(tier, Refusal::Unreadable);
             return None;
         }
         match format.get().decode_payload(py, &opened.payload) {
-            Ok(Ok(value)) => Some(Kept {
-                value: match upgrade {
-                    Some(upgrade) => upgrade.converted(py, home, value)?,
-                    None => value,
-                },
-                lifetime: opened.meta.spans.remaining(home.engine.now(), age),
-                judgement,
-                told: Told {
-                    age,
-                    left,
-                    tags: opened.meta.tags,
-                    tier: Arc::clone(stack.label(tier)),
-                    version: version.unwrap_or(0),
-                },
-            }),
+            Ok(Ok(value)) => match upgrade {
+                Some(upgrade) => upgrade.converted(py, home, value),
+                None => Some(value),
+            },
             Ok(Err(unreadable)) => {
                 stack.count_refused(tier, refusal_of(&unreadable));
                 None

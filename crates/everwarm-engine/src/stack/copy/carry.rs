@@ -241,7 +241,7 @@ impl Stack {
         let left = level.ttl(spans.kept()).saturating_sub(lot.age);
         let meta = Meta {
             spans,
-            stamps: stamps.to_vec(),
+            stamps: stamps.into(),
             ..lot.opened.meta.clone()
         };
         let bytes = self.carrier().ok()?.carried(&lot.envelope, &meta).ok()?;
