@@ -12,7 +12,8 @@ use parking_lot::Mutex;
 use crate::engine::Key;
 use crate::home::Keyed;
 
-/// How many are known at most; each has one seat, by its hash, and takes it from whoever was there.
+/// How many are known at most; each has the choice of two seats, by its hash, and where both are taken it takes the first from whoever
+/// was there.
 const SEATS: usize = 4096;
 /// Longer keys are named anew.
 const LONGEST: usize = 128;
@@ -44,8 +45,10 @@ impl Places {
     pub(super) fn find(&self, link: Number, keyed: &Keyed) -> Option<Place> {
         let key = content(keyed)?;
         let seats = self.0.lock();
-        let known = seats.get(seat(keyed.hash))?.as_ref()?;
-        (known.link == link && known.key == *key).then(|| known.place.clone())
+        let [first, other] = choice(keyed.hash);
+        let mut known = [seats.get(first)?, &seats[other]].into_iter().flatten();
+        let known = known.find(|known| known.link == link && known.key == *key)?;
+        Some(known.place.clone())
     }
 
     /// Takes note of the place of a key.
@@ -57,7 +60,9 @@ impl Places {
         if seats.is_empty() {
             seats.resize_with(SEATS, || None);
         }
-        seats[seat(keyed.hash)] = Some(Known {
+        let [first, other] = choice(keyed.hash);
+        let is_other_free = seats[first].is_some() && seats[other].is_none();
+        seats[if is_other_free { other } else { first }] = Some(Known {
             link,
             key: key.clone(),
             place: place.clone(),
@@ -65,8 +70,9 @@ impl Places {
     }
 }
 
-const fn seat(hash: u64) -> usize {
-    hash as usize % SEATS
+const fn choice(hash: u64) -> [usize; 2] {
+    let first = hash as usize % SEATS;
+    [first, first ^ 1]
 }
 
 /// The key, if its place may be known.
