@@ -336,9 +336,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use redis::Value;
-
     use super::*;
+    use crate::value::Value;
 
     const GOOD: &str = "redis_version:7.2.4\r\nrun_id:a\r\nrole:master\r\nconnected_slaves:1\r\n\
         used_memory:1000\r\nmaxmemory:100000\r\nmaxmemory_policy:allkeys-lfu\r\nrdb_last_bgsave_status:ok\r\n";
@@ -350,7 +349,7 @@ mod tests {
         }
         Looked {
             place: "host:6379".to_owned(),
-            info: Info::read(&Value::BulkString(text.into_bytes())),
+            info: Info::read(&Value::bulk(text)),
             cluster: None,
             is_single: true,
             settings: Some(Settings {

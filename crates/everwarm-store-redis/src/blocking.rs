@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use everwarm_core::store::Failure;
 use everwarm_network::patience::{Patience, Wait};
-use redis::Value;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use rustls::pki_types::ServerName;
@@ -23,9 +22,8 @@ use crate::handshake::Identity;
 use crate::packed::Packed;
 use crate::replies::Replies;
 use crate::socket::Socket;
+use crate::value::Value;
 
-/// Bytes that are read at once.
-const ROOM: usize = 64 << 10;
 /// How long after its last use a connection is taken to be as it was.
 const MOMENT: Duration = Duration::from_millis(5);
 /// For how long a thread is blocked at most before it may look around, as for signals.
@@ -63,7 +61,6 @@ impl Stream {
 pub(crate) struct Blocking {
     stream: Stream,
     replies: Replies,
-    room: Box<[u8]>,
     limits: Limits,
     patience: Patience,
     used: Instant,
@@ -98,7 +95,6 @@ impl Blocking {
         Ok(Self {
             stream,
             replies: Replies::default(),
-            room: vec![0; ROOM].into(),
             limits: Limits::default(),
             patience: Patience::default(),
             used: Instant::now(),
@@ -182,19 +178,19 @@ impl Blocking {
             asked.is_flushed = true;
             asked.wait = Some(self.patience.wait(&*timed.stream.socket()));
         }
-        let read = timed.read(&mut self.room).map_err(met)?;
+        let read = timed.read(self.replies.room()).map_err(met)?;
         if let Some(wait) = asked.wait.take() {
             self.patience.came(&wait);
         }
         asked.received += read as u64;
-        self.replies.feed(&self.room[..read]);
+        self.replies.came(read);
         let ended = || Met::Failure(error::ended(&self.address));
         if read == 0 {
             return Err(ended());
         }
         while asked.replies.len() < packed.count {
             match self.replies.next().map_err(|_| ended())? {
-                Some(Value::Push { .. }) => {}
+                Some(Value::Push) => {}
                 Some(value) => asked.replies.push(value),
                 None => return Ok(false),
             }

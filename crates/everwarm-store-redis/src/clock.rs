@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use everwarm_core::store::Failure;
 use parking_lot::Mutex;
-use redis::Value;
 
 use crate::entry::micros;
 use crate::error::{answered, unexpected};
 use crate::packed::Packed;
+use crate::value::Value;
 
 /// How long an answer is counted on from: for so long it may go unnoticed that a server's clock was set.
 const COUNTS_FOR: Duration = Duration::from_secs(1);
@@ -192,8 +192,7 @@ mod tests {
             (&packed.bytes[..], packed.count),
             (&b"*1\r\n$4\r\nTIME\r\n"[..], 1)
         );
-        let bulk = |text: &str| Value::BulkString(text.into());
-        let time = Value::Array(vec![bulk("1700000000"), bulk("250999")]);
+        let time = Value::Array(vec![Value::bulk("1700000000"), Value::bulk("250999")]);
         let mut replies = vec![Value::Nil, time];
         let moment = clock.moment(asking, &mut replies);
         assert_eq!(moment, Ok(1_700_000_000_250));

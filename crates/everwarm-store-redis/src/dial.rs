@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use everwarm_core::store::{Failure, FailureKind};
 use everwarm_runtime::Loop;
-use redis::Value;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
@@ -19,6 +18,7 @@ use crate::own;
 use crate::packed::Packed;
 use crate::shared::{Cut, Shared};
 use crate::socket::Socket;
+use crate::value::Value;
 
 /// How the servers of one kind are connected to.
 #[derive(Clone, Debug)]

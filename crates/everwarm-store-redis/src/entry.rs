@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Buf;
 use everwarm_core::store::{Bytes, Failure, Found};
-use redis::Value;
 
 use crate::error::{answered, unexpected};
-use crate::markers::text;
+use crate::value::Value;
 
 /// What an entry begins with.
 const LETTER: u8 = b'E';
@@ -47,7 +47,7 @@ pub(crate) fn micros(answer: &Value) -> Result<u64, Failure> {
     let [seconds, micros] = parts.as_slice() else {
         return Err(unexpected("a look at the time"));
     };
-    let number = |part| text(part)?.parse::<u64>().ok();
+    let number = |part: &Value| part.text()?.parse::<u64>().ok();
     let micros = number(seconds).and_then(|seconds| {
         let micros = number(micros)?;
         seconds.checked_mul(1_000_000)?.checked_add(micros)
@@ -68,7 +68,7 @@ pub(crate) fn found_at(bytes: Value, moment: u64) -> Result<Option<Found>, Failu
     }
 }
 
-fn written(bytes: Vec<u8>, moment: u64) -> Result<Found, Failure> {
+fn written(mut bytes: Bytes, moment: u64) -> Result<Found, Failure> {
     let Some(([LETTER, numbers @ ..], _)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(unexpected("a read"));
     };
@@ -78,11 +78,13 @@ fn written(bytes: Vec<u8>, moment: u64) -> Result<Found, Failure> {
             .iter()
             .fold(0, |all, byte| all << 8 | u64::from(*byte))
     };
+    let (version, end) = (number(version), number(end));
+    bytes.advance(HEADER);
     Ok(Found {
-        version: number(version),
+        version,
         // One that has ended by now has nothing left.
-        remaining: Some(Duration::from_millis(number(end).saturating_sub(moment))),
-        bytes: Bytes::from(bytes).slice(HEADER..),
+        remaining: Some(Duration::from_millis(end.saturating_sub(moment))),
+        bytes,
     })
 }
 
@@ -90,16 +92,12 @@ fn written(bytes: Vec<u8>, moment: u64) -> Result<Found, Failure> {
 mod tests {
     use super::*;
 
-    fn bulk(bytes: impl Into<Vec<u8>>) -> Value {
-        Value::BulkString(bytes.into())
-    }
-
     #[test]
     fn what_is_left_is_counted_by_the_servers_clock() {
-        let time = Value::Array(vec![bulk("1700000000"), bulk("250999")]);
+        let time = Value::Array(vec![Value::bulk("1700000000"), Value::bulk("250999")]);
         assert_eq!(micros(&time), Ok(1_700_000_000_250_999));
         let end = 1_700_000_003_250_u64.to_be_bytes();
-        let entry = || bulk([&header(7)[..], &end, b"value"].concat());
+        let entry = || Value::bulk([&header(7)[..], &end, b"value"].concat());
         let there = |moment| found_at(entry(), moment).expect("it was written");
         let first = there(1_700_000_000_250).expect("it is there");
         assert_eq!((first.version, &first.bytes[..]), (7, &b"value"[..]));
@@ -112,12 +110,12 @@ mod tests {
     #[test]
     fn what_no_store_wrote_is_said_to_be_that() {
         for entry in ["", "e", "another's", "x1234567812345678 too"] {
-            assert!(found_at(bulk(entry), 0).is_err(), "{entry}");
+            assert!(found_at(Value::bulk(entry), 0).is_err(), "{entry}");
         }
         for time in [
             Value::Nil,
-            Value::Array(vec![bulk("1")]),
-            Value::Array(vec![bulk("1"), Value::Int(1)]),
+            Value::Array(vec![Value::bulk("1")]),
+            Value::Array(vec![Value::bulk("1"), Value::Int(1)]),
         ] {
             assert!(micros(&time).is_err(), "{time:?}");
         }

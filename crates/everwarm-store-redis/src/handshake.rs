@@ -1,10 +1,11 @@
 //! The first words on a connection: the protocol, who asks, which database, and what server it is.
 
 use everwarm_core::store::{Failure, FailureKind};
-use redis::{Pipeline, ServerError, Value, cmd};
+use redis::{Pipeline, ServerError, cmd};
 
 use crate::config::Credentials;
 use crate::error::{answered, unexpected};
+use crate::value::Value;
 
 /// The protocol that is spoken: the third where it is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ fn is_unknown(error: &ServerError) -> bool {
 fn is_master(role: &Value) -> bool {
     match role {
         Value::Array(parts) => match parts.first() {
-            Some(Value::BulkString(role)) => role == b"master",
+            Some(Value::BulkString(role)) => role[..] == *b"master",
             Some(Value::SimpleString(role)) => role == "master",
             _ => true,
         },
@@ -142,11 +143,9 @@ fn is_master(role: &Value) -> bool {
 
 /// What `INFO` says behind this word.
 fn told_in(info: &Value, word: &str) -> Option<Box<str>> {
-    let text = match info {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?,
-        Value::VerbatimString { text, .. } => text,
-        _ => return None,
-    };
-    let told = text.lines().find_map(|line| line.strip_prefix(word))?;
+    let told = info
+        .text()?
+        .lines()
+        .find_map(|line| line.strip_prefix(word))?;
     Some(told.trim().into())
 }

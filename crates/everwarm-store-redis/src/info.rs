@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redis::Value;
+use crate::value::Value;
 
 /// The lines of `INFO`, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(crate) struct Info(BTreeMap<String, String>);
 impl Info {
     /// From the answer to `INFO`; `None` for what is no such answer.
     pub(crate) fn read(told: &Value) -> Option<Self> {
-        let text = text_of(told)?;
+        let text = told.text()?;
         let lines = text.lines().filter_map(|line| line.split_once(':'));
         Some(Self(
             lines
@@ -43,17 +43,8 @@ impl Info {
 /// The value in the answer to `CONFIG GET name`; `None` for a refusal, and for a setting that the server does not have.
 pub(crate) fn setting(told: &Value) -> Option<String> {
     match told {
-        Value::Array(parts) => text_of(parts.get(1)?).map(str::to_owned),
-        Value::Map(pairs) => text_of(&pairs.first()?.1).map(str::to_owned),
-        _ => None,
-    }
-}
-
-fn text_of(told: &Value) -> Option<&str> {
-    match told {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::VerbatimString { text, .. } => Some(text),
-        Value::SimpleString(text) => Some(text),
+        Value::Array(parts) => parts.get(1)?.text().map(str::to_owned),
+        Value::Map(pairs) => pairs.first()?.1.text().map(str::to_owned),
         _ => None,
     }
 }
@@ -64,9 +55,8 @@ mod tests {
 
     #[test]
     fn lines_are_read_whatever_stands_between() {
-        let told = Value::BulkString(
-            b"# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n\r\n# Memory\r\nmaxmemory:0\r\n"
-                .to_vec(),
+        let told = Value::bulk(
+            b"# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n\r\n# Memory\r\nmaxmemory:0\r\n",
         );
         let info = Info::read(&told).unwrap();
         assert_eq!(info.text("run_id"), Some("abc"));
@@ -78,9 +68,9 @@ mod tests {
 
     #[test]
     fn a_setting_is_told_in_both_protocols() {
-        let text = |text: &str| Value::BulkString(text.into());
-        let older = Value::Array(vec![text("save"), text("3600 1")]);
-        let newer = Value::Map(vec![(text("save"), text("3600 1"))]);
+        let (name, value) = (Value::bulk("save"), Value::bulk("3600 1"));
+        let older = Value::Array(vec![name.clone(), value.clone()]);
+        let newer = Value::Map(vec![(name, value)]);
         assert_eq!(setting(&older).as_deref(), Some("3600 1"));
         assert_eq!(setting(&newer), setting(&older));
         assert_eq!(setting(&Value::Array(Vec::new())), None);

@@ -59,6 +59,7 @@ mod teller;
 mod tidings;
 mod told;
 mod topology;
+mod value;
 
 use std::sync::Arc;
 

@@ -17,7 +17,6 @@ use std::time::Duration;
 use everwarm_core::store::{Failure, FailureKind};
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use redis::Value;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -29,11 +28,10 @@ use crate::packed::Packed;
 use crate::replies::Replies;
 use crate::shared::Cut;
 use crate::socket::Socket;
+use crate::value::Value;
 
 /// Operations that may wait for their replies.
 const MOST: usize = 1 << 16;
-/// Bytes that are read at once.
-pub(crate) const ROOM: usize = 64 << 10;
 /// Room that is kept for what is written.
 const KEPT: usize = 1 << 20;
 /// Who has asked nothing for so long looks whether the connection is still there.
@@ -254,20 +252,19 @@ impl Line {
         self.writer.wake();
     }
 
-    /// Takes in bytes, and hands out the replies that have come whole: who is to be woken.
+    /// Takes in so many bytes that have come, and hands out the replies that have come whole: who is to be woken.
     pub(crate) fn hand_out(
         &self,
         replies: &mut Replies,
-        read: &[u8],
+        read: usize,
     ) -> (Vec<Waker>, Result<(), Failure>) {
-        self.received
-            .fetch_add(read.len() as u64, Ordering::Relaxed);
-        replies.feed(read);
+        self.received.fetch_add(read as u64, Ordering::Relaxed);
+        replies.came(read);
         let mut ended = Vec::new();
         let mut state = self.state.lock();
         let taken = loop {
             match replies.next() {
-                Ok(Some(Value::Push { .. })) => {}
+                Ok(Some(Value::Push)) => {}
                 Ok(Some(value)) => {
                     let Some(first) = state.asked.front_mut() else {
                         break Err(error::ended(&self.address));
@@ -340,7 +337,6 @@ pub(crate) struct Work<S> {
     is_writing: bool,
     is_to_flush: bool,
     replies: Replies,
-    room: Box<[u8]>,
     timer: Pin<Box<Sleep>>,
     /// When the timer wakes, if it does.
     due: Option<Instant>,
@@ -357,7 +353,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
             is_writing: false,
             is_to_flush: false,
             replies: Replies::default(),
-            room: vec![0; ROOM].into(),
             timer: Box::pin(sleep_until(Instant::now())),
             due: None,
         }
@@ -400,7 +395,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
     /// Reads all that has come; ready once the connection has ended.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Failure> {
         loop {
-            let mut buffer = ReadBuf::new(&mut self.room);
+            let mut buffer = ReadBuf::new(self.replies.room());
             match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
                 Ok(()) if buffer.filled().is_empty() => {
                     return Poll::Ready(error::ended(&self.line.address));
@@ -408,7 +403,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Work<S> {
                 Ok(()) => {}
                 Err(failed) => return Poll::Ready(error::refused(&self.line.address, &failed)),
             }
-            let (wakers, taken) = self.line.hand_out(&mut self.replies, buffer.filled());
+            let read = buffer.filled().len();
+            let (wakers, taken) = self.line.hand_out(&mut self.replies, read);
             wakers.into_iter().for_each(Waker::wake);
             if let Err(failure) = taken {
                 return Poll::Ready(failure);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use everwarm_core::store::{Failure, FailureKind};
 use everwarm_runtime::process_id;
 use futures_util::future::join_all;
-use redis::{Pipeline, ServerError, ServerErrorKind, Value};
+use redis::{Pipeline, ServerError, ServerErrorKind};
 use rustls::ClientConfig;
 
 use crate::address::Address;
@@ -20,6 +20,7 @@ use crate::node::{Node, Said};
 use crate::packed::Packed;
 use crate::request::{Form, Request, answer};
 use crate::topology::Topology;
+use crate::value::Value;
 
 /// How often a request may be sent on: to where its slot is, while it moves, and with its script.
 const TRIPS: usize = 5;

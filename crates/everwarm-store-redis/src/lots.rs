@@ -2,7 +2,6 @@
 
 use everwarm_core::mark::Mark;
 use everwarm_core::store::{Failure, Found};
-use redis::Value;
 
 use crate::entry::found_at;
 use crate::error::unexpected;
@@ -12,6 +11,7 @@ use crate::markers::shard_in;
 use crate::packed::{Packed, Words};
 use crate::request::Request;
 use crate::store::{Redis, check};
+use crate::value::Value;
 
 /// How many entries a command reads at most: a server does nothing else meanwhile.
 const MOST: usize = 128;

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::Value;
-
 use crate::address::Address;
 use crate::node::Node;
+use crate::value::Value;
 use everwarm_network::chance::part_of;
 
 /// Slots of a cluster.
@@ -138,10 +137,8 @@ impl Range {
 /// The host that a server names; one that names none means itself.
 fn host_in(value: &Value, asked: &Address) -> Option<String> {
     let host = match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?,
-        Value::SimpleString(text) => text,
         Value::Nil => "",
-        _ => return None,
+        value => value.text()?,
     };
     match (host, asked) {
         ("" | "?", Address::Tcp { host, .. }) => Some(host.clone()),
@@ -154,12 +151,8 @@ fn host_in(value: &Value, asked: &Address) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn bulk(text: &str) -> Value {
-        Value::BulkString(text.into())
-    }
-
     fn range(first: i64, last: i64, host: Value, port: i64) -> Value {
-        let master = Value::Array(vec![host, Value::Int(port), bulk("id")]);
+        let master = Value::Array(vec![host, Value::Int(port), Value::bulk("id")]);
         Value::Array(vec![Value::Int(first), Value::Int(last), master])
     }
 
@@ -170,7 +163,7 @@ mod tests {
     #[test]
     fn who_names_no_host_means_itself() {
         let told = Value::Array(vec![
-            range(0, 5, bulk(""), 7001),
+            range(0, 5, Value::bulk(""), 7001),
             range(6, 16_383, Value::Nil, 7002),
         ]);
         let ranges = Range::all_in(&told, &asked()).unwrap();
@@ -186,10 +179,10 @@ mod tests {
         for told in [
             Value::Nil,
             Value::Array(vec![Value::Int(1)]),
-            Value::Array(vec![range(0, 16_384, bulk("h"), 1)]),
-            Value::Array(vec![range(5, 4, bulk("h"), 1)]),
-            Value::Array(vec![range(-1, 4, bulk("h"), 1)]),
-            Value::Array(vec![range(0, 4, bulk("h"), 70_000)]),
+            Value::Array(vec![range(0, 16_384, Value::bulk("h"), 1)]),
+            Value::Array(vec![range(5, 4, Value::bulk("h"), 1)]),
+            Value::Array(vec![range(-1, 4, Value::bulk("h"), 1)]),
+            Value::Array(vec![range(0, 4, Value::bulk("h"), 70_000)]),
         ] {
             assert_eq!(Range::all_in(&told, &asked()), None, "{told:?}");
         }

@@ -3,7 +3,6 @@
 use everwarm_core::key::prefix;
 use everwarm_core::mark::{Mark, Reading, Tag};
 use everwarm_core::store::Failure;
-use redis::Value;
 
 use crate::error::unexpected;
 use crate::keys::{Layout, Shard, channel};
@@ -12,6 +11,7 @@ use crate::request::Request;
 use crate::script::{Argument, Script, script};
 use crate::teller::Teller;
 use crate::told::of_tag;
+use crate::value::Value;
 use everwarm_network::chance;
 
 script!(
@@ -191,8 +191,8 @@ impl Part<'_> {
         let [epoch, number, markers @ ..] = parts.as_slice() else {
             return Ok(Read::Missing);
         };
-        let epoch = text(epoch).unwrap_or_default();
-        let mark = |number: &Value| mark_of(&self.shard, epoch, text(number).unwrap_or_default());
+        let epoch = epoch.text().unwrap_or_default();
+        let mark = |number: &Value| mark_of(&self.shard, epoch, number.text().unwrap_or_default());
         let marker = |number: &Value| match number {
             Value::Nil => Ok(None),
             number => mark(number).map(Some),
@@ -230,7 +230,7 @@ pub(crate) fn markers_in(shard: &Shard, there: &[Value]) -> Result<Read, Failure
     };
     let mut marks = Vec::with_capacity(markers.len());
     for marker in markers {
-        let Some(text) = text(marker) else {
+        let Some(text) = marker.text() else {
             marks.push(None);
             continue;
         };
@@ -265,7 +265,7 @@ pub(crate) fn beat(shard: &Shard, opening: [Argument; 3]) -> Request {
 pub(crate) fn beat_in(answer: &Value, shard: &Shard) -> Result<Mark, Failure> {
     if let Value::Array(fields) = answer
         && let [epoch, number] = fields.as_slice()
-        && let (Some(epoch), Some(number)) = (text(epoch), text(number))
+        && let (Some(epoch), Some(number)) = (epoch.text(), number.text())
     {
         return mark_of(shard, epoch, number);
     }
@@ -280,7 +280,7 @@ pub(crate) fn shard_in(there: &Value, shard: &Shard) -> Result<Option<Mark>, Fai
     if matches!(there, Value::Nil) {
         return Ok(None);
     }
-    let mut words = text(there).unwrap_or_default().splitn(3, ' ');
+    let mut words = there.text().unwrap_or_default().splitn(3, ' ');
     match (words.next(), words.next(), words.next()) {
         (Some(epoch), Some(number), Some(_)) => mark_of(shard, epoch, number).map(Some),
         _ => Err(unexpected("a read of a shard")),
@@ -294,13 +294,4 @@ fn mark_of(shard: &Shard, epoch: &str, number: &str) -> Result<Mark, Failure> {
         epoch: read(epoch)?,
         number: read(number)?,
     })
-}
-
-/// A reply as a text, if it is one.
-pub(crate) fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) => Some(text),
-        _ => None,
-    }
 }

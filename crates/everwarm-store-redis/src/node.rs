@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use everwarm_core::store::{Failure, FailureKind};
-use redis::Value;
 
 use crate::address::Address;
 use crate::blocking::Asked;
@@ -18,6 +17,7 @@ use crate::own::Own;
 use crate::packed::Packed;
 use crate::renewed::Renewed;
 use crate::shared::{Cut, Shared};
+use crate::value::Value;
 
 /// What a server said.
 pub(crate) struct Said {

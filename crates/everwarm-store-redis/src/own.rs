@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use crate::address::Address;
 use crate::error;
-use crate::line::{Line, ROOM};
+use crate::line::Line;
 use crate::renewed::Renewed;
 use crate::replies::Replies;
 use crate::shared::Shared;
@@ -127,22 +127,14 @@ pub(crate) async fn given(
 /// What a loop reads of a connection.
 pub(crate) struct Inbox {
     socket: Arc<Socket>,
-    come: Mutex<Come>,
-}
-
-struct Come {
-    replies: Replies,
-    room: Box<[u8]>,
+    replies: Mutex<Replies>,
 }
 
 impl Inbox {
     fn new(socket: &Arc<Socket>) -> Self {
         Self {
             socket: Arc::clone(socket),
-            come: Mutex::new(Come {
-                replies: Replies::default(),
-                room: vec![0; ROOM].into(),
-            }),
+            replies: Mutex::default(),
         }
     }
 
@@ -156,9 +148,10 @@ impl Inbox {
     }
 
     fn read_to(&self, line: &Line, wakers: &mut Vec<Waker>) -> Result<(), Failure> {
-        let mut come = self.come.lock();
-        let Come { replies, room } = &mut *come;
+        let mut replies = self.replies.lock();
         for _ in 0..AT_ONCE {
+            let room = replies.room();
+            let most = room.len();
             let read = match self.socket.read(room) {
                 Ok(0) => return Err(error::ended(&line.address)),
                 Ok(read) => read,
@@ -168,10 +161,10 @@ impl Inbox {
                     _ => return Err(error::refused(&line.address, &error)),
                 },
             };
-            let (woken, taken) = line.hand_out(replies, &room[..read]);
+            let (woken, taken) = line.hand_out(&mut replies, read);
             wakers.extend(woken);
             taken?;
-            if read < room.len() {
+            if read < most {
                 break;
             }
         }
@@ -344,12 +337,12 @@ mod tests {
     use std::pin::pin;
     use std::time::Duration;
 
-    use redis::Value;
     use tokio::runtime::{Builder, Runtime};
 
     use crate::deadline::Deadline;
     use crate::packed::Packed;
     use crate::shared::Cut;
+    use crate::value::Value;
 
     struct World {
         runtime: Runtime,

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use everwarm_core::mark::{Reading, Tag};
 use everwarm_core::store::{Failure, Found};
 use parking_lot::RwLock;
-use redis::Value;
 
 use crate::entry::found_at;
 use crate::error::unexpected;
@@ -17,6 +16,7 @@ use crate::markers::{Read, add_keys, markers_in, space_of};
 use crate::packed::{Packed, Words};
 use crate::request::Request;
 use crate::store::{Redis, check};
+use crate::value::Value;
 
 /// How many are kept: as many functions of a cache are read in turns without any being written again.
 const KEPT: usize = 16;

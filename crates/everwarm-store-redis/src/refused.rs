@@ -1,10 +1,9 @@
 //! What a server refuses of all that the store does, where that was tried.
 
 use everwarm_core::store::{Failure, FailureKind};
-use redis::Value;
 
 use crate::error::{answered, answered_as};
-use crate::markers::text;
+use crate::value::Value;
 
 /// What was refused first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,8 +27,9 @@ impl Refused {
 pub(crate) fn refused(tried: &Value) -> Option<Refused> {
     match tried {
         Value::Array(parts) => match parts.as_slice() {
-            [command, why] => text(command)
-                .zip(text(why))
+            [command, why] => command
+                .text()
+                .zip(why.text())
                 .map(|(command, why)| Refused::new(command, &answered_as(why))),
             _ => None,
         },
@@ -42,23 +42,16 @@ pub(crate) fn refused(tried: &Value) -> Option<Refused> {
 mod tests {
     use super::*;
 
-    fn bulk(text: &str) -> Value {
-        Value::BulkString(text.into())
-    }
-
-    fn error(line: &str) -> Value {
-        redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap()
-    }
-
     #[test]
     fn the_first_that_is_refused_is_told() {
         let forbidden = "NOPERM this user has no permissions";
         let with =
             |reply: Value| refused(&reply).map(|refused| (refused.command, refused.is_forbidden));
-        let said = |command: &str, why: &str| Value::Array(vec![bulk(command), bulk(why)]);
+        let said =
+            |command: &str, why: &str| Value::Array(vec![Value::bulk(command), Value::bulk(why)]);
         let is = |command: &str, is_forbidden| Some((command.to_owned(), is_forbidden));
         assert_eq!(with(Value::Array(Vec::new())), None);
-        assert_eq!(with(error(forbidden)), is("EVAL", true));
+        assert_eq!(with(Value::error(forbidden)), is("EVAL", true));
         assert_eq!(with(said("SET", forbidden)), is("SET", true));
         let inside = "-ERR The user executing the script can't run this command or subcommand";
         assert_eq!(with(said("PUBLISH", inside)), is("PUBLISH", true));

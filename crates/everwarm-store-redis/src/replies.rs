@@ -1,9 +1,15 @@
 //! Replies, found in bytes that come piece by piece.
 //!
-//! Where a reply ends is found first, without taking memory for what it says: a length that a server only claims costs nothing.
-//! What was looked at is not looked at again when more has come.
+//! All that comes is read into one buffer, which stays. Where a reply ends is found first, without taking memory for what it says: a
+//! length that a server only claims costs nothing. What was looked at is not looked at again: what each value is, and where its text
+//! lies, is noted on the way. Once all of it has come its texts are copied out of the buffer in one piece, which they share.
 
-use redis::Value;
+use std::ops::Range;
+use std::vec::Drain;
+
+use everwarm_core::store::Bytes;
+
+use crate::value::Value;
 
 /// How deep replies may be nested.
 const DEEPEST: usize = 32;
@@ -13,39 +19,92 @@ const LONGEST_LINE: usize = 64 << 10;
 const LONGEST: usize = 512 << 20;
 /// Digits of a number that is surely small enough.
 const SAFE_DIGITS: usize = 18;
+/// Bytes that are read at once.
+const ROOM: usize = 64 << 10;
+/// Where the first reply begins: some processors copy many times slower from the beginning of one page to just behind that of another,
+/// and large memory begins a page, as what was received does.
+const START: usize = 2 << 10;
+/// Less room is not worth a read.
+const LEAST_ROOM: usize = ROOM / 4;
 /// Room that is kept for further replies.
 const KEPT: usize = 1 << 20;
+/// Values that room is kept for.
+const KEPT_VALUES: usize = 1 << 12;
 
 /// Bytes that no server of this protocol sends.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Garbled;
 
 /// Bytes of which whole replies were not taken yet.
-#[derive(Default)]
 pub(crate) struct Replies {
+    /// What has come, and room for more.
     bytes: Vec<u8>,
+    /// Up to where it has come.
+    end: usize,
     /// Where the next reply begins.
     from: usize,
     /// Up to where it was looked at.
     at: usize,
     /// How many values it still has from there on; 0 before it was looked at.
     open: usize,
+    /// Its values up to there.
+    noted: Vec<Noted>,
+    /// Whether one of them is of a rare kind, and all are left to the library.
+    is_rare: bool,
+}
+
+/// A value of a reply of which more may be to come. Places are counted from the beginning of the reply.
+enum Noted {
+    /// One without others and without a text.
+    One(Value),
+    Text(Range<usize>),
+    /// So many of those behind it.
+    Array(usize),
+}
+
+impl Default for Replies {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            end: START,
+            from: START,
+            at: START,
+            open: 0,
+            noted: Vec::new(),
+            is_rare: false,
+        }
+    }
 }
 
 impl Replies {
-    /// Takes in what has come.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        if self.from > 0 {
-            self.bytes.drain(..self.from);
-            self.at -= self.from;
-            self.from = 0;
+    /// Room for what comes next.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        if self.from > START {
+            self.bytes.copy_within(self.from..self.end, START);
+            let gone = self.from - START;
+            self.at -= gone;
+            self.end -= gone;
+            self.from = START;
         }
-        self.bytes.extend_from_slice(bytes);
+        if self.bytes.is_empty() {
+            // Memory that nobody has touched, and that a connection without replies never does.
+            self.bytes = vec![0; START + ROOM];
+        } else if self.bytes.len() - self.end < LEAST_ROOM {
+            self.bytes.resize(self.end + ROOM, 0);
+        }
+        let room = &mut self.bytes[self.end..];
+        let most = room.len().min(ROOM);
+        &mut room[..most]
+    }
+
+    /// So many bytes have come into that room.
+    pub(crate) fn came(&mut self, count: usize) {
+        self.end += count;
     }
 
     /// Whether nothing has come that was not taken.
     pub(crate) fn is_empty(&self) -> bool {
-        self.from == self.bytes.len()
+        self.from == self.end
     }
 
     /// The next reply, once all of it has come.
@@ -56,16 +115,20 @@ impl Replies {
         if !self.is_whole()? {
             return Ok(None);
         }
-        let whole = &self.bytes[self.from..self.at];
-        let value = match built(whole, &mut 0, 0)? {
-            Some(value) => value,
-            None => redis::parse_redis_value(whole).map_err(|_| Garbled)?,
+        let value = if self.is_rare {
+            let whole = redis::parse_redis_value(&self.bytes[self.from..self.at]);
+            whole.map_err(|_| Garbled)?.into()
+        } else {
+            let mut texts = self.texts();
+            built(&mut self.noted.drain(..), &mut texts, 0)?
         };
+        self.is_rare = false;
+        self.noted.shrink_to(KEPT_VALUES);
         self.from = self.at;
         if self.is_empty() {
-            self.bytes.clear();
+            (self.from, self.at, self.end) = (START, START, START);
+            self.bytes.truncate(KEPT);
             self.bytes.shrink_to(KEPT);
-            (self.from, self.at) = (0, 0);
         }
         Ok(Some(value))
     }
@@ -79,37 +142,76 @@ impl Replies {
             self.open = 1;
         }
         while self.open > 0 {
-            let Some((kind, line, next)) = line_at(&self.bytes, self.at)? else {
+            let Some((kind, line, next)) = line_at(&self.bytes[..self.end], self.at)? else {
                 return Ok(false);
             };
-            let mut more = 0;
-            match kind {
-                b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => self.at = next,
-                b'$' | b'=' | b'!' => {
-                    let end = next + count(line)?.map_or(0, |length| length + 2);
-                    if end > self.bytes.len() {
-                        return Ok(false);
-                    }
-                    self.at = end;
-                }
-                b'*' | b'~' | b'>' | b'%' | b'|' => {
-                    let values = count(line)?.unwrap_or(0);
-                    more = match kind {
-                        b'%' => 2 * values,
-                        // Attributes stand before what they are about.
-                        b'|' => 2 * values + 1,
-                        _ => values,
-                    };
-                    self.at = next;
-                }
-                _ => return Err(Garbled),
+            let (noted, length, more) = begun(kind, line, next - self.from)?;
+            let end = next + length;
+            if end > self.end {
+                return Ok(false);
             }
+            self.note(noted);
+            self.at = end;
             self.open = self.open - 1 + more;
             if self.open > LONGEST {
                 return Err(Garbled);
             }
         }
         Ok(true)
+    }
+
+    fn note(&mut self, noted: Option<Noted>) {
+        match noted {
+            Some(noted) if !self.is_rare => self.noted.push(noted),
+            Some(_) => {}
+            None => {
+                self.is_rare = true;
+                self.noted.clear();
+            }
+        }
+    }
+
+    /// The texts of a reply that has come.
+    fn texts(&mut self) -> Texts {
+        let places = || {
+            self.noted.iter().filter_map(|noted| match noted {
+                Noted::Text(place) => Some(place),
+                _ => None,
+            })
+        };
+        let (Some(first), Some(last)) = (places().next(), places().next_back()) else {
+            return Texts::default();
+        };
+        let (begin, place) = (first.start, self.from + first.start..self.from + last.end);
+        let all = if place.len() > KEPT && self.at == self.end {
+            // So much room is not kept, and goes with what is in it.
+            let mut bytes = std::mem::take(&mut self.bytes);
+            bytes.truncate(self.end);
+            bytes.shrink_to_fit();
+            Bytes::from(bytes).slice(place)
+        } else {
+            Bytes::copy_from_slice(&self.bytes[place])
+        };
+        Texts { all, begin }
+    }
+}
+
+/// The texts of a reply, and what is between them.
+#[derive(Default)]
+struct Texts {
+    all: Bytes,
+    /// The place of the first.
+    begin: usize,
+}
+
+impl Texts {
+    fn at(&mut self, place: Range<usize>) -> Bytes {
+        let (begin, end) = (place.start - self.begin, place.end - self.begin);
+        if (begin, end) == (0, self.all.len()) {
+            // There is no other.
+            return std::mem::take(&mut self.all);
+        }
+        self.all.slice(begin..end)
     }
 }
 
@@ -127,6 +229,41 @@ fn line_at(bytes: &[u8], at: usize) -> Result<Line<'_>, Garbled> {
         None if rest.len() >= LONGEST_LINE => Err(Garbled),
         None => Ok(None),
     }
+}
+
+/// The value that begins with this line, unless it is of a rare kind; how many bytes of a text follow, from this place on, and how many
+/// values.
+fn begun(kind: u8, line: &[u8], place: usize) -> Result<(Option<Noted>, usize, usize), Garbled> {
+    let one = |value| (Some(Noted::One(value)), 0, 0);
+    Ok(match kind {
+        b'+' if line == b"OK" => one(Value::Okay),
+        b'+' => {
+            let word = std::str::from_utf8(line).map_err(|_| Garbled)?;
+            one(Value::SimpleString(word.to_owned()))
+        }
+        b':' => one(Value::Int(number(line)?)),
+        b'_' => one(Value::Nil),
+        b'$' | b'=' | b'!' => {
+            let length = count(line)?;
+            let text = length.map(|length| Noted::Text(place..place + length));
+            let text = text.unwrap_or(Noted::One(Value::Nil));
+            let behind = length.map_or(0, |length| length + 2);
+            ((kind == b'$').then_some(text), behind, 0)
+        }
+        b'*' | b'~' | b'>' | b'%' | b'|' => {
+            let values = count(line)?;
+            let array = values.map_or(Noted::One(Value::Nil), Noted::Array);
+            let behind = match (kind, values.unwrap_or(0)) {
+                (b'%', pairs) => 2 * pairs,
+                // Attributes stand before what they are about.
+                (b'|', pairs) => 2 * pairs + 1,
+                (_, values) => values,
+            };
+            ((kind == b'*').then_some(array), 0, behind)
+        }
+        b'-' | b'#' | b',' | b'(' => (None, 0, 0),
+        _ => return Err(Garbled),
+    })
 }
 
 /// A length; None for what is not there.
@@ -150,45 +287,38 @@ fn number(line: &[u8]) -> Result<i64, Garbled> {
     text.parse().map_err(|_| Garbled)
 }
 
-/// The value that begins there, all of which has come; None if there are values of rare kinds in it.
-fn built(bytes: &[u8], at: &mut usize, depth: usize) -> Result<Option<Value>, Garbled> {
-    let (kind, line, next) = line_at(bytes, *at)?.ok_or(Garbled)?;
-    *at = next;
-    Ok(Some(match kind {
-        b'+' if line == b"OK" => Value::Okay,
-        b'+' => Value::SimpleString(String::from_utf8(line.to_vec()).map_err(|_| Garbled)?),
-        b':' => Value::Int(number(line)?),
-        b'_' => Value::Nil,
-        b'$' => match count(line)? {
-            None => Value::Nil,
-            Some(length) => {
-                let value = bytes.get(next..next + length).ok_or(Garbled)?;
-                *at = next + length + 2;
-                Value::BulkString(value.to_vec())
+/// The first of these values, with those that it consists of.
+fn built(noted: &mut Drain<'_, Noted>, texts: &mut Texts, depth: usize) -> Result<Value, Garbled> {
+    Ok(match noted.next().ok_or(Garbled)? {
+        Noted::One(value) => value,
+        Noted::Text(place) => Value::BulkString(texts.at(place)),
+        Noted::Array(_) if depth == DEEPEST => return Err(Garbled),
+        Noted::Array(count) => {
+            // All of them have come.
+            let mut values = Vec::with_capacity(count);
+            for _ in 0..count {
+                values.push(built(noted, texts, depth + 1)?);
             }
-        },
-        b'*' => match count(line)? {
-            None => Value::Nil,
-            Some(_) if depth == DEEPEST => return Err(Garbled),
-            Some(count) => {
-                // Each value takes three bytes at least, and all of them have come.
-                let mut values = Vec::with_capacity(count.min(bytes.len() / 3));
-                for _ in 0..count {
-                    match built(bytes, at, depth + 1)? {
-                        Some(value) => values.push(value),
-                        None => return Ok(None),
-                    }
-                }
-                Value::Array(values)
-            }
-        },
-        _ => return Ok(None),
-    }))
+            Value::Array(values)
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Replies {
+        fn feed(&mut self, mut bytes: &[u8]) {
+            while !bytes.is_empty() {
+                let room = self.room();
+                let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+                room[..now.len()].copy_from_slice(now);
+                self.came(now.len());
+                bytes = later;
+            }
+        }
+    }
 
     const SAID: &[u8] = b"+OK\r\n+QUEUED\r\n$-1\r\n*3\r\n$5\r\na\r\nbc\r\n:-7\r\n*2\r\n_\r\n$0\r\n\r\n\
         -ERR no\r\n%1\r\n$1\r\nk\r\n#t\r\n*2\r\n:1\r\n-MOVED 1 h:1\r\n>2\r\n+message\r\n+x\r\n=5\r\ntxt:a\r\n*-1\r\n,1.5\r\n";
@@ -210,8 +340,8 @@ mod tests {
         let whole = taken(std::iter::once(SAID.to_vec()));
         assert_eq!(whole.len(), 11);
         assert_eq!(whole[2], Value::Nil);
-        let inner = Value::Array(vec![Value::Nil, Value::BulkString(Vec::new())]);
-        let text = Value::BulkString(b"a\r\nbc".to_vec());
+        let inner = Value::Array(vec![Value::Nil, Value::bulk("")]);
+        let text = Value::bulk("a\r\nbc");
         assert_eq!(whole[3], Value::Array(vec![text, Value::Int(-7), inner]));
         for size in 1..20 {
             let pieces = SAID.chunks(size).map(<[u8]>::to_vec);
@@ -225,10 +355,107 @@ mod tests {
         for value in taken(std::iter::once(SAID.to_vec())) {
             let end = (1..=rest.len()).find(|end| redis::parse_redis_value(&rest[..*end]).is_ok());
             let (one, next) = rest.split_at(end.expect("one of them is whole"));
-            assert_eq!(redis::parse_redis_value(one).expect("it is one"), value);
+            let theirs = redis::parse_redis_value(one).expect("it is one");
+            assert_eq!(Value::from(theirs), value);
             rest = next;
         }
         assert!(rest.is_empty());
+    }
+
+    fn next(replies: &mut Replies) -> Value {
+        let next = replies.next().expect("it is a reply");
+        next.expect("all of it has come")
+    }
+
+    fn texts(value: Value) -> Vec<Bytes> {
+        let Value::Array(values) = value else {
+            panic!("{value:?}");
+        };
+        let texts = values.into_iter().filter_map(|value| match value {
+            Value::BulkString(text) => Some(text),
+            _ => None,
+        });
+        texts.collect()
+    }
+
+    #[test]
+    fn texts_of_a_reply_share_memory_that_holds_nothing_else() {
+        let mut replies = Replies::default();
+        replies
+            .feed(b"*4\r\n$2\r\nab\r\n$-1\r\n*1\r\n:1\r\n$3\r\ncde\r\n*2\r\n:1\r\n$3\r\nfgh\r\n");
+        let both = texts(next(&mut replies));
+        assert_eq!(both, [&b"ab"[..], b"cde"]);
+        let apart = both[1].as_ptr() as usize - both[0].as_ptr() as usize;
+        assert_eq!(apart, b"ab\r\n$-1\r\n*1\r\n:1\r\n$3\r\n".len());
+        let alone = texts(next(&mut replies)).remove(0);
+        assert!(alone.is_unique() && !both[0].is_unique());
+        // What comes later comes into the same buffer.
+        replies.feed(b"$3\r\nxyz\r\n");
+        assert_eq!(next(&mut replies), Value::bulk("xyz"));
+        assert_eq!((&both[0][..], &alone[..]), (&b"ab"[..], &b"fgh"[..]));
+        assert_eq!(replies.bytes.len(), START + ROOM);
+    }
+
+    #[test]
+    fn more_comes_behind_what_is_left_of_a_reply() {
+        let large = "x".repeat(ROOM - 20);
+        let one = format!("*2\r\n${}\r\n{large}\r\n:7\r\n", large.len());
+        let all = one.repeat(4).into_bytes();
+        let expected = Value::Array(vec![Value::bulk(&large), Value::Int(7)]);
+        for first in [0, 1, 5, 30, 5000] {
+            let mut replies = Replies::default();
+            let mut taken = 0;
+            let (head, rest) = all.split_at(one.len() + first);
+            for piece in std::iter::once(head).chain(rest.chunks(50_000)) {
+                replies.feed(piece);
+                while let Some(value) = replies.next().expect("they are replies") {
+                    assert_eq!(value, expected);
+                    taken += 1;
+                }
+            }
+            assert_eq!(taken, 4);
+            assert!(replies.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_large_to_be_kept_goes_with_its_reply() {
+        let large = "x".repeat(3 * KEPT);
+        let one = format!("*2\r\n$2\r\nab\r\n${}\r\n{large}\r\n", large.len());
+        for behind in ["", ":7\r\n"] {
+            let mut replies = Replies::default();
+            replies.feed(one.as_bytes());
+            replies.feed(behind.as_bytes());
+            let buffer = replies.bytes.as_ptr_range();
+            let both = texts(next(&mut replies));
+            assert!(both[0] == "ab" && both[1] == large);
+            if behind.is_empty() {
+                assert!(replies.bytes.is_empty());
+            } else {
+                assert!(!buffer.contains(&both[1].as_ptr()));
+                assert_eq!(next(&mut replies), Value::Int(7));
+            }
+            assert!(replies.bytes.capacity() <= KEPT);
+            replies.feed(b"$1\r\na\r\n");
+            assert_eq!(next(&mut replies), Value::bulk("a"));
+        }
+    }
+
+    #[test]
+    fn what_is_only_claimed_costs_nothing() {
+        let claimed: [&[u8]; 4] = [
+            b"$536870912\r\nabc",
+            b"*536870912\r\n:1\r\n",
+            b"*3\r\n*500000000\r\n",
+            b"%200000000\r\n+a\r\n",
+        ];
+        for bytes in claimed {
+            let mut replies = Replies::default();
+            replies.feed(bytes);
+            assert_eq!(replies.next(), Ok(None));
+            assert_eq!(replies.bytes.capacity(), START + ROOM);
+            assert!(replies.noted.capacity() < 16);
+        }
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Requests: what is asked of the server of one slot, and which of its replies is the answer.
 
-use redis::{ServerError, Value};
+use redis::ServerError;
 
 use crate::packed::Packed;
 use crate::script::{Argument, Call, Script};
+use crate::value::Value;
 
 /// What a request without a value counts.
 const SMALL: usize = 8 << 10;
@@ -148,17 +149,13 @@ pub(crate) fn answer(replies: impl IntoIterator<Item = Value>) -> Result<Value, 
 mod tests {
     use super::*;
 
-    fn error(line: &str) -> Value {
-        redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap()
-    }
-
     #[test]
     fn the_first_error_is_the_answer_and_no_reply_is_left() {
         let said = [
             Value::Okay,
-            error("MOVED 1 h:1"),
+            Value::error("MOVED 1 h:1"),
             Value::Nil,
-            error("EXECABORT none"),
+            Value::error("EXECABORT none"),
             Value::Int(7),
         ];
         let mut said = said.into_iter();

@@ -6,7 +6,6 @@ use std::time::Instant;
 use everwarm_core::store::{Failure, FailureKind};
 use everwarm_runtime::process_id;
 use parking_lot::Mutex;
-use redis::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 
@@ -17,6 +16,7 @@ use crate::handshake::Identity;
 use crate::line::{Line, Work};
 use crate::packed::Packed;
 use crate::socket::Socket;
+use crate::value::Value;
 
 /// A connection that all tasks share.
 pub(crate) struct Shared {

@@ -9,7 +9,6 @@ use everwarm_core::store::{
     Answer, Bytes, Conditional, Counters, Durability, Entry, Failure, FailureKind, Found,
     Generations, Health, Info, Leases, Limits, Notify, Scan, Store, Suspend, Touch,
 };
-use redis::Value;
 
 use crate::bus::Bus;
 use crate::clock::QUICK;
@@ -30,6 +29,7 @@ use crate::request::{Request, answer};
 use crate::script::{Argument, Script, script};
 use crate::teller::Trust;
 use crate::told::of_key;
+use crate::value::Value;
 use everwarm_network::chance::number;
 
 /// Bytes of a name.

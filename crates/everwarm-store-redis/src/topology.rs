@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use everwarm_core::store::{Failure, FailureKind};
 use futures_util::future::select_ok;
 use parking_lot::Mutex;
-use redis::{Pipeline, Value, cmd};
+use redis::{Pipeline, cmd};
 use rustls::ClientConfig;
 
 use crate::address::Address;
@@ -21,6 +21,7 @@ use crate::node::Node;
 use crate::packed::Packed;
 use crate::renewed::Renewed;
 use crate::shared::Cut;
+use crate::value::Value;
 use everwarm_network::chance::number;
 
 /// Servers that are asked one thing at once: one that is dead should cost nobody its time limit.
@@ -266,7 +267,7 @@ fn master_in(parts: &[Value]) -> Option<Address> {
         return None;
     };
     Some(Address::Tcp {
-        host: String::from_utf8(host.clone()).ok()?,
+        host: std::str::from_utf8(host).ok()?.to_owned(),
         port: std::str::from_utf8(port).ok()?.parse().ok()?,
     })
 }

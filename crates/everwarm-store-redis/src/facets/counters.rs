@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use everwarm_core::store::{Answer, Counters, Failure, FailureKind};
-use redis::Value;
 
 use crate::entry::{header, millis};
 use crate::error::unexpected;
 use crate::script::script;
 use crate::store::{Redis, given};
+use crate::value::Value;
 use everwarm_network::chance::number;
 
 script!(

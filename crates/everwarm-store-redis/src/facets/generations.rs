@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::store::{Answer, Computed, Entry, Failure, Found, Generations, Settled};
-use redis::Value;
 
 use crate::entry::{found_at, millis};
 use crate::error::unexpected;
 use crate::keys::{Keys, Shard};
 use crate::link::Timed;
 use crate::lots::Lot;
-use crate::markers::{Part, Parts, Read, read_by_steps, shard_in, text};
+use crate::markers::{Part, Parts, Read, read_by_steps, shard_in};
 use crate::mending::InSlot;
 use crate::packed::{Packed, Words};
 use crate::request::Request;
 use crate::script::{Argument, script};
 use crate::store::{Redis, given};
+use crate::value::Value;
 
 script!(
     /// The reading as it is, by the server's clock.
@@ -412,7 +412,7 @@ impl<'a> Settling<'a> {
 }
 
 fn settled_as(said: &Value) -> Result<Settled, Failure> {
-    match text(said) {
+    match said.text() {
         Some("stored") => Ok(Settled::Stored),
         Some("lost") => Ok(Settled::Lost),
         Some("overtaken") => Ok(Settled::Overtaken),

@@ -4,15 +4,16 @@ use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use everwarm_core::store::{Answer, Failure, FailureKind, Page, Scan};
+use everwarm_core::store::{Answer, Bytes, Failure, FailureKind, Page, Scan};
 use futures_util::future::try_join_all;
 use parking_lot::Mutex;
-use redis::{Pipeline, Value, cmd};
+use redis::{Pipeline, cmd};
 
 use crate::error::{answered, unexpected};
 use crate::keys::{Kind, name_in, pattern, slot_of};
 use crate::node::Node;
 use crate::store::{Redis, given};
+use crate::value::Value;
 use everwarm_network::chance::number;
 
 /// Keys that a server looks at in one go.
@@ -129,7 +130,7 @@ impl Redis {
         node: &Arc<Node>,
         cursor: &[u8],
         (prefix, kind): (&str, Kind),
-    ) -> Result<(Vec<u8>, Vec<Vec<u8>>), Failure> {
+    ) -> Result<(Vec<u8>, Vec<Bytes>), Failure> {
         let mut scan = cmd("SCAN");
         scan.arg(cursor).arg("MATCH").arg(pattern(prefix, kind));
         scan.arg("COUNT").arg(LOOKED_AT);
@@ -184,17 +185,20 @@ impl Redis {
 }
 
 /// The commands that take keys away, one for each slot.
-fn unlink(mut keys: Vec<Vec<u8>>) -> Pipeline {
-    let slot = |key: &Vec<u8>| slot_of(&String::from_utf8_lossy(key));
+fn unlink(mut keys: Vec<Bytes>) -> Pipeline {
+    let slot = |key: &Bytes| slot_of(&String::from_utf8_lossy(key));
     keys.sort_by_key(slot);
     let mut pipeline = redis::pipe();
     for some in keys.chunk_by(|one, other| slot(one) == slot(other)) {
-        pipeline.cmd("UNLINK").arg(some);
+        pipeline.cmd("UNLINK");
+        for key in some {
+            pipeline.arg(&key[..]);
+        }
     }
     pipeline
 }
 
-fn read(parts: Vec<Value>) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+fn read(parts: Vec<Value>) -> Option<(Vec<u8>, Vec<Bytes>)> {
     let [Value::BulkString(cursor), Value::Array(keys)] = <[Value; 2]>::try_from(parts).ok()?
     else {
         return None;
@@ -203,7 +207,7 @@ fn read(parts: Vec<Value>) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
         Value::BulkString(key) => Some(key),
         _ => None,
     });
-    Some((cursor, keys.collect::<Option<_>>()?))
+    Some((cursor.to_vec(), keys.collect::<Option<_>>()?))
 }
 
 fn no_place() -> Failure {
