@@ -72,13 +72,8 @@ fn written(mut bytes: Bytes, moment: u64) -> Result<Found, Failure> {
     let Some(([LETTER, numbers @ ..], _)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(unexpected("a read"));
     };
-    let (version, end) = numbers.split_at(size_of::<u64>());
-    let number = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .fold(0, |all, byte| all << 8 | u64::from(*byte))
-    };
-    let (version, end) = (number(version), number(end));
+    let both = u128::from_be_bytes(*numbers);
+    let (version, end) = ((both >> u64::BITS) as u64, both as u64);
     bytes.advance(HEADER);
     Ok(Found {
         version,

@@ -34,6 +34,8 @@ impl Redis {
     pub(crate) fn lots(&self, names: &[&str]) -> Result<Vec<Lot>, Failure> {
         let mut lots: Vec<Lot> = Vec::new();
         let (mut space, mut number, mut beginning) = ("", 0, String::new());
+        // They are spread evenly, or all in one.
+        let most = names.len().div_ceil(self.layout.shards.into()).min(MOST);
         for (place, &name) in names.iter().enumerate() {
             check(name)?;
             // Many of them have a namespace and a shard in common.
@@ -56,8 +58,8 @@ impl Redis {
             let at = lots.iter().rposition(has_room).unwrap_or_else(|| {
                 lots.push(Lot {
                     shard: self.layout.shard(space, number),
-                    keys: Words::default(),
-                    places: Vec::new(),
+                    keys: Words::with_room(most, &[&beginning, name]),
+                    places: Vec::with_capacity(most),
                 });
                 lots.len() - 1
             });

@@ -2,8 +2,10 @@
 
 use redis::{Cmd, Pipeline};
 
-/// Bytes of a verb and what stands around it.
+/// Bytes of a verb and what stands around it; or around a word.
 const AROUND: usize = 32;
+/// What a line ends with.
+const END: &[u8] = b"\r\n";
 
 /// The bytes of some commands, and how many these are.
 #[derive(Default)]
@@ -129,6 +131,15 @@ pub(crate) struct Words {
 }
 
 impl Words {
+    /// None, with room for so many that are as long as this one.
+    pub(crate) fn with_room(count: usize, parts: &[&str]) -> Self {
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        Self {
+            bytes: Vec::with_capacity(count * (length + AROUND)),
+            count: 0,
+        }
+    }
+
     /// Adds a word, in its parts.
     pub(crate) fn add(&mut self, parts: &[&str]) {
         put(&mut self.bytes, parts);
@@ -148,27 +159,31 @@ impl Words {
 
 /// Writes a word, in its parts.
 fn put(bytes: &mut Vec<u8>, parts: &[&str]) {
-    head(bytes, b'$', parts.iter().map(|part| part.len()).sum());
+    let length = parts.iter().map(|part| part.len()).sum::<usize>();
+    bytes.reserve(length + AROUND);
+    head(bytes, b'$', length);
     for part in parts {
         bytes.extend_from_slice(part.as_bytes());
     }
-    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(END);
 }
 
 fn head(bytes: &mut Vec<u8>, kind: u8, mut number: usize) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
+    // The most digits that there are, and what stands around them.
+    let mut line = [0; 1 + 20 + END.len()];
+    let mut at = line.len() - END.len();
+    line[at..].copy_from_slice(END);
     loop {
         at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
+        line[at] = b'0' + (number % 10) as u8;
         number /= 10;
         if number == 0 {
             break;
         }
     }
-    bytes.push(kind);
-    bytes.extend_from_slice(&digits[at..]);
-    bytes.extend_from_slice(b"\r\n");
+    at -= 1;
+    line[at] = kind;
+    bytes.extend_from_slice(&line[at..]);
 }
 
 /// The number in a head, which is taken off.
@@ -199,6 +214,15 @@ mod tests {
         read.words("MGET", ["one", ""]);
         read.word("TIME");
         assert_eq!(read.keys(), ["a\r\nb", "one", ""]);
+    }
+
+    #[test]
+    fn a_head_says_any_number() {
+        for number in [0, 9, 10, 128, 65_536, usize::MAX] {
+            let mut bytes = b"before".to_vec();
+            head(&mut bytes, b'*', number);
+            assert_eq!(bytes, format!("before*{number}\r\n").into_bytes());
+        }
     }
 
     #[test]

@@ -19,6 +19,10 @@ const LONGEST_LINE: usize = 64 << 10;
 const LONGEST: usize = 512 << 20;
 /// Digits of a number that is surely small enough.
 const SAFE_DIGITS: usize = 18;
+/// Digits of a length that surely is.
+const FEW_DIGITS: usize = 8;
+/// Bytes that a line, or a text, ends with.
+const END: usize = 2;
 /// Bytes that are read at once.
 const ROOM: usize = 64 << 10;
 /// Where the first reply begins: some processors copy many times slower from the beginning of one page to just behind that of another,
@@ -142,10 +146,19 @@ impl Replies {
             self.open = 1;
         }
         while self.open > 0 {
-            let Some((kind, line, next)) = line_at(&self.bytes[..self.end], self.at)? else {
-                return Ok(false);
+            let come = &self.bytes[..self.end];
+            let (next, (noted, length, more)) = match short(&come[self.at..]) {
+                Some((length, line)) => {
+                    let next = self.at + line;
+                    (next, text(length, next - self.from))
+                }
+                None => {
+                    let Some((kind, line, next)) = line_at(come, self.at)? else {
+                        return Ok(false);
+                    };
+                    (next, begun(kind, line, next - self.from)?)
+                }
             };
-            let (noted, length, more) = begun(kind, line, next - self.from)?;
             let end = next + length;
             if end > self.end {
                 return Ok(false);
@@ -231,9 +244,11 @@ fn line_at(bytes: &[u8], at: usize) -> Result<Line<'_>, Garbled> {
     }
 }
 
-/// The value that begins with this line, unless it is of a rare kind; how many bytes of a text follow, from this place on, and how many
-/// values.
-fn begun(kind: u8, line: &[u8], place: usize) -> Result<(Option<Noted>, usize, usize), Garbled> {
+/// A value of which one line has come, unless it is of a rare kind; how many bytes of its text follow, and how many values.
+type Begun = (Option<Noted>, usize, usize);
+
+/// The value that begins with this line, of which the next begins at this place.
+fn begun(kind: u8, line: &[u8], place: usize) -> Result<Begun, Garbled> {
     let one = |value| (Some(Noted::One(value)), 0, 0);
     Ok(match kind {
         b'+' if line == b"OK" => one(Value::Okay),
@@ -243,13 +258,8 @@ fn begun(kind: u8, line: &[u8], place: usize) -> Result<(Option<Noted>, usize, u
         }
         b':' => one(Value::Int(number(line)?)),
         b'_' => one(Value::Nil),
-        b'$' | b'=' | b'!' => {
-            let length = count(line)?;
-            let text = length.map(|length| Noted::Text(place..place + length));
-            let text = text.unwrap_or(Noted::One(Value::Nil));
-            let behind = length.map_or(0, |length| length + 2);
-            ((kind == b'$').then_some(text), behind, 0)
-        }
+        b'$' => count(line)?.map_or(one(Value::Nil), |length| text(length, place)),
+        b'=' | b'!' => (None, count(line)?.map_or(0, |length| length + END), 0),
         b'*' | b'~' | b'>' | b'%' | b'|' => {
             let values = count(line)?;
             let array = values.map_or(Noted::One(Value::Nil), Noted::Array);
@@ -264,6 +274,30 @@ fn begun(kind: u8, line: &[u8], place: usize) -> Result<(Option<Noted>, usize, u
         b'-' | b'#' | b',' | b'(' => (None, 0, 0),
         _ => return Err(Garbled),
     })
+}
+
+/// A text of this length, which begins at this place.
+fn text(length: usize, place: usize) -> Begun {
+    let noted = Noted::Text(place..place + length);
+    (Some(noted), length + END, 0)
+}
+
+/// The length in the first line, if that says it of a text in a few digits, and how long the line is. Nearly all lines of a long reply do.
+fn short(come: &[u8]) -> Option<(usize, usize)> {
+    let (b'$', line) = come.split_first()? else {
+        return None;
+    };
+    let mut length = 0;
+    for (at, byte) in line.iter().take(FEW_DIGITS + 1).enumerate() {
+        match byte {
+            b'0'..=b'9' => length = 10 * length + usize::from(byte - b'0'),
+            b'\r' if at > 0 && line.get(at + 1) == Some(&b'\n') => {
+                return Some((length, 1 + at + END));
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// A length; None for what is not there.
@@ -476,6 +510,34 @@ mod tests {
             ("/", Err(Garbled)),
         ] {
             assert_eq!(number(line.as_bytes()), read, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_few_digits_is_read_as_any_other() {
+        for (come, read) in [
+            ("$5\r\n", Some((5, 4))),
+            ("$0\r\n\r\n", Some((0, 4))),
+            ("$007\r\nabcdefg", Some((7, 6))),
+            ("$99999999\r\n", Some((99_999_999, 11))),
+            ("$100000000\r\n", None),
+            ("$-1\r\n", None),
+            ("$\r\n", None),
+            ("$1 \r\n", None),
+            ("$12\r", None),
+            ("$12", None),
+            ("*1\r\n", None),
+            ("", None),
+        ] {
+            assert_eq!(short(come.as_bytes()), read, "{come:?}");
+            if let (Some((length, next)), Some(line)) = (read, line_at(come.as_bytes(), 0).unwrap())
+            {
+                assert_eq!(
+                    (count(line.1), line.2),
+                    (Ok(Some(length)), next),
+                    "{come:?}"
+                );
+            }
         }
     }
 
