@@ -412,38 +412,47 @@ mod tests {
         texts.collect()
     }
 
+    /// How much memory a text keeps from where it begins, which nobody else keeps.
+    fn kept(text: Bytes) -> usize {
+        let own = text.try_into_mut().expect("it is nobody else's");
+        own.capacity()
+    }
+
     #[test]
     fn texts_of_a_reply_share_memory_that_holds_nothing_else() {
         let mut replies = Replies::default();
-        replies
-            .feed(b"*4\r\n$2\r\nab\r\n$-1\r\n*1\r\n:1\r\n$3\r\ncde\r\n*2\r\n:1\r\n$3\r\nfgh\r\n");
-        let both = texts(next(&mut replies));
+        replies.feed(b"*4\r\n$2\r\nab\r\n$-1\r\n*1\r\n:1\r\n$3\r\ncde\r\n");
+        replies.feed(b"*3\r\n:1\r\n$3\r\nfgh\r\n:2\r\n");
+        let mut both = texts(next(&mut replies));
         assert_eq!(both, [&b"ab"[..], b"cde"]);
-        let apart = both[1].as_ptr() as usize - both[0].as_ptr() as usize;
-        assert_eq!(apart, b"ab\r\n$-1\r\n*1\r\n:1\r\n$3\r\n".len());
         let alone = texts(next(&mut replies)).remove(0);
-        assert!(alone.is_unique() && !both[0].is_unique());
         // What comes later comes into the same buffer.
         replies.feed(b"$3\r\nxyz\r\n");
         assert_eq!(next(&mut replies), Value::bulk("xyz"));
-        assert_eq!((&both[0][..], &alone[..]), (&b"ab"[..], &b"fgh"[..]));
         assert_eq!(replies.bytes.len(), START + ROOM);
+        assert_eq!((&both[0][..], &alone[..]), (&b"ab"[..], &b"fgh"[..]));
+        let between = b"\r\n$-1\r\n*1\r\n:1\r\n$3\r\n".len();
+        let apart = both[1].as_ptr() as usize - both[0].as_ptr() as usize;
+        assert_eq!(apart, b"ab".len() + between);
+        both.truncate(1);
+        assert_eq!(kept(both.remove(0)), apart + b"cde".len());
+        assert_eq!(kept(alone), b"fgh".len());
     }
 
     #[test]
     fn more_comes_behind_what_is_left_of_a_reply() {
-        let large = "x".repeat(ROOM - 20);
-        let one = format!("*2\r\n${}\r\n{large}\r\n:7\r\n", large.len());
-        let all = one.repeat(4).into_bytes();
-        let expected = Value::Array(vec![Value::bulk(&large), Value::Int(7)]);
+        let large = |at: u8| char::from(b'a' + at).to_string().repeat(ROOM - 20);
+        let one = |at: u8| format!("*2\r\n${}\r\n{}\r\n:{at}\r\n", ROOM - 20, large(at));
+        let all = (0..4).map(one).collect::<String>().into_bytes();
         for first in [0, 1, 5, 30, 5000] {
             let mut replies = Replies::default();
             let mut taken = 0;
-            let (head, rest) = all.split_at(one.len() + first);
+            let (head, rest) = all.split_at(one(0).len() + first);
             for piece in std::iter::once(head).chain(rest.chunks(50_000)) {
                 replies.feed(piece);
                 while let Some(value) = replies.next().expect("they are replies") {
-                    assert_eq!(value, expected);
+                    let both = vec![Value::bulk(large(taken)), Value::Int(taken.into())];
+                    assert!(value == Value::Array(both), "{taken} after {first}");
                     taken += 1;
                 }
             }
