@@ -22,6 +22,8 @@ pub(crate) struct Lot {
     pub(crate) shard: Shard,
     /// Their keys, and those of what is read behind them.
     pub(crate) keys: Words,
+    /// What their keys begin with.
+    beginning: String,
     /// The places of their names among all that were asked for.
     places: Vec<usize>,
 }
@@ -33,44 +35,41 @@ impl Redis {
     /// `Capacity` for a name that is too long.
     pub(crate) fn lots(&self, names: &[&str]) -> Result<Vec<Lot>, Failure> {
         let mut lots: Vec<Lot> = Vec::new();
-        let (mut space, mut number, mut beginning) = ("", 0, String::new());
         // They are spread evenly, or all in one.
         let most = names.len().div_ceil(self.layout.shards.into()).min(MOST);
         for (place, &name) in names.iter().enumerate() {
             check(name)?;
-            // Many of them have a namespace and a shard in common.
-            let is_in_space = name
-                .strip_prefix(space)
-                .is_some_and(|rest| rest.starts_with(':'));
-            let named = if is_in_space {
-                space
-            } else {
-                namespace_of(name)
-            };
-            let of = (named, self.layout.shard_of(name));
-            if (space, number) != of || beginning.is_empty() {
-                (space, number) = of;
-                beginning = Kind::Entry.of(&braces(space, number));
-                self.attend(space);
-            }
-            let is_there = |lot: &Lot| (&*lot.shard.space, lot.shard.number) == of;
-            let has_room = |lot: &Lot| is_there(lot) && lot.places.len() < MOST;
+            let number = self.layout.shard_of(name);
+            let has_room = |lot: &Lot| lot.has_room_for(name, number);
             let at = lots.iter().rposition(has_room).unwrap_or_else(|| {
+                let shard = self.layout.shard(namespace_of(name), number);
+                self.attend(&shard.space);
+                let beginning = Kind::Entry.of(&braces(&shard.space, number));
                 lots.push(Lot {
-                    shard: self.layout.shard(space, number),
+                    shard,
                     keys: Words::with_room(most, &[&beginning, name]),
+                    beginning,
                     places: Vec::with_capacity(most),
                 });
                 lots.len() - 1
             });
-            lots[at].keys.add(&[&beginning, name]);
-            lots[at].places.push(place);
+            let lot = &mut lots[at];
+            lot.keys.add(&[&lot.beginning, name]);
+            lot.places.push(place);
         }
         Ok(lots)
     }
 }
 
 impl Lot {
+    /// Whether an entry of this name, which lies in the shard of this number, is read with it.
+    fn has_room_for(&self, name: &str, number: u16) -> bool {
+        let (name, space) = (name.as_bytes(), self.shard.space.as_bytes());
+        let is_in_space =
+            || matches!(name.get(space.len()), None | Some(b':')) && name.starts_with(space);
+        self.shard.number == number && self.places.len() < MOST && is_in_space()
+    }
+
     /// What is asked.
     pub(crate) fn request(&self) -> Request {
         let mut read = Packed::default();
@@ -115,5 +114,47 @@ impl Lot {
             self.places.iter().for_each(|&place| all[place] = None);
         }
         Ok((mark, rest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn names_of_a_namespace_are_read_together_and_others_apart() {
+        let config = Config::from_url("redis://127.0.0.1:1/0").expect("a URL");
+        let store = Redis::open(config).expect("nothing is connected yet");
+        let names = [
+            "shop:f::1",
+            "shopping:f::1",
+            "shop:f::2",
+            "shop",
+            "sho:p",
+            "shop:",
+        ];
+        let lots = store.lots(&names).expect("they are short");
+        let read = |lot: &Lot| (lot.shard.space.to_string(), lot.places.clone());
+        let read: Vec<_> = lots.iter().map(read).collect();
+        let (shop, shopping, sho) = ("shop".to_owned(), "shopping".to_owned(), "sho".to_owned());
+        assert_eq!(
+            read,
+            [
+                (shop, vec![0, 2, 3, 5]),
+                (shopping, vec![1]),
+                (sho, vec![4])
+            ]
+        );
+        for lot in &lots {
+            let asked = lot.request().keys().1;
+            let keys = lot.places.iter().map(|&place| names[place]);
+            let keys: Vec<_> = keys.map(|name| store.layout.keys(name).entry).collect();
+            assert_eq!(asked, keys);
+        }
+        let many = vec!["shop:f::1"; 2 * MOST + 1];
+        let lots = store.lots(&many).expect("they are short");
+        let counts: Vec<_> = lots.iter().map(|lot| lot.places.len()).collect();
+        assert_eq!(counts, [MOST, MOST, 1]);
     }
 }
