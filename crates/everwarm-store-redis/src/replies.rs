@@ -32,6 +32,8 @@ const START: usize = 2 << 10;
 const LEAST_ROOM: usize = ROOM / 4;
 /// Room that is kept for further replies.
 const KEPT: usize = 1 << 20;
+/// From so many bytes on a text may be used where it lies, for as long as its users like: it does not keep much besides itself.
+const LARGE: usize = 64 << 10;
 /// Values that room is kept for.
 const KEPT_VALUES: usize = 1 << 12;
 
@@ -223,6 +225,10 @@ impl Texts {
         if (begin, end) == (0, self.all.len()) {
             // There is no other.
             return std::mem::take(&mut self.all);
+        }
+        let (length, others) = (end - begin, self.all.len() - (end - begin));
+        if length >= LARGE && others > length / 8 {
+            return Bytes::copy_from_slice(&self.all[begin..end]);
         }
         self.all.slice(begin..end)
     }
@@ -437,6 +443,24 @@ mod tests {
         both.truncate(1);
         assert_eq!(kept(both.remove(0)), apart + b"cde".len());
         assert_eq!(kept(alone), b"fgh".len());
+    }
+
+    #[test]
+    fn a_large_text_keeps_no_others() {
+        let text = |length: usize| format!("${length}\r\n{}\r\n", "x".repeat(length));
+        for (beside, keeps_itself_alone) in [(LARGE, true), (LARGE / 4, true), (10, false)] {
+            let mut replies = Replies::default();
+            replies.feed(format!("*2\r\n{}{}", text(LARGE), text(beside)).as_bytes());
+            let large = texts(next(&mut replies)).remove(0);
+            assert_eq!(large.len(), LARGE);
+            let keeps = kept(large);
+            assert_eq!(
+                keeps == LARGE,
+                keeps_itself_alone,
+                "{keeps} beside {beside}"
+            );
+            assert!(keeps < LARGE + LARGE / 8);
+        }
     }
 
     #[test]
