@@ -5,7 +5,8 @@
 //! that takes an entry in when the memory is full lets one of its own go.
 //!
 //! - `shard`: one shard, which ties together the four below it
-//! - `slab`: slots in which entries live, addressed by 32 bits; a hash index points to them
+//! - `slab`: slots in which entries live, addressed by 32 bits
+//! - `index`: in which slot the entry of a hash is
 //! - `eviction`: the order in which entries leave for want of room; one file for each order
 //! - `timer`: which entries expire when; expired ones leave without being touched
 //! - `room`: the shared counts of entries and of what they weigh
@@ -35,6 +36,7 @@
 
 mod departed;
 mod eviction;
+mod index;
 mod memory;
 mod processors;
 mod room;

@@ -1,10 +1,11 @@
 //! One shard: an index, the slots it points to, the order of leaving and the deadlines. Locked as a whole.
 
 use everwarm_core::clock::Instant;
-use hashbrown::{Equivalent, HashTable};
+use hashbrown::Equivalent;
 
 use crate::departed::{Cause, Departed, Gone, Taken};
 use crate::eviction::{Leaving, Seat};
+use crate::index::Index;
 use crate::memory::Newcomer;
 use crate::room::Room;
 use crate::slab::{Node, Slab};
@@ -15,7 +16,7 @@ use crate::timer::Timer;
 /// What a hit looks at comes first: it lies in one cache line, with the lock before it.
 #[repr(C)]
 pub(crate) struct Shard<K, T> {
-    index: HashTable<u32>,
+    index: Index,
     slab: Slab<K, T>,
     eviction: Leaving,
     timer: Timer,
@@ -88,16 +89,10 @@ fn gone<K, T>(taken: Taken<K, T>, end: Instant, now: Instant, otherwise: Cause) 
     }
 }
 
-/// The index's hash: it picks buckets by the low bits and tells neighbours apart by the top seven.
-#[inline]
-fn spread(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
-}
-
 impl<K, T> Shard<K, T> {
     pub(crate) fn new(eviction: Leaving) -> Self {
         Self {
-            index: HashTable::new(),
+            index: Index::new(),
             slab: Slab::new(),
             eviction,
             timer: Timer::new(),
@@ -113,8 +108,7 @@ impl<K, T> Shard<K, T> {
     #[inline(always)]
     pub(crate) fn find<Q: Equivalent<K> + ?Sized>(&self, hash: u32, key: &Q) -> Option<u32> {
         self.index
-            .find(spread(hash), |&at| key.equivalent(&self.slab.node(at).key))
-            .copied()
+            .find(hash, |at| key.equivalent(&self.slab.node(at).key))
     }
 
     /// The payload and the deadline of the entry in slot `at`.
@@ -206,20 +200,20 @@ impl<K, T> Shard<K, T> {
         } else {
             (self.slab.put(newcomer.seated()), None)
         };
-        self.entered(at, terms, stood);
+        self.entered(at, terms, room, stood);
         gone
     }
 
     /// Has everything know of the newcomer in slot `at`.
     #[inline(always)]
-    fn entered(&mut self, at: u32, terms: Terms, stood: bool) {
+    fn entered(&mut self, at: u32, terms: Terms, room: &Room, stood: bool) {
         let Self {
             index,
             slab,
             eviction,
             timer,
         } = self;
-        index.insert_unique(spread(terms.hash), at, |&at| spread(slab.node(at).hash));
+        index.insert(terms.hash, at, room.max(), |at| slab.node(at).hash);
         slab.weigh(at, terms.weight);
         slab.keep(at, terms.keep_until);
         eviction.admitted(slab, at);
@@ -331,11 +325,8 @@ impl<K, T> Shard<K, T> {
     fn unlist(&mut self, at: u32) -> u64 {
         self.eviction.left(&mut self.slab, at);
         self.timer.left(self.slab.kept_until(at));
-        let hash = spread(self.slab.node(at).hash);
-        match self.index.find_entry(hash, |&other| other == at) {
-            Ok(entry) => drop(entry.remove()),
-            Err(_) => unreachable!("slot {at} is not in the index"),
-        }
+        let is_out = self.index.remove(self.slab.node(at).hash, at);
+        assert!(is_out, "slot {at} is not in the index");
         self.slab.weight(at)
     }
 
@@ -423,6 +414,8 @@ impl<K, T> Shard<K, T> {
         self.slab.check()?;
         self.eviction.check(&self.slab, self.slab.len())?;
         self.timer.check(&self.slab)?;
+        self.index
+            .check(|at| self.slab.get(at).map_or(0, |node| node.hash))?;
         if self.index.len() != self.slab.len() {
             return Err(format!(
                 "{} entries are indexed, {} are held",

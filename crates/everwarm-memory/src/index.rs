@@ -1,0 +1,440 @@
+//! In which slot the entry of a hash is: all that a look-up sees of it lies in one cache line, mostly.
+//!
+//! After F14 (Bronson and Shi, "Open-sourcing F14 for faster, more memory-efficient hash tables", 2019). A line has two halves of six
+//! slots each, with a byte of each one's hash. Who finds its half full lies in the other, or in one of the next lines, and is
+//! counted by every half that it passed by: a look-up ends where nobody passed by, and who leaves takes its counts along instead of
+//! leaving a tombstone.
+//!
+//! The high bits of a hash choose the line, by a multiplication, so that there may be any number of lines; the low ones choose the
+//! half and tell neighbours apart.
+
+/// Slots in a half.
+const LANES: usize = 6;
+/// How many slots a line has on average before there are more lines.
+const FULL: usize = 9;
+/// In the byte of each lane a one.
+const ONES: u64 = 0x0101_0101_0101;
+/// In the byte of each lane the highest bit.
+const HIGHS: u64 = ONES << 7;
+/// One that passed by: above the bytes of the lanes.
+const ONE: u64 = 1 << (8 * LANES);
+/// A count that ends here stays, until all is filed anew.
+const MANY: u64 = u64::MAX >> (8 * LANES);
+
+/// Half a line.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Half {
+    /// In each lane's byte 0 if it is vacant, else its [`tag`]; above them how many passed by.
+    word: u64,
+    slots: [u32; LANES],
+}
+
+/// One cache line.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([Half; 2]);
+
+/// Where slots are, by hash.
+pub(crate) struct Index {
+    lines: Box<[Line]>,
+    entries: usize,
+}
+
+/// Seven bits of a hash, and one that says that the lane is not vacant.
+#[inline(always)]
+fn tag(hash: u32) -> u64 {
+    u64::from(hash & 0x7F | 0x80)
+}
+
+impl Half {
+    const EMPTY: Self = Self {
+        word: 0,
+        slots: [0; LANES],
+    };
+
+    /// The lanes that may have this tag: all that have, and seldom another.
+    #[inline(always)]
+    fn like(&self, tag: u64) -> Lanes {
+        let other = self.word ^ (tag * ONES);
+        // A byte that is 0 has to borrow, which shows in its highest bit; and in the next byte, if that is 1.
+        Lanes(other.wrapping_sub(ONES) & !other & HIGHS)
+    }
+
+    #[inline(always)]
+    fn vacant(&self) -> Lanes {
+        Lanes(!self.word & HIGHS)
+    }
+
+    #[inline(always)]
+    fn passed(&self) -> u64 {
+        self.word >> (8 * LANES)
+    }
+
+    #[inline(always)]
+    fn tag(&self, lane: usize) -> u64 {
+        self.word >> (8 * lane) & 0xFF
+    }
+
+    fn taken(&self) -> impl Iterator<Item = usize> {
+        (0..LANES).filter(|&lane| self.tag(lane) != 0)
+    }
+}
+
+/// Lanes of a half, by the highest bits of their bytes.
+struct Lanes(u64);
+
+impl Iterator for Lanes {
+    type Item = usize;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<usize> {
+        if self.0 == 0 {
+            return None;
+        }
+        let lane = self.0.trailing_zeros() as usize / 8;
+        self.0 &= self.0 - 1;
+        Some(lane)
+    }
+}
+
+impl Index {
+    pub(crate) fn new() -> Self {
+        Self {
+            lines: Box::default(),
+            entries: 0,
+        }
+    }
+
+    /// Slots that are filed.
+    pub(crate) fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Where a hash belongs after so many steps: its own half of its own line, the other one of that line, and so on with the next.
+    #[inline(always)]
+    fn place(&self, hash: u32, step: usize) -> (usize, usize) {
+        let lines = self.lines.len();
+        let line = ((u64::from(hash) * lines as u64) >> 32) as usize + step / 2;
+        let half = (hash >> 7) as usize ^ step;
+        (
+            if step > 1 && line >= lines {
+                line - lines
+            } else {
+                line
+            },
+            half & 1,
+        )
+    }
+
+    #[inline(always)]
+    fn half(&mut self, hash: u32, step: usize) -> &mut Half {
+        let (line, half) = self.place(hash, step);
+        &mut self.lines[line].0[half]
+    }
+
+    /// Where those are that passed by, unless these were all halves.
+    #[inline(never)]
+    fn behind(&self, hash: u32, step: usize) -> Option<&Half> {
+        let (line, half) = self.place(hash, step);
+        (step < 2 * self.lines.len()).then(|| &self.lines[line].0[half])
+    }
+
+    /// The slot of this hash that `is_it`.
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let (line, half) = self.place(hash, 0);
+        let mut half = &self.lines.get(line)?.0[half];
+        let mut step = 0;
+        loop {
+            for lane in half.like(tag(hash)) {
+                let slot = half.slots[lane];
+                if is_it(slot) {
+                    return Some(slot);
+                }
+            }
+            if half.passed() == 0 {
+                return None;
+            }
+            step += 1;
+            half = self.behind(hash, step)?;
+        }
+    }
+
+    /// Files a slot that is not there. `hash_of` knows the hash of every slot that is; there are never more than `most`.
+    #[inline(always)]
+    pub(crate) fn insert(
+        &mut self,
+        hash: u32,
+        slot: u32,
+        most: usize,
+        hash_of: impl Fn(u32) -> u32,
+    ) {
+        if self.entries == self.lines.len() * FULL {
+            self.grow(most, hash_of);
+        }
+        self.entries += 1;
+        self.file(hash, slot);
+    }
+
+    #[inline(always)]
+    fn file(&mut self, hash: u32, slot: u32) {
+        let mut step = 0;
+        loop {
+            let half = self.half(hash, step);
+            if let Some(lane) = half.vacant().next() {
+                half.word |= tag(hash) << (8 * lane);
+                half.slots[lane] = slot;
+                return;
+            }
+            if half.passed() < MANY {
+                half.word += ONE;
+            }
+            step += 1;
+        }
+    }
+
+    /// Takes out a slot of this hash; whether it was there.
+    #[inline(always)]
+    pub(crate) fn remove(&mut self, hash: u32, slot: u32) -> bool {
+        for step in 0..2 * self.lines.len() {
+            let half = self.half(hash, step);
+            let mut lanes = half.like(tag(hash));
+            if let Some(lane) = lanes.find(|&lane| half.slots[lane] == slot) {
+                half.word &= !(0xFF << (8 * lane));
+                self.entries -= 1;
+                if step > 0 {
+                    self.uncount(hash, step);
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    /// One of this hash left, that had passed by so many halves.
+    #[inline(never)]
+    fn uncount(&mut self, hash: u32, steps: usize) {
+        for step in 0..steps {
+            let half = self.half(hash, step);
+            if half.passed() < MANY {
+                half.word -= ONE;
+            }
+        }
+    }
+
+    /// Makes it larger by half, but not larger than `most` slots need.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, most: usize, hash_of: impl Fn(u32) -> u32) {
+        let lines = self.lines.len();
+        let more = (lines + lines / 2).min(most.div_ceil(FULL)).max(lines + 1);
+        let lines = vec![Line([Half::EMPTY; 2]); more].into();
+        let before = std::mem::replace(&mut self.lines, lines);
+        for half in before.iter().flat_map(|line| &line.0) {
+            for slot in half.taken().map(|lane| half.slots[lane]) {
+                self.file(hash_of(slot), slot);
+            }
+        }
+    }
+
+    /// How many slots there is room for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.lines.len() * FULL
+    }
+
+    /// Whether each slot is where its hash is looked for, and counted by the halves that it passed by.
+    pub(crate) fn check(&self, hash_of: impl Fn(u32) -> u32) -> Result<(), String> {
+        let mut entries = 0;
+        let mut passed = vec![[0; 2]; self.lines.len()];
+        let halves = || self.lines.iter().flat_map(|line| &line.0);
+        for half in halves() {
+            for lane in half.taken() {
+                let slot = half.slots[lane];
+                let hash = hash_of(slot);
+                if half.tag(lane) != tag(hash) {
+                    return Err(format!("slot {slot} is filed under another hash"));
+                }
+                entries += 1;
+                let steps = (0..2 * self.lines.len()).map(|step| self.place(hash, step));
+                for (line, number) in steps
+                    .take_while(|&(line, number)| !std::ptr::eq(&self.lines[line].0[number], half))
+                {
+                    passed[line][number] += 1;
+                }
+            }
+        }
+        if entries != self.entries {
+            return Err(format!(
+                "{entries} slots are filed, {} are counted",
+                self.entries
+            ));
+        }
+        for (at, (half, &passed)) in halves().zip(passed.as_flattened()).enumerate() {
+            if half.passed() != passed && half.passed() < MANY {
+                return Err(format!(
+                    "{passed} passed by half {at}, {} are counted",
+                    half.passed()
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const NO_BOUND: usize = 1 << 31;
+
+    /// SplitMix64.
+    fn chance(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (*state ^ *state >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ mixed >> 31
+    }
+
+    fn filed(slots: impl Iterator<Item = u32>, hash_of: impl Fn(u32) -> u32) -> Index {
+        let mut index = Index::new();
+        slots.for_each(|slot| index.insert(hash_of(slot), slot, NO_BOUND, &hash_of));
+        index
+    }
+
+    /// Does what chance says with an index and a map, whose hashes are those that are left of this mask.
+    fn play(steps: usize, slots: u64, mask: u32) {
+        let (mut state, mut index, mut model) = (u64::from(mask), Index::new(), HashMap::new());
+        for step in 0..steps {
+            let slot = (chance(&mut state) % slots) as u32;
+            match model.remove(&slot) {
+                Some(hash) => {
+                    assert_eq!(index.find(hash, |other| other == slot), Some(slot));
+                    assert!(!index.remove(!hash, slot));
+                    assert!(index.remove(hash, slot));
+                    assert_eq!(index.find(hash, |other| other == slot), None);
+                }
+                None => {
+                    let hash = chance(&mut state) as u32 & mask;
+                    model.insert(slot, hash);
+                    index.insert(hash, slot, NO_BOUND, |slot| model[&slot]);
+                }
+            }
+            assert_eq!(index.len(), model.len());
+            if step % 64 == 0 {
+                index.check(|slot| model[&slot]).unwrap();
+                for (&slot, &hash) in &model {
+                    assert_eq!(index.find(hash, |other| other == slot), Some(slot));
+                }
+            }
+        }
+        for (&slot, &hash) in &model {
+            assert!(index.remove(hash, slot));
+        }
+        let is_blank = |half: &Half| half.word == 0;
+        assert!(index.lines.iter().flat_map(|line| &line.0).all(is_blank));
+    }
+
+    #[test]
+    fn it_knows_what_a_map_knows() {
+        play(20_000, 1_000, u32::MAX);
+        // Few lines, or few tags, or one of both for many.
+        play(5_000, 300, 0xC000_00FF);
+        play(5_000, 300, 0xFFFF_FF00);
+        play(5_000, 300, 0x8000_0081);
+        play(2_000, 100, 0);
+    }
+
+    #[test]
+    fn a_line_is_a_cache_line() {
+        assert_eq!((size_of::<Line>(), align_of::<Line>()), (64, 64));
+    }
+
+    #[test]
+    fn who_is_looked_at_is_nearly_always_who_is_looked_for() {
+        let mut state = 1;
+        let hashes: Vec<u32> = (0..9_000).map(|_| chance(&mut state) as u32).collect();
+        let index = filed(0..9_000, |slot| hashes[slot as usize]);
+        let looked_at = |hash| {
+            let mut looks = 0;
+            index.find(hash, |_| {
+                looks += 1;
+                false
+            });
+            looks
+        };
+        let strangers: usize = (0..9_000)
+            .map(|_| looked_at(chance(&mut state) as u32))
+            .sum();
+        assert!(strangers < 9_000 / 16, "{strangers} looks for nothing");
+        let beyond = index
+            .lines
+            .iter()
+            .filter(|line| line.0.iter().all(|half| half.passed() > 0));
+        assert!(beyond.count() < index.lines.len() / 8);
+    }
+
+    #[test]
+    fn it_grows_by_half_and_not_beyond_its_bound() {
+        let hash_of = |slot: u32| slot.wrapping_mul(0x9E37_79B1);
+        for most in [1, 7, 100, 1_000] {
+            let mut index = Index::new();
+            for slot in 0..most as u32 {
+                index.insert(hash_of(slot), slot, most, hash_of);
+                let (held, room) = (index.len(), index.capacity());
+                assert!(
+                    room <= held + held / 2 + FULL,
+                    "room for {room}, {held} held"
+                );
+                assert!(
+                    room < most + FULL,
+                    "room for {room}, there are {most} at most"
+                );
+            }
+            index.check(hash_of).unwrap();
+        }
+    }
+
+    #[test]
+    fn counts_that_came_to_their_end_stay_until_it_grows() {
+        let hash_of = |_| 0;
+        let mut index = filed(0..9, hash_of);
+        index.lines[0].0[0].word |= MANY * ONE;
+        assert!(index.remove(0, 8));
+        index.insert(0, 8, NO_BOUND, hash_of);
+        assert_eq!(index.lines[0].0[0].passed(), MANY);
+        index.check(hash_of).unwrap();
+        index.insert(0, 9, NO_BOUND, hash_of);
+        assert_eq!(index.lines[0].0[0].passed(), 4);
+        index.check(hash_of).unwrap();
+    }
+
+    #[test]
+    fn where_all_counts_came_to_their_end_a_look_up_ends_all_the_same() {
+        let mut index = filed(0..40, |slot| slot << 27);
+        for half in index.lines.iter_mut().flat_map(|line| &mut line.0) {
+            half.word |= MANY * ONE;
+        }
+        assert_eq!(index.find(77, |slot| slot == 40), None);
+        assert!(!index.remove(77, 40));
+    }
+
+    #[test]
+    fn faults_are_found() {
+        let hash_of = |slot: u32| slot << 27;
+        let broken = |breaks: fn(&mut Index)| {
+            let mut index = filed(0..30, hash_of);
+            breaks(&mut index);
+            index.check(hash_of).unwrap_err()
+        };
+        let counted = broken(|index| index.entries += 1);
+        assert_eq!(counted, "30 slots are filed, 31 are counted");
+        let tag = broken(|index| index.lines[0].0[0].word ^= 1);
+        assert_eq!(tag, "slot 0 is filed under another hash");
+        let passed = broken(|index| index.lines[1].0[1].word += ONE);
+        assert_eq!(passed, "0 passed by half 3, 1 are counted");
+    }
+}
