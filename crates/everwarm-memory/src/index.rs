@@ -3,7 +3,8 @@
 //! After F14 (Bronson and Shi, "Open-sourcing F14 for faster, more memory-efficient hash tables", 2019). A line has two halves of six
 //! slots each, with a byte of each one's hash. Who finds its half full lies in the other, or in one of the next lines, and is
 //! counted by every half that it passed by: a look-up ends where nobody passed by, and who leaves takes its counts along instead of
-//! leaving a tombstone.
+//! leaving a tombstone. There are four such counts, each for a quarter of the hashes: where entries come and go, two halves in five
+//! have been passed by, and one look-up in eight that finds nothing has to look on.
 //!
 //! The high bits of a hash choose the line, by a multiplication, so that there may be any number of lines; the low ones choose the
 //! half and tell neighbours apart.
@@ -14,18 +15,16 @@ const LANES: usize = 6;
 const FULL: usize = 9;
 /// In the byte of each lane a one.
 const ONES: u64 = 0x0101_0101_0101;
-/// In the byte of each lane the highest bit.
+/// In the byte of each lane the highest bit, which no tag has.
 const HIGHS: u64 = ONES << 7;
-/// One that passed by: above the bytes of the lanes.
-const ONE: u64 = 1 << (8 * LANES);
 /// A count that ends here stays, until all is filed anew.
-const MANY: u64 = u64::MAX >> (8 * LANES);
+const MANY: u64 = 15;
 
 /// Half a line.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Half {
-    /// In each lane's byte 0 if it is vacant, else its [`tag`]; above them how many passed by.
+    /// In each lane's byte 0 if it is vacant, else its [`tag`]; above them how many passed by, in [counts](count) of four bits.
     word: u64,
     slots: [u32; LANES],
 }
@@ -41,10 +40,16 @@ pub(crate) struct Index {
     entries: usize,
 }
 
-/// Seven bits of a hash, and one that says that the lane is not vacant.
+/// Seven bits of a hash, but never 0 nor 1: so that no vacant lane is taken for one of a tag.
 #[inline(always)]
 fn tag(hash: u32) -> u64 {
-    u64::from(hash & 0x7F | 0x80)
+    u64::from((hash & 0x7F).max(2))
+}
+
+/// Where in a half's word those of this hash are counted that passed by.
+#[inline(always)]
+fn count(hash: u32) -> u32 {
+    8 * LANES as u32 + (hash >> 6 & 0b1100)
 }
 
 impl Half {
@@ -53,22 +58,39 @@ impl Half {
         slots: [0; LANES],
     };
 
-    /// The lanes that may have this tag: all that have, and seldom another.
+    /// The lanes that may have this tag, or are vacant if it is 0: all that do, the first of them first, and seldom another.
     #[inline(always)]
     fn like(&self, tag: u64) -> Lanes {
-        let other = self.word ^ (tag * ONES);
-        // A byte that is 0 has to borrow, which shows in its highest bit; and in the next byte, if that is 1.
-        Lanes(other.wrapping_sub(ONES) & !other & HIGHS)
+        // A byte that is 0 has to borrow, which shows in its highest bit; and in that of the next, if it is 1.
+        Lanes((self.word ^ (tag * ONES)).wrapping_sub(ONES) & HIGHS)
     }
 
+    /// How many of this hash, or of some others, passed by.
     #[inline(always)]
-    fn vacant(&self) -> Lanes {
-        Lanes(!self.word & HIGHS)
+    fn passed(&self, hash: u32) -> u64 {
+        self.word >> count(hash) & MANY
     }
 
+    /// Files a slot, or has it pass by if there is no room; whether it is filed.
     #[inline(always)]
-    fn passed(&self) -> u64 {
-        self.word >> (8 * LANES)
+    fn file(&mut self, hash: u32, slot: u32) -> bool {
+        let Some(lane) = self.like(0).next() else {
+            if self.passed(hash) < MANY {
+                self.word += 1 << count(hash);
+            }
+            return false;
+        };
+        self.word |= tag(hash) << (8 * lane);
+        self.slots[lane] = slot;
+        true
+    }
+
+    /// Takes a slot out; whether it was there.
+    #[inline(always)]
+    fn remove(&mut self, hash: u32, slot: u32) -> bool {
+        let lane = self.like(tag(hash)).find(|&lane| self.slots[lane] == slot);
+        lane.inspect(|lane| self.word &= !(0xFF << (8 * lane)))
+            .is_some()
     }
 
     #[inline(always)]
@@ -133,11 +155,14 @@ impl Index {
         &mut self.lines[line].0[half]
     }
 
-    /// Where those are that passed by, unless these were all halves.
+    /// The half where a look-up goes on that found nothing in this one, if any of its hash passed by.
     #[inline(never)]
-    fn behind(&self, hash: u32, step: usize) -> Option<&Half> {
+    fn behind(&self, half: &Half, hash: u32, step: usize) -> Option<&Half> {
+        if half.passed(hash) == 0 || step == 2 * self.lines.len() {
+            return None;
+        }
         let (line, half) = self.place(hash, step);
-        (step < 2 * self.lines.len()).then(|| &self.lines[line].0[half])
+        Some(&self.lines[line].0[half])
     }
 
     /// The slot of this hash that `is_it`.
@@ -153,11 +178,8 @@ impl Index {
                     return Some(slot);
                 }
             }
-            if half.passed() == 0 {
-                return None;
-            }
             step += 1;
-            half = self.behind(hash, step)?;
+            half = self.behind(half, hash, step)?;
         }
     }
 
@@ -179,17 +201,15 @@ impl Index {
 
     #[inline(always)]
     fn file(&mut self, hash: u32, slot: u32) {
-        let mut step = 0;
-        loop {
-            let half = self.half(hash, step);
-            if let Some(lane) = half.vacant().next() {
-                half.word |= tag(hash) << (8 * lane);
-                half.slots[lane] = slot;
-                return;
-            }
-            if half.passed() < MANY {
-                half.word += ONE;
-            }
+        if !self.half(hash, 0).file(hash, slot) {
+            self.file_behind(hash, slot);
+        }
+    }
+
+    #[inline(never)]
+    fn file_behind(&mut self, hash: u32, slot: u32) {
+        let mut step = 1;
+        while !self.half(hash, step).file(hash, slot) {
             step += 1;
         }
     }
@@ -197,30 +217,25 @@ impl Index {
     /// Takes out a slot of this hash; whether it was there.
     #[inline(always)]
     pub(crate) fn remove(&mut self, hash: u32, slot: u32) -> bool {
-        for step in 0..2 * self.lines.len() {
-            let half = self.half(hash, step);
-            let mut lanes = half.like(tag(hash));
-            if let Some(lane) = lanes.find(|&lane| half.slots[lane] == slot) {
-                half.word &= !(0xFF << (8 * lane));
-                self.entries -= 1;
-                if step > 0 {
-                    self.uncount(hash, step);
-                }
-                return true;
-            }
-        }
-        false
+        let was_there = self.entries > 0
+            && (self.half(hash, 0).remove(hash, slot) || self.remove_behind(hash, slot));
+        self.entries -= usize::from(was_there);
+        was_there
     }
 
-    /// One of this hash left, that had passed by so many halves.
     #[inline(never)]
-    fn uncount(&mut self, hash: u32, steps: usize) {
-        for step in 0..steps {
+    fn remove_behind(&mut self, hash: u32, slot: u32) -> bool {
+        let mut steps = 1..2 * self.lines.len();
+        let Some(last) = steps.find(|&step| self.half(hash, step).remove(hash, slot)) else {
+            return false;
+        };
+        for step in 0..last {
             let half = self.half(hash, step);
-            if half.passed() < MANY {
-                half.word -= ONE;
+            if half.passed(hash) < MANY {
+                half.word -= 1 << count(hash);
             }
         }
+        true
     }
 
     /// Makes it larger by half, but not larger than `most` slots need.
@@ -247,7 +262,7 @@ impl Index {
     /// Whether each slot is where its hash is looked for, and counted by the halves that it passed by.
     pub(crate) fn check(&self, hash_of: impl Fn(u32) -> u32) -> Result<(), String> {
         let mut entries = 0;
-        let mut passed = vec![[0; 2]; self.lines.len()];
+        let mut passed = vec![[[0; 4]; 2]; self.lines.len()];
         let halves = || self.lines.iter().flat_map(|line| &line.0);
         for half in halves() {
             for lane in half.taken() {
@@ -261,7 +276,7 @@ impl Index {
                 for (line, number) in steps
                     .take_while(|&(line, number)| !std::ptr::eq(&self.lines[line].0[number], half))
                 {
-                    passed[line][number] += 1;
+                    passed[line][number][(count(hash) / 4 % 4) as usize] += 1;
                 }
             }
         }
@@ -271,12 +286,14 @@ impl Index {
                 self.entries
             ));
         }
-        for (at, (half, &passed)) in halves().zip(passed.as_flattened()).enumerate() {
-            if half.passed() != passed && half.passed() < MANY {
-                return Err(format!(
-                    "{passed} passed by half {at}, {} are counted",
-                    half.passed()
-                ));
+        for (at, (half, passed)) in halves().zip(passed.as_flattened()).enumerate() {
+            for (&passed, hash) in passed.iter().zip([0, 1 << 8, 2 << 8, 3 << 8]) {
+                let counted = half.passed(hash);
+                if counted != passed && counted < MANY {
+                    return Err(format!(
+                        "{passed} passed by half {at}, {counted} are counted"
+                    ));
+                }
             }
         }
         Ok(())
@@ -312,10 +329,17 @@ mod tests {
             let slot = (chance(&mut state) % slots) as u32;
             match model.remove(&slot) {
                 Some(hash) => {
-                    assert_eq!(index.find(hash, |other| other == slot), Some(slot));
+                    let is_it = |other| {
+                        assert!(
+                            other == slot || model.contains_key(&other),
+                            "slot {other} is vacant"
+                        );
+                        other == slot
+                    };
+                    assert_eq!(index.find(hash, is_it), Some(slot));
                     assert!(!index.remove(!hash, slot));
                     assert!(index.remove(hash, slot));
-                    assert_eq!(index.find(hash, |other| other == slot), None);
+                    assert_eq!(index.find(hash, is_it), None);
                 }
                 None => {
                     let hash = chance(&mut state) as u32 & mask;
@@ -334,8 +358,20 @@ mod tests {
         for (&slot, &hash) in &model {
             assert!(index.remove(hash, slot));
         }
-        let is_blank = |half: &Half| half.word == 0;
-        assert!(index.lines.iter().flat_map(|line| &line.0).all(is_blank));
+        // But for counts that came to their end.
+        let ended = |half: &Half| (0..4).map(|quarter| half.passed(quarter << 8)).collect();
+        let counts = index.lines.iter().flat_map(|line| &line.0);
+        let counts: Vec<Vec<u64>> = counts
+            .inspect(|half| assert_eq!(half.taken().count(), 0))
+            .map(ended)
+            .collect();
+        let most = if mask == u32::MAX { 0 } else { MANY };
+        assert!(
+            counts
+                .concat()
+                .iter()
+                .all(|&count| count == 0 || count == most)
+        );
     }
 
     #[test]
@@ -373,7 +409,7 @@ mod tests {
         let beyond = index
             .lines
             .iter()
-            .filter(|line| line.0.iter().all(|half| half.passed() > 0));
+            .filter(|line| line.0.iter().all(|half| half.passed(0) > 0));
         assert!(beyond.count() < index.lines.len() / 8);
     }
 
@@ -402,13 +438,13 @@ mod tests {
     fn counts_that_came_to_their_end_stay_until_it_grows() {
         let hash_of = |_| 0;
         let mut index = filed(0..9, hash_of);
-        index.lines[0].0[0].word |= MANY * ONE;
+        index.lines[0].0[0].word |= MANY << count(0);
         assert!(index.remove(0, 8));
         index.insert(0, 8, NO_BOUND, hash_of);
-        assert_eq!(index.lines[0].0[0].passed(), MANY);
+        assert_eq!(index.lines[0].0[0].passed(0), MANY);
         index.check(hash_of).unwrap();
         index.insert(0, 9, NO_BOUND, hash_of);
-        assert_eq!(index.lines[0].0[0].passed(), 4);
+        assert_eq!(index.lines[0].0[0].passed(0), 4);
         index.check(hash_of).unwrap();
     }
 
@@ -416,7 +452,7 @@ mod tests {
     fn where_all_counts_came_to_their_end_a_look_up_ends_all_the_same() {
         let mut index = filed(0..40, |slot| slot << 27);
         for half in index.lines.iter_mut().flat_map(|line| &mut line.0) {
-            half.word |= MANY * ONE;
+            half.word |= MANY << count(77);
         }
         assert_eq!(index.find(77, |slot| slot == 40), None);
         assert!(!index.remove(77, 40));
@@ -434,7 +470,7 @@ mod tests {
         assert_eq!(counted, "30 slots are filed, 31 are counted");
         let tag = broken(|index| index.lines[0].0[0].word ^= 1);
         assert_eq!(tag, "slot 0 is filed under another hash");
-        let passed = broken(|index| index.lines[1].0[1].word += ONE);
+        let passed = broken(|index| index.lines[1].0[1].word += 1 << count(0));
         assert_eq!(passed, "0 passed by half 3, 1 are counted");
     }
 }

@@ -122,18 +122,16 @@ impl<K, T> Shard<K, T> {
     #[inline(always)]
     pub(crate) fn touched(&mut self, at: u32) -> (&mut T, Instant) {
         // The order lies in another cache line: who is quiet does not ask for it.
-        if !self.slab.node(at).seat.is_quiet()
-            && !self.eviction.is_marked_only()
-            && !self.eviction.leaves_a_trail()
-        {
-            self.touch(at);
-            return self.content(at);
+        if !self.slab.node(at).seat.is_quiet() {
+            if self.eviction.leaves_a_trail() {
+                self.eviction.trail(at);
+            } else if !self.eviction.is_marked_only() {
+                self.touch(at);
+                return self.content(at);
+            }
         }
         let node = self.slab.node_mut(at);
         node.seat.mark();
-        if !node.seat.is_quiet() {
-            self.eviction.trail(at);
-        }
         (&mut node.payload, node.deadline)
     }
 
