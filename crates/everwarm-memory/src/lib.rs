@@ -6,6 +6,7 @@
 //!
 //! - `shard`: one shard, which ties together the four below it
 //! - `slab`: slots in which entries live, addressed by 32 bits
+//! - `slots`: the array that they are in, a cache line for each that is as large
 //! - `index`: in which slot the entry of a hash is
 //! - `eviction`: the order in which entries leave for want of room; one file for each order
 //! - `timer`: which entries expire when; expired ones leave without being touched
@@ -43,6 +44,7 @@ mod room;
 mod shard;
 mod shim;
 mod slab;
+mod slots;
 mod store;
 mod timer;
 

@@ -440,8 +440,8 @@ mod tests {
     #[test]
     fn what_a_hit_looks_at_lies_in_the_line_of_the_lock() {
         // The lock takes a word of 64 bytes; the index and where the slots lie have the rest.
-        assert_eq!(std::mem::offset_of!(Shard<u64, u64>, index), 0);
-        let slots = std::mem::offset_of!(Shard<u64, u64>, slab);
+        assert_eq!(std::mem::offset_of!(Shard<u64, [u64; 4]>, index), 0);
+        let slots = std::mem::offset_of!(Shard<u64, [u64; 4]>, slab);
         assert!(slots + size_of::<Vec<u64>>() <= 56, "slots at {slots}");
     }
 

@@ -3,6 +3,7 @@
 use everwarm_core::clock::Instant;
 
 use crate::eviction::{Seat, Seats};
+use crate::slots::Slots;
 
 /// No slot: the end of a list.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -26,7 +27,7 @@ enum Slot<K, T> {
 /// The slots of one shard. Where they lie comes first: every hit asks for that.
 #[repr(C)]
 pub(crate) struct Slab<K, T> {
-    slots: Vec<Slot<K, T>>,
+    slots: Slots<Slot<K, T>>,
     vacant: u32,
     taken: usize,
     /// For each slot what its entry weighs, beside the slots so that nodes do not grow: empty as long as none weighs.
@@ -43,7 +44,7 @@ impl<K, T> Slab<K, T> {
 
     pub(crate) fn new() -> Self {
         Self {
-            slots: Vec::new(),
+            slots: Slots::new(),
             weights: Vec::new(),
             kept: Vec::new(),
             vacant: NONE,
@@ -178,10 +179,12 @@ impl<K, T> Slab<K, T> {
 
     /// Every entry, with its slot.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Node<K, T>)> {
-        (0..).zip(&self.slots).filter_map(|(at, slot)| match slot {
-            Slot::Taken(node) => Some((at, node)),
-            Slot::Vacant { .. } => None,
-        })
+        (0..)
+            .zip(self.slots.iter())
+            .filter_map(|(at, slot)| match slot {
+                Slot::Taken(node) => Some((at, node)),
+                Slot::Vacant { .. } => None,
+            })
     }
 
     /// The entry in slot `at`, if there is one.
@@ -266,6 +269,11 @@ mod tests {
     #[test]
     fn a_node_of_a_24_byte_key_and_a_32_byte_payload_takes_80_bytes() {
         assert_eq!(size_of::<Slot<[u64; 3], [u64; 4]>>(), 80);
+    }
+
+    #[test]
+    fn a_number_under_a_number_takes_one_cache_line() {
+        assert_eq!(size_of::<Slot<u64, [u64; 4]>>(), 64);
     }
 
     #[test]
