@@ -61,6 +61,8 @@ impl<K, T> Newcomer<K, T> {
 struct Terms {
     hash: u32,
     keep_until: Instant,
+    /// When it leaves by itself.
+    end: Instant,
     weight: u64,
 }
 
@@ -69,6 +71,7 @@ impl Terms {
         Self {
             hash: newcomer.hash as u32,
             keep_until: newcomer.keep_until,
+            end: newcomer.deadline.max(newcomer.keep_until),
             weight: newcomer.weight,
         }
     }
@@ -185,7 +188,7 @@ impl<K, T> Shard<K, T> {
                 return Some(newcomer.turned_away(now));
             };
             let end = self.slab.kept_until(at);
-            let weight = self.unlist(at);
+            let weight = self.unlist(at, end);
             room.leave(usize::from(!changes_over), weight);
             // In the very slot, which was just looked at.
             let Node { key, payload, .. } = self.slab.exchange(at, newcomer.seated());
@@ -215,7 +218,7 @@ impl<K, T> Shard<K, T> {
         slab.weigh(at, terms.weight);
         slab.keep(at, terms.keep_until);
         eviction.admitted(slab, at);
-        timer.entered(at, slab.kept_until(at));
+        timer.entered(at, terms.end);
         if stood {
             eviction.touched(slab, at);
         }
@@ -309,7 +312,7 @@ impl<K, T> Shard<K, T> {
 
     /// Takes out the entry in slot `at`. Call [`tidy`](Self::tidy) after the last of a row.
     pub(crate) fn take(&mut self, at: u32) -> Taken<K, T> {
-        let weight = self.unlist(at);
+        let weight = self.unlist(at, self.slab.kept_until(at));
         let node = self.slab.take(at);
         Taken {
             key: node.key,
@@ -318,11 +321,11 @@ impl<K, T> Shard<K, T> {
         }
     }
 
-    /// Has everything but its slot forget the entry in slot `at`; what it weighed.
+    /// Has everything but its slot forget the entry in slot `at`, which is kept until `end`; what it weighed.
     #[inline(always)]
-    fn unlist(&mut self, at: u32) -> u64 {
+    fn unlist(&mut self, at: u32, end: Instant) -> u64 {
         self.eviction.left(&mut self.slab, at);
-        self.timer.left(self.slab.kept_until(at));
+        self.timer.left(end);
         let is_out = self.index.remove(self.slab.node(at).hash, at);
         assert!(is_out, "slot {at} is not in the index");
         self.slab.weight(at)
