@@ -131,7 +131,7 @@ impl Sketch {
     pub(super) fn add_many(&mut self, hash: u32, times: u8) {
         self.forget(hash);
         let place = self.place(hash);
-        self.step(place, raised(self.counts(place), times));
+        self.step(place, &Rise::of(self.counts(place), times));
     }
 
     /// What is known of this key is so no longer.
@@ -150,11 +150,10 @@ impl Sketch {
         }
         self.forget(hash);
         let place = self.place(hash);
-        let counts = self.counts(place);
-        let steps = raised(counts, times);
-        match self.step(place, steps) {
+        let rise = Rise::of(self.counts(place), times);
+        match self.step(place, &rise) {
             true => least(self.counts(place)),
-            false => least(std::array::from_fn(|one| counts[one] + steps[one])),
+            false => rise.least,
         }
     }
 
@@ -173,12 +172,11 @@ impl Sketch {
 
     /// Adds to the four counters; whether all counts were halved then.
     #[inline]
-    fn step(&mut self, (pair, [one, two, three, four]): Place, steps: [u64; 4]) -> bool {
-        let [first, second] = &mut self.pairs[pair];
+    fn step(&mut self, (pair, [one, two, three, four]): Place, rise: &Rise) -> bool {
+        let ([first, second], steps) = (&mut self.pairs[pair], rise.steps);
         *first += steps[0] << one | steps[1] << two;
         *second += steps[2] << three | steps[3] << four;
-        let most = steps[0].max(steps[1]).max(steps[2]).max(steps[3]);
-        self.added += most as usize;
+        self.added += rise.most as usize;
         let is_due = self.added >= self.period;
         if is_due {
             self.age();
@@ -208,11 +206,26 @@ impl Sketch {
     }
 }
 
-/// By how much each of a key's counters is raised by so many requests, as far as a count goes: those that are ahead of it stay.
-#[inline]
-fn raised(counts: [u64; 4], times: u8) -> [u64; 4] {
-    let due = MOST.min(least(counts) + u64::from(times));
-    counts.map(|count| due.saturating_sub(count))
+/// By how much a key's counters are raised by so many requests, as far as a count goes: those that are ahead of it stay.
+struct Rise {
+    steps: [u64; 4],
+    /// The greatest of them, which is that of the least counter.
+    most: u64,
+    /// What is the least counter then.
+    least: u64,
+}
+
+impl Rise {
+    #[inline(always)]
+    fn of(counts: [u64; 4], times: u8) -> Self {
+        let before = least(counts);
+        let least = MOST.min(before + u64::from(times));
+        Self {
+            steps: counts.map(|count| least.saturating_sub(count)),
+            most: least - before,
+            least,
+        }
+    }
 }
 
 /// What four counters say of a key: each of them says at least as much.
