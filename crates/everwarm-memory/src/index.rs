@@ -6,8 +6,8 @@
 //! leaving a tombstone. There are four such counts, each for a quarter of the hashes: where entries come and go, two halves in five
 //! have been passed by, and one look-up in eight that finds nothing has to look on.
 //!
-//! The high bits of a hash choose the line, by a multiplication, so that there may be any number of lines; the low ones choose the
-//! half and tell neighbours apart.
+//! A hash is mixed, and its high bits choose the line, by a multiplication, so that there may be any number of lines; the low ones choose
+//! the half and tell neighbours apart.
 
 /// Slots in a half.
 const LANES: usize = 6;
@@ -17,6 +17,9 @@ const FULL: usize = 9;
 const ONES: u64 = 0x0101_0101_0101;
 /// In the byte of each lane the highest bit, which no tag has.
 const HIGHS: u64 = ONES << 7;
+/// By this a hash is multiplied before its high bits choose a line (Knuth, "The Art of Computer Programming" 6.4): keys that are evenly
+/// apart may differ little there.
+const MIXES: u32 = 0x9E37_79B9;
 /// A count that ends here stays, until all is filed anew.
 const MANY: u64 = 15;
 
@@ -137,7 +140,8 @@ impl Index {
     #[inline(always)]
     fn place(&self, hash: u32, step: usize) -> (usize, usize) {
         let lines = self.lines.len();
-        let line = ((u64::from(hash) * lines as u64) >> 32) as usize + step / 2;
+        let mixed = hash.wrapping_mul(MIXES);
+        let line = ((u64::from(mixed) * lines as u64) >> 32) as usize + step / 2;
         let half = (hash >> 7) as usize ^ step;
         (
             if step > 1 && line >= lines {
@@ -320,6 +324,18 @@ mod tests {
         let mut index = Index::new();
         slots.for_each(|slot| index.insert(hash_of(slot), slot, NO_BOUND, &hash_of));
         index
+    }
+
+    #[test]
+    fn hashes_that_are_evenly_apart_are_spread() {
+        for apart in [1, 3, 1 << 8, 1 << 16, 1 << 20] {
+            let hash_of = |slot: u32| slot.wrapping_mul(apart);
+            let index = filed(0..900, hash_of);
+            let mut lines = vec![0; index.lines.len()];
+            (0..900).for_each(|slot| lines[index.place(hash_of(slot), 0).0] += 1);
+            let most = lines.iter().max();
+            assert!(most <= Some(&24), "{most:?} of {apart} apart in one line");
+        }
     }
 
     /// Does what chance says with an index and a map, whose hashes are those that are left of this mask.
