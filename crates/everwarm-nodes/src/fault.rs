@@ -29,6 +29,8 @@ pub enum Fault {
     SilenceIsCalm,
     /// Whatever number a message has is taken for the server's.
     ForgeryBelieved,
+    /// The store sets under a condition whether or not that holds.
+    CarelessSet,
     /// Two nodes are given the same lease.
     SharedLease,
     /// Values are returned for other keys.
@@ -39,7 +41,7 @@ pub enum Fault {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::StoreAfterInvalidation,
         Self::LateSet,
         Self::LostMarkerCounts,
@@ -53,6 +55,7 @@ impl Fault {
         Self::FailoverHeardLate,
         Self::SilenceIsCalm,
         Self::ForgeryBelieved,
+        Self::CarelessSet,
         Self::SharedLease,
         Self::MixedKeys,
         Self::NoFlight,
@@ -83,6 +86,7 @@ impl Fault {
             Self::FailoverHeardLate => "failover-heard-late",
             Self::SilenceIsCalm => "silence-is-calm",
             Self::ForgeryBelieved => "forgery-believed",
+            Self::CarelessSet => "careless-set",
             Self::SharedLease => "shared-lease",
             Self::MixedKeys => "mixed-keys",
             Self::NoFlight => "no-flight",

@@ -118,13 +118,17 @@ pub enum What {
     SetBegan(Computation, Key),
     /// It returned; whether the store has it.
     SetReturned(Computation, bool),
+    /// A change in place began, of what had been read before.
+    ChangeBegan(Computation, Key),
+    /// It returned; whether it was done, if that is known.
+    ChangeReturned(Computation, Option<bool>),
     /// A deletion or invalidation began.
     UndoingBegan(u64, Target),
     /// It returned; whether the store has it.
     UndoingReturned(u64, bool),
     /// The node's memory let go of this.
     Struck(Target),
-    /// The store took a computed value, in place of another.
+    /// The store took a value that was computed, or set under a condition, in place of another.
     Settled(Computation, Option<Computation>),
     /// Something was disturbed, until then.
     Disturbed(Incident, Instant),

@@ -11,6 +11,7 @@ use everwarm_core::clock::{Clock, Instant};
 use everwarm_core::codec::{Meta, Spans};
 use everwarm_core::key::prefix;
 use everwarm_core::lifetime::Lifetime;
+use everwarm_core::store::Condition;
 use everwarm_core::using::Read;
 use everwarm_engine::stack::{
     Done, Event, Fetched, Nap, Options, Place, Seat, Sleep, Spot, Stack, Stored, Tier, Write,
@@ -260,6 +261,7 @@ impl Process {
                 0..=2 => self.undo(Target::Key(key)).await,
                 3..=5 => self.undo(Target::Tag(key % TAGS)).await,
                 6 => self.undo(Target::All).await,
+                7 => self.change(key).await,
                 _ => self.set(key).await,
             }
         }
@@ -322,6 +324,26 @@ impl Process {
             .await;
         self.strike(Target::Key(key));
         self.record(What::SetReturned(computation, written.is_stored()));
+    }
+
+    /// Changes what is there, if it is what was read before.
+    async fn change(&self, key: Key) {
+        let Some(there) = self.stack.get_exact(place(key)).await else {
+            return;
+        };
+        let Some(version) = there.version else {
+            return;
+        };
+        let computation = self.recorder().number();
+        self.record(What::ChangeBegan(computation, key));
+        let value = Value { key, computation };
+        let condition = Condition::Version(version);
+        let done = self
+            .stack
+            .set_if(place(key), value.bytes(), self.meta(key), condition)
+            .await;
+        self.strike(Target::Key(key));
+        self.record(What::ChangeReturned(computation, done.ok()));
     }
 
     fn meta(&self, key: Key) -> Meta {

@@ -8,8 +8,8 @@ use everwarm_core::clock::Clock;
 use everwarm_core::lease::Request;
 use everwarm_core::mark::{Reading, Tag};
 use everwarm_core::store::{
-    Answer, Bytes, Computed, Durability, Found, Generations, Grant, Info, Leases, Limits, Messages,
-    Notify, Settled, Store,
+    Answer, Bytes, Computed, Condition, Conditional, Durability, Found, Generations, Grant, Info,
+    Leases, Limits, Messages, Notify, Settled, Store,
 };
 
 use crate::fault::Fault;
@@ -103,6 +103,10 @@ impl Store for Remote {
         Answer::done(())
     }
 
+    fn conditional(&self) -> Option<&dyn Conditional> {
+        Some(self)
+    }
+
     fn leases(&self) -> Option<&dyn Leases> {
         Some(self)
     }
@@ -113,6 +117,26 @@ impl Store for Remote {
 
     fn notify(&self) -> Option<&dyn Notify> {
         Some(self)
+    }
+}
+
+impl Conditional for Remote {
+    fn set_if<'a>(
+        &'a self,
+        name: &'a str,
+        bytes: Bytes,
+        ttl: Option<Duration>,
+        condition: Condition,
+    ) -> Answer<'a, Option<u64>> {
+        let name = name.to_owned();
+        self.connection
+            .ask(move |server, caller| server.set_if(&name, (bytes, ttl), condition, caller))
+    }
+
+    fn delete_if<'a>(&'a self, name: &'a str, version: u64) -> Answer<'a, bool> {
+        let name = name.to_owned();
+        self.connection
+            .ask(move |server, caller| server.delete_if(&name, version, caller))
     }
 }
 

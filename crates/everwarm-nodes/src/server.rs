@@ -7,7 +7,7 @@ use everwarm_core::clock::Instant;
 use everwarm_core::lease::{Lease, Request, reply};
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::shard::{Shard, enter};
-use everwarm_core::store::{Bytes, Found, Grant, Message, Settled};
+use everwarm_core::store::{Bytes, Condition, Found, Grant, Message, Settled};
 
 use crate::fault::Fault;
 use crate::history::{Computation, Value};
@@ -23,9 +23,11 @@ pub(crate) struct Server {
     shard: Option<Shard>,
     markers: BTreeMap<Tag, Mark>,
     epochs: u64,
+    /// How many writes there were: each has its number.
+    writes: u64,
     /// What is to be sent to who listens.
     pub(crate) outbox: Vec<Sent>,
-    /// The writes of computed values: what was written, and in place of what.
+    /// The writes of what was computed or depends on what is there: what was written, and in place of what.
     pub(crate) settled: Vec<(Computation, Option<Computation>)>,
 }
 
@@ -33,6 +35,7 @@ pub(crate) struct Server {
 struct Item {
     bytes: Bytes,
     until: Instant,
+    version: u64,
 }
 
 /// A message on its way.
@@ -66,6 +69,7 @@ impl Server {
             shard: None,
             markers: BTreeMap::new(),
             epochs: 0,
+            writes: 0,
             outbox: Vec::new(),
             settled: Vec::new(),
         }
@@ -73,10 +77,11 @@ impl Server {
 
     /// Loses everything.
     pub(crate) fn restart(&mut self) {
-        let epochs = self.epochs;
+        let Self { epochs, writes, .. } = *self;
         *self = Self {
             run: self.run + 1,
             epochs,
+            writes,
             ..Self::new(self.fault)
         };
     }
@@ -85,6 +90,7 @@ impl Server {
     pub(crate) fn fail_over(&mut self, replica: Self) {
         *self = Self {
             run: self.run + 1,
+            writes: self.writes,
             outbox: Vec::new(),
             settled: Vec::new(),
             ..replica
@@ -151,19 +157,62 @@ impl Server {
         Some(Found {
             bytes: item.bytes.clone(),
             remaining: (item.until != Instant::NEVER).then(|| item.until.since(now)),
-            version: 0,
+            version: item.version,
         })
     }
 
     fn put(&mut self, name: &str, bytes: Bytes, ttl: Option<Duration>, now: Instant) {
-        let until = ttl.map_or(Instant::NEVER, |ttl| now.after(ttl));
-        self.items.insert(name.to_owned(), Item { bytes, until });
+        self.writes += 1;
+        let item = Item {
+            bytes,
+            until: ttl.map_or(Instant::NEVER, |ttl| now.after(ttl)),
+            version: self.writes,
+        };
+        self.items.insert(name.to_owned(), item);
+    }
+
+    /// Takes note that these bytes are about to take the place of what is there.
+    fn note(&mut self, name: &str, bytes: &Bytes, now: Instant) {
+        let before = self.get(name, now);
+        let before = before.and_then(|found| Value::of_envelope(&found.bytes));
+        if let Some(value) = Value::of_envelope(bytes) {
+            self.settled
+                .push((value.computation, before.map(|before| before.computation)));
+        }
     }
 
     pub(crate) fn set(&mut self, name: &str, bytes: Bytes, ttl: Option<Duration>, caller: Caller) {
         self.put(name, bytes, ttl, caller.now);
         self.lease(name, 0, Request::Overwrite, caller.now);
         self.tell(caller, |_| Message::Key(name.into()));
+    }
+
+    /// Sets if the condition holds; the number of the write.
+    pub(crate) fn set_if(
+        &mut self,
+        name: &str,
+        (bytes, ttl): (Bytes, Option<Duration>),
+        condition: Condition,
+        caller: Caller,
+    ) -> Option<u64> {
+        let there = self.get(name, caller.now).map(|found| found.version);
+        let holds = match condition {
+            Condition::Absent => there.is_none(),
+            Condition::Present => there.is_some(),
+            Condition::Version(version) => there == Some(version),
+        };
+        if !holds && self.fault != Some(Fault::CarelessSet) {
+            return None;
+        }
+        self.note(name, &bytes, caller.now);
+        self.set(name, bytes, ttl, caller);
+        Some(self.writes)
+    }
+
+    /// Deletes if the write of this number is there; whether it was.
+    pub(crate) fn delete_if(&mut self, name: &str, version: u64, caller: Caller) -> bool {
+        let there = self.get(name, caller.now).map(|found| found.version);
+        there == Some(version) && self.delete(name, caller)
     }
 
     pub(crate) fn delete(&mut self, name: &str, caller: Caller) -> bool {
@@ -273,12 +322,7 @@ impl Server {
         if !valid(&computed.stamps, reading.markers) {
             return Settled::Overtaken;
         }
-        let before = self.get(name, caller.now);
-        let before = before.and_then(|found| Value::of_envelope(&found.bytes));
-        if let Some(value) = Value::of_envelope(&computed.bytes) {
-            self.settled
-                .push((value.computation, before.map(|before| before.computation)));
-        }
+        self.note(name, &computed.bytes, caller.now);
         self.lease(
             name,
             computed.token.unwrap_or(0),

@@ -86,7 +86,18 @@ fn may_have_ended(story: &Story<'_>, making: &Making, (from, to): (Moment, Momen
         // An invalidation overtakes what it meets, and a lease that is overtaken is given back.
         undoing.target.meets(making.key) && undoing.began < to && !is_over
     });
-    let lost = |incident| matches!(incident, Incident::Restart | Incident::Failover(_));
+    // So does a change in place; one of which it is not known whether it was done may be done later.
+    let changed = story.makings.values().any(|change| {
+        let is_over = change.ended.is_some_and(|at| at < from);
+        change.computed.is_none() && change.key == making.key && change.began < to && !is_over
+    });
+    // A number that is not the server's is followed by one that goes back, which passes for a failover: what is repeated then ends leases.
+    let lost = |incident| {
+        matches!(
+            incident,
+            Incident::Restart | Incident::Failover(_) | Incident::Forged { .. }
+        )
+    };
     let unreachable = |incident| match incident {
         Incident::LinkCut(node) | Incident::Isolated(node) => node == making.life.node,
         Incident::Slow => true,
@@ -94,6 +105,7 @@ fn may_have_ended(story: &Story<'_>, making: &Making, (from, to): (Moment, Momen
     };
     let before = from.at.before(Duration::from_secs(5));
     written
+        || changed
         || story.was_disturbed((before, to.at), lost)
         || story.was_disturbed((from.at, to.at), unreachable)
 }
@@ -102,7 +114,12 @@ fn may_have_ended(story: &Story<'_>, making: &Making, (from, to): (Moment, Momen
 fn late(story: &Story<'_>, (at, number, before): (Moment, u64, Option<u64>)) -> Option<Wrong> {
     let making = story.makings.get(&number)?;
     let newer = story.makings.get(&before?)?;
-    (making.began < newer.began).then(|| Wrong {
+    // A set by hand counts from some moment until its end, also where it came late.
+    let latest = match story.undoings.contains_key(&number) {
+        true => making.ended?,
+        false => making.began,
+    };
+    (latest < newer.began).then(|| Wrong {
         at: at.at,
         invariant: "I6",
         said: format!(

@@ -37,7 +37,7 @@ pub(super) struct Making {
     pub(super) key: Key,
     pub(super) began: Moment,
     pub(super) ended: Option<Moment>,
-    /// The right and the call of a computation; a set by hand has none.
+    /// The right and the call of a computation; a set by hand and a change in place have none.
     pub(super) computed: Option<(Right, u64)>,
 }
 
@@ -123,6 +123,9 @@ impl<'a> Story<'a> {
                 self.made(number, now);
                 self.undone(number, now, done);
             }
+            What::ChangeBegan(number, key) => self.make(number, (life, key, now), None),
+            What::ChangeReturned(number, Some(_)) => self.made(number, now),
+            What::ChangeReturned(_, None) => {}
             What::UndoingBegan(number, target) => self.undo(number, (life, target, now)),
             What::UndoingReturned(number, done) => self.undone(number, now, done),
             What::Struck(target) => self.struck.push((life, now, target)),
