@@ -114,7 +114,8 @@ impl Breaker {
             Ok(pass) => pass,
             Err(left) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
-                return Answer::failed(left_alone(left, self.keeps_out.load(Ordering::Relaxed)));
+                let keeps_out = self.keeps_out.load(Ordering::Relaxed);
+                return Answer::failed(left_alone(left, keeps_out).unasked());
             }
         };
         let mut call = Call {

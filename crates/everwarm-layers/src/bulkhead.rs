@@ -161,6 +161,7 @@ impl Bulkhead {
             ),
             "raise `bulkhead`, or see whether the store is overloaded",
         )
+        .unasked()
     }
 
     fn wake(&self, waker: Option<Waker>) {

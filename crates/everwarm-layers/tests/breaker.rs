@@ -56,6 +56,7 @@ fn while_it_is_open_nothing_is_asked() {
     });
     let failure = answer.now().expect("at once").expect_err("it is open");
     assert_eq!(failure.kind, Transient);
+    assert!(failure.is_unasked());
     assert_eq!(
         failure.to_string(),
         "the store was not asked: it failed or was slow too often\n\

@@ -208,7 +208,8 @@ impl Node {
         }
         let is_first = self.shared.is_first();
         let dial = || self.counted(self.dial.clone().shared(self.address.clone()));
-        let shared = self.shared.get((deadline, self.dial.limit), dial).await?;
+        let shared = self.shared.get((deadline, self.dial.limit), dial).await;
+        let shared = shared.map_err(Failure::unasked)?;
         Ok((shared, if is_first { deadline.anew() } else { *deadline }))
     }
 

@@ -202,7 +202,13 @@ impl Redis {
     ) -> Result<Vec<i64>, Failure> {
         let requests = requests?;
         let replies = self.link.ask(&requests).await?;
-        let numbers = replies.into_iter().map(integer).collect();
+        let was_asked = |reply: &Reply| !matches!(reply, Err(failure) if failure.is_unasked());
+        let in_part = replies.iter().any(was_asked);
+        let numbers: Result<_, Failure> = replies.into_iter().map(integer).collect();
+        let numbers = match in_part {
+            true => numbers.map_err(Failure::in_part),
+            false => numbers,
+        };
         self.mended(numbers, || keys_of(&requests)).await
     }
 }

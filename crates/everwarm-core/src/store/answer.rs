@@ -66,12 +66,18 @@ impl<'a, T: Send + 'a> Answer<'a, Vec<T>> {
         for (at, item) in items.iter().enumerate() {
             match ask(item) {
                 Answer::Now(Ok(value)) => values.push(value),
-                Answer::Now(Err(failure)) => return Self::failed(failure),
+                Answer::Now(Err(failure)) if at == 0 => return Self::failed(failure),
+                Answer::Now(Err(failure)) => return Self::failed(failure.in_part()),
                 first => {
                     return Self::later(async move {
-                        values.push(first.await?);
+                        let first = first.await;
+                        values.push(if at == 0 {
+                            first
+                        } else {
+                            first.map_err(Failure::in_part)
+                        }?);
                         for item in &items[at + 1..] {
-                            values.push(ask(item).await?);
+                            values.push(ask(item).await.map_err(Failure::in_part)?);
                         }
                         Ok(values)
                     });

@@ -59,6 +59,7 @@ pub struct Failure {
     pub kind: FailureKind,
     message: String,
     hint: String,
+    is_unasked: bool,
 }
 
 impl Failure {
@@ -68,7 +69,33 @@ impl Failure {
             kind,
             message: message.into(),
             hint: hint.into(),
+            is_unasked: false,
         }
+    }
+
+    /// The same, of what the store was not even asked: it is sure that nothing of it was done, nor will be. Where that is not said it
+    /// is not known.
+    #[must_use]
+    pub fn unasked(self) -> Self {
+        Self {
+            is_unasked: true,
+            ..self
+        }
+    }
+
+    /// The same, of a whole of which other parts may have been done.
+    #[must_use]
+    pub fn in_part(self) -> Self {
+        Self {
+            is_unasked: false,
+            ..self
+        }
+    }
+
+    /// Whether the store was not even asked.
+    #[must_use]
+    pub const fn is_unasked(&self) -> bool {
+        self.is_unasked
     }
 
     /// What happened, to what.
@@ -91,3 +118,16 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_it_was_asked_is_not_known_unless_it_is_said() {
+        let failure = Failure::new(FailureKind::Transient, "what", "what to do");
+        assert!(!failure.is_unasked());
+        let unasked = failure.unasked();
+        assert!(unasked.is_unasked() && !unasked.in_part().is_unasked());
+    }
+}

@@ -10,7 +10,7 @@ use super::Stack;
 use super::seat::Lease;
 use crate::shim::Mutex;
 
-/// How many leases wait to be given back; others end by themselves.
+/// How many leases wait to be given back; beyond, those are left alone that end first by themselves.
 const ROOM: usize = 1_024;
 
 /// After how many failures to give a lease back the others are left for the next time.
@@ -32,8 +32,12 @@ struct Return {
 impl Returns {
     fn leave(&self, more: impl IntoIterator<Item = Return>) {
         let mut returns = self.0.lock();
-        let room = ROOM.saturating_sub(returns.len());
-        returns.extend(more.into_iter().take(room));
+        returns.extend(more);
+        while returns.len() > ROOM {
+            let ends = returns.iter().enumerate().min_by_key(|(_, one)| one.until);
+            let Some((at, _)) = ends else { return };
+            returns.remove(at);
+        }
     }
 }
 

@@ -62,10 +62,10 @@ impl Generations for Redis {
         namespace: &'a str,
         tags: &'a [Tag],
     ) -> Answer<'a, (Option<Found>, Reading)> {
-        let prepared = self.prepared(name, namespace, tags);
+        let prepared = self.prepared(&[name], namespace, tags);
         given(async move {
             let got = match prepared {
-                Some(prepared) => self.get_prepared(prepared, namespace, tags).await,
+                Some(prepared) => self.get_prepared(prepared, (namespace, tags)).await,
                 None => Box::pin(self.get_with_all(name, namespace, tags)).await,
             };
             self.mended(got, || self.kept((namespace, tags), [name]))
@@ -79,8 +79,16 @@ impl Generations for Redis {
         namespace: &'a str,
         tags: &'a [Tag],
     ) -> Answer<'a, (Vec<Option<Found>>, Reading)> {
+        let prepared = self.prepared(names, namespace, tags);
         given(async move {
-            let got = self.get_many_with_all(names, namespace, tags).await;
+            let got = match prepared {
+                Some(prepared) => {
+                    let count = names.len();
+                    self.get_many_prepared(count, prepared, (namespace, tags))
+                        .await
+                }
+                None => Box::pin(self.get_many_with_all(names, namespace, tags)).await,
+            };
             let names = names.iter().copied();
             self.mended(got, || self.kept((namespace, tags), names))
                 .await
