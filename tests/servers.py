@@ -58,7 +58,8 @@ PROGRAMS = ("redis-server", "redis-cli")
 class OwnServer:
     """A Redis server of one test's own, which it may kill, freeze, and start again at the same port."""
 
-    def __init__(self, place, *options):
+    def __init__(self, place, *options, environment=None):
+        self._place, self._environment = place, environment
         self._program, self._client = programs()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -70,7 +71,9 @@ class OwnServer:
     def start(self):
         """Returns as soon as it takes connections."""
         options = ["--port", str(self.port), "--bind", "127.0.0.1", *self._options]
-        self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            [self._program, *options], stdout=subprocess.DEVNULL, cwd=self._place, env=self._environment
+        )
         end = time.monotonic() + PATIENCE
         while True:
             try:
@@ -104,25 +107,26 @@ def said(client, port, *words):
 class Group:
     """Servers of one kind that are a test's own, as ``scripts/servers`` starts them: it may kill each."""
 
-    def __init__(self, kind):
+    def __init__(self, kind, environment=None):
         self._client = programs()[1]
-        up = subprocess.run([SCRIPTS / "up", kind], check=True, capture_output=True, text=True, timeout=120)
+        words = [SCRIPTS / "up", kind]
+        up = subprocess.run(words, check=True, capture_output=True, text=True, timeout=120, env=environment)
         told = dict(re.findall(r"^export (\w+)='([^']*)'$", up.stdout, re.MULTILINE))
         self.root = told["EVERWARM_TEST_SERVERS"]
         self.url = told[f"EVERWARM_TEST_REDIS_{kind.upper()}"]
         self.ports = [int(port) for port in re.findall(r":(\d+)", self.url)]
-        self._places = {
+        self.places = {
             int(re.search(r"^port (\d+)", conf.read_text(), re.MULTILINE)[1]): conf.parent
             for conf in Path(self.root, kind).glob("*/redis.conf")
         }
 
     def kill(self, port):
         """Kills the server at a port."""
-        os.kill(int((self._places[port] / "pid").read_text()), signal.SIGKILL)
+        os.kill(int((self.places[port] / "pid").read_text()), signal.SIGKILL)
 
     def again(self, port):
         """Starts a server that was killed, at the port that it had."""
-        subprocess.run([SCRIPTS / "again", self._places[port]], check=True, capture_output=True, timeout=60)
+        subprocess.run([SCRIPTS / "again", self.places[port]], check=True, capture_output=True, timeout=60)
 
     def say(self, port, *words):
         """What the server at a port says to a command."""

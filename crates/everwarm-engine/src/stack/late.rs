@@ -8,7 +8,8 @@
 //! Four things make an entry one of those that go. A computation may have begun long before its value came, and a life that is changed
 //! makes a value no newer: such envelopes [say so](everwarm_core::codec::Meta::is_of_its_write). A write of this very process whose answer
 //! was lost may come to the store when the way there is open again ([ghosts](super::ghosts)). Servers that take over have clocks of their
-//! own. And within a margin no age counts.
+//! own, and a clock that was set back makes all look younger, which shows where more is left than was given. And within a margin no age
+//! counts.
 //!
 //! Where nothing is there, a deletion by others has left no trace. The value is written only if the shards have counted nothing since its
 //! stamps were taken but what this process does here: first a deletion, which tells others and ends what they compute, and then the write
@@ -274,10 +275,12 @@ impl Stack {
             Err(Refusal::Foreign) => return There::Newer,
             Err(_) => return There::Unclear,
         };
-        let Some(left) = found.remaining else {
+        if found.remaining.is_none() {
+            return There::Unclear;
+        }
+        let Some(age) = level.known_age(&opened.meta.spans, found.remaining) else {
             return There::Unclear;
         };
-        let age = level.age(&opened.meta.spans, Some(left));
         let margin = MARGIN + level.tier.store.limits().ttl_precision + age / DRIFT;
         // It was looked at between these two moments.
         let order = if age.saturating_add(margin) < asked.since(late.at) {

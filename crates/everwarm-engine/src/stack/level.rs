@@ -25,6 +25,9 @@ pub(super) struct Level {
     longest: Duration,
 }
 
+/// What a clock may be set back by that nobody minds: more than those of machines differ by that keep time for a store together.
+const SLACK: Duration = Duration::from_secs(2);
+
 /// The bytes at the end of what lies in a nearer tier: how old the entry was when it came, and the ttl that it came with. From
 /// the last tier, which keeps envelopes as they are, both are known otherwise.
 const TRAILER: usize = 16;
@@ -106,6 +109,20 @@ impl Level {
     pub(super) fn age(&self, spans: &Spans, left: Option<Duration>) -> Duration {
         let given = self.ttl(spans.kept());
         left.map_or(Duration::ZERO, |left| given.saturating_sub(left))
+    }
+
+    /// As [`age`](Self::age), unless nobody knows how old it is: more is left than it was given. The store's clock was set back since it was
+    /// written, or another server with another clock took over.
+    pub(super) fn known_age(&self, spans: &Spans, left: Option<Duration>) -> Option<Duration> {
+        (!self.is_beyond(spans, left)).then(|| self.age(spans, left))
+    }
+
+    /// Whether more is left of an entry with this life than it was given.
+    fn is_beyond(&self, spans: &Spans, left: Option<Duration>) -> bool {
+        let more = left
+            .zip(spans.kept())
+            .and_then(|(left, kept)| left.checked_sub(kept));
+        more.is_some_and(|more| more > SLACK + self.tier.store.limits().ttl_precision)
     }
 
     /// Whether a value of so many bytes is too large for it, as far as is known: a store may hear from its server what that takes.

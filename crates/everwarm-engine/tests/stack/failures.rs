@@ -123,6 +123,65 @@ fn a_lease_whose_answer_was_lost_goes_back_once_the_store_answers() {
     assert_eq!(one.far().leased(), 0, "nobody waits for it to end");
 }
 
+#[test]
+fn a_lease_that_was_not_even_asked_for_does_not_go_back() {
+    let host = Host::new(1);
+    let one = host.process();
+    let releases = || {
+        wait(one.stack.watch());
+        let asked = one.far().asked();
+        asked.iter().filter(|verb| **verb == "release").count()
+    };
+    one.far().fail("lease lease_many");
+    drop((one.fetch("k", &[]), fetch_both(&one)));
+    one.far().faults.lock().expect("no panic").unasked = true;
+    drop((one.fetch("l", &[]), fetch_both(&one)));
+    assert_eq!(releases(), 3, "of those that were asked for");
+}
+
+fn fetch_both(process: &Process) -> Vec<Option<Fetched>> {
+    let both = ["a", "b"].map(|key| (place(key), tags(&[])));
+    wait(process.stack.fetch_many(both.to_vec()))
+}
+
+#[test]
+fn however_many_answers_are_lost_the_last_lease_goes_back() {
+    let host = Host::new(1);
+    let one = host.process();
+    one.far().faults.lock().expect("no panic").polls = 1;
+    one.far().fail("lease");
+    for number in 0..2_000 {
+        drop(one.fetch(&format!("k{number}"), &[]));
+    }
+    one.far().faults.lock().expect("no panic").done = true;
+    drop(one.fetch("last", &[]));
+    assert_eq!(one.far().leased(), 1, "it was given, and nobody knows");
+    one.far().fail("");
+    wait(one.stack.watch());
+    assert_eq!(one.far().leased(), 0, "nobody waits for it to end");
+}
+
+#[test]
+fn who_had_no_answer_and_then_was_not_even_asked_gives_the_lease_back() {
+    let (_host, one, other) = two_processes();
+    let seat = one.lead("k", &[]);
+    let mut waiting = fetching(&other);
+    waits_on(&other, &mut waiting, 2);
+    drop(seat);
+    other.far().faults.lock().expect("no panic").done = true;
+    other.far().fail("lease");
+    waits_on(&other, &mut waiting, 1);
+    let mut faults = other.far().faults.lock().expect("no panic");
+    (faults.done, faults.unasked) = (false, true);
+    "lease release".clone_into(&mut faults.failing);
+    drop(faults);
+    drop(wait(waiting));
+    assert_eq!(other.far().leased(), 1, "it was given, and nobody knows");
+    other.far().fail("");
+    wait(other.stack.watch());
+    assert_eq!(other.far().leased(), 0, "nobody waits for it to end");
+}
+
 fn two_processes() -> (Host, Process, Process) {
     let host = Host::new(1);
     let (one, other) = (host.process(), host.process());

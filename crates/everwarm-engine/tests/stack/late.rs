@@ -491,3 +491,20 @@ fn debts_are_one_for_a_name() {
     world.healed();
     assert_eq!(world.value("k").as_deref(), Some("1099"));
 }
+
+#[test]
+fn what_was_there_before_goes_also_where_the_stores_clock_was_set_back() {
+    let world = World::new();
+    world.had(&["k", "read"]);
+    world.cut_off(|one| cannot_delete(one, "k"));
+    world.one.far().set_back(3600 * SECOND);
+    world.healed();
+    let names = world.one.far().names();
+    assert!(!names.contains(&name("k").to_string()), "{names:?}");
+    // Nobody knows how old the other is: it is none, and is made anew.
+    assert_eq!(world.value("read"), None);
+    world.one.fill("read", "new", &[]);
+    assert_eq!(world.value("read").as_deref(), Some("new"));
+    world.one.far().set_back(SECOND / 20);
+    assert_eq!(world.value("read").as_deref(), Some("new"), "no matter");
+}
