@@ -4,6 +4,7 @@
 //! [flight](crate::flights) of that, and the leader finds it by its number when it ends. It is not in the graph of waits
 //! either: it is on the chain of every call that its thread makes until it ends, which is all that the graph would tell.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use everwarm_core::clock::{Clock, Instant};
@@ -140,7 +141,7 @@ impl<'a, K: Key, V: Clone, E: Clone> Sitting<'a, K, V, E> {
 
     /// As [`settle`](Self::settle), of a value that is kept, without tags, and has nothing but an end.
     #[inline(always)]
-    pub fn keep(mut self, value: &V, plain: Plain) -> Settled {
+    pub fn keep(self, value: &V, plain: Plain) -> Settled {
         let (cache, scope) = (self.cache, self.scope);
         if self.process.is_parent() {
             return self.keep_in_company(value, plain);
@@ -152,11 +153,19 @@ impl<'a, K: Key, V: Clone, E: Clone> Sitting<'a, K, V, E> {
             drop(seats);
             return self.keep_in_company(value, plain);
         };
-        self.ended = true;
+        // It ended, and there is no flight.
+        let Self {
+            stamp,
+            shard,
+            hash,
+            arrivals,
+            key: lent,
+            ..
+        } = *ManuallyDrop::new(self);
         let begun = Begun {
-            stamp: self.stamp,
+            stamp,
             scope,
-            key: self.key,
+            key: lent,
             tags: &None,
         };
         if cache.is_closed() || cache.is_overtaken(&begun) {
@@ -164,22 +173,22 @@ impl<'a, K: Key, V: Clone, E: Clone> Sitting<'a, K, V, E> {
             return Settled { stored: false };
         }
         let written = seats.versions.next(plain.now);
-        let incoming = Incoming::plain((kept, self.stamp), written, plain);
+        let incoming = Incoming::plain((kept, stamp), written, plain);
         // As long as it sat the sample may have been given its hash.
-        let vacancy = match cache.sample.holds(self.hash) {
+        let vacancy = match cache.sample.holds(hash) {
             true => None,
-            false => cache.memory.vacancy(self.shard, self.arrivals),
+            false => cache.memory.vacancy(shard, arrivals),
         };
         let Some(vacancy) = vacancy else {
-            let stored = cache.store(scope, self.hash, key, incoming);
+            let stored = cache.store(scope, hash, key, incoming);
             drop(seats);
             let stored = cache.let_go(scope, stored);
             return Settled { stored };
         };
-        let gone = listener::enter(vacancy, (scope, self.shard), (self.hash, key), incoming);
+        let gone = listener::enter(vacancy, (scope, shard), (hash, key), incoming);
         drop(seats);
-        if let Some(gone) = gone {
-            cache.let_go_of_gone(scope, &gone);
+        if let Some(gone) = &gone {
+            cache.let_go_of_gone(scope, gone);
         }
         Settled { stored: true }
     }

@@ -11,7 +11,8 @@ use crate::cache::Cache;
 use crate::call::{Call, here, unlimited};
 use crate::chain;
 use crate::form::Typed;
-use crate::home::Worth;
+use crate::home::{Home, Worth};
+use crate::judge::Judge;
 use crate::renewed::{Old, Renewed, anew};
 use crate::share::{Failure, Share};
 
@@ -94,7 +95,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         compute: impl FnOnce() -> V,
     ) -> V {
         let home = &*self.home;
-        if !self.is_plain() {
+        if !self.is_plain {
             let Ok(value) = self.using().compute((hash, key), |_| anew(compute()));
             return value;
         }
@@ -118,18 +119,16 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         }
         value
     }
+}
 
-    /// Whether every value is kept, without tags and with nothing but an end, and computed at once.
-    #[inline]
-    pub(crate) fn is_plain(&self) -> bool {
-        let judge = &self.judge;
-        judge.is_nothing.is_none()
-            && judge.ttl_of.is_none()
-            && judge.when.is_none()
-            && self.tagging.is_none()
-            && self.home.patience.bulkhead.is_none()
-            && self.home.link.is_none()
-            && self.home.policy.max_entry_bytes.is_none()
-            && self.home.policy.has_only_ttl()
-    }
+/// Whether every value of a cache is kept, without tags and with nothing but an end, and computed at once.
+pub(crate) fn is_plain<K: Key, V>(home: &Home<K, V>, judge: &Judge<V>, has_tags: bool) -> bool {
+    judge.is_nothing.is_none()
+        && judge.ttl_of.is_none()
+        && judge.when.is_none()
+        && !has_tags
+        && home.patience.bulkhead.is_none()
+        && home.link.is_none()
+        && home.policy.max_entry_bytes.is_none()
+        && home.policy.has_only_ttl()
 }

@@ -13,6 +13,7 @@ use everwarm_engine::{Bounds, Bulkhead, Cause, Eviction, Listener, Ticker};
 use everwarm_tiers::schemes;
 use everwarm_tiers::schemes::Client;
 
+use crate::alone::is_plain;
 #[cfg(feature = "stores")]
 use crate::backing::Backing;
 use crate::behind::{Runners, Task, Work};
@@ -315,6 +316,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone> Builder<K, V> {
         let mut home = Home::new(self.name.into(), policy, engine, (self.weigher, patience));
         home.link = link;
         Ok(Cache {
+            is_plain: is_plain(&home, &self.judge, self.tagging.is_some()),
             home: Arc::new(home),
             tagging: self.tagging,
             judge: self.judge,

@@ -53,6 +53,8 @@ pub struct Cache<K: Clone + Eq, V> {
     pub(crate) judge: Judge<V>,
     pub(crate) runners: Runners,
     pub(crate) timed: Arc<Timed<Entries<K, V>>>,
+    /// Whether [every value is kept and there is nothing to say of it but when it ends](crate::alone::is_plain).
+    pub(crate) is_plain: bool,
 }
 
 impl<K: Clone + Eq, V> Clone for Cache<K, V> {
@@ -63,6 +65,7 @@ impl<K: Clone + Eq, V> Clone for Cache<K, V> {
             judge: self.judge.clone(),
             runners: self.runners.clone(),
             timed: Arc::clone(&self.timed),
+            is_plain: self.is_plain,
         }
     }
 }
@@ -233,7 +236,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     #[doc(alias = "insert")]
     pub fn set(&self, key: K, value: V) {
         let home = &*self.home;
-        if self.is_plain()
+        if self.is_plain
             && let Some(plain) = home.plain(Outcome::Value { ttl: None }, &home.policy)
         {
             let (hash, key) = (self.hash(&key), Typed(key));

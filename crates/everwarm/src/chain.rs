@@ -31,6 +31,7 @@ pub(crate) fn leads() -> Vec<LeadId> {
 }
 
 /// Runs `work` as a part of the computation of `lead`.
+#[inline(always)]
 pub(crate) fn within<R>(lead: LeadId, work: impl FnOnce() -> R) -> R {
     let _link = Link::new(lead);
     work()
@@ -40,6 +41,7 @@ pub(crate) fn within<R>(lead: LeadId, work: impl FnOnce() -> R) -> R {
 struct Link;
 
 impl Link {
+    #[inline(always)]
     fn new(lead: LeadId) -> Self {
         // A thread that is ending has no chain: its last calls only lose the check for circles.
         let _ = CHAIN.try_with(|chain| chain.borrow_mut().push(lead));
@@ -48,6 +50,7 @@ impl Link {
 }
 
 impl Drop for Link {
+    #[inline(always)]
     fn drop(&mut self) {
         let _ = CHAIN.try_with(|chain| chain.borrow_mut().pop());
     }

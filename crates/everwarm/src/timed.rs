@@ -111,6 +111,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             tagging,
             judge,
             runners,
+            is_plain,
             ..
         } = self.clone();
         Refreshing::new(move || {
@@ -120,6 +121,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
                 tagging: tagging.clone(),
                 judge: judge.clone(),
                 runners: runners.clone(),
+                is_plain,
             };
             cache.run_due();
             Some(cache.timed.wait(cache.home.now()))
