@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use everwarm_core::codec::{KeyBytes, Meta, Refusal, Spans, Stamps};
+use everwarm_core::codec::{KeyBytes, Meta, Plain, Refusal, Spans, Stamps};
 use everwarm_core::error::{Error, ErrorKind};
 use everwarm_core::mark::Mark;
 use everwarm_core::slide::Slide;
@@ -54,6 +54,9 @@ const TAGS: u16 = 1 << 5;
 const KEY: u16 = 1 << 6;
 const SLIDES: u16 = 1 << 7;
 const ALL: u16 = (SLIDES << 1) - 1;
+const SPANS: u16 = FRESH | QUIET | STALE | IF_ERROR;
+/// What a plain value may have; of stamps one.
+const PLAIN: u16 = SPANS | STAMPS | KEY;
 
 /// Appends all that stands before the payload; method and length are [filled in](complete) later.
 pub(crate) fn begin(meta: &Meta, out: &mut Vec<u8>) -> Result<(), Error> {
@@ -154,29 +157,16 @@ pub(crate) struct Packed {
 /// nevertheless.
 pub(crate) fn read(body: &[u8], meta: &mut Meta) -> Result<Packed, Refusal> {
     let mut rest = Rest(body);
-    let method;
-    [meta.format, method] = rest.take()?;
-    let parts = u16::from_le_bytes(rest.take()?);
-    if parts & !ALL != 0 {
-        return Err(Refusal::Version);
-    }
-    let method = match method {
-        0 => None,
-        number => Some(Method::numbered(number).ok_or(Refusal::Version)?),
-    };
-    let length = u32::from_le_bytes(rest.take()?) as usize;
-    meta.computed_in = rest.span()?;
-    let mut part = |bit| {
-        let there = parts & bit != 0;
-        there.then(|| rest.span()).transpose()
-    };
-    meta.spans = Spans {
-        fresh: part(FRESH)?,
-        quiet: part(QUIET)?,
-        stale: part(STALE)?.unwrap_or_default(),
-        if_error: part(IF_ERROR)?.unwrap_or_default(),
-        slide: None,
-    };
+    let Fixed {
+        format,
+        method,
+        parts,
+        length,
+        computed_in,
+    } = rest.fixed()?;
+    meta.format = format;
+    meta.computed_in = computed_in;
+    meta.spans = rest.spans(parts)?;
     if parts & STAMPS != 0 {
         meta.stamps = rest.stamps()?;
     }
@@ -184,11 +174,7 @@ pub(crate) fn read(body: &[u8], meta: &mut Meta) -> Result<Packed, Refusal> {
         meta.tags = rest.tags()?;
     }
     if parts & KEY != 0 {
-        let key = rest.sized()?;
-        if key.len() > LONGEST_KEY {
-            return Err(Refusal::Damaged);
-        }
-        meta.key = Some(KeyBytes::from_slice(key));
+        meta.key = Some(KeyBytes::from_slice(rest.key()?));
     }
     if parts & SLIDES != 0 {
         meta.spans.slide = Some(Slide {
@@ -197,15 +183,57 @@ pub(crate) fn read(body: &[u8], meta: &mut Meta) -> Result<Packed, Refusal> {
             most: rest.span()?,
         });
     }
-    let start = (body.len() - rest.0.len()).next_multiple_of(ALIGNED);
-    if start > body.len() {
-        return Err(Refusal::Damaged);
+    Ok(Packed {
+        method,
+        length,
+        start: rest.payload(body)?,
+    })
+}
+
+/// Whether a body, of which nothing is proven, says that its value is [plain](Plain), and not compressed.
+pub(crate) fn seems_plain(body: &[u8]) -> bool {
+    let Some([_, 0, low, high, ..]) = body.first_chunk::<FIXED>() else {
+        return false;
+    };
+    let parts = u16::from_le_bytes([*low, *high]);
+    let stamps = FIXED + 8 * (parts & SPANS).count_ones() as usize;
+    parts & !PLAIN == 0 && (parts & STAMPS == 0 || body.get(stamps) == Some(&1))
+}
+
+/// As [`read`], of a body that seems plain. The payload is left to the caller.
+pub(crate) fn read_plain(body: &[u8], plain: &mut Plain) -> Result<Packed, Refusal> {
+    let mut rest = Rest(body);
+    let Fixed {
+        format,
+        method,
+        parts,
+        length,
+        ..
+    } = rest.fixed()?;
+    plain.format = format;
+    plain.spans = rest.spans(parts)?;
+    plain.stamp = None;
+    if parts & STAMPS != 0 {
+        rest.count(1)?;
+        plain.stamp = Some(rest.mark()?);
+    }
+    if parts & KEY != 0 {
+        rest.key()?;
     }
     Ok(Packed {
         method,
         length,
-        start,
+        start: rest.payload(body)?,
     })
+}
+
+/// What the block of fixed length says.
+struct Fixed {
+    format: u8,
+    method: Option<Method>,
+    parts: u16,
+    length: usize,
+    computed_in: Duration,
 }
 
 /// What of a body is still to be read.
@@ -216,6 +244,40 @@ impl<'a> Rest<'a> {
         let (bytes, rest) = self.0.split_first_chunk().ok_or(Refusal::Damaged)?;
         self.0 = rest;
         Ok(*bytes)
+    }
+
+    fn fixed(&mut self) -> Result<Fixed, Refusal> {
+        let [format, method] = self.take()?;
+        let parts = u16::from_le_bytes(self.take()?);
+        if parts & !ALL != 0 {
+            return Err(Refusal::Version);
+        }
+        let method = match method {
+            0 => None,
+            number => Some(Method::numbered(number).ok_or(Refusal::Version)?),
+        };
+        Ok(Fixed {
+            format,
+            method,
+            parts,
+            length: u32::from_le_bytes(self.take()?) as usize,
+            computed_in: self.span()?,
+        })
+    }
+
+    /// All but how reads lengthen a life.
+    fn spans(&mut self, parts: u16) -> Result<Spans, Refusal> {
+        let mut part = |bit| {
+            let there = parts & bit != 0;
+            there.then(|| self.span()).transpose()
+        };
+        Ok(Spans {
+            fresh: part(FRESH)?,
+            quiet: part(QUIET)?,
+            stale: part(STALE)?.unwrap_or_default(),
+            if_error: part(IF_ERROR)?.unwrap_or_default(),
+            slide: None,
+        })
     }
 
     fn span(&mut self) -> Result<Duration, Refusal> {
@@ -241,14 +303,31 @@ impl<'a> Rest<'a> {
 
     fn stamps(&mut self) -> Result<Stamps, Refusal> {
         let count = self.count(MOST_STAMPS)?;
-        let stamp = |_| {
-            Ok(Mark {
-                shard: u16::from_le_bytes(self.take()?),
-                epoch: u64::from_le_bytes(self.take()?),
-                number: u64::from_le_bytes(self.take()?),
-            })
-        };
-        (0..count).map(stamp).collect()
+        (0..count).map(|_| self.mark()).collect()
+    }
+
+    fn mark(&mut self) -> Result<Mark, Refusal> {
+        Ok(Mark {
+            shard: u16::from_le_bytes(self.take()?),
+            epoch: u64::from_le_bytes(self.take()?),
+            number: u64::from_le_bytes(self.take()?),
+        })
+    }
+
+    fn key(&mut self) -> Result<&'a [u8], Refusal> {
+        let key = self.sized()?;
+        (key.len() <= LONGEST_KEY)
+            .then_some(key)
+            .ok_or(Refusal::Damaged)
+    }
+
+    /// Where in the whole body the payload begins, once all before it is read.
+    fn payload(&self, body: &[u8]) -> Result<usize, Refusal> {
+        let start = (body.len() - self.0.len()).next_multiple_of(ALIGNED);
+        match start > body.len() {
+            true => Err(Refusal::Damaged),
+            false => Ok(start),
+        }
     }
 
     fn tags(&mut self) -> Result<Vec<Arc<str>>, Refusal> {

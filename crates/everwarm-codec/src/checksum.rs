@@ -1,6 +1,6 @@
 //! Suite 0: a checksum over header, entry-key id and body. It finds damage and misplacement, and no tampering.
 
-use everwarm_core::codec::{Binding, Refusal};
+use everwarm_core::codec::{Binding, Refusal, Under};
 use twox_hash::XxHash3_128;
 
 use crate::bind::entry_key_id;
@@ -36,15 +36,11 @@ pub(crate) fn check(frame: &Frame<'_>) -> Result<(), Refusal> {
 }
 
 /// Whether the frame is undamaged, unless it is known to be whole, and that of this key.
-pub(crate) fn open(
-    frame: &Frame<'_>,
-    binding: &Binding<'_>,
-    is_whole: bool,
-) -> Result<(), Refusal> {
+pub(crate) fn open(frame: &Frame<'_>, under: &Under<'_>, is_whole: bool) -> Result<(), Refusal> {
     if !is_whole {
         check(frame)?;
     }
-    if entry_key_id(binding) != frame.before[..HALF] {
+    if *under.id.get_or_make(|| entry_key_id(&under.binding)) != frame.before[..HALF] {
         return Err(Refusal::Misplaced);
     }
     Ok(())

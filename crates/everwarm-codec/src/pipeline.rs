@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use everwarm_core::codec::{Binding, Carrier, Codec, Meta, Opened, Refusal};
+use bytes::{Buf, Bytes};
+use everwarm_core::codec::{
+    Binding, BindingId, Carrier, Codec, Meta, Opened, Plain, Refusal, Under,
+};
 use everwarm_core::error::{Error, ErrorKind};
 
 use crate::body::{self, LONGEST_META, Packed};
@@ -197,12 +200,13 @@ impl Pipeline {
     fn prove(
         &self,
         frame: &Frame<'_>,
-        binding: &Binding<'_>,
+        under: &Under<'_>,
         is_whole: bool,
     ) -> Result<Option<Vec<u8>>, Refusal> {
         if frame.suite == Suite::Checksum {
-            return checksum::open(frame, binding, is_whole).map(|()| None);
+            return checksum::open(frame, under, is_whole).map(|()| None);
         }
+        let binding = &under.binding;
         let keyring = self.config.keyring.as_deref().ok_or(Refusal::KeyId)?;
         let key = keyring.find(frame.key_id).ok_or(Refusal::KeyId)?;
         if frame.suite == Suite::Mac {
@@ -244,16 +248,41 @@ impl Codec for Pipeline {
 
     fn open_into(
         &self,
-        binding: &Binding<'_>,
+        under: &Under<'_>,
         envelope: &Bytes,
         is_whole: bool,
         opened: &mut Opened,
     ) -> Result<(), Refusal> {
-        opened.payload = match self.held(binding, envelope, (is_whole, &mut opened.meta))? {
+        opened.payload = match self.held(under, envelope, (is_whole, &mut opened.meta))? {
             Held::There(part) => envelope.slice(part),
             Held::Made(bytes, from) => Bytes::from(bytes).slice(from..),
         };
         Ok(())
+    }
+
+    fn open_plain(
+        &self,
+        under: &Under<'_>,
+        envelope: &mut Bytes,
+        is_whole: bool,
+        plain: &mut Plain,
+    ) -> Result<bool, Refusal> {
+        let frame = self.frame(envelope)?;
+        let body = &envelope[frame.body.clone()];
+        if frame.suite.is_secret() || !body::seems_plain(body) {
+            return Ok(false);
+        }
+        self.prove(&frame, under, is_whole)?;
+        if !frame.is_known() {
+            return Err(Refusal::Version);
+        }
+        let how = body::read_plain(body, plain)?;
+        self.unpack(body, &how)?;
+        let part = frame.body.start + how.start..frame.body.end;
+        plain.payload = mem::take(envelope);
+        plain.payload.truncate(part.end);
+        plain.payload.advance(part.start);
+        Ok(true)
     }
 
     fn carrier(&self) -> Option<&dyn Carrier> {
@@ -281,7 +310,11 @@ impl Pipeline {
         envelope: &'e [u8],
     ) -> Result<(Meta, Cow<'e, [u8]>), Refusal> {
         let mut meta = Meta::default();
-        let payload = match self.held(binding, envelope, (false, &mut meta))? {
+        let under = Under {
+            binding: *binding,
+            id: &BindingId::default(),
+        };
+        let payload = match self.held(&under, envelope, (false, &mut meta))? {
             Held::There(part) => Cow::Borrowed(&envelope[part]),
             Held::Made(mut bytes, from) => {
                 bytes.drain(..from);
@@ -291,18 +324,24 @@ impl Pipeline {
         Ok((meta, payload))
     }
 
-    /// Where the payload of an envelope is, once all is proven; what is known of it goes into an empty `meta`.
-    fn held(
-        &self,
-        binding: &Binding<'_>,
-        envelope: &[u8],
-        (is_whole, meta): (bool, &mut Meta),
-    ) -> Result<Held, Refusal> {
+    /// The frame of an envelope that may be opened.
+    fn frame<'e>(&self, envelope: &'e [u8]) -> Result<Frame<'e>, Refusal> {
         let frame = Frame::read(envelope, |suite| self.accepted[usize::from(suite.number())])?;
         if frame.body.len() > LONGEST_META + self.config.max_value {
             return Err(Refusal::TooLarge);
         }
-        let decrypted = self.prove(&frame, binding, is_whole)?;
+        Ok(frame)
+    }
+
+    /// Where the payload of an envelope is, once all is proven; what is known of it goes into an empty `meta`.
+    fn held(
+        &self,
+        under: &Under<'_>,
+        envelope: &[u8],
+        (is_whole, meta): (bool, &mut Meta),
+    ) -> Result<Held, Refusal> {
+        let frame = self.frame(envelope)?;
+        let decrypted = self.prove(&frame, under, is_whole)?;
         if !frame.is_known() {
             return Err(Refusal::Version);
         }

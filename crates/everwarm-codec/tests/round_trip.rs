@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
-use everwarm_core::codec::{Binding, Codec, Meta, Opened, Refusal, Spans};
+use everwarm_core::codec::{Binding, BindingId, Codec, Meta, Opened, Plain, Refusal, Spans, Under};
 use everwarm_core::mark::Mark;
 use everwarm_core::slide::Slide;
 use proptest::collection::vec;
@@ -55,6 +55,17 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn plain_meta()(meta in meta(), has_stamp: bool) -> Meta {
+        Meta {
+            spans: Spans { slide: None, ..meta.spans },
+            stamps: meta.stamps.into_iter().take(usize::from(has_stamp)).collect(),
+            tags: Vec::new(),
+            ..meta
+        }
+    }
+}
+
 /// Bytes of all sizes, some of which compress.
 fn payload() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
@@ -87,6 +98,41 @@ proptest! {
         let envelope = pipeline.seal(&binding, &meta, &payload).unwrap();
         let expected = Opened { meta, payload: Bytes::from(payload) };
         prop_assert_eq!(pipeline.open(&binding, &envelope), Ok(expected));
+    }
+
+    #[test]
+    fn what_is_plain_opens_as_it_was(
+        meta in plain_meta(),
+        payload in vec(any::<u8>(), 0..600),
+        suite in proptest::sample::select(Suite::ALL.to_vec()),
+    ) {
+        let pipeline = pipeline(suite);
+        let mut envelope = pipeline.seal(&BINDING, &meta, &payload).unwrap();
+        let mut plain = Plain { payload: Bytes::from_static(b"left over"), stamp: Some(Mark { shard: 1, epoch: 2, number: 3 }), ..Plain::default() };
+        let under = Under { binding: BINDING, id: &BindingId::default() };
+        let is_plain = pipeline.open_plain(&under, &mut envelope, false, &mut plain).unwrap();
+        prop_assert_eq!(is_plain, !suite.is_secret());
+        if is_plain {
+            let expected = Plain {
+                format: meta.format,
+                spans: meta.spans,
+                stamp: meta.stamps.first().copied(),
+                payload: Bytes::from(payload),
+            };
+            prop_assert_eq!(plain, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_plain_is_left_as_it_is(meta in meta(), payload in vec(any::<u8>(), 0..600)) {
+        let is_plain = meta.tags.is_empty() && meta.stamps.len() < 2 && meta.spans.slide.is_none();
+        let pipeline = pipeline(Suite::Checksum);
+        let envelope = pipeline.seal(&BINDING, &meta, &payload).unwrap();
+        let mut left = envelope.clone();
+        let under = Under { binding: BINDING, id: &BindingId::default() };
+        let opened = pipeline.open_plain(&under, &mut left, false, &mut Plain::default());
+        prop_assert_eq!(opened, Ok(is_plain));
+        prop_assert!(is_plain || left == envelope);
     }
 
     #[test]

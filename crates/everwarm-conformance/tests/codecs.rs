@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use everwarm_conformance::{Kept, codec};
-use everwarm_core::codec::{Binding, Codec, Meta, Opened, Refusal};
+use everwarm_core::codec::{Binding, Codec, Meta, Opened, Plain, Refusal, Under};
 use everwarm_core::error::Error;
 use everwarm_core::store::Bytes;
 
@@ -16,6 +16,7 @@ enum Fault {
     JoinsFields,
     LooksAtTheBeginning,
     OpensAnything,
+    TakesTagsForPlain,
 }
 
 /// Its envelopes are tickets.
@@ -54,7 +55,9 @@ impl Tickets {
 impl Codec for Tickets {
     fn seal(&self, binding: &Binding<'_>, meta: &Meta, payload: &[u8]) -> Result<Bytes, Error> {
         let mut sealed = self.sealed.lock().expect("whole");
-        let ticket = format!("ticket {:08}", sealed.len()).into_bytes();
+        // Two tickets differ in more than one place.
+        let number = sealed.len();
+        let ticket = format!("ticket {number:04}{number:04}").into_bytes();
         let mut meta = meta.clone();
         if self.fault == Fault::LosesTags {
             meta.tags.clear();
@@ -69,7 +72,7 @@ impl Codec for Tickets {
 
     fn open_into(
         &self,
-        binding: &Binding<'_>,
+        Under { binding, .. }: &Under<'_>,
         envelope: &Bytes,
         _: bool,
         opened: &mut Opened,
@@ -90,6 +93,29 @@ impl Codec for Tickets {
         opened.clone_from(found);
         Ok(())
     }
+
+    fn open_plain(
+        &self,
+        under: &Under<'_>,
+        envelope: &mut Bytes,
+        is_whole: bool,
+        plain: &mut Plain,
+    ) -> Result<bool, Refusal> {
+        let mut opened = Opened::default();
+        self.open_into(under, envelope, is_whole, &mut opened)?;
+        let Opened { meta, payload } = opened;
+        let is_plain = meta.spans.slide.is_none() && meta.stamps.len() < 2;
+        if !is_plain || !meta.tags.is_empty() && self.fault != Fault::TakesTagsForPlain {
+            return Ok(false);
+        }
+        *plain = Plain {
+            format: meta.format,
+            spans: meta.spans,
+            stamp: meta.stamps.first().copied(),
+            payload,
+        };
+        Ok(true)
+    }
 }
 
 everwarm_conformance::codec!(Tickets::with(Fault::None));
@@ -98,12 +124,13 @@ type Check = fn(&dyn Codec) -> Kept;
 
 #[test]
 fn planted_faults_are_found() {
-    let faults: [(Fault, Check); 5] = [
+    let faults: [(Fault, Check); 6] = [
         (Fault::LosesTags, codec::what_was_sealed_is_opened),
         (Fault::ForgetsTenant, codec::an_envelope_is_bound_to_its_key),
         (Fault::JoinsFields, codec::an_envelope_is_bound_to_its_key),
         (Fault::LooksAtTheBeginning, codec::damage_is_refused),
         (Fault::OpensAnything, codec::any_bytes_are_refused),
+        (Fault::TakesTagsForPlain, codec::what_was_sealed_is_opened),
     ];
     for (fault, promise) in faults {
         assert!(

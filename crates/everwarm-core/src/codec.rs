@@ -1,6 +1,6 @@
 //! The contract of codecs: a value's bytes and what is known of them, as one envelope that is bound to its key.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +25,26 @@ pub struct Binding<'a> {
     pub schema: &'a str,
     /// The canonical bytes of the key, or their digest where they are long.
     pub key: &'a [u8],
+}
+
+/// A binding, and what a codec has found out about it, for an envelope that was found there.
+#[derive(Clone, Copy, Debug)]
+pub struct Under<'a> {
+    /// What the envelope is to be bound to.
+    pub binding: Binding<'a>,
+    /// Of this binding alone, and one codec's.
+    pub id: &'a BindingId,
+}
+
+/// By which a codec tells a binding from others: it is made once, and kept where the binding is.
+#[derive(Debug, Default)]
+pub struct BindingId(OnceLock<[u8; 16]>);
+
+impl BindingId {
+    /// The id, which is made where there is none yet.
+    pub fn get_or_make(&self, make: impl FnOnce() -> [u8; 16]) -> &[u8; 16] {
+        self.0.get_or_init(make)
+    }
 }
 
 /// The stamps of a computation: of one shard, nearly always.
@@ -220,6 +240,20 @@ pub struct Opened {
     pub payload: Bytes,
 }
 
+/// A value of which nothing is known that takes room of its own, as most are: it has one stamp at most, no tags, and no read lengthens its
+/// life.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plain {
+    /// The number of the value's format.
+    pub format: u8,
+    /// How long it lives, from its writing.
+    pub spans: Spans,
+    /// The stamp of its computation.
+    pub stamp: Option<Mark>,
+    /// The value's bytes in its format.
+    pub payload: Bytes,
+}
+
 /// Why bytes are no value of this key: a miss, counted by its class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -298,7 +332,11 @@ pub trait Codec: Send + Sync {
     /// If it is none, for whichever reason.
     fn open(&self, binding: &Binding<'_>, envelope: &Bytes) -> Result<Opened, Refusal> {
         let mut opened = Opened::default();
-        self.open_into(binding, envelope, false, &mut opened)?;
+        let under = Under {
+            binding: *binding,
+            id: &BindingId::default(),
+        };
+        self.open_into(&under, envelope, false, &mut opened)?;
         Ok(opened)
     }
 
@@ -310,11 +348,27 @@ pub trait Codec: Send + Sync {
     /// As `open`; then what `opened` says means nothing.
     fn open_into(
         &self,
-        binding: &Binding<'_>,
+        under: &Under<'_>,
         envelope: &Bytes,
         is_whole: bool,
         opened: &mut Opened,
     ) -> Result<(), Refusal>;
+
+    /// As [`open_into`](Self::open_into), of a value that is [plain](Plain), which takes its payload from the envelope; whatever `plain` was
+    /// before. Whether the codec saw that it is: otherwise nothing is found out about it, and the envelope stays as it is.
+    ///
+    /// # Errors
+    /// As `open`.
+    fn open_plain(
+        &self,
+        under: &Under<'_>,
+        envelope: &mut Bytes,
+        is_whole: bool,
+        plain: &mut Plain,
+    ) -> Result<bool, Refusal> {
+        let _ = (under, envelope, is_whole, plain);
+        Ok(false)
+    }
 
     /// What moves envelopes elsewhere, where they say what they are to who does not know their keys.
     fn carrier(&self) -> Option<&dyn Carrier> {

@@ -64,33 +64,45 @@ impl Objects {
             home.scope.count_bypass();
             return Ok(default);
         }
-        let hash = match Self::hit_or_due(&home, key)? {
-            Ok(value) => return Ok(home.copied_or_refused(py, value)?.into_bound(py)),
-            Err(hash) => hash,
+        let keeps = home.has_memory();
+        // Where memory has little the stores will be asked: then the key is made once for both.
+        let (keyed, found) = match keeps {
+            true => (None, Self::hit_or_due(&home, key)?.ok()),
+            false => {
+                let keyed = keyed_whole(&home, key)?;
+                let found = Self::hit_keyed_or_due(&home, keyed.hash, &keyed.key);
+                (Some(keyed), found)
+            }
         };
+        if let Some(value) = found {
+            return Ok(home.copied_or_refused(py, value)?.into_bound(py));
+        }
         if home.engine.is_closed() {
             return Err(closed(slf));
         }
-        let keyed = keyed_whole(&home, key)?;
+        let keyed = match keyed {
+            Some(keyed) => keyed,
+            None => keyed_whole(&home, key)?,
+        };
         let Some(held) = Held::new(py, &home, &keyed)? else {
-            home.engine.missed(&home.scope, hash);
+            home.engine.missed(&home.scope, keyed.hash);
             return Ok(default);
         };
         let since = home.engine.stamp();
         let (stack, place) = held.into_place();
         let default = default.unbind();
         let of = (Arc::clone(&stack), place.clone());
-        Errand::reading(py, (of, here), move |py, stored| {
-            let kept = match Held::at(&home, &keyed, (stack, place)) {
-                Some(held) => held.take(py, stored, since)?,
+        Errand::reading(py, (of, here), keeps, move |py, brought| {
+            let value = match Held::at(&home, &keyed, (stack, place)) {
+                Some(held) => held.take_one(py, brought, since)?,
                 None => None,
             };
-            let Some(kept) = kept else {
-                home.engine.missed(&home.scope, hash);
+            let Some(value) = value else {
+                home.engine.missed(&home.scope, keyed.hash);
                 return Ok(default);
             };
             home.scope.count_hit();
-            let value = home.copied_or_refused(py, kept.value)?;
+            let value = home.copied_or_refused(py, value)?;
             Ok(value.into_bound(py).unbind())
         })
     }
@@ -106,10 +118,10 @@ impl Objects {
         }
         let many = held_many::Many::look(py, &home, keys)?;
         let Some(reading) = many.reading() else {
-            return Ok(many.take(py, &home, Vec::new())?.into_any());
+            return Ok(many.take(py, &home, None)?.into_any());
         };
-        Errand::to_ask(py, reading, move |py, stored| {
-            Ok(many.take(py, &home, stored)?.into_any().unbind())
+        Errand::to_ask(py, reading, move |py, brought| {
+            Ok(many.take(py, &home, Some(brought))?.into_any().unbind())
         })
     }
 

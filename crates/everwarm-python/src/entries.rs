@@ -187,7 +187,7 @@ impl Objects {
     }
 
     /// As [`hit_or_due`](Self::hit_or_due), of a key that is made already.
-    fn hit_keyed_or_due(home: &Home, hash: u64, key: &Key) -> Option<Object> {
+    pub(crate) fn hit_keyed_or_due(home: &Home, hash: u64, key: &Key) -> Option<Object> {
         let found = home.engine.hit(&home.scope, hash, key);
         match found {
             None if !home.policy.is_plain() => Self::due(home, hash, key),

@@ -8,17 +8,18 @@ use std::task::Waker;
 use std::time::Duration;
 
 use everwarm_core::using::Read;
-use everwarm_engine::stack::{Place, Stack, Stored};
+use everwarm_engine::stack::{Place, Stack};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyType, PyWeakrefReference};
 
 use crate::bell::Bell;
-use crate::gather::{Sought, Told, Waiting};
+use crate::gather::{Sort, Sought, Told, Waiting};
 use crate::here::{Here, here};
 use crate::lasting::intern;
 use crate::modules;
+use crate::shared::brought::One;
 use crate::shared::{self, Ours, Step};
 use crate::turn::Turn;
 
@@ -52,12 +53,12 @@ enum Waits {
 }
 
 /// What is made of what the stores have.
-type Made = Box<dyn FnOnce(Python<'_>, Option<Stored>) -> PyResult<Py<PyAny>> + Send>;
+type Made = Box<dyn FnOnce(Python<'_>, One) -> PyResult<Py<PyAny>> + Send>;
 
 /// Who is told what the stores have.
 enum Then {
-    /// A verb, by what it makes of that.
-    Verb(Made),
+    /// A verb, by what it makes of that; it may want whole entries.
+    Verb(bool, Made),
     /// A turn that leads, and goes on by itself.
     Turn(Py<Turn>),
 }
@@ -177,16 +178,18 @@ impl Errand {
         Self::begun(py, State::New(asking(answer, then)))
     }
 
-    /// A read of an entry, on a loop if that is known, to be asked with others, and what is made of what is there.
+    /// A read of an entry, which may be wanted whole, on a loop if that is known, to be asked with others, and what is made of what is
+    /// there.
     pub(crate) fn reading<'py, T>(
         py: Python<'py>,
         (of, here): ((Arc<Stack>, Place), Option<Here>),
+        is_whole: bool,
         then: T,
     ) -> PyResult<Bound<'py, PyAny>>
     where
-        T: FnOnce(Python<'_>, Option<Stored>) -> PyResult<Py<PyAny>> + Send + 'static,
+        T: FnOnce(Python<'_>, One) -> PyResult<Py<PyAny>> + Send + 'static,
     {
-        Self::to_read(py, (of, here), Then::Verb(Box::new(then)))
+        Self::to_read(py, (of, here), Then::Verb(is_whole, Box::new(then)))
     }
 
     /// The first look of a turn that leads, to be asked with others: the turn has what is there.
@@ -266,7 +269,11 @@ impl Errand {
                 let sought = Sought {
                     stack: Arc::clone(&reading.stack),
                     place: reading.place.clone(),
-                    is_led: matches!(reading.then, Then::Turn(_)),
+                    sort: match reading.then {
+                        Then::Turn(_) => Sort::Led,
+                        Then::Verb(true, _) => Sort::Whole,
+                        Then::Verb(false, _) => Sort::Value,
+                    },
                 };
                 reading.waits = Waits::For(Bell::gather(&bell, &running, sought, &future)?);
                 self.put(State::Reading(reading));
@@ -287,9 +294,10 @@ impl Errand {
             stack, place, then, ..
         } = *reading;
         match (told.ok_or_else(spent)?, then) {
-            (Told::Stored(stored), Then::Verb(then)) => then(py, *stored).map(Stepped::Value),
-            (Told::Alone, Then::Verb(then)) => {
+            (Told::Brought(one), Then::Verb(_, then)) => then(py, one).map(Stepped::Value),
+            (Told::Alone, Then::Verb(_, then)) => {
                 let answer = stack.get(place, Arc::new([]), Read::Any);
+                let then = |py: Python<'_>, stored| then(py, One::Whole(Box::new(stored)));
                 self.ask(py, asking(answer, then), Wait::here(py)?)
             }
             (told, Then::Turn(turn)) => {

@@ -14,6 +14,7 @@ use everwarm_engine::stack::{Place, Stack, Stored};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 
+use crate::shared::brought::{self, Brought, One};
 use crate::shared::{self, Ours, Step};
 
 /// How many reads are asked together at most.
@@ -22,7 +23,7 @@ const MOST: usize = 512;
 /// What a read came to.
 pub(crate) enum Told {
     /// What the stores have.
-    Stored(Box<Option<Stored>>),
+    Brought(One),
     /// It is to be asked alone: in one of all these entries somebody has meddled.
     Alone,
 }
@@ -66,14 +67,24 @@ impl Waiting {
 pub(crate) struct Sought {
     pub(crate) stack: Arc<Stack>,
     pub(crate) place: Place,
-    /// Whether it is to be computed where there is nothing.
-    pub(crate) is_led: bool,
+    pub(crate) sort: Sort,
+}
+
+/// What for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// To be computed where there is nothing.
+    Led,
+    /// For memory, too.
+    Whole,
+    /// For its value alone.
+    Value,
 }
 
 /// Reads of one stack that were not asked yet.
 pub(crate) struct Gathered {
     stack: Arc<Stack>,
-    is_led: bool,
+    sort: Sort,
     places: Vec<Place>,
     waiting: Vec<Arc<Waiting>>,
 }
@@ -81,13 +92,9 @@ pub(crate) struct Gathered {
 /// Adds a read to those of its stack; it waits for `future`.
 pub(crate) fn add(all: &mut Vec<Gathered>, sought: Sought, future: Py<PyAny>) -> Arc<Waiting> {
     let waiting = Waiting::new(future);
-    let Sought {
-        stack,
-        place,
-        is_led,
-    } = sought;
+    let Sought { stack, place, sort } = sought;
     let fits = |some: &&mut Gathered| {
-        Arc::ptr_eq(&some.stack, &stack) && some.is_led == is_led && some.places.len() < MOST
+        Arc::ptr_eq(&some.stack, &stack) && some.sort == sort && some.places.len() < MOST
     };
     match all.iter_mut().rev().find(fits) {
         Some(some) => {
@@ -96,7 +103,7 @@ pub(crate) fn add(all: &mut Vec<Gathered>, sought: Sought, future: Py<PyAny>) ->
         }
         None => all.push(Gathered {
             stack,
-            is_led,
+            sort,
             places: vec![place],
             waiting: vec![Arc::clone(&waiting)],
         }),
@@ -105,10 +112,10 @@ pub(crate) fn add(all: &mut Vec<Gathered>, sought: Sought, future: Py<PyAny>) ->
 }
 
 /// What stores have of many entries, in their order.
-type Answer = Pin<Box<dyn Future<Output = Vec<Option<Stored>>> + Send>>;
+type Answer = Pin<Box<dyn Future<Output = brought::Many> + Send>>;
 
 fn alone(one: impl Future<Output = Option<Stored>> + Send + 'static) -> Answer {
-    Box::pin(async move { vec![one.await] })
+    Box::pin(async move { Brought::Whole(vec![one.await]) })
 }
 
 /// Reads that are being asked.
@@ -121,20 +128,21 @@ impl From<Gathered> for Asked {
     fn from(gathered: Gathered) -> Self {
         let Gathered {
             stack,
-            is_led,
+            sort,
             mut places,
             waiting,
         } = gathered;
-        let answer: Answer = match (places.pop(), places.len()) {
-            (Some(place), 0) => match is_led {
-                true => alone(stack.find(place)),
-                false => alone(stack.get(place, Arc::new([]), Read::Any)),
-            },
-            (last, _) => {
+        let answer: Answer = match (places.pop(), places.len(), sort) {
+            (Some(place), 0, Sort::Led) => alone(stack.find(place)),
+            (Some(place), 0, _) => alone(stack.get(place, Arc::new([]), Read::Any)),
+            (last, _, sort) => {
                 places.extend(last);
-                match is_led {
-                    true => Box::pin(stack.find_many(places)),
-                    false => Box::pin(stack.get_many(places)),
+                match sort {
+                    Sort::Led => {
+                        let found = stack.find_many(places);
+                        Box::pin(async move { Brought::Whole(found.await) })
+                    }
+                    sort => Box::pin(brought::Many::of(stack, places.into(), sort == Sort::Whole)),
                 }
             }
         };
@@ -148,14 +156,15 @@ impl From<Gathered> for Asked {
 impl Asked {
     /// Asks on, and tells those who wait: the futures that are to be done. None if it is to be asked again, once `waker` is called.
     pub(crate) fn ask(&mut self, py: Python<'_>, waker: &Waker) -> Option<Vec<Py<PyAny>>> {
-        let Step::Done(stored) = shared::step_awaited(py, self.answer.get(), waker) else {
+        let Step::Done(brought) = shared::step_awaited(py, self.answer.get(), waker) else {
             return None;
         };
         let is_alarmed = shared::is_alarmed();
-        let told = self.waiting.drain(..).zip(stored).map(|(waiting, stored)| {
+        let each = self.waiting.drain(..).zip(brought.into_each());
+        let told = each.map(|(waiting, one)| {
             let told = match is_alarmed {
                 true => Told::Alone,
-                false => Told::Stored(Box::new(stored)),
+                false => Told::Brought(one),
             };
             waiting.tell(py, told)
         });

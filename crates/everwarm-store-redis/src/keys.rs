@@ -161,6 +161,12 @@ pub(crate) fn probed(shard: &Shard) -> String {
     format!("{}t:probe", braces(&shard.space, shard.number))
 }
 
+/// Whether a stored name lies in a namespace.
+pub(crate) fn is_in(space: &str, name: &str) -> bool {
+    let (space, name) = (space.as_bytes(), name.as_bytes());
+    matches!(name.get(space.len()), None | Some(b':')) && name.starts_with(space)
+}
+
 /// The namespace of a stored name.
 pub(crate) fn namespace_of(name: &str) -> &str {
     name.split_once(':')

@@ -5,7 +5,7 @@ use everwarm_core::store::{Failure, Found};
 
 use crate::entry::found_at;
 use crate::error::unexpected;
-use crate::keys::{Kind, Shard, braces, namespace_of};
+use crate::keys::{Kind, Shard, braces, is_in, namespace_of};
 use crate::link::Timed;
 use crate::markers::shard_in;
 use crate::packed::{Packed, Words};
@@ -14,7 +14,7 @@ use crate::store::{Redis, check};
 use crate::value::Value;
 
 /// How many entries a command reads at most: a server does nothing else meanwhile.
-const MOST: usize = 128;
+pub(crate) const MOST: usize = 128;
 
 /// Entries that are read in one command.
 pub(crate) struct Lot {
@@ -64,10 +64,7 @@ impl Redis {
 impl Lot {
     /// Whether an entry of this name, which lies in the shard of this number, is read with it.
     fn has_room_for(&self, name: &str, number: u16) -> bool {
-        let (name, space) = (name.as_bytes(), self.shard.space.as_bytes());
-        let is_in_space =
-            || matches!(name.get(space.len()), None | Some(b':')) && name.starts_with(space);
-        self.shard.number == number && self.places.len() < MOST && is_in_space()
+        self.shard.number == number && self.places.len() < MOST && is_in(&self.shard.space, name)
     }
 
     /// What is asked.

@@ -63,6 +63,22 @@ impl Packed {
         self.count += 1;
     }
 
+    /// Adds a command of a verb, words that all begin with `beginning`, and words that were written before.
+    pub(crate) fn all_in(
+        &mut self,
+        verb: &str,
+        (beginning, words): (&str, &[&str]),
+        others: &Words,
+    ) {
+        self.head(b'*', 1 + words.len() + others.count);
+        self.one(verb);
+        for word in words {
+            put(&mut self.bytes, &[beginning, word]);
+        }
+        self.bytes.extend_from_slice(&others.bytes);
+        self.count += 1;
+    }
+
     /// Adds a command of a verb and words that were written before.
     pub(crate) fn written(&mut self, verb: &str, words: &Words) {
         self.bytes.reserve(words.bytes.len() + AROUND);

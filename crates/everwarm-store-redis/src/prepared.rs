@@ -10,8 +10,9 @@ use parking_lot::RwLock;
 
 use crate::entry::found_at;
 use crate::error::unexpected;
-use crate::keys::{Kind, Layout, Shard, braces, namespace_of};
+use crate::keys::{Kind, Layout, Shard, braces, is_in};
 use crate::link::Timed;
+use crate::lots::MOST;
 use crate::markers::{Read, add_keys, markers_in, space_of};
 use crate::packed::{Packed, Words};
 use crate::request::Request;
@@ -60,14 +61,17 @@ impl Prepared {
         self.tags.len()
     }
 
-    /// The read of an entry, if its name lies in the namespace.
-    pub(crate) fn of(&self, name: &str) -> Option<Request> {
-        if namespace_of(name) != &*self.shard.space {
+    /// The read of some entries in one command, if that is well for a server, and their names lie in the namespace.
+    pub(crate) fn of_all(&self, names: &[&str]) -> Option<Request> {
+        let is_ours = |name: &&str| is_in(&self.shard.space, name) && check(name).is_ok();
+        // Names that are refused are refused where the reason is given.
+        if names.len() > MOST || !names.iter().all(is_ours) {
             return None;
         }
-        let size = self.beginning.len() + name.len() + self.behind.size();
-        let mut read = Packed::with_room(size + AROUND);
-        read.first("MGET", &[&self.beginning, name], &self.behind);
+        let each = |name: &&str| self.beginning.len() + name.len() + AROUND;
+        let size = names.iter().map(each).sum::<usize>() + self.behind.size() + AROUND;
+        let mut read = Packed::with_room(size);
+        read.all_in("MGET", (&self.beginning, names), &self.behind);
         Some(Request::read(self.shard.slot, read))
     }
 }
@@ -103,38 +107,34 @@ impl Reads {
 }
 
 impl Redis {
-    /// The prepared read of an entry, in a namespace that is listened to from here on.
+    /// The prepared read of some entries, in a namespace that is listened to from here on.
     pub(crate) fn prepared(
         &self,
-        name: &str,
+        names: &[&str],
         namespace: &str,
         tags: &[Tag],
     ) -> Option<(Arc<Prepared>, Request)> {
         let prepared = self.reads.of(self.layout, namespace, tags)?;
-        // Names that are refused are refused where the reason is given.
-        let request = prepared.of(name).filter(|_| check(name).is_ok())?;
+        let request = prepared.of_all(names)?;
         self.attend(&prepared.shard.space);
         Some((prepared, request))
     }
 
-    /// Reads an entry and what is known of these tags, as it was prepared.
-    ///
-    /// # Errors
-    /// What stood in the way, or what the server refused.
-    pub(crate) async fn get_prepared(
+    /// What lies under so many names, when that was, and what is known of these tags, read as it was prepared.
+    async fn ask_prepared(
         &self,
+        count: usize,
         (prepared, request): (Arc<Prepared>, Request),
-        namespace: &str,
-        tags: &[Tag],
-    ) -> Result<(Option<Found>, Reading), Failure> {
+        (namespace, tags): (&str, &[Tag]),
+    ) -> Result<(Vec<Value>, u64, Reading), Failure> {
         let Timed { value, moment } = self.link.read_one(&request).await?;
         let Value::Array(mut there) = value else {
             return Err(unexpected("a read"));
         };
-        if there.len() != prepared.count() + 2 {
+        if there.len() != count + 1 + prepared.count() {
             return Err(unexpected("a read"));
         }
-        let reading = match markers_in(&prepared.shard, &there[1..])? {
+        let reading = match markers_in(&prepared.shard, &there[count..])? {
             Read::There(mark, markers) => Reading {
                 shards: vec![mark],
                 markers,
@@ -145,14 +145,47 @@ impl Redis {
             },
             Read::Unclear => {
                 let parts = self.parts(namespace, tags);
-                let read = [Ok(Value::Array(there.split_off(1)))];
+                let read = [Ok(Value::Array(there.split_off(count)))];
                 Box::pin(self.made_clear(&parts, read)).await?
             }
         };
+        there.truncate(count);
+        Ok((there, moment, reading))
+    }
+
+    /// Reads an entry and what is known of these tags, as it was prepared.
+    ///
+    /// # Errors
+    /// What stood in the way, or what the server refused.
+    pub(crate) async fn get_prepared(
+        &self,
+        prepared: (Arc<Prepared>, Request),
+        of: (&str, &[Tag]),
+    ) -> Result<(Option<Found>, Reading), Failure> {
+        let (mut there, moment, reading) = self.ask_prepared(1, prepared, of).await?;
         Ok((found_at(there.swap_remove(0), moment)?, reading))
     }
-}
 
+    /// As [`get_prepared`](Self::get_prepared), of so many.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn get_many_prepared(
+        &self,
+        count: usize,
+        prepared: (Arc<Prepared>, Request),
+        of: (&str, &[Tag]),
+    ) -> Result<(Vec<Option<Found>>, Reading), Failure> {
+        let (there, moment, reading) = self.ask_prepared(count, prepared, of).await?;
+        // What lies in a shard that is not there is a miss.
+        if reading.shards.is_empty() {
+            return Ok((vec![None; count], reading));
+        }
+        let found = there.into_iter();
+        let found: Result<_, _> = found.map(|entry| found_at(entry, moment)).collect();
+        Ok((found?, reading))
+    }
+}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,21 +194,27 @@ mod tests {
 
     #[test]
     fn what_is_prepared_is_what_would_be_written_anew() {
-        let (reads, name) = (Reads::default(), "shop:f::1");
+        let (reads, names) = (Reads::default(), ["shop:f::1", "shop:g::23", "shop"]);
         let prepared = reads.of(Layout::ONE, "shop", &TAGS).expect("one server");
-        let mut sent = Packed::default();
-        let request = prepared.of(name).expect("it lies in the namespace");
-        request.write(&mut sent, Default::default(), "");
-        let mut expected = Packed::default();
-        let shard = Layout::ONE.shard_of_name(name);
-        let mut keys = vec![Layout::ONE.keys(name).entry, shard.key.clone()];
-        keys.extend(TAGS.iter().map(|tag| shard.marker(tag)));
-        expected.words("MGET", keys);
         let text = |packed: &Packed| String::from_utf8_lossy(&packed.bytes).into_owned();
-        assert_eq!(text(&sent), text(&expected));
-        assert_eq!(sent.count, expected.count);
-        assert_eq!(request.slot, shard.slot);
-        assert!(prepared.of("another:f::1").is_none());
+        for count in 1..=names.len() {
+            let names = &names[..count];
+            let mut sent = Packed::default();
+            let request = prepared.of_all(names).expect("they lie in the namespace");
+            request.write(&mut sent, Default::default(), "");
+            let mut expected = Packed::default();
+            let shard = Layout::ONE.shard_of_name(names[0]);
+            let keys = names.iter().map(|name| Layout::ONE.keys(name).entry);
+            let mut keys: Vec<_> = keys.chain([shard.key.clone()]).collect();
+            keys.extend(TAGS.iter().map(|tag| shard.marker(tag)));
+            expected.words("MGET", keys);
+            assert_eq!(text(&sent), text(&expected));
+            assert_eq!(sent.count, expected.count);
+            assert_eq!(request.slot, shard.slot);
+        }
+        assert!(prepared.of_all(&["shop:f::1", "another:f::1"]).is_none());
+        assert!(prepared.of_all(&[names[0]; MOST + 1]).is_none());
+        assert!(prepared.of_all(&["another:f::1"]).is_none());
     }
 
     #[test]
@@ -198,6 +237,6 @@ mod tests {
         let reads = Reads::default();
         let _held: Vec<_> = reads.0.iter().map(RwLock::write).collect();
         let prepared = reads.of(Layout::ONE, "shop", &TAGS).expect("one server");
-        assert!(prepared.of("shop:f::1").is_some());
+        assert!(prepared.of_all(&["shop:f::1"]).is_some());
     }
 }

@@ -10,7 +10,7 @@ use everwarm_codec::keyring::Keyring;
 use everwarm_codec::master::MasterKey;
 use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
-use everwarm_core::codec::{Binding, Codec, Meta, Opened, Refusal, Spans};
+use everwarm_core::codec::{Binding, BindingId, Codec, Meta, Opened, Refusal, Spans, Under};
 use everwarm_core::mark::Mark;
 
 /// One of each compression.
@@ -136,6 +136,10 @@ pub(crate) fn opened_whole(
     envelope: &Bytes,
 ) -> Result<Opened, Refusal> {
     let mut opened = Opened::default();
-    pipeline.open_into(binding, envelope, true, &mut opened)?;
+    let under = Under {
+        binding: *binding,
+        id: &BindingId::default(),
+    };
+    pipeline.open_into(&under, envelope, true, &mut opened)?;
     Ok(opened)
 }

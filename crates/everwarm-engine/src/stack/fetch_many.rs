@@ -12,13 +12,13 @@ use super::Stack;
 use super::fetch::only_if_error;
 use super::found::{Fetched, Stored};
 use super::look::{Entry, Look};
-use super::place::{Digests, Place};
+use super::place::{Digests, Labels, Place};
 use super::seat::{Hold, Rights, Seat};
 
 /// Many on their way: each is found, or there is the right to compute it, or it is to be fetched alone.
 struct Many {
     places: Vec<Place>,
-    labels: Vec<Digests>,
+    labels: Labels,
     rights: Vec<Option<Rights>>,
     /// What is served if the computation fails.
     old: Vec<Option<Stored>>,
@@ -35,6 +35,7 @@ impl Stack {
             .iter()
             .map(|(place, tags)| self.labels(place, tags))
             .collect();
+        let labels = Labels::Each(labels);
         let mut many = Many {
             rights: wanted.iter().map(|_| None).collect(),
             old: wanted.iter().map(|_| None).collect(),
@@ -49,7 +50,7 @@ impl Stack {
         };
         self.repeat_lost();
         let mut left: Vec<usize> = (0..many.places.len())
-            .filter(|&at| self.is_plain(&many.places[at], &many.labels[at]))
+            .filter(|&at| self.is_plain(&many.places[at], many.labels.of(at)))
             .collect();
         for &at in &left {
             many.rights[at] = Some(Rights::new(&self, &many.places[at].name));
@@ -93,7 +94,7 @@ impl Stack {
         look: Look,
     ) {
         let found: Vec<(usize, Entry)> = self
-            .look_at_many(tier, (&many.places, &many.labels), left, look)
+            .look_at_many(tier, (&many.places, &many.labels), left, look, None)
             .await;
         for (at, accepted) in found {
             if let Some(rights) = &mut many.rights[at] {
@@ -138,7 +139,10 @@ impl Stack {
             return;
         }
         let since = self.known.heard();
-        let labels: Vec<Digests> = sitting.iter().map(|&at| many.labels[at].clone()).collect();
+        let labels: Vec<Digests> = sitting
+            .iter()
+            .map(|&at| many.labels.of(at).clone())
+            .collect();
         let mut has_room = Vec::with_capacity(sitting.len());
         for (&at, labels) in sitting.iter().zip(&labels) {
             let rights = many.rights[at].as_mut();
@@ -198,14 +202,23 @@ impl Stack {
             return vec![None; left.len()];
         }
         let answer = leases.lease_many(&asked, self.options.lease_ttl).await;
-        let mut said = level.said(answer).unwrap_or_default().into_iter();
+        let answer = level.counted(answer);
+        let mut said = answer.as_deref().unwrap_or_default().iter().copied();
         let mut grants = Vec::with_capacity(left.len());
         for (&at, wish) in left.iter().zip(&wishes) {
             let grant = wish.as_ref().and_then(|_| said.next());
-            if let (Some(rights), Some(_)) = (&mut rights[at], wish) {
-                rights.answered(tier, grant);
-            }
             grants.push(grant);
+            let (Some(rights), Some(_)) = (&mut rights[at], wish) else {
+                continue;
+            };
+            match (grant, &answer) {
+                (Some(grant), _) => rights.granted(tier, grant),
+                (None, Err(failure)) => rights.failed(tier, failure),
+                (None, Ok(_)) => {}
+            }
+            if grant.is_none() {
+                rights.give_back(tier);
+            }
         }
         grants
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use everwarm_core::codec::Opened;
 use everwarm_core::error::Error;
 use everwarm_core::judge::{Freshness, Judgement};
-use everwarm_core::store::Failure;
+use everwarm_core::store::{Bytes, Failure};
 
 use super::seat::Seat;
 
@@ -48,6 +48,48 @@ impl Stored {
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.judgement == Judgement::Serve(Freshness::Fresh)
+    }
+}
+
+/// The value alone of what a tier had.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// The number of its format.
+    pub format: u8,
+    /// Its bytes.
+    pub payload: Bytes,
+    /// Which tier had it.
+    pub tier: usize,
+    /// Which of the place's older names it was under; `None`: its own.
+    pub older: Option<usize>,
+}
+
+impl From<Stored> for Value {
+    fn from(stored: Stored) -> Self {
+        Self {
+            format: stored.opened.meta.format,
+            payload: stored.opened.payload,
+            tier: stored.tier,
+            older: stored.older,
+        }
+    }
+}
+
+/// What is taken of each of many: all that is known of it, or its value alone.
+pub(super) trait Taken: From<Stored> + Send {
+    /// Where values go of which nothing else is wanted.
+    fn values(all: &mut [Option<Self>]) -> Option<&mut [Option<Value>]>;
+}
+
+impl Taken for Stored {
+    fn values(_: &mut [Option<Self>]) -> Option<&mut [Option<Value>]> {
+        None
+    }
+}
+
+impl Taken for Value {
+    fn values(all: &mut [Option<Self>]) -> Option<&mut [Option<Value>]> {
+        Some(all)
     }
 }
 

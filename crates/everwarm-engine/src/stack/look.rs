@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
-use everwarm_core::codec::Meta;
+use everwarm_core::codec::Spans;
 use everwarm_core::judge::{Freshness, Judgement, Validity, judge};
 use everwarm_core::mark::{Mark, Reading, Tag, valid};
 use everwarm_core::store::{Bytes, Failure, Found};
@@ -73,7 +73,7 @@ pub(super) struct AtHand<'a> {
 impl AtHand<'_> {
     /// The marker of a tag, which may be that there is none; `None` if it is not at hand.
     #[expect(clippy::option_option, reason = "whether it is known, and what it is")]
-    fn of(&self, tag: Tag) -> Option<Option<Mark>> {
+    pub(super) fn of(&self, tag: Tag) -> Option<Option<Mark>> {
         let at = self.tags.iter().position(|other| *other == tag)?;
         self.markers.get(at).copied()
     }
@@ -326,7 +326,11 @@ impl Stack {
         if !self.open(place, &found.bytes, is_whole, stored) {
             return false;
         }
-        stored.age = self.last().age(&stored.opened.meta.spans, found.remaining);
+        let spans = &stored.opened.meta.spans;
+        let Some(age) = self.last().known_age(spans, found.remaining) else {
+            return false;
+        };
+        stored.age = age;
         stored.version = is_conditional.then_some(found.version);
         entry.sealed = found.bytes;
         entry.left = found.remaining;
@@ -335,9 +339,9 @@ impl Stack {
 
     /// Opens an envelope; whether it could be, which is counted otherwise.
     fn open(&self, place: &Place, sealed: &Bytes, is_whole: bool, stored: &mut Stored) -> bool {
-        let binding = place.binding(&self.namespace);
+        let under = place.under(&self.namespace);
         let opened = &mut stored.opened;
-        let opened = self.codec.open_into(&binding, sealed, is_whole, opened);
+        let opened = self.codec.open_into(&under, sealed, is_whole, opened);
         opened
             .inspect_err(|refusal| self.count_refused(stored.tier, *refusal))
             .is_ok()
@@ -405,7 +409,7 @@ impl Stack {
         let Entry { stored, labels, .. } = entry;
         let meta = &stored.opened.meta;
         self.add_tags(labels, &meta.tags);
-        let Some((remaining, judgement)) = worth(meta, stored.age, look) else {
+        let Some((remaining, judgement)) = worth(&meta.spans, stored.age, look) else {
             return Held::Invalid;
         };
         (stored.remaining, stored.judgement) = (remaining, judgement);
@@ -509,11 +513,16 @@ impl Stack {
     }
 
     pub(super) fn count_look(&self, tier: usize, look: Look, hit: bool) {
+        self.count_looks(tier, look, (usize::from(hit), usize::from(!hit)));
+    }
+
+    /// As [`count_look`](Self::count_look), of many.
+    pub(super) fn count_looks(&self, tier: usize, look: Look, (hits, misses): (usize, usize)) {
         let tally = &self.tiers[tier].tally;
-        match (look.counts, hit) {
-            (false, _) => {}
-            (true, true) => tally.hits.bump(),
-            (true, false) => tally.misses.bump(),
+        for (count, by) in [(&tally.hits, hits), (&tally.misses, misses)] {
+            if look.counts && by > 0 {
+                count.add(by as u64);
+            }
         }
     }
 }
@@ -528,16 +537,16 @@ pub(super) fn covers(entry: &Entry, tags: &[Tag], reading: Reading) -> bool {
 type Worth = (Option<Duration>, Judgement);
 
 /// What an entry of this age is worth; nothing if it is not to be taken.
-fn worth(meta: &Meta, age: Duration, look: Look) -> Option<Worth> {
+pub(super) fn worth(spans: &Spans, age: Duration, look: Look) -> Option<Worth> {
     let now = Instant::ZERO.after(age);
     if Instant::ZERO < look.read.since(now) {
         return None;
     }
-    let left = meta.spans.fresh.map(|fresh| fresh.saturating_sub(age));
-    if meta.spans.is_quiet(age) {
+    let left = spans.fresh.map(|fresh| fresh.saturating_sub(age));
+    if spans.is_quiet(age) {
         return Some((left, Judgement::Serve(Freshness::Fresh)));
     }
-    let lifetime = meta.spans.lifetime(Instant::ZERO);
+    let lifetime = spans.lifetime(Instant::ZERO);
     let is_fresh = now < lifetime.fresh_until();
     let takes_old = look.read.takes_old(lifetime.fresh_until(), now);
     let judgement = match judge(&lifetime, now, Validity::Valid) {

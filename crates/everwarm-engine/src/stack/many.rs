@@ -7,10 +7,11 @@ use everwarm_core::store::{Failure, FailureKind, Found, Page};
 use everwarm_core::using::Read;
 
 use super::Stack;
-use super::found::Stored;
+use super::found::{Stored, Taken, Value};
 use super::glance::Glance;
 use super::look::{AtHand, Entry, Held, Look};
-use super::place::{Digests, Place};
+use super::place::{Digests, Labels, Place};
+use super::plain::{Against, Plainly};
 use super::seat::Rights;
 
 /// Tags and their markers.
@@ -74,51 +75,55 @@ impl Stack {
     }
 
     /// One trip to each tier for those that no nearer one has, and one for the markers.
-    pub(super) async fn get_all(
+    pub(super) async fn get_all<T: Taken>(
         self: Arc<Self>,
         places: Arc<[Place]>,
         takes_old: bool,
-    ) -> Vec<Option<Stored>> {
+    ) -> Vec<Option<T>> {
         let look = Look {
             read: Read::Any,
             counts: true,
             takes_old,
         };
         let labels = self.labels_of_all(&places);
-        let mut all: Vec<Option<Stored>> = places.iter().map(|_| None).collect();
+        let mut all: Vec<Option<T>> = places.iter().map(|_| None).collect();
         let mut left = Vec::with_capacity(places.len());
         let is_queued = !self.queue.is_empty();
         self.repeat_lost();
         for (at, place) in places.iter().enumerate() {
-            let owed = self.owed.is_about(&place.name, labels[at].all());
+            let owed = self.owed.is_about(&place.name, labels.of(at).all());
             let queued = match is_queued {
-                true => self.look_at_queued(place, &labels[at], look).await,
+                true => self.look_at_queued(place, labels.of(at), look).await,
                 false => None,
             };
             match queued {
-                Some(accepted) => all[at] = Some(accepted.stored),
+                Some(accepted) => all[at] = Some(accepted.stored.into()),
                 None if owed => {}
                 None => left.push(at),
             }
         }
         for tier in 0..self.tiers.len() {
-            let found = self.look_at_many(tier, (&places, &labels), &mut left, look);
-            for at in handed_out(found.await, &mut all) {
-                if let Some(stored) = all[at].take() {
-                    all[at] = Some(self.read(&places[at], stored).await);
-                }
+            let values = T::values(&mut all);
+            let found = self.look_at_many(tier, (&places, &labels), &mut left, look, values);
+            for (at, Entry { stored, .. }) in found.await {
+                all[at] = Some(match stored.is_to_slide() {
+                    true => self.read(&places[at], stored).await.into(),
+                    false => stored.into(),
+                });
             }
         }
         all
     }
 
-    /// What a tier has of those that are left, in one trip and one for the markers; these are left no longer.
+    /// What a tier has of those that are left, in one trip and one for the markers; these are left no longer. Where `values` are to
+    /// be had alone, those that are plain go there.
     pub(super) async fn look_at_many(
         &self,
         tier: usize,
-        (places, labels): (&[Place], &[Digests]),
+        (places, labels): (&[Place], &Labels),
         left: &mut Vec<usize>,
         look: Look,
+        values: Option<&mut [Option<Value>]>,
     ) -> Vec<(usize, Entry)> {
         let names: Vec<&str> = left.iter().map(|&at| &*places[at].name).collect();
         if names.is_empty() || !self.counts(tier) {
@@ -133,15 +138,28 @@ impl Stack {
             markers: &markers,
         };
         self.repeat_lost();
-        let (mut all, mut unsure) = (Vec::with_capacity(left.len()), Vec::new());
+        let (mut all, mut unsure) = (Vec::new(), Vec::new());
         let mut is_found = vec![false; places.len()];
         let is_conditional = self.is_conditional();
+        let mut against = Against::new(at_hand, look);
+        let mut values = values.filter(|_| tier + 1 == self.tiers.len());
         for (&at, found) in left.iter().zip(found) {
-            let Some(found) = found else {
+            let Some(mut found) = found else {
                 continue;
             };
+            if let Some(values) = &mut values {
+                match self.plainly(&mut against, (&places[at], labels.of(at)), &mut found) {
+                    Plainly::Value(value) => {
+                        values[at] = Some(value);
+                        is_found[at] = true;
+                        continue;
+                    }
+                    Plainly::Invalid => continue,
+                    Plainly::Unclear => {}
+                }
+            }
             // Opened and judged in its place among all: it is large.
-            all.push((at, Entry::unread(tier, &labels[at])));
+            all.push((at, Entry::unread(tier, labels.of(at))));
             let Some((_, entry)) = all.last_mut() else {
                 continue;
             };
@@ -163,9 +181,9 @@ impl Stack {
         for (at, _) in &all {
             is_found[*at] = true;
         }
-        left.iter()
-            .for_each(|&at| self.count_look(tier, look, is_found[at]));
+        let asked = left.len();
         left.retain(|&at| !is_found[at]);
+        self.count_looks(tier, look, (asked - left.len(), left.len()));
         all
     }
 
@@ -175,7 +193,7 @@ impl Stack {
         &self,
         tier: usize,
         names: &[&str],
-        (labels, left): (&[Digests], &[usize]),
+        (labels, left): (&Labels, &[usize]),
     ) -> Option<(Vec<Option<Found>>, Marked)> {
         let level = &self.tiers[tier];
         let authority = self
@@ -185,7 +203,7 @@ impl Stack {
             let found = level.said(level.tier.store.get_many(names).await)?;
             return Some((found, Marked::default()));
         };
-        let tags = Digests::union(left.iter().map(|&at| &labels[at]));
+        let tags = labels.union(left);
         let asked = self.markers.asked();
         let answer = authority.get_many_with(names, &self.namespace, &tags).await;
         let (found, reading) = level.said(answer)?;
@@ -239,16 +257,4 @@ impl Stack {
         let answer = scan.page(&prefix, after.as_deref(), limit).await;
         answer.inspect_err(|failure| level.failed(failure))
     }
-}
-
-/// Puts what was found in its places; the places of what is to slide.
-fn handed_out(found: Vec<(usize, Entry)>, all: &mut [Option<Stored>]) -> Vec<usize> {
-    let mut to_slide = Vec::new();
-    for (at, Entry { stored, .. }) in found {
-        if stored.is_to_slide() {
-            to_slide.push(at);
-        }
-        all[at] = Some(stored);
-    }
-    to_slide
 }

@@ -35,6 +35,7 @@ mod options;
 mod overtaken;
 mod owed;
 mod place;
+mod plain;
 mod queue;
 mod recent;
 mod returns;
@@ -70,7 +71,7 @@ use everwarm_core::using::Read;
 pub use beside::Role;
 pub use check::Need;
 pub use copy::{Copied, Copying, Step};
-pub use found::{Change, Done, Event, Fetched, Stored, Written};
+pub use found::{Change, Done, Event, Fetched, Stored, Value, Written};
 pub use glance::Glance;
 pub use health::Checkup;
 pub use options::Options;
@@ -86,7 +87,7 @@ use level::Level;
 use look::Look;
 use markers::Markers;
 use owed::Owed;
-use place::Digests;
+use place::{Digests, Labels};
 use queue::Queue;
 use recent::Recent;
 use returns::Returns;
@@ -449,6 +450,24 @@ impl Stack {
         }
     }
 
+    /// As [`get_many`](Self::get_many), the values alone.
+    pub fn values_of<P: Into<Arc<[Place]>>>(
+        self: &Arc<Self>,
+        places: P,
+    ) -> impl Future<Output = Vec<Option<Value>>> + Send + use<P> {
+        let (stack, places) = (self.clone(), places.into());
+        async move {
+            if stack.old().is_some() {
+                let all = Box::pin(stack.get_all_from_both(places)).await;
+                return all
+                    .into_iter()
+                    .map(|stored| stored.map(Value::from))
+                    .collect();
+            }
+            stack.get_all(places, false).await
+        }
+    }
+
     /// Stored names that begin with `prefix`, within the namespace: some of them, and where to go on.
     pub fn scan(
         self: &Arc<Self>,
@@ -522,19 +541,17 @@ impl Stack {
     }
 
     /// The tags of many entries, as far as they are known before.
-    fn labels_of_all(&self, places: &[Place]) -> Vec<Digests> {
-        let mut all: Vec<Digests> = Vec::with_capacity(places.len());
-        let mut last: Option<&Place> = None;
-        for place in places {
-            let same = last.filter(|last| Arc::ptr_eq(&last.function, &place.function));
-            let labels = match (same, all.last()) {
-                (Some(_), Some(labels)) => labels.clone(),
-                _ => self.labels(place, &[]),
-            };
-            all.push(labels);
-            last = Some(place);
+    fn labels_of_all(&self, places: &[Place]) -> Labels {
+        match places {
+            [first, others @ ..]
+                if others
+                    .iter()
+                    .all(|place| Arc::ptr_eq(&place.function, &first.function)) =>
+            {
+                Labels::Same(self.labels(first, &[]))
+            }
+            _ => Labels::Each(places.iter().map(|place| self.labels(place, &[])).collect()),
         }
-        all
     }
 
     /// Takes further tags in; they are noted.

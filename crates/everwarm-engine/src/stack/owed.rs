@@ -153,6 +153,7 @@ impl Owed {
     }
 
     /// Whether this name, or something with one of these tags, is owed.
+    #[inline]
     pub(super) fn is_about(&self, name: &str, tags: &[Tag]) -> bool {
         self.count.load(Ordering::Acquire) > 0
             && self

@@ -3,12 +3,19 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use everwarm_core::codec::Binding;
+use everwarm_core::codec::{Binding, BindingId, Under};
 use everwarm_core::mark::Tag;
 
-/// Which entry, as all share it who ask for it.
+/// Which entry of a namespace, as all share it who ask for it.
 #[derive(Clone, Debug)]
-pub struct Place(Arc<Spot>);
+pub struct Place(Arc<Known>);
+
+/// A spot, and what the codec knows of it.
+#[derive(Debug)]
+struct Known {
+    spot: Spot,
+    id: BindingId,
+}
 
 /// Which entry: the name it is stored under, and what its envelope is bound to.
 #[derive(Clone, Debug)]
@@ -40,7 +47,8 @@ pub struct Older {
 
 impl From<Spot> for Place {
     fn from(spot: Spot) -> Self {
-        Self(Arc::new(spot))
+        let id = BindingId::default();
+        Self(Arc::new(Known { spot, id }))
     }
 }
 
@@ -48,7 +56,7 @@ impl Deref for Place {
     type Target = Spot;
 
     fn deref(&self) -> &Spot {
-        &self.0
+        &self.0.spot
     }
 }
 
@@ -60,6 +68,14 @@ impl Place {
             function: &self.function,
             schema: &self.schema,
             key: &self.key,
+        }
+    }
+
+    /// What an envelope is to be bound to that lies here.
+    pub(super) fn under<'a>(&'a self, namespace: &'a str) -> Under<'a> {
+        Under {
+            binding: self.binding(namespace),
+            id: &self.0.id,
         }
     }
 
@@ -131,6 +147,32 @@ impl Digests {
         match self {
             Self::Own(own) => own,
             Self::Named(tags) => tags,
+        }
+    }
+}
+
+/// The tags of many entries, in their order.
+pub(super) enum Labels {
+    /// All have the same.
+    Same(Digests),
+    /// Each has its own.
+    Each(Vec<Digests>),
+}
+
+impl Labels {
+    /// Those of one of them.
+    pub(super) fn of(&self, at: usize) -> &Digests {
+        match self {
+            Self::Same(labels) => labels,
+            Self::Each(all) => &all[at],
+        }
+    }
+
+    /// The tags of some of them, in their order.
+    pub(super) fn union(&self, some: &[usize]) -> Vec<Tag> {
+        match self {
+            Self::Same(labels) => Digests::union([labels]),
+            Self::Each(all) => Digests::union(some.iter().map(|&at| &all[at])),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use everwarm_core::clock::Instant;
 use everwarm_core::lease::{Event, Holder};
 use everwarm_core::mark::{Mark, Tag};
-use everwarm_core::store::Grant;
+use everwarm_core::store::{Failure, Grant};
 
 use super::Stack;
 use super::found::{Stored, Written};
@@ -109,7 +109,7 @@ impl Rights {
     pub(super) async fn ask(&mut self, tier: usize) -> Option<Grant> {
         let grant = self.ask_on(tier).await;
         if grant.is_none() {
-            self.answered(tier, None);
+            self.give_back(tier);
         }
         grant
     }
@@ -119,15 +119,23 @@ impl Rights {
         let stack = Arc::clone(&self.stack);
         let level = &stack.tiers[tier];
         let leases = level.tier.store.leases()?;
-        let token = self.token(tier).unwrap_or_else(|| self.wish(tier));
+        let earlier = self.token(tier);
+        let token = earlier.unwrap_or_else(|| self.wish(tier));
         let answer = leases
             .lease(&self.name, token, stack.options.lease_ttl)
             .await;
-        let grant = level.said(answer);
-        if grant.is_some() {
-            self.answered(tier, grant);
+        match level.counted(answer) {
+            Ok(grant) => {
+                self.granted(tier, grant);
+                Some(grant)
+            }
+            Err(failure) => {
+                if earlier.is_none() {
+                    self.failed(tier, &failure);
+                }
+                None
+            }
         }
-        grant
     }
 
     /// Notes that the lease of a tier is asked for, before it is: whoever gives up meanwhile may have been given it. Its token.
@@ -138,12 +146,17 @@ impl Rights {
     }
 
     /// Notes what the tier said to that.
-    pub(super) fn answered(&mut self, tier: usize, grant: Option<Grant>) {
-        match grant {
-            Some(Grant::Granted) => {}
-            Some(Grant::Held(_)) => drop(self.take(tier)),
-            // Whether it was given is not known.
-            None => self.give_back(tier),
+    pub(super) fn granted(&mut self, tier: usize, grant: Grant) {
+        if grant != Grant::Granted {
+            self.take(tier);
+        }
+    }
+
+    /// Notes that the tier did not answer to what was asked for once. Whether it was given is not known, unless nobody heard of it: what
+    /// is not there need not go back, and a store that is away is told of many once it is there.
+    pub(super) fn failed(&mut self, tier: usize, failure: &Failure) {
+        if failure.is_unasked() {
+            self.take(tier);
         }
     }
 
@@ -252,7 +265,7 @@ impl Rights {
     }
 
     /// Gives the leases of a tier back.
-    fn give_back(&mut self, tier: usize) {
+    pub(super) fn give_back(&mut self, tier: usize) {
         while let Some(token) = self.take(tier) {
             self.stack.give_back(&self.name, Lease { tier, token });
         }

@@ -17,4 +17,5 @@ mod takeovers;
 mod tiers;
 mod timeouts;
 mod trailer;
+mod values;
 mod windows;

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use everwarm_core::clock::Instant;
-use everwarm_core::codec::{Binding, Carrier, Codec, Meta, Opened, Refusal, Spans};
+use everwarm_core::codec::{Binding, Carrier, Codec, Meta, Opened, Plain, Refusal, Spans, Under};
 use everwarm_core::error::Error;
 use everwarm_core::key::prefix;
 use everwarm_core::store::{Bytes, Store};
@@ -52,7 +52,7 @@ impl Codec for Ledger {
 
     fn open_into(
         &self,
-        binding: &Binding<'_>,
+        Under { binding, .. }: &Under<'_>,
         envelope: &Bytes,
         _: bool,
         opened: &mut Opened,
@@ -67,6 +67,28 @@ impl Codec for Ledger {
         let payload = payload.into();
         *opened = Opened { meta, payload };
         Ok(())
+    }
+
+    fn open_plain(
+        &self,
+        under: &Under<'_>,
+        envelope: &mut Bytes,
+        is_whole: bool,
+        plain: &mut Plain,
+    ) -> Result<bool, Refusal> {
+        let mut opened = Opened::default();
+        self.open_into(under, envelope, is_whole, &mut opened)?;
+        let Opened { meta, payload } = opened;
+        let is_plain = meta.spans.slide.is_none() && meta.stamps.len() < 2 && meta.tags.is_empty();
+        if is_plain {
+            *plain = Plain {
+                format: meta.format,
+                spans: meta.spans,
+                stamp: meta.stamps.first().copied(),
+                payload,
+            };
+        }
+        Ok(is_plain)
     }
 
     fn carrier(&self) -> Option<&dyn Carrier> {

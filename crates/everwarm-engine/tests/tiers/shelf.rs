@@ -53,6 +53,8 @@ pub(crate) struct Faults {
     pub(crate) kind: Option<FailureKind>,
     /// Whether what fails is done nevertheless.
     pub(crate) done: bool,
+    /// Whether what fails says that nothing was asked.
+    pub(crate) unasked: bool,
     /// How many polls an answer takes.
     pub(crate) polls: usize,
     /// Whether it stores under leases that are gone: a fault for tests to find.
@@ -166,6 +168,13 @@ impl Shelf {
         boards.leases.values().filter(|(_, end)| *end > now).count()
     }
 
+    /// Sets its clock back: what is there ends so much later.
+    pub(crate) fn set_back(&self, span: Duration) {
+        for item in self.boards().items.values_mut() {
+            item.expires = item.expires.after(span);
+        }
+    }
+
     pub(crate) fn lose_markers(&self) {
         self.boards().markers.clear();
     }
@@ -247,11 +256,15 @@ impl Shelf {
         faults.asked.push(verb);
         let fails = faults.fails(verb);
         let (polls, done, kind) = (faults.polls, faults.done, faults.kind);
+        let unasked = faults.unasked;
         let waits = faults.held && matches!(verb, "set" | "settle" | "set_leased");
         drop(faults);
         let act = move || {
             if fails && !done {
-                return Err(failure(kind));
+                return Err(match unasked {
+                    true => failure(kind).unasked(),
+                    false => failure(kind),
+                });
             }
             let now = self.ticker.now();
             let value = work(&mut self.boards(), now);

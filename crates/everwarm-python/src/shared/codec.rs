@@ -12,7 +12,7 @@ use everwarm_codec::keyring::Keyring as Ring;
 use everwarm_codec::names::Names;
 use everwarm_codec::pipeline::{Config, Pipeline};
 use everwarm_codec::suite::Suite;
-use everwarm_core::codec::{Binding, Carrier, Codec as Seals, Meta, Opened, Refusal};
+use everwarm_core::codec::{Binding, Carrier, Codec as Seals, Meta, Opened, Plain, Refusal, Under};
 use everwarm_core::error::Error;
 use everwarm_core::store::Bytes;
 use pyo3::exceptions::PyValueError;
@@ -210,6 +210,19 @@ impl Sealer {
         })
     }
 
+    /// Opens something, unless what was found out before stops the whole look: a farther tier's answer would be written over the
+    /// evidence.
+    fn watched<T>(&self, open: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+        if self.raises && ALARM.get() {
+            return Err(Refusal::Tampered);
+        }
+        let done = open();
+        if self.raises && matches!(done, Err(Refusal::Tampered)) {
+            ALARM.set(true);
+        }
+        done
+    }
+
     /// Who opens an envelope: its suite chooses, where there is no keyring.
     fn opener(&self, envelope: &[u8]) -> Opener<'_> {
         if self.config.keyring.is_some() {
@@ -256,24 +269,37 @@ impl Seals for Sealer {
 
     fn open_into(
         &self,
-        binding: &Binding<'_>,
+        under: &Under<'_>,
         envelope: &Bytes,
         is_whole: bool,
         opened: &mut Opened,
     ) -> Result<(), Refusal> {
-        // What was found out stops the whole look: a farther tier's answer would be written over the evidence.
-        if self.raises && ALARM.get() {
-            return Err(Refusal::Tampered);
-        }
-        let opener = self.opener(envelope);
-        let done = opener
-            .pipeline
-            .open_into(binding, envelope, is_whole, opened)
-            .and_then(|()| opener.allowed(opened.meta.format));
-        if self.raises && done == Err(Refusal::Tampered) {
-            ALARM.set(true);
-        }
-        done
+        self.watched(|| {
+            let opener = self.opener(envelope);
+            opener
+                .pipeline
+                .open_into(under, envelope, is_whole, opened)?;
+            opener.allowed(opened.meta.format)
+        })
+    }
+
+    fn open_plain(
+        &self,
+        under: &Under<'_>,
+        envelope: &mut Bytes,
+        is_whole: bool,
+        plain: &mut Plain,
+    ) -> Result<bool, Refusal> {
+        self.watched(|| {
+            let opener = self.opener(envelope);
+            let is_plain = opener
+                .pipeline
+                .open_plain(under, envelope, is_whole, plain)?;
+            match is_plain {
+                true => opener.allowed(plain.format).map(|()| true),
+                false => Ok(false),
+            }
+        })
     }
 
     fn carrier(&self) -> Option<&dyn Carrier> {

@@ -26,6 +26,7 @@ use crate::object::Object;
 use crate::table::Table;
 use crate::verbs::{Found, found_elsewhere};
 
+use super::brought::One;
 use super::codec;
 use super::drive::drive;
 use super::link::Link;
@@ -105,6 +106,23 @@ impl<'a> Held<'a> {
             self.fill(py, kept, since);
         }
         Ok(kept)
+    }
+
+    /// As [`take`](Self::take), of an entry or of its value alone, which memory does not take.
+    pub(crate) fn take_one(
+        &self,
+        py: Python<'_>,
+        brought: One,
+        since: Stamp,
+    ) -> PyResult<Option<Object>> {
+        match brought {
+            One::Whole(stored) => Ok(self.take(py, *stored, since)?.map(|kept| kept.value)),
+            One::Value(value) => {
+                codec::check(py, &self.place.name)?;
+                let of = (&*self.stack, self.home);
+                Ok(value.and_then(|value| self.link.value_alone(py, of, &value)))
+            }
+        }
     }
 
     /// The tag of its own that it has in memory.

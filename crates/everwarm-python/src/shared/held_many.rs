@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use everwarm_core::lifetime::Lifetime;
-use everwarm_engine::stack::{Done, Place, Stack, Stored};
+use everwarm_engine::stack::{Done, Place, Stack};
 use everwarm_engine::{Put, Stamp};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -14,6 +14,7 @@ use crate::given::many;
 use crate::home::{Home, Keyed};
 use crate::object::Object;
 
+use super::brought::{self, Brought};
 use super::codec;
 use super::drive::drive;
 use super::held::{Given, Held};
@@ -24,10 +25,13 @@ pub(crate) type Entry = (Keyed, Object, Option<(Lifetime, u64)>);
 /// Values by their keys: those that memory has, and those that stores are to be asked for.
 pub(crate) struct Many {
     found: Py<PyDict>,
-    wanted: Vec<(Py<PyAny>, Keyed)>,
+    /// With the hash that each has in memory.
+    wanted: Vec<(Py<PyAny>, u64)>,
     /// Where those lie that are wanted.
     places: Arc<[Place]>,
     stack: Option<Arc<Stack>>,
+    /// As what memory is to have them, if it is to.
+    kept: Option<Vec<Keyed>>,
     since: Stamp,
 }
 
@@ -35,46 +39,43 @@ impl Many {
     /// Looks for what memory has of `keys`.
     pub(crate) fn look(py: Python<'_>, home: &Home, keys: &Bound<'_, PyAny>) -> PyResult<Self> {
         let found = PyDict::new(py);
-        let mut missing = Vec::new();
+        let link = home.link.as_ref();
+        let (mut wanted, mut places) = (Vec::new(), Vec::new());
+        let mut kept = home.has_memory().then(Vec::new);
         for key in many(keys)? {
             let key = key?;
             let keyed = keyed_whole(home, &key)?;
-            match home.engine.hit(&home.scope, keyed.hash, &keyed.key) {
-                Some(value) => found.set_item(key, value.into_bound(py))?,
-                None => missing.push((key.unbind(), keyed)),
+            if let Some(value) = home.engine.hit(&home.scope, keyed.hash, &keyed.key) {
+                found.set_item(key, value.into_bound(py))?;
+            } else if let Some(place) = link.and_then(|link| link.place(&keyed)) {
+                wanted.push((key.unbind(), keyed.hash));
+                places.push(place);
+                if let Some(kept) = &mut kept {
+                    kept.push(keyed);
+                }
+            } else {
+                home.engine.missed(&home.scope, keyed.hash);
             }
         }
-        let since = home.engine.stamp();
-        let mut places = Vec::with_capacity(missing.len());
-        let link = home.link.as_ref();
-        missing.retain(|(_, keyed)| match link.and_then(|link| link.place(keyed)) {
-            Some(place) => {
-                places.push(place);
-                true
-            }
-            None => {
-                home.engine.missed(&home.scope, keyed.hash);
-                false
-            }
-        });
         let stack = match link {
             Some(link) if !places.is_empty() => Some(link.shared.stack(py)?),
             _ => None,
         };
         Ok(Self {
             found: found.unbind(),
-            wanted: missing,
+            wanted,
             places: places.into(),
             stack,
-            since,
+            kept,
+            since: home.engine.stamp(),
         })
     }
 
     /// What is to be asked, of all stores together; None if there is nothing.
-    pub(crate) fn reading(
-        &self,
-    ) -> Option<impl Future<Output = Vec<Option<Stored>>> + Send + use<>> {
-        Some(self.stack.as_ref()?.get_many(Arc::clone(&self.places)))
+    pub(crate) fn reading(&self) -> Option<impl Future<Output = brought::Many> + Send + use<>> {
+        let stack = Arc::clone(self.stack.as_ref()?);
+        let places = Arc::clone(&self.places);
+        Some(brought::Many::of(stack, places, self.kept.is_some()))
     }
 
     /// All that was found, with what the stores have.
@@ -82,37 +83,46 @@ impl Many {
         self,
         py: Python<'py>,
         home: &Home,
-        mut stored: Vec<Option<Stored>>,
+        brought: Option<brought::Many>,
     ) -> PyResult<Bound<'py, PyDict>> {
         codec::check(py, "")?;
         let found = self.found.into_bound(py);
         let (Some(stack), Some(link)) = (self.stack, &home.link) else {
             return Ok(found);
         };
-        let wanted = self.wanted.iter().zip(self.places.iter());
-        let has_memory = home.has_memory();
-        // What was stored is large, and looked at where it is.
-        for (((key, keyed), place), stored) in wanted.zip(&mut stored) {
-            let value = if has_memory {
-                let stored = stored.take();
-                let kept = stored.and_then(|stored| link.decoded(py, &stack, home, stored));
-                let of = (Arc::clone(&stack), place.clone());
-                if let Some(kept) = &kept
-                    && let Some(held) = Held::at(home, keyed, of)
-                {
-                    held.fill(py, kept, self.since);
+        let add = |(key, hash): &(Py<PyAny>, u64), value: Option<Object>| match value {
+            Some(value) => {
+                home.scope.count_hit();
+                found.set_item(key.bind(py), value.into_bound(py))
+            }
+            None => {
+                home.engine.missed(&home.scope, *hash);
+                Ok(())
+            }
+        };
+        match brought {
+            None => {}
+            Some(Brought::Value(values)) => {
+                for (wanted, value) in self.wanted.iter().zip(&values) {
+                    let value = value.as_ref();
+                    let value = value.and_then(|value| link.value_alone(py, (&stack, home), value));
+                    add(wanted, value)?;
                 }
-                kept.map(|kept| kept.value)
-            } else {
-                let stored = stored.as_ref();
-                stored.and_then(|stored| link.value_of(py, &stack, home, stored))
-            };
-            let Some(value) = value else {
-                home.engine.missed(&home.scope, keyed.hash);
-                continue;
-            };
-            home.scope.count_hit();
-            found.set_item(key.bind(py), value.into_bound(py))?;
+            }
+            Some(Brought::Whole(all)) => {
+                let kept = self.kept.unwrap_or_default();
+                let each = kept.iter().zip(self.places.iter()).zip(all);
+                for (wanted, ((keyed, place), stored)) in self.wanted.iter().zip(each) {
+                    let kept = stored.and_then(|stored| link.decoded(py, &stack, home, stored));
+                    let of = (Arc::clone(&stack), place.clone());
+                    if let Some(kept) = &kept
+                        && let Some(held) = Held::at(home, keyed, of)
+                    {
+                        held.fill(py, kept, self.since);
+                    }
+                    add(wanted, kept.map(|kept| kept.value))?;
+                }
+            }
         }
         Ok(found)
     }
@@ -125,11 +135,11 @@ pub(crate) fn get_many<'py>(
     keys: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let many = Many::look(py, home, keys)?;
-    let stored = match many.reading() {
-        Some(reading) => drive(py, reading)?,
-        None => Vec::new(),
+    let brought = match many.reading() {
+        Some(reading) => Some(drive(py, reading)?),
+        None => None,
     };
-    many.take(py, home, stored)
+    many.take(py, home, brought)
 }
 
 /// Deletes many everywhere: how many were there, and whether all stores have done it.

@@ -3,6 +3,7 @@
 //! A stack belongs to the process that made it. After a fork the child leaves its parent's alone and makes one of its own from
 //! the same recipe, when it first needs it.
 
+pub(crate) mod brought;
 mod codec;
 mod drive;
 mod health;

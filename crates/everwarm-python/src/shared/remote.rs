@@ -7,9 +7,10 @@ use std::time::Duration;
 use everwarm_core::codec::{KeyBytes, Meta, Refusal, Spans};
 use everwarm_core::judge::{Freshness, Judgement};
 use everwarm_core::lifetime::Lifetime;
+use everwarm_core::store::Bytes;
 use everwarm_core::using::Read;
 use everwarm_engine::LeadId;
-use everwarm_engine::stack::{Fetched, Place, Seat, Stack, Stored, Written};
+use everwarm_engine::stack::{Fetched, Place, Seat, Stack, Stored, Value, Written};
 use everwarm_tiers::Standing;
 use pyo3::prelude::*;
 
@@ -353,8 +354,11 @@ impl Link {
         home: &Home,
         stored: Stored,
     ) -> Option<Kept> {
+        let opened = &stored.opened;
+        let of = (stored.tier, stored.older);
+        let payload = (opened.meta.format, &opened.payload);
         Some(Kept {
-            value: self.value_of(py, stack, home, &stored)?,
+            value: self.value_of(py, (stack, home), of, payload)?,
             lifetime: stored
                 .opened
                 .meta
@@ -371,22 +375,35 @@ impl Link {
         })
     }
 
-    /// The value alone, as [`decoded`](Self::decoded) gives it.
-    pub(crate) fn value_of(
+    /// A value of which nothing else was wanted; as [`decoded`](Self::decoded).
+    pub(crate) fn value_alone(
         &self,
         py: Python<'_>,
-        stack: &Stack,
-        home: &Home,
-        stored: &Stored,
+        of: (&Stack, &Home),
+        value: &Value,
     ) -> Option<Object> {
-        let (opened, tier) = (&stored.opened, stored.tier);
-        let upgrade = stored.older.and_then(|number| self.upgrade(number));
-        let format = upgrade.map_or(&self.format, |upgrade| &upgrade.format);
-        if opened.meta.format != format.get().number() {
+        let payload = (value.format, &value.payload);
+        self.value_of(py, of, (value.tier, value.older), payload)
+    }
+
+    /// The value alone, as [`decoded`](Self::decoded) gives it: of bytes in the format of this number, that a tier had under a name of today
+    /// or an older one.
+    fn value_of(
+        &self,
+        py: Python<'_>,
+        (stack, home): (&Stack, &Home),
+        (tier, older): (usize, Option<usize>),
+        (number, payload): (u8, &Bytes),
+    ) -> Option<Object> {
+        let upgrade = older.and_then(|older| self.upgrade(older));
+        let format = upgrade
+            .map_or(&self.format, |upgrade| &upgrade.format)
+            .get();
+        if number != format.number() {
             stack.count_refused(tier, Refusal::Unreadable);
             return None;
         }
-        match format.get().decode_payload(py, &opened.payload) {
+        match format.decode_payload(py, payload) {
             Ok(Ok(value)) => match upgrade {
                 Some(upgrade) => upgrade.converted(py, home, value),
                 None => Some(value),

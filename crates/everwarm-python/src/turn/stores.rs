@@ -11,11 +11,12 @@ use pyo3::prelude::*;
 
 use super::{Asking, State, Turn};
 use crate::answer::Status;
-use crate::gather;
+use crate::gather::Told;
 use crate::home::Home;
 use crate::ring::{Ring, seconds};
 use crate::settle::Flight;
 use crate::settling::{Begun, Settling, Writes};
+use crate::shared::brought::One;
 use crate::shared::{self, Link, Ours, Step, Taken};
 
 /// How long an old value is served before it is asked again whether another process has computed it anew.
@@ -40,7 +41,7 @@ impl Turn {
 
     /// Goes on with what was found at the first look. Where that is not told, or is worth something only after an error, the stores are
     /// asked as they are alone.
-    pub(crate) fn looked(&self, py: Python<'_>, told: gather::Told) -> PyResult<()> {
+    pub(crate) fn looked(&self, py: Python<'_>, told: Told) -> PyResult<()> {
         let (flight, asking) = match self.take() {
             State::Ask(flight, asking) => (flight, asking),
             state => {
@@ -49,7 +50,7 @@ impl Turn {
             }
         };
         let asking = match (told, flight.remote.as_deref()) {
-            (gather::Told::Stored(stored), Some(remote)) => match *stored {
+            (Told::Brought(One::Whole(stored)), Some(remote)) => match *stored {
                 Some(stored) if stored.judgement != Judgement::OnlyIfError => {
                     return self.answered(py, flight, Fetched::Found(stored));
                 }
