@@ -139,11 +139,11 @@ def test_bandwidth(proxy):
 
 @pytest.mark.proves("slices.apart")
 def test_slices(proxy):
-    proxy.slices(2, apart=0.005, way="down")
+    proxy.slices(2, apart=0.1, way="down")
     with Client(proxy) as client:
         begun = time.monotonic()
         assert client.ask(b"0123456789") == b"0123456789"
-        assert time.monotonic() - begun >= 0.02
+        assert time.monotonic() - begun >= 0.4
 
 
 def test_truncate_and_cut_end_the_connection(proxy):
