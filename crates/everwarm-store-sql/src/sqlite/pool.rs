@@ -152,7 +152,7 @@ impl Connections {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        let doubt = schema::settle(&connection, path, &self.sql)?;
+        let doubt = schema::settle(&connection, path, &self.sql, *busy_timeout)?;
         self.doubts.lock().extend(doubt);
         set_synchronous(&connection, self.config.synchronous)?;
         if writes {

@@ -1,13 +1,15 @@
 //! What lies in the file: the tables, the statements on them, and what shows that the file is one of ours.
 
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use everwarm_core::store::{Failure, FailureKind};
 use everwarm_network::chance;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::clock::boot;
-use super::error::Step;
+use super::error::{Step, Trouble};
 
 /// Says that a file is one of ours: "Ewrm".
 const APPLICATION: i32 = 0x4577_726d;
@@ -15,6 +17,8 @@ const APPLICATION: i32 = 0x4577_726d;
 const LAYOUT: i32 = 1;
 /// A log that was longer for a while is cut to so many bytes.
 const LOG: i64 = 16 << 20;
+/// How often it is tried to make a file that others make as well.
+const PAUSE: Duration = Duration::from_micros(500);
 
 const TABLES: &str = include_str!("tables.sql");
 
@@ -67,16 +71,26 @@ pub(crate) fn range(prefix: &str) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Sees to it that a new connection is to a file of ours with the tables of this store; why what was there was given up, if it was.
-pub(crate) fn settle(connection: &Connection, path: &Path, sql: &Sql) -> Step<Option<String>> {
+///
+/// It waits for as long as `patience` for others who make the same file.
+pub(crate) fn settle(
+    connection: &Connection,
+    path: &Path,
+    sql: &Sql,
+    patience: Duration,
+) -> Step<Option<String>> {
     // What a damaged page says is held against what it can say.
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    if is_settled(connection, path, sql)? {
+    connection.pragma_update(None, "journal_size_limit", LOG)?;
+    // All that is asked is of one moment: others may be making the same file.
+    let moment = connection.unchecked_transaction()?;
+    if is_settled(&moment, path, sql)? {
         return Ok(None);
     }
-    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-    if mode != "wal" {
+    drop(moment);
+    if log_beside(connection, patience)? != "wal" {
         return Err(Failure::new(
             FailureKind::Capability,
             format!(
@@ -96,8 +110,20 @@ pub(crate) fn settle(connection: &Connection, path: &Path, sql: &Sql) -> Step<Op
         doubt = begin(&begun, sql)?;
     }
     begun.commit()?;
-    connection.pragma_update(None, "journal_size_limit", LOG)?;
     Ok(doubt)
+}
+
+/// Has changes written to a log beside the file; the mode that this leads to. Here SQLite itself waits for nobody, whatever its
+/// `busy_timeout`: it holds the file to read, and would wait with that for others that do.
+fn log_beside(connection: &Connection, patience: Duration) -> Step<String> {
+    let begun = Instant::now();
+    loop {
+        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0));
+        match mode.map_err(Trouble::from) {
+            Err(trouble) if trouble.is_busy() && begun.elapsed() < patience => thread::sleep(PAUSE),
+            said => return said,
+        }
+    }
 }
 
 /// Whether the file has all that this store needs, and was used since the machine started.
@@ -139,7 +165,6 @@ fn is_settled(connection: &Connection, path: &Path, sql: &Sql) -> Step<bool> {
     let seen: Option<i64> = connection
         .query_row(&state, [], |row| row.get(0))
         .optional()?;
-    connection.pragma_update(None, "journal_size_limit", LOG)?;
     Ok(seen == Some(boot()))
 }
 

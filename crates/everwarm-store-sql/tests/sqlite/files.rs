@@ -4,6 +4,8 @@ use std::fs::{self, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::sync::Barrier;
+use std::thread;
 
 use everwarm_conformance::{Fixture, wait};
 use everwarm_core::store::{Bytes, Durability, Failure, FailureKind, Store};
@@ -134,6 +136,31 @@ fn a_file_that_is_deleted_is_made_anew() {
         told.gap,
         "whoever heard of the old file takes all as changed"
     );
+}
+
+#[test]
+fn many_that_make_a_new_file_at_once_have_it_in_common() {
+    const MAKERS: usize = 4;
+    for _ in 0..60 {
+        let fixture = Fixture::default();
+        let all_ready = Barrier::new(MAKERS);
+        thread::scope(|scope| {
+            let made = |number: usize| {
+                let (all_ready, fixture) = (&all_ready, &fixture);
+                scope.spawn(move || {
+                    all_ready.wait();
+                    let store = Sqlite::open(config(fixture))?;
+                    now(store.set(&number.to_string(), Bytes::from("x"), None))
+                })
+            };
+            let makers: Vec<_> = (0..MAKERS).map(made).collect();
+            for maker in makers {
+                maker.join().unwrap().expect("nobody is in its way");
+            }
+        });
+        let store = store(&fixture);
+        assert!((0..MAKERS).all(|number| text(&store, &number.to_string()).is_some()));
+    }
 }
 
 #[test]
