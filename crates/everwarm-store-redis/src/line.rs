@@ -3,7 +3,7 @@
 //! Whoever asks puts bytes behind those that have not left yet. They are written by whoever asked, on his own thread and all that there
 //! are at once, as far as they leave at once; the rest by one task, which reads: each reply belongs to the first who still waits for
 //! one. The task also says when time is over, by one timer for all who wait. Who walked away stays in his place, so that his replies
-//! are not taken for another's. Where one loop alone asks, it reads, and not the task (`own`).
+//! are not taken for another's. A reply that can be none to what was asked ends the connection: those behind it are not told apart. Where one loop alone asks, it reads, and not the task (`own`).
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -24,7 +24,7 @@ use crate::address::Address;
 use crate::deadline::Deadline;
 use crate::error;
 use crate::own::Inbox;
-use crate::packed::Packed;
+use crate::packed::{Packed, Shape};
 use crate::replies::Replies;
 use crate::shared::Cut;
 use crate::socket::Socket;
@@ -70,6 +70,7 @@ struct State {
 struct Asked {
     replies: Vec<Value>,
     count: usize,
+    shape: Shape,
     deadline: Deadline,
     /// Bytes that had come before it was asked.
     before: u64,
@@ -199,6 +200,7 @@ impl Line {
         state.asked.push_back(Asked {
             replies: Vec::with_capacity(packed.count),
             count: packed.count,
+            shape: packed.shape,
             deadline: *deadline,
             before: self.received.load(Ordering::Relaxed),
             exchange: Some(exchange),
@@ -269,6 +271,9 @@ impl Line {
                     let Some(first) = state.asked.front_mut() else {
                         break Err(error::ended(&self.address));
                     };
+                    if !first.shape.fits(first.replies.len(), &value) {
+                        break Err(error::ended(&self.address));
+                    }
                     first.replies.push(value);
                     if first.replies.len() == first.count {
                         ended.extend(state.asked.pop_front());

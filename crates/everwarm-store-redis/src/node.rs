@@ -12,6 +12,7 @@ use crate::clock::{Asking, Clock};
 use crate::deadline::Deadline;
 use crate::dial::Dial;
 use crate::idle::{Idle, Line};
+use crate::mending::is_damage;
 use crate::met::Reign;
 use crate::own::Own;
 use crate::packed::Packed;
@@ -90,7 +91,15 @@ impl Node {
         let mut packed = commands(&shared.server.run);
         let asking = is_timed.then(|| shared.clock.ask(&mut packed));
         match shared.exchange(packed, &deadline).await {
-            Ok(values) => Said::of(values, &shared.clock, asking),
+            Ok(values) => {
+                let said = Said::of(values, &shared.clock, asking);
+                // Somebody else's reply: those behind it are, too.
+                if said.as_ref().is_err_and(is_damage) {
+                    self.shared.give_up(&shared);
+                    self.own.give_up(&shared);
+                }
+                said
+            }
             Err(Cut::TimedOut(failure)) => Err(failure),
             Err(Cut::Lost(failure)) => {
                 self.shared.give_up(&shared);

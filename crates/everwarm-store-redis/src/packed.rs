@@ -2,6 +2,8 @@
 
 use redis::{Cmd, Pipeline};
 
+use crate::value::Value;
+
 /// Bytes of a verb and what stands around it; or around a word.
 const AROUND: usize = 32;
 /// What a line ends with.
@@ -14,6 +16,24 @@ pub(crate) struct Packed {
     pub(crate) bytes: Vec<u8>,
     /// How many replies there will be.
     pub(crate) count: usize,
+    /// What shows whether they are those to these commands.
+    pub(crate) shape: Shape,
+}
+
+/// Which of some replies is an array, and of how many values, if one is known to be: the reply to another command hardly is. Replies are
+/// told apart by their order alone; one too many, or one too few, and all that follow on the connection are somebody else's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shape(Option<(usize, usize)>);
+
+impl Shape {
+    /// Whether this can be the reply at this place.
+    pub(crate) fn fits(self, at: usize, reply: &Value) -> bool {
+        match (self.0, reply) {
+            (Some((place, count)), Value::Array(values)) if place == at => values.len() == count,
+            (Some((place, _)), reply) if place == at => matches!(reply, Value::ServerError(_)),
+            _ => true,
+        }
+    }
 }
 
 impl Packed {
@@ -21,7 +41,7 @@ impl Packed {
     pub(crate) fn with_room(bytes: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(bytes),
-            count: 0,
+            ..Self::default()
         }
     }
 
@@ -43,8 +63,7 @@ impl Packed {
         others: impl IntoIterator<Item = W, IntoIter: ExactSizeIterator>,
     ) {
         let others = others.into_iter();
-        self.head(b'*', others.len() + 1);
-        self.one(verb);
+        self.begin(verb, others.len());
         others.for_each(|word| self.one(word.as_ref()));
         self.count += 1;
     }
@@ -56,8 +75,7 @@ impl Packed {
 
     /// Adds a command of a verb, a word in its parts, and words that were written before.
     pub(crate) fn first(&mut self, verb: &str, parts: &[&str], others: &Words) {
-        self.head(b'*', others.count + 2);
-        self.one(verb);
+        self.begin(verb, 1 + others.count);
         put(&mut self.bytes, parts);
         self.bytes.extend_from_slice(&others.bytes);
         self.count += 1;
@@ -70,8 +88,7 @@ impl Packed {
         (beginning, words): (&str, &[&str]),
         others: &Words,
     ) {
-        self.head(b'*', 1 + words.len() + others.count);
-        self.one(verb);
+        self.begin(verb, words.len() + others.count);
         for word in words {
             put(&mut self.bytes, &[beginning, word]);
         }
@@ -82,8 +99,7 @@ impl Packed {
     /// Adds a command of a verb and words that were written before.
     pub(crate) fn written(&mut self, verb: &str, words: &Words) {
         self.bytes.reserve(words.bytes.len() + AROUND);
-        self.head(b'*', words.count + 1);
-        self.one(verb);
+        self.begin(verb, words.count);
         self.bytes.extend_from_slice(&words.bytes);
         self.count += 1;
     }
@@ -91,6 +107,8 @@ impl Packed {
     /// Adds commands.
     pub(crate) fn all(&mut self, others: &Self) {
         self.bytes.extend_from_slice(&others.bytes);
+        let behind = |(at, count)| (self.count + at, count);
+        self.shape.0 = self.shape.0.or(others.shape.0.map(behind));
         self.count += others.count;
     }
 
@@ -121,12 +139,17 @@ impl Packed {
         commands
     }
 
-    fn one(&mut self, word: &str) {
-        put(&mut self.bytes, &[word]);
+    /// Begins a command of a verb and so many other words.
+    fn begin(&mut self, verb: &str, others: usize) {
+        head(&mut self.bytes, b'*', 1 + others);
+        self.one(verb);
+        if verb == "MGET" {
+            self.shape.0.get_or_insert((self.count, others));
+        }
     }
 
-    fn head(&mut self, kind: u8, number: usize) {
-        head(&mut self.bytes, kind, number);
+    fn one(&mut self, word: &str) {
+        put(&mut self.bytes, &[word]);
     }
 }
 
@@ -215,6 +238,7 @@ impl From<&Pipeline> for Packed {
         Self {
             bytes: pipeline.get_packed_pipeline(),
             count: pipeline.len(),
+            shape: Shape::default(),
         }
     }
 }
@@ -222,6 +246,27 @@ impl From<&Pipeline> for Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reply_to_another_command_does_not_fit() {
+        let mut read = Packed::default();
+        read.words("MGET", ["a", "b"]);
+        let mut all = Packed::default();
+        all.word("ASKING");
+        all.all(&read);
+        all.words("MGET", ["a"]);
+        let array = |count| Value::Array(vec![Value::Nil; count]);
+        for (at, reply, fits) in [
+            (0, Value::Nil, true),
+            (1, array(2), true),
+            (1, array(1), false),
+            (1, Value::Nil, false),
+            (2, array(1), true),
+        ] {
+            assert_eq!(all.shape.fits(at, &reply), fits, "{reply:?} at {at}");
+        }
+        assert!(Packed::default().shape.fits(0, &array(3)));
+    }
 
     #[test]
     fn keys_are_found_in_commands() {

@@ -311,6 +311,10 @@ fn damage_is_seen_and_leaves_with_its_connection() {
     };
     let befallen = proxy.count("corrupt") + proxy.count("swap");
     let wrong = soak.seen.wrong.lock().unwrap().len() as u64;
+    eprintln!(
+        "{wrong} wrong by {befallen} faults: {:?}",
+        soak.seen.wrong.lock().unwrap()
+    );
     // Two replies that change places are two that are wrong: what carries values tells them by what it has sealed them with.
     assert!(
         (1..=2 * befallen).contains(&wrong),
