@@ -43,11 +43,21 @@ impl Silence {
         }
     }
 
+    /// When memory lets go of everything, unless something is heard before.
+    #[must_use]
+    pub fn lets_go(&self) -> Instant {
+        self.known().after(CONFIRMED_FOR)
+    }
+
+    /// From when on others may have done what nobody heard of, and memory may hold it.
+    fn known(&self) -> Instant {
+        self.heard.unwrap_or(Instant::ZERO).max(self.empty)
+    }
+
     /// Looks for messages: `heard` is the moment up to which everything was heard, `None` if nothing could be.
     pub fn look(&mut self, now: Instant, heard: Option<Instant>) -> Verdict {
         self.heard = self.heard.max(heard);
-        let known = self.heard.unwrap_or(Instant::ZERO).max(self.empty);
-        let let_go = now.since(known) >= CONFIRMED_FOR;
+        let let_go = now.since(self.known()) >= CONFIRMED_FOR;
         if let_go {
             self.empty = now;
         }

@@ -9,7 +9,7 @@ use everwarm_core::using::Read;
 
 use super::Stack;
 use super::found::{Change, Stored};
-use super::look::{AtHand, Look};
+use super::look::Look;
 use super::owed::Debt;
 use super::place::Place;
 use super::queue::Nap;
@@ -224,19 +224,16 @@ impl Stack {
             true => None,
             false => Some(self.stamps(labels.all()).await?),
         };
-        let (found, reading) = self.read_last(&place.name, &labels).await?;
+        let (found, beside) = self.read_last(&place.name, &labels).await?;
         let has_all = taken.is_some();
-        let stamps = match (taken, &reading) {
+        let stamps = match (taken, &beside.reading) {
             (Some(taken), _) => taken,
             (None, Some(reading)) => reading.shards.clone(),
             (None, None) => Vec::new(),
         };
         let version = found.as_ref().map(|found: &Found| found.version);
         let entry = found.and_then(|found| self.enter_last(place, &labels, found));
-        let at_hand = reading.as_ref().map(|reading| AtHand {
-            tags: labels.all(),
-            markers: &reading.markers,
-        });
+        let at_hand = beside.at_hand(&labels);
         let accepted = match entry {
             Some(entry) => self.accept_exactly(entry, place, at_hand, LOOK).await?,
             None => None,

@@ -37,7 +37,7 @@ impl Stack {
         if self.owes(&place.name, labels.all()) {
             return Glance::Unclear;
         }
-        let asked = self.markers.asked();
+        let (asked, repaid) = (self.markers.asked(), self.owed.repaid());
         let answer = authority.get_with(&place.name, &self.namespace, labels.all());
         let Ok(answer) = answer.now() else {
             return Glance::Unclear;
@@ -49,6 +49,7 @@ impl Stack {
         let at_hand = AtHand {
             tags: labels.all(),
             markers: &reading.markers,
+            repaid: Some(repaid),
         };
         let entry = found.and_then(|found| self.enter_last(place, labels, found));
         let stored = entry.and_then(|entry| self.accept_now(entry, place, at_hand, look));
@@ -74,14 +75,9 @@ impl Stack {
         if self.owes(&place.name, labels.all()) {
             return None;
         }
-        let (found, reading) = self.read_last(&place.name, labels).await.ok()?;
+        let (found, beside) = self.read_last(&place.name, labels).await.ok()?;
         self.repeat_lost();
-        let at_hand = reading
-            .as_ref()
-            .map_or_else(AtHand::default, |reading| AtHand {
-                tags: labels.all(),
-                markers: &reading.markers,
-            });
+        let at_hand = beside.at_hand(labels);
         let mut entry = found.and_then(|found| self.enter_last(place, labels, found));
         let is_valid = match &mut entry {
             Some(entry) => match self.held_against(entry, place, at_hand, look) {

@@ -64,16 +64,18 @@ impl Stack {
         }
     }
 
-    /// Waits for `work`, but no longer than this.
-    async fn within(&self, span: Duration, work: impl Future<Output = ()>) {
+    /// Waits for `work`, but no longer than this; whether it was done.
+    pub(super) async fn within(&self, span: Duration, work: impl Future<Output = ()>) -> bool {
         let mut work = pin!(work);
-        let mut limit = self.options.sleep.sleep(span);
+        let mut limit = None;
         poll_fn(|context| {
             if work.as_mut().poll(context).is_ready() {
-                return Poll::Ready(());
+                return Poll::Ready(true);
             }
-            limit.as_mut().poll(context)
+            // Nobody has to be woken for what is done at once.
+            let limit = limit.get_or_insert_with(|| self.options.sleep.sleep(span));
+            limit.as_mut().poll(context).map(|()| false)
         })
-        .await;
+        .await
     }
 }

@@ -63,11 +63,34 @@ impl Entry {
     }
 }
 
-/// The markers of some tags, as the authority read them together with an entry or after it; by default of none.
+/// What the last tier said of its entries beside them.
+pub(super) struct Beside {
+    /// The markers at that moment, if it is an authority.
+    pub(super) reading: Option<Reading>,
+    /// How often something [was repaid](super::owed::Owed::repaid) before it was asked.
+    pub(super) repaid: u64,
+}
+
+impl Beside {
+    /// What is at hand of entries with these tags.
+    pub(super) fn at_hand<'a>(&'a self, labels: &'a Digests) -> AtHand<'a> {
+        let markers = self.reading.as_ref();
+        AtHand {
+            tags: labels.all(),
+            markers: markers.map_or(&[], |reading| &reading.markers),
+            repaid: Some(self.repaid),
+        }
+    }
+}
+
+/// What entries are held against: the markers of some tags, as the authority read them together with the entries or after them; by
+/// default of none.
 #[derive(Clone, Copy, Default)]
 pub(super) struct AtHand<'a> {
     pub(super) tags: &'a [Tag],
     pub(super) markers: &'a [Option<Mark>],
+    /// How often something [was repaid](super::owed::Owed::repaid) before a store was asked for the entries, if it was the last one.
+    pub(super) repaid: Option<u64>,
 }
 
 impl AtHand<'_> {
@@ -170,7 +193,7 @@ impl Stack {
         entry.stored.age = sealed.age.saturating_add(waited);
         entry.sealed = sealed.bytes.clone();
         entry.left = sealed.left.map(|left| left.saturating_sub(waited));
-        let accepted = self.accept(entry, place, None, look).await?;
+        let accepted = self.accept(entry, place, AtHand::default(), look).await?;
         self.count_look(tier, look, true);
         Some(accepted)
     }
@@ -189,7 +212,7 @@ impl Stack {
         let found = level.said(level.tier.store.get(&place.name).await)?;
         let mut entry = Entry::unread(tier, labels);
         let accepted = match found.is_some_and(|found| self.enter_near(place, &found, &mut entry)) {
-            true => self.accept(entry, place, None, look).await,
+            true => self.accept(entry, place, AtHand::default(), look).await,
             false => None,
         };
         self.count_look(tier, look, accepted.is_some());
@@ -237,14 +260,13 @@ impl Stack {
         labels: &Digests,
         look: Look,
     ) -> Option<Entry> {
-        let (found, reading) = self.read_last(&place.name, labels).await.ok()?;
+        let (found, beside) = self.read_last(&place.name, labels).await.ok()?;
         let entry = found.and_then(|found| self.enter_last(place, labels, found));
-        let at_hand = reading.as_ref().map(|reading| AtHand {
-            tags: labels.all(),
-            markers: &reading.markers,
-        });
         let accepted = match entry {
-            Some(entry) => self.accept(entry, place, at_hand, look).await,
+            Some(entry) => {
+                self.accept(entry, place, beside.at_hand(labels), look)
+                    .await
+            }
             None => None,
         };
         self.count_look(self.tiers.len() - 1, look, accepted.is_some());
@@ -274,7 +296,7 @@ impl Stack {
         None
     }
 
-    /// What the last tier has under a name, and the markers at that moment if it is an authority.
+    /// What the last tier has under a name, and what it says beside that.
     ///
     /// # Errors
     /// The store's; they are counted.
@@ -282,11 +304,13 @@ impl Stack {
         &self,
         name: &str,
         labels: &Digests,
-    ) -> Result<(Option<Found>, Option<Reading>), Failure> {
+    ) -> Result<(Option<Found>, Beside), Failure> {
         let level = self.last();
+        let repaid = self.owed.repaid();
         let Some(authority) = self.authority() else {
             let found = level.counted(level.tier.store.get(name).await)?;
-            return Ok((found, None));
+            let reading = None;
+            return Ok((found, Beside { reading, repaid }));
         };
         let asked = self.markers.asked();
         let answer = authority
@@ -294,7 +318,8 @@ impl Stack {
             .await;
         let (found, reading) = level.counted(answer)?;
         self.markers.feed(asked, labels.all(), &reading);
-        Ok((found, Some(reading)))
+        let reading = Some(reading);
+        Ok((found, Beside { reading, repaid }))
     }
 
     /// What the last tier had, opened.
@@ -352,7 +377,7 @@ impl Stack {
         &self,
         entry: Entry,
         place: &Place,
-        at_hand: Option<AtHand<'_>>,
+        at_hand: AtHand<'_>,
         look: Look,
     ) -> Option<Entry> {
         let accepted = self.accept_exactly(entry, place, at_hand, look);
@@ -367,10 +392,9 @@ impl Stack {
         &self,
         mut entry: Entry,
         place: &Place,
-        at_hand: Option<AtHand<'_>>,
+        at_hand: AtHand<'_>,
         look: Look,
     ) -> Result<Option<Entry>, Failure> {
-        let at_hand = at_hand.unwrap_or_default();
         self.repeat_lost();
         Ok(match self.held_against(&mut entry, place, at_hand, look) {
             Held::Accepted => Some(entry),
@@ -392,9 +416,8 @@ impl Stack {
         further: &[Tag],
         place: &Place,
     ) -> Result<bool, Failure> {
-        let Reading { markers, .. } = self.read_markers(further).await?;
-        self.repeat_lost();
-        Ok(markers.len() == further.len() && self.is_sure_by(entry, place, markers))
+        let (Reading { markers, .. }, repaid) = self.read_markers(further).await?;
+        Ok(markers.len() == further.len() && self.is_sure_by(entry, place, (markers, repaid)))
     }
 
     /// As [`accept`](Self::accept), without asking for what is not at hand. Since the store has answered, what a failover lost has to be
@@ -413,7 +436,8 @@ impl Stack {
             return Held::Invalid;
         };
         (stored.remaining, stored.judgement) = (remaining, judgement);
-        if self.owed.is_about(&place.name, labels.all()) {
+        let repaid = at_hand.repaid;
+        if self.owed.may_outdate(&place.name, labels.all(), repaid) {
             return Held::Invalid;
         }
         let mut further = Vec::new();
@@ -441,25 +465,29 @@ impl Stack {
         &self,
         entry: &Entry,
         place: &Place,
-        markers: impl IntoIterator<Item = Option<Mark>>,
+        (markers, repaid): (impl IntoIterator<Item = Option<Mark>>, u64),
     ) -> bool {
+        let labels = entry.labels.all();
         valid(&entry.stored.opened.meta.stamps, markers)
-            && !self.owed.is_about(&place.name, entry.labels.all())
+            && !self.owed.may_outdate(&place.name, labels, Some(repaid))
     }
 
-    /// The markers as the authority has them now; of a store that is none, nothing.
+    /// The markers as the authority has them now; of a store that is none, nothing. What it has lost is owed again by then; and how often
+    /// something [was repaid](super::owed::Owed::repaid) before it was asked.
     ///
     /// # Errors
     /// The store's; they are counted.
-    pub(super) async fn read_markers(&self, tags: &[Tag]) -> Result<Reading, Failure> {
+    pub(super) async fn read_markers(&self, tags: &[Tag]) -> Result<(Reading, u64), Failure> {
+        let repaid = self.owed.repaid();
         let Some(authority) = self.authority() else {
-            return Ok(Reading::default());
+            return Ok((Reading::default(), repaid));
         };
         let asked = self.markers.asked();
         let answer = authority.read(&self.namespace, tags).await;
         let reading = self.last().counted(answer)?;
         self.markers.feed(asked, tags, &reading);
-        Ok(reading)
+        self.repeat_lost();
+        Ok((reading, repaid))
     }
 
     /// Whether what was found is valid by the markers of this moment. Those at hand may be as old as messages take, which is well for
@@ -483,18 +511,17 @@ impl Stack {
         });
         let labels: Vec<Digests> = labels.collect();
         let all = Digests::union(&labels);
-        let reading = self.read_markers(&all).await.ok();
-        let marker = |tag: &Tag| {
-            let reading = reading.as_ref()?;
-            let at = all.binary_search(tag).ok()?;
-            reading.markers.get(at).copied()
+        let Ok((Reading { markers, .. }, repaid)) = self.read_markers(&all).await else {
+            return found.fill(None);
         };
+        let marker = |tag: &Tag| markers.get(all.binary_search(tag).ok()?).copied();
         for ((place, labels), found) in places.iter().zip(&labels).zip(found) {
             let markers: Option<Vec<_>> = labels.all().iter().map(marker).collect();
             found.take_if(|stored| {
                 let stamps = &stored.opened.meta.stamps;
                 let is_valid = markers.is_some_and(|markers| valid(stamps, markers));
-                !is_valid || self.owed.is_about(&place.name, labels.all())
+                let labels = labels.all();
+                !is_valid || self.owed.may_outdate(&place.name, labels, Some(repaid))
             });
         }
     }

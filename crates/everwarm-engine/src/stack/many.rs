@@ -129,6 +129,7 @@ impl Stack {
         if names.is_empty() || !self.counts(tier) {
             return Vec::new();
         }
+        let repaid = self.owed.repaid();
         let Some((found, (tags, markers))) = self.read_many(tier, &names, (labels, left)).await
         else {
             return Vec::new();
@@ -136,6 +137,7 @@ impl Stack {
         let at_hand = AtHand {
             tags: &tags,
             markers: &markers,
+            repaid: Some(repaid),
         };
         self.repeat_lost();
         let (mut all, mut unsure) = (Vec::new(), Vec::new());
@@ -224,14 +226,14 @@ impl Stack {
         if tags.is_empty() {
             return Vec::new();
         }
-        let Ok(Reading { markers, .. }) = self.read_markers(&tags).await else {
+        let Ok((Reading { markers, .. }, repaid)) = self.read_markers(&tags).await else {
             return Vec::new();
         };
-        self.repeat_lost();
         let marker = |tag: &Tag| markers.get(tags.binary_search(tag).ok()?).copied();
         let mut sure = Vec::with_capacity(unsure.len());
         for ((at, entry), further) in unsure {
             let markers: Option<Vec<_>> = further.iter().map(marker).collect();
+            let markers = markers.map(|markers| (markers, repaid));
             if markers.is_some_and(|markers| self.is_sure_by(&entry, &places[at], markers)) {
                 sure.push((at, entry));
             }

@@ -112,6 +112,8 @@ pub struct Stack {
     /// Up to which message of the authority everything was heard.
     heard: AtomicU64,
     silence: Mutex<Silence>,
+    /// Whether the last look at what others did ended before the stores had answered.
+    was_cut_short: AtomicBool,
     /// Whether nearer tiers count: nothing was missed that they would have to know of.
     nearer_count: AtomicBool,
     recent: Recent,
@@ -160,6 +162,7 @@ impl Stack {
             namespace_tag: Tag::of(&namespace, TagKind::Namespace, ""),
             namespace,
             silence: Mutex::new(Silence::new(options.ticker.now(), hears)),
+            was_cut_short: AtomicBool::new(false),
             nearer_count: AtomicBool::new(hears),
             recent: Recent::new(failovers),
             returns: Returns::default(),

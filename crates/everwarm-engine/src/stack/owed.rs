@@ -102,6 +102,8 @@ pub(super) enum Try {
 pub(super) struct Owed {
     /// How many there are, for readers that would otherwise take the lock for nothing.
     count: AtomicU64,
+    /// How often something was paid that had been owed for a while.
+    repaid: AtomicU64,
     debts: Mutex<Debts>,
     /// Whether somebody pays: two at once would take each other's numbers for those of others.
     is_paid: AtomicBool,
@@ -133,6 +135,7 @@ impl Owed {
     pub(super) fn new() -> Self {
         Self {
             count: AtomicU64::new(0),
+            repaid: AtomicU64::new(0),
             debts: Mutex::new(Debts {
                 all: Vec::new(),
                 last: 0,
@@ -152,6 +155,11 @@ impl Owed {
         self.count.load(Ordering::Acquire)
     }
 
+    /// How often something was paid that had been owed for a while: since then, what a store was asked before says nothing of it.
+    pub(super) fn repaid(&self) -> u64 {
+        self.repaid.load(Ordering::Acquire)
+    }
+
     /// Whether this name, or something with one of these tags, is owed.
     #[inline]
     pub(super) fn is_about(&self, name: &str, tags: &[Tag]) -> bool {
@@ -162,6 +170,14 @@ impl Owed {
                 .all
                 .iter()
                 .any(|owing| owing.debt.is_about(name, tags))
+    }
+
+    /// Whether what a store has answered, asked after something [was repaid](Self::repaid) so often may not count for this name and these
+    /// tags: they are owed, or were.
+    #[inline]
+    pub(super) fn may_outdate(&self, name: &str, tags: &[Tag], repaid: Option<u64>) -> bool {
+        // In this order: what is paid between the two is seen by the second.
+        self.is_about(name, tags) || repaid.is_some_and(|repaid| repaid != self.repaid())
     }
 
     fn incur(&self, debt: Debt, all: impl FnOnce() -> Debt) -> (u64, Debt) {
@@ -188,6 +204,13 @@ impl Owed {
         });
         self.count.store(debts.all.len() as u64, Ordering::Release);
         (id, debt)
+    }
+
+    /// A debt was paid that had been owed for a while.
+    fn repay(&self, id: u64) {
+        // Before it goes: who does not find it sees that it was there.
+        self.repaid.fetch_add(1, Ordering::AcqRel);
+        self.end(id, true);
     }
 
     fn end(&self, id: u64, paid: bool) {
@@ -355,7 +378,7 @@ impl Stack {
                 None => false,
             };
             if is_paid {
-                self.owed.end(id, true);
+                self.owed.repay(id);
                 continue;
             }
             // What was done of it is not known.

@@ -82,7 +82,9 @@ impl Stack {
         };
         let is_valid = worth(&plain.spans, age, *look).is_some()
             && valid(plain.stamp.as_slice(), markers.iter().copied())
-            && !self.owed.is_about(&place.name, labels.all());
+            && !self
+                .owed
+                .may_outdate(&place.name, labels.all(), at_hand.repaid);
         match is_valid {
             true => Plainly::Value(Value {
                 format: plain.format,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use everwarm_core::bus::CONFIRMED_FOR;
 use everwarm_core::clock::Instant;
 use everwarm_core::key::prefix;
 use everwarm_core::mark::Tag;
@@ -65,21 +66,36 @@ impl Stack {
     }
 
     pub(super) async fn watch_once(self: Arc<Self>) -> Vec<Event> {
+        let mut news = News::default();
+        // A store that does not answer keeps nothing in memory for longer than it may be there. Who looks so seldom that it is always
+        // late gets on every other time.
+        let patience = match self.silence.lock().lets_go().since(self.now()) {
+            Duration::ZERO if self.was_cut_short.load(Ordering::Relaxed) => CONFIRMED_FOR,
+            patience => patience,
+        };
+        let is_done = self.within(patience, self.look_around(&mut news)).await;
+        if !is_done {
+            self.mind_silence(None, &mut news);
+        }
+        self.was_cut_short.store(!is_done, Ordering::Relaxed);
+        news.told()
+    }
+
+    async fn look_around(&self, news: &mut News) {
         self.greet().await;
         self.repeat_lost();
         self.pay_debts(Try::InTurn).await;
         self.return_leases().await;
         self.renew_leases().await;
-        let mut news = News::default();
         let (heard, up_to) = match (self.last().tier.store.notify(), self.authority()) {
-            (Some(notify), _) => match self.listen(notify, &mut news).await {
+            (Some(notify), _) => match self.listen(notify, news).await {
                 Some((then, up_to)) => (then, Some(up_to)),
                 None => (None, None),
             },
-            (None, Some(_)) => (self.ask_anew(&mut news).await, None),
+            (None, Some(_)) => (self.ask_anew(news).await, None),
             (None, None) => (Some(self.now()), None),
         };
-        self.mind_silence(heard, &mut news);
+        self.mind_silence(heard, news);
         if self.markers.take_upset() || self.known.take_forgot() {
             self.markers.forget();
             news.add(Event::Everything);
@@ -91,7 +107,6 @@ impl Stack {
         for name in self.owed.take_outdated() {
             news.add(Event::Key(name.as_ref().into()));
         }
-        news.told()
     }
 
     /// Nothing that memory holds is to be older than core says if nobody can say what others did, and nearer tiers do not count.
@@ -217,7 +232,7 @@ impl Stack {
         let before = self.markers.all();
         for part in before.chunks(TRIP) {
             let tags: Vec<Tag> = part.iter().map(|(tag, _)| *tag).collect();
-            let reading = self.read_markers(&tags).await.ok()?;
+            let (reading, _) = self.read_markers(&tags).await.ok()?;
             let markers = part.iter().zip(&reading.markers);
             let changed = markers.filter(|((_, before), marker)| **marker != Some(*before));
             for ((tag, _), _) in changed {

@@ -448,6 +448,27 @@ fn in_silence_memory_holds_nothing_for_long() {
 }
 
 #[test]
+fn a_store_that_never_answers_keeps_nothing_in_memory_for_longer() {
+    for facets in [Facets::All, Facets::NoNotify] {
+        let host = Host::new(1);
+        let one = host.process_with(facets, |_| {});
+        let _seats = ["a", "b", "c"].map(|key| one.lead(key, &["t"]));
+        one.far().fail("*");
+        wait(one.stack.invalidate(tags(&["t"])));
+        one.far().fail("");
+        one.far().faults.lock().expect("no panic").polls = usize::MAX;
+        // Late enough for what is owed and the three leases to be tried, one after the other.
+        host.hand.advance(SECOND);
+        let begun = host.hand.now();
+        assert_eq!(wait(one.stack.watch()), [Event::Everything]);
+        assert!(host.hand.now().since(begun) <= 2 * SECOND);
+        one.far().faults.lock().expect("no panic").polls = 0;
+        wait(one.stack.watch());
+        assert_eq!(wait(one.stack.watch()), []);
+    }
+}
+
+#[test]
 fn slow_stores_answer_too() {
     let host = Host::new(2);
     let one = host.process();

@@ -7,7 +7,7 @@ use everwarm_core::using::Read;
 use everwarm_engine::stack::{Change, Done, Fetched, Stack};
 
 use crate::tiers::shelf::Facets;
-use crate::tiers::{Host, Process, SECOND, meta, place, poll, tags, wait};
+use crate::tiers::{Host, SECOND, meta, place, poll, tags, wait};
 
 type Going = Pin<Box<dyn Future<Output = bool>>>;
 
@@ -54,22 +54,37 @@ const UNDOINGS: [(&str, Undo); 9] = [
 ];
 
 /// A way to read `k`: whether it is there.
-type IsThere = fn(&Process) -> bool;
+type IsThere = fn(Arc<Stack>) -> Going;
 
-const READS: [(&str, IsThere); 5] = [
-    ("fetch", |one| one.found("k", &[]).is_some()),
-    ("fetch by its tag", |one| one.found("k", &["t"]).is_some()),
-    ("get", |one| {
-        wait(one.stack.get(place("k"), tags(&[]), Read::Any)).is_some()
+const READS: [(&str, IsThere); 8] = [
+    ("fetch", |stack| fetches(&stack, &[])),
+    ("fetch by its tag", |stack| fetches(&stack, &["t"])),
+    ("get", |stack| {
+        Box::pin(async move { stack.get(place("k"), tags(&[]), Read::Any).await.is_some() })
     }),
-    ("get many", |one| {
-        wait(one.stack.get_many(vec![place("k")]))[0].is_some()
+    ("get exactly", |stack| {
+        Box::pin(async move { stack.get_exact(place("k")).await.is_some() })
     }),
-    ("fetch many", |one| {
-        let fetched = wait(one.stack.fetch_many(vec![(place("k"), tags(&[]))]));
-        matches!(fetched[0], Some(Fetched::Found(_)))
+    ("look and change", |stack| {
+        let seen = stack.amend(place("k"), |seen| Change::Keep(seen.is_some()));
+        Box::pin(async move { seen.await.is_ok_and(|seen| seen) })
+    }),
+    ("get many", |stack| {
+        Box::pin(async move { stack.get_many(vec![place("k")]).await[0].is_some() })
+    }),
+    ("values of many", |stack| {
+        Box::pin(async move { stack.values_of(vec![place("k")]).await[0].is_some() })
+    }),
+    ("fetch many", |stack| {
+        let fetched = stack.fetch_many(vec![(place("k"), tags(&[]))]);
+        Box::pin(async move { matches!(fetched.await[0], Some(Fetched::Found(_))) })
     }),
 ];
+
+fn fetches(stack: &Arc<Stack>, names: &[&str]) -> Going {
+    let fetched = stack.fetch(place("k"), tags(names), Read::Any);
+    Box::pin(async move { matches!(fetched.await, Fetched::Found(_)) })
+}
 
 #[test]
 fn what_was_lost_is_never_served_by_whom_it_was_issued() {
@@ -83,7 +98,8 @@ fn what_was_lost_is_never_served_by_whom_it_was_issued() {
                 let replica = one.far().replica();
                 assert!(wait(undo(Arc::clone(&one.stack))), "{undoing}");
                 one.far().fail_over(&replica);
-                assert!(!is_there(&one), "{undoing}, by {read}, {tiers} tiers");
+                let is_there = wait(is_there(Arc::clone(&one.stack)));
+                assert!(!is_there, "{undoing}, by {read}, {tiers} tiers");
                 wait(one.stack.watch());
                 let theirs = other.value("k");
                 assert_eq!(theirs, None, "{undoing}: it is repeated");
@@ -117,6 +133,35 @@ fn whenever_another_server_takes_over_what_was_undone_is_not_served() {
             if ended {
                 assert!(polls >= 3, "{undoing} takes some time");
                 break;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_comes_once_all_is_repeated_is_of_before() {
+    for (undoing, undo) in UNDOINGS {
+        for (read, is_there) in READS {
+            for polls in 1.. {
+                let host = Host::new(1);
+                let one = host.process_with(Facets::Replaced, |_| {});
+                one.fill("k", "old", &["t"]);
+                let replica = one.far().replica();
+                assert!(wait(undo(Arc::clone(&one.stack))), "{undoing}");
+                one.far().fail_over(&replica);
+                let takes = |polls| one.far().faults.lock().expect("no panic").polls = polls;
+                takes(1);
+                let mut reading = is_there(Arc::clone(&one.stack));
+                let answer = (0..polls).find_map(|_| poll(&mut reading));
+                takes(0);
+                let ended = answer.is_some();
+                // What the new server has lost is owed again, and told to it, while its answer is on the way.
+                wait(one.stack.watch());
+                let is_there = answer.unwrap_or_else(|| wait(reading));
+                assert!(!is_there, "{undoing}, by {read}, after {polls} polls");
+                if ended {
+                    break;
+                }
             }
         }
     }

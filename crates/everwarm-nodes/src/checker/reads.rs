@@ -11,8 +11,8 @@ use crate::node::WAIT;
 
 /// How long others may serve what was invalidated while messages flow.
 const FLOWING: Duration = Duration::from_millis(500);
-/// How long they may after a silent break: two seconds, a look, and what a look that waits for the store takes.
-const BROKEN: Duration = Duration::from_millis(2_000 + 150 + 350);
+/// How long they may after a silent break: two seconds, and until the next look; one that waits for the store ends then.
+const BROKEN: Duration = Duration::from_millis(2_000 + 150);
 /// How long after a failover others may serve what it lost, beside: until whoever issued it has met the new server and repeated it. By
 /// that one it is never served.
 const REPEATED: Duration = Duration::from_millis(1_500);
