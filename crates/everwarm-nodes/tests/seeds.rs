@@ -11,7 +11,7 @@ const ENOUGH: u64 = 4_000;
 /// How many seeds are played, in CI too, unless it is said.
 fn seeds() -> u64 {
     let asked = std::env::var("EVERWARM_SEEDS").ok();
-    asked.map_or(500, |number| number.parse().expect("a number"))
+    asked.map_or(2_000, |number| number.parse().expect("a number"))
 }
 
 #[test]
