@@ -484,6 +484,7 @@ mod tests {
         Packed {
             bytes: vec![byte; length],
             count: 1,
+            ..Packed::default()
         }
     }
 
@@ -528,6 +529,32 @@ mod tests {
         drop(far);
         let later = runtime.block_on(line.ask(packed(b'd', 1), &deadline));
         assert!(matches!(later, Err(Cut::Lost(_))));
+    }
+
+    #[test]
+    fn a_reply_too_many_ends_the_connection_for_all_behind_it() {
+        let line = Line::new(&Address::Unix("nowhere".into()), None, None);
+        let deadline = Deadline::after(Duration::from_secs(60), 0);
+        let ask = |keys: &[&str]| {
+            let mut read = Packed::default();
+            read.words("MGET", keys.iter().copied());
+            line.ask(read, &deadline)
+        };
+        let asked = [ask(&["a", "b"]), ask(&["c", "d"]), ask(&["e", "f"])];
+        // The second reply was one of two, until its length was damaged.
+        let said = b"*2\r\n$-1\r\n$-1\r\n*1\r\n$-1\r\n$-1\r\n*2\r\n$-1\r\n$-1\r\n";
+        let mut replies = Replies::default();
+        replies.room()[..said.len()].copy_from_slice(said);
+        let (_, taken) = line.hand_out(&mut replies, said.len());
+        line.ends(&taken.expect_err("it is none to what was asked"));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let [first, second, third] = asked.map(|asked| runtime.block_on(asked));
+        assert!(first.is_ok_and(|values| values == [Value::Array(vec![Value::Nil; 2])]));
+        for behind in [second, third] {
+            assert!(matches!(behind, Err(Cut::Lost(_))));
+        }
     }
 
     #[test]

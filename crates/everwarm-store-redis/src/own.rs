@@ -380,6 +380,7 @@ mod tests {
         Packed {
             bytes: b"PING\r\n".to_vec(),
             count: 1,
+            ..Packed::default()
         }
     }
 
@@ -442,6 +443,7 @@ mod tests {
         let large = Packed {
             bytes: vec![b'a'; LARGE],
             count: 1,
+            ..Packed::default()
         };
         let mut asked = pin!(world.own.exchange(large, &deadline));
         assert!(polled(asked.as_mut()).is_pending());
