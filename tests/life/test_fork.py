@@ -520,6 +520,7 @@ def test_a_child_of_a_parent_that_is_busy_on_disk_works(run, tmp_path, stores):
 
             threads = [threading.Thread(target=hammer, args=(n * 100,)) for n in range(3)]
             threads.append(threading.Thread(target=asyncio.run, args=(loop(),)))
+            shop.set("greeting", 0)
             for thread in threads:
                 thread.start()
 

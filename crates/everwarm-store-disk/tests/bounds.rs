@@ -265,7 +265,7 @@ fn a_sweep_removes_files_that_no_entry_has() {
     assert!(
         names
             .iter()
-            .all(|name| !name.to_string_lossy().ends_with("aa")),
+            .all(|name| !name.to_string_lossy().ends_with(".00000000000000aa")),
         "{names:?}"
     );
     assert!(names.iter().any(|name| name == "new.00000000000000bb"));
