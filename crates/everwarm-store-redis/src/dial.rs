@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use crate::address::Address;
 use crate::blocking::{Blocking, server_name};
 use crate::deadline::Deadline;
-use crate::error::{not_yet, refused, unexpected};
+use crate::error::{self, not_yet, refused, unexpected};
 use crate::handshake::{Greeting, Handshake, Identity, Protocol};
 use crate::own;
 use crate::packed::Packed;
@@ -67,7 +67,7 @@ impl Dial {
             let replies = replies.map_err(|cut| match cut {
                 Cut::Lost(failure) | Cut::TimedOut(failure) => failure,
             })?;
-            if let Some(server) = self.greeted(protocol, &replies)? {
+            if let Some(server) = self.greeted(&address, protocol, &replies)? {
                 shared.server = server;
                 return Ok(shared);
             }
@@ -119,7 +119,7 @@ impl Dial {
             let mut line = Blocking::over(socket, address, self.tls.clone())?;
             let words = Packed::from(&self.handshake.pipeline(protocol));
             let replies = line.exchange(&words, &deadline)?;
-            if let Some(server) = self.greeted(protocol, &replies)? {
+            if let Some(server) = self.greeted(address, protocol, &replies)? {
                 line.server = server;
                 return Ok(line);
             }
@@ -128,11 +128,17 @@ impl Dial {
     }
 
     /// The server, or `None` if it does not speak this protocol.
-    fn greeted(&self, protocol: Protocol, replies: &[Value]) -> Result<Option<Identity>, Failure> {
-        Ok(match self.handshake.greeted(protocol, replies)? {
-            Greeting::Ready(server) => Some(server),
-            Greeting::Older => None,
-        })
+    fn greeted(
+        &self,
+        address: &Address,
+        protocol: Protocol,
+        replies: &[Value],
+    ) -> Result<Option<Identity>, Failure> {
+        match self.handshake.greeted(protocol, replies)? {
+            Greeting::Ready(server) => Ok(Some(server)),
+            Greeting::Older => Ok(None),
+            Greeting::Astray => Err(error::ended(address)),
+        }
     }
 }
 

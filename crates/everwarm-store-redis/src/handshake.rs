@@ -41,12 +41,18 @@ impl Identity {
     }
 }
 
+/// Before what `INFO` says of a server's run, and of the history of its data.
+const RUN: &str = "run_id:";
+const HISTORY: &str = "master_replid:";
+
 /// What a server said to it.
 pub(crate) enum Greeting {
     /// The connection may be used, and leads to this server.
     Ready(Identity),
     /// The server does not speak this protocol.
     Older,
+    /// Some of it is the answer to something else: the connection is of no use.
+    Astray,
 }
 
 impl Handshake {
@@ -94,6 +100,9 @@ impl Handshake {
         let [hello, select, info, replication, role, _] = replies else {
             return Err(unexpected("the first words of a connection"));
         };
+        if are_astray(protocol, replies) {
+            return Ok(Greeting::Astray);
+        }
         match hello {
             Value::ServerError(error) if protocol == Protocol::Resp3 && is_unknown(error) => {
                 return Ok(Greeting::Older);
@@ -118,10 +127,28 @@ impl Handshake {
             ));
         }
         Ok(Greeting::Ready(Identity {
-            run: told_in(info, "run_id:").unwrap_or_default(),
-            history: told_in(replication, "master_replid:").unwrap_or_default(),
+            run: told_in(info, RUN).unwrap_or_default(),
+            history: told_in(replication, HISTORY).unwrap_or_default(),
         }))
     }
+}
+
+/// Whether one of the replies is of a kind that is another word's: taken as they are, they might name a server that is not there.
+fn are_astray(protocol: Protocol, replies: &[Value]) -> bool {
+    let is_done = |reply: &Value| matches!(reply, Value::Okay);
+    let is_text = |reply: &Value| matches!(reply, Value::BulkString(_));
+    let is_list = |reply: &Value| matches!(reply, Value::Array(_) | Value::Map(_));
+    let tells_only = |reply: &Value, of: &str, other: &str| {
+        told_in(reply, of).is_some() && told_in(reply, other).is_none()
+    };
+    let astray = |(at, reply): (usize, &Value)| match at {
+        0 if protocol == Protocol::Resp3 => is_text(reply) || is_done(reply),
+        2 => is_done(reply) || is_list(reply) || tells_only(reply, HISTORY, RUN),
+        3 => is_done(reply) || is_list(reply) || tells_only(reply, RUN, HISTORY),
+        4 => is_text(reply) || is_done(reply) || matches!(reply, Value::Map(_)),
+        _ => is_text(reply) || is_list(reply),
+    };
+    replies.iter().enumerate().any(astray)
 }
 
 fn is_unknown(error: &ServerError) -> bool {
@@ -148,4 +175,83 @@ fn told_in(info: &Value, word: &str) -> Option<Box<str>> {
         .lines()
         .find_map(|line| line.strip_prefix(word))?;
     Some(told.trim().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HANDSHAKE: Handshake = Handshake {
+        credentials: None,
+        database: 0,
+        wants_master: true,
+    };
+
+    /// What a master says.
+    fn told(protocol: Protocol) -> [Value; 6] {
+        let hello = match protocol {
+            Protocol::Resp3 => Value::Map(vec![(Value::bulk("server"), Value::bulk("redis"))]),
+            Protocol::Resp2 => Value::SimpleString("PONG".to_owned()),
+        };
+        [
+            hello,
+            Value::Okay,
+            Value::bulk("# Server\r\nrun_id:a\r\n"),
+            Value::bulk("# Replication\r\nrole:master\r\nmaster_replid:b\r\n"),
+            Value::Array(vec![
+                Value::bulk("master"),
+                Value::Int(0),
+                Value::Array(vec![]),
+            ]),
+            Value::Okay,
+        ]
+    }
+
+    fn named(run: &str, history: &str) -> Option<Identity> {
+        Some(Identity {
+            run: run.into(),
+            history: history.into(),
+        })
+    }
+
+    /// Whom the replies name; None if they are astray.
+    fn greeted(protocol: Protocol, replies: &[Value]) -> Option<Identity> {
+        match HANDSHAKE.greeted(protocol, replies).unwrap() {
+            Greeting::Ready(server) => Some(server),
+            Greeting::Astray => None,
+            Greeting::Older => panic!("it is not older"),
+        }
+    }
+
+    #[test]
+    fn replies_that_change_places_name_no_other_server() {
+        for protocol in [Protocol::Resp3, Protocol::Resp2] {
+            assert_eq!(greeted(protocol, &told(protocol)), named("a", "b"));
+            for (one, other) in (0..6).flat_map(|one| (0..one).map(move |other| (one, other))) {
+                let mut replies = told(protocol);
+                replies.swap(one, other);
+                let is_alike = |reply| matches!(reply, Value::Okay | Value::SimpleString(_));
+                let alike = [one, other].map(|at| is_alike(replies[at].clone())) == [true, true];
+                let expected = if alike { named("a", "b") } else { None };
+                assert_eq!(greeted(protocol, &replies), expected, "{one} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_server_that_refuses_words_is_greeted_without_them() {
+        for at in 1..6 {
+            let mut replies = told(Protocol::Resp3);
+            replies[at] = Value::error("ERR unknown command");
+            let (run, history) = (
+                if at == 2 { "" } else { "a" },
+                if at == 3 { "" } else { "b" },
+            );
+            assert_eq!(greeted(Protocol::Resp3, &replies), named(run, history));
+        }
+        let mut replies = told(Protocol::Resp2);
+        replies[2] = Value::bulk("run_id:a\r\nmaster_replid:b\r\n");
+        replies[3] = replies[2].clone();
+        assert_eq!(greeted(Protocol::Resp2, &replies), named("a", "b"));
+    }
 }
