@@ -598,8 +598,8 @@ def test_memory_keeps_to_its_budget():
 
 @shows("clock jumps, suspend")
 def test_a_wall_clock_that_jumps_by_decades(tmp_path):
-    url, environment = emptied(needed(REDIS), "shop"), wall_clock.jumping(tmp_path)
-    with Process(wall_clock.SCRIPT, url, environment=environment) as process:
+    url, environment = emptied(needed(REDIS), "shop"), wall_clock.movable(tmp_path)
+    with Process(wall_clock.SCRIPT, url, tmp_path, environment=environment) as process:
         assert process.end() == (0, "")
 
 

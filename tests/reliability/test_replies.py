@@ -63,8 +63,8 @@ class Asking:
 def test_no_reply_crosses_over(server, ran):
     with nothing_is_left(server.url), FaultProxy(server.url, seed=SEED) as proxy:
         with Cache([f"{proxy.url}?timeout=5s"], namespace="shop") as cache:
-            # A swap while a connection is made must not look like a failover, after which all of this would be
-            # owed again.
+            # A swap while a connection is made must not look like a failover, after which all of this would
+            # be owed again.
             for key in range(KEYS):
                 cache.set(key, proof("object", key, 0, "x" * (key % 9 * 300)), ttl="10m")
             asking = Asking(cache, random.Random(SEED))

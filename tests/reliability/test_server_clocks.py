@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 from everwarm import Cache
-from server_clocks import movable, set_off
 from servers import Group, OwnServer
+from wall_clock import movable, set_off
 from worlds import until
 
 pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]

@@ -1,4 +1,4 @@
-"""A process whose wall clock jumps by as many seconds as its variable JUMP says."""
+"""Processes whose wall clock is off by so many seconds as the file `jump` in their directory says."""
 
 from __future__ import annotations
 
@@ -13,26 +13,49 @@ import pytest
 SOURCE = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
+
+static long jump(void) {
+    char said[32] = {0};
+    int file = open("jump", O_RDONLY);
+    if (file < 0) return 0;
+    ssize_t got = read(file, said, sizeof said - 1);
+    close(file);
+    return got > 0 ? atol(said) : 0;
+}
 
 int clock_gettime(clockid_t id, struct timespec *now) {
     static int (*real)(clockid_t, struct timespec *);
     if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
     int said = real(id, now);
-    const char *jump = getenv("JUMP");
-    if (id == CLOCK_REALTIME && jump) now->tv_sec += atol(jump);
+    if (id == CLOCK_REALTIME) now->tv_sec += jump();
+    return said;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone) {
+    struct timespec exact;
+    int said = clock_gettime(CLOCK_REALTIME, &exact);
+    now->tv_sec = exact.tv_sec;
+    now->tv_usec = exact.tv_nsec / 1000;
     return said;
 }
 """
 
+# One that has its own jump, by decades: what is cached is no older and no younger for it.
 SCRIPT = """
 import os, sys, time
+from pathlib import Path
 from everwarm import Cache
+
+os.chdir(sys.argv[2])
 
 def jump(seconds):
     before = time.time()
-    os.environ["JUMP"] = str(seconds)
+    Path("jump").write_text(str(seconds))
     assert abs(time.time() - before) > 1e6, "the clock has not jumped"
 
 shop = Cache([sys.argv[1]], namespace="shop")
@@ -61,8 +84,8 @@ for x in (1, 2, 3):
 """
 
 
-def jumping(directory):
-    """The environment of a process whose wall clock jumps; where no compiler is, the test is left out."""
+def movable(directory):
+    """The environment of such processes; where no compiler is, the test is left out."""
     compiler = shutil.which("cc")
     if compiler is None or sys.platform != "linux":
         pytest.skip("there is no C compiler here, or no Linux")
@@ -70,3 +93,10 @@ def jumping(directory):
     source.write_text(SOURCE)
     subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     return {**os.environ, "LD_PRELOAD": str(library)}
+
+
+def set_off(place, seconds):
+    """Has the clock of the server that runs there be off by so much, from now on."""
+    aside = place / "jump.new"
+    aside.write_text(str(seconds))
+    aside.rename(place / "jump")
