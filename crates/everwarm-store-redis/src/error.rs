@@ -165,10 +165,15 @@ fn meaning(code: &str, details: &str) -> (FailureKind, &'static str) {
             FailureKind::Transient,
             "it should pass; if not, look at the server's log",
         ),
-        _ if details.contains("user executing the script") => (
-            FailureKind::Authentication,
-            "give the user the commands and the names that docs/guide/redis.md lists",
-        ),
+        // The words of Redis up to 7.0, then those of later ones and of Valkey.
+        _ if details.contains("user executing the script")
+            || details.starts_with("ACL failure in script") =>
+        {
+            (
+                FailureKind::Authentication,
+                "give the user the commands and the names that docs/guide/redis.md lists",
+            )
+        }
         _ if details.starts_with("unknown command") => (
             FailureKind::Capability,
             "use a server of version 6.2 or later, without renamed commands",
@@ -219,6 +224,10 @@ mod tests {
             ),
             (
                 "ERR The user executing the script can't run this command",
+                FailureKind::Authentication,
+            ),
+            (
+                "ERR ACL failure in script: User shop has no permissions to run the 'set' command",
                 FailureKind::Authentication,
             ),
             ("OOM command not allowed", FailureKind::Capacity),
