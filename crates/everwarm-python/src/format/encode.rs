@@ -58,7 +58,7 @@ pub(super) fn too_large(obj: &Bound<'_, PyAny>, beyond: Beyond) -> Refused {
     Refused::new(
         obj,
         format!("its bytes are {beyond}"),
-        "return less at once, or store a reference to it",
+        "raise `max_value=` of the cache, return less at once, or store a reference to it",
     )
 }
 
