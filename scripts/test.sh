@@ -18,6 +18,7 @@ found=.cache/test/interpreters
 missing=.cache/test/missing-interpreters
 servers=.cache/test/servers
 other_servers=.cache/test/other-servers
+valkey_servers=.cache/test/valkey-servers
 rm -rf "$logs" .cache/test/built
 mkdir -p "$logs"
 # What scenarios of failure came to: scripts/scenarios.py makes a page of it.
@@ -40,7 +41,7 @@ fi
 # Ends the servers of this run, or of an earlier one that was killed.
 servers_down() {
   local told
-  for told in "$servers" "$other_servers"; do
+  for told in "$servers" "$other_servers" "$valkey_servers"; do
     if [[ -s $told ]]; then
       (source "$told" && scripts/servers/down)
       rm "$told"
@@ -100,6 +101,7 @@ environment_of() {
 downloads() {
   scripts/environment.sh .venv-test "$python" tests/requirements-core.txt tests/requirements.txt || return
   scripts/servers/up --programs || echo "not all programs are there" >&2
+  REDIS_FLAVOUR=valkey scripts/servers/up --programs redis || echo "Valkey is not there" >&2
   local other
   for other in "${interpreters[@]:1}"; do
     scripts/environment.sh "$(environment_of "$other")" "$other" tests/requirements-core.txt || return
@@ -266,31 +268,59 @@ python_tests_of() {
   "$environment/bin/python" -m pytest "${of_pytest[@]}" -m "not once"
 }
 
+# What every store of that kind promises, in all topologies, and what its users are told of their rights; on Valkey. Not every release of Debian
+# has that.
+tests_on_valkey() {
+  local status=0 promises='binary(conformance) | binary(many) | binary(topologies) | binary(tracking) | binary(bus)'
+  env -u REDIS_SERVER -u REDIS_CLI REDIS_FLAVOUR=valkey scripts/servers/up redis guarded cluster sentinel >"$valkey_servers" || status=$?
+  if ((status == 69)); then
+    echo "LEFT OUT: the tests on Valkey, which cannot be had here"
+    return 0
+  fi
+  ((status == 0)) || return "$status"
+  source "$valkey_servers"
+  if [[ -n $has_nextest ]]; then
+    listed all -E "package(everwarm-store-redis) & ($promises)" || return
+  else
+    cargo test --locked --profile "$profile" -p everwarm-store-redis --tests || return
+  fi
+  TESTS_CORE_ONLY=1 .venv-test/bin/python -m pytest "${of_pytest[@]}" -m "not once" tests/stores/test_health.py
+}
+
+# Where such a part says what it came to.
+log_of() {
+  local name=${1#CPython }
+  name=${name//,/}
+  echo "$logs/python-tests-${name// /-}.log"
+}
+
 # The tests on every interpreter, four parts at a time: a test mostly waits.
 python_tests() {
-  local interpreter parts=(python_tests_once) names=("$(version_of "$python"), once") at name pids=() status=0
+  local interpreter parts=(python_tests_once) names=("CPython $(version_of "$python"), once") at log pids=() status=0
   for interpreter in "${interpreters[@]}"; do
     parts+=("python_tests_of $interpreter")
-    names+=("$(version_of "$interpreter")")
+    names+=("CPython $(version_of "$interpreter")")
   done
+  parts+=(tests_on_valkey)
+  names+=("On Valkey")
   if [[ -n ${CI:-} ]]; then
     parts+=(inert_keywords)
-    names+=("$(version_of "$python"), inert")
+    names+=("CPython $(version_of "$python"), inert")
   fi
   for at in "${!parts[@]}"; do
     while (($(jobs -rp | wc -l) >= 4)); do
       sleep 1
     done
-    ${parts[at]} >"$logs/python-tests-${names[at]//, /-}.log" 2>&1 &
+    ${parts[at]} >"$(log_of "${names[at]}")" 2>&1 &
     pids+=($!)
   done
   for at in "${!pids[@]}"; do
-    name=${names[at]}
+    log=$(log_of "${names[at]}")
     if wait "${pids[at]}"; then
-      echo "CPython $name: $(tail -n 1 "$logs/python-tests-${name//, /-}.log")"
-      sed -n '/^_* RERUN /,/^=* short test/p' "$logs/python-tests-${name//, /-}.log"
+      echo "${names[at]}: $(tail -n 1 "$log")"
+      sed -n '/^_* RERUN /,/^=* short test/p' "$log"
     else
-      cat "$logs/python-tests-${name//, /-}.log"
+      cat "$log"
       status=1
     fi
   done

@@ -15,18 +15,13 @@ unavailable() {
   exit "$UNAVAILABLE"
 }
 
-# The mirror that this system is set up with.
-mirror() {
-  apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1 | sed 's#/$##'
-}
-
 download() {
-  local apt=$making/apt keyring=/usr/share/keyrings/debian-archive-keyring.gpg from
+  local apt=$making/apt from
   from=$(mirror)
-  [[ -n $from && -f $keyring ]] || return 1
+  [[ -n $from && -f $KEYRING ]] || return 1
   mkdir -p "$apt/lists/partial" "$apt/packages/partial"
   : >"$apt/status"
-  echo "deb [signed-by=$keyring] $from sid main" >"$apt/sources.list"
+  echo "deb [signed-by=$KEYRING] $from sid main" >"$apt/sources.list"
   local own=(-qq -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists="$apt/lists"
     -o Dir::State::status="$apt/status" -o Dir::Cache="$apt" -o Dir::Cache::archives="$apt/packages"
     -o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -o APT::Install-Recommends=0)

@@ -18,14 +18,22 @@ fail() {
   exit 1
 }
 
+# Who signs Debian's packages.
+KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# The mirror of Debian's that this system is set up with.
+mirror() {
+  apt-get indextargets --format '$(REPO_URI)' | grep -v security | head -n 1 | sed 's#/$##'
+}
+
 # Of each kind: sets the variables that name its programs, which are looked for, or fetched.
+# Those of Valkey where REDIS_FLAVOUR is `valkey`.
 redis_programs() {
+  local flavour=${REDIS_FLAVOUR:-redis} fetched
   if [[ -z ${REDIS_SERVER:-} || -z ${REDIS_CLI:-} ]]; then
-    # `valkey-server` and `valkey-cli` serve as well.
-    REDIS_SERVER=$(command -v redis-server) && REDIS_CLI=$(command -v redis-cli) || {
-      local fetched
-      fetched=$("$here/fetch.sh" redis) || exit $?
-      REDIS_SERVER=$fetched/redis-server REDIS_CLI=$fetched/redis-cli
+    REDIS_SERVER=$(command -v "$flavour-server") && REDIS_CLI=$(command -v "$flavour-cli") || {
+      fetched=$("$here/fetch.sh" "$flavour") || exit $?
+      REDIS_SERVER=$fetched/$flavour-server REDIS_CLI=$fetched/$flavour-cli
     }
   fi
   export REDIS_SERVER REDIS_CLI

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints a directory with the programs of a kind, Debian's packages, unpacked into a cache of our own and not installed:
-# fetch.sh redis | memcached | postgres | mariadb | moto | dynalite | azurite. Of moto, which PyPI has, it is an environment of Python's, of
+# fetch.sh redis | valkey | memcached | postgres | mariadb | moto | dynalite | azurite. Of moto, which PyPI has, it is an environment of Python's, of
 # dynalite and azurite npm's packages.
 #
 # Nothing of the system is changed, and no root is needed. SERVERS_CACHE names another place for them.
@@ -10,6 +10,7 @@ cache=${SERVERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/everwarm/servers}
 kind=${1:-redis} registry=Debian
 case $kind in
   redis) programs=(redis-server redis-cli) packages=(redis-server redis-tools) hint="REDIS_SERVER and REDIS_CLI" ;;
+  valkey) programs=(valkey-server valkey-cli) packages=(valkey-server valkey-tools) hint="REDIS_SERVER and REDIS_CLI" ;;
   memcached) programs=(memcached) packages=(memcached) hint="MEMCACHED" ;;
   postgres) programs=(initdb postgres psql pg_isready) packages=(postgresql) hint="POSTGRES_BIN" ;;
   mariadb)
@@ -20,7 +21,7 @@ case $kind in
   moto) programs=(moto_server) packages=("moto[s3,dynamodb]==5.2.5" flask flask-cors) hint="MOTO_PYTHON" registry=PyPI ;;
   dynalite) programs=(dynalite) packages=(dynalite@4.0.0) hint="DYNALITE" registry=npm ;;
   azurite) programs=(azurite-blob) packages=(azurite@3.37.0) hint="AZURITE" registry=npm ;;
-  *) fail "there are no packages of \"$kind\"; hint: redis, memcached, postgres, mariadb, moto, dynalite, azurite" ;;
+  *) fail "there are no packages of \"$kind\"; hint: redis, valkey, memcached, postgres, mariadb, moto, dynalite, azurite" ;;
 esac
 kept=$cache/$kind
 
@@ -41,8 +42,20 @@ download() {
 download_anew() {
   mkdir -p "$making/lists/partial"
   local own=(-o Debug::NoLocking=1 -o APT::Sandbox::User="$(id -un)" -o Dir::State::lists="$making/lists"
-    -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
+    -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@")
   apt-get -qq "${own[@]}" update >&2 && download "${own[@]}"
+}
+
+# The same, with what was brought over from the next release of Debian into this one.
+download_backports() {
+  local from release
+  from=$(mirror)
+  release=$(source /etc/os-release && echo "${VERSION_CODENAME:-}")
+  [[ -n $from && -n $release && -f $KEYRING ]] || return 1
+  mkdir -p "$making/sources"
+  cp /etc/apt/sources.list.d/*.{list,sources} "$making/sources" 2>/dev/null || true
+  echo "deb [signed-by=$KEYRING] $from $release-backports main" >"$making/sources/backports.list"
+  download_anew -o Dir::Etc::sourceparts="$making/sources"
 }
 
 # Prints a program that runs the one of the same name below, with the libraries that were unpacked beside it.
@@ -82,7 +95,7 @@ from_npm() {
 }
 
 from_debian() {
-  download || download_anew || return 1
+  download || download_anew || download_backports || return 1
   unpack || unavailable "Debian's packages have no such programs"
 }
 
