@@ -127,11 +127,23 @@ pub(crate) fn unexpected(what: &str) -> Failure {
 
 /// The failure that a server's error means.
 pub(crate) fn answered(error: &ServerError) -> Failure {
-    refusal(error.code(), error.details().unwrap_or_default())
+    let details = error.details().unwrap_or_default();
+    // Redis before 7.0 says first which script it was that met an error.
+    let script = details.strip_prefix("Error running script (call to ");
+    match script.and_then(|rest| rest.split_once("): ")) {
+        Some((_, met)) => answered_as(met),
+        None => refusal(error.code(), details),
+    }
 }
 
-/// The same, of an error that a script met and gave as a text.
-pub(crate) fn answered_as(text: &str) -> Failure {
+/// The same, of an error that a script met and gave as a text. Redis before 7.0 says first in which line, once or twice.
+pub(crate) fn answered_as(mut text: &str) -> Failure {
+    while let Some((_, met)) = text
+        .strip_prefix("@user_script:")
+        .and_then(|rest| rest.split_once(": "))
+    {
+        text = met;
+    }
     let text = text.strip_prefix('-').unwrap_or(text);
     let (code, details) = text.split_once(' ').unwrap_or((text, ""));
     refusal(code, details)
@@ -258,6 +270,22 @@ mod tests {
                 FailureKind::Capability,
             ),
             ("WRONGTYPE Operation against a key", FailureKind::Corruption),
+            (
+                "ERR Error running script (call to f_0e2e): @user_script:1: WRONGTYPE Operation against a key",
+                FailureKind::Corruption,
+            ),
+            (
+                "ERR Error running script (call to f_0e2e): @user_script:1: @user_script: 1: The user executing the script can't run",
+                FailureKind::Authentication,
+            ),
+            (
+                "ERR Error running script (call to f_0e2e): @user_script:1: @user_script: 1: -OOM command not allowed",
+                FailureKind::Capacity,
+            ),
+            (
+                "ERR Error running script (call to f_0e2e): @user_script:1: @user_script: 1: -READONLY You can't write",
+                FailureKind::Transient,
+            ),
             ("ERR DB index is out of range", FailureKind::Permanent),
         ] {
             assert_eq!(kind_of(line), kind, "{line}");

@@ -55,6 +55,8 @@ mod tests {
         assert_eq!(with(said("SET", forbidden)), is("SET", true));
         let inside = "-ERR The user executing the script can't run this command or subcommand";
         assert_eq!(with(said("PUBLISH", inside)), is("PUBLISH", true));
+        let before_7 = "@user_script: 4: The user executing the script can't run this command";
+        assert_eq!(with(said("PUBLISH", before_7)), is("PUBLISH", true));
         assert_eq!(
             with(said("SET", "OOM command not allowed")),
             is("SET", false)
