@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import time
 from urllib.parse import urlsplit
 
 import pytest
-from everwarm import Cache, Keyring, StoreError
+from everwarm import Cache, Keyring, StoreError, Tier
 from everwarm.testing import open_store
 from servers import emptied, needed
 
@@ -57,6 +58,40 @@ def test_reads_of_one_turn_are_one_question(url, far):
     assert 1 <= asked <= 20
     stats = far.stats()
     assert (stats.hits, stats.misses) == (101, 1)
+
+
+def test_a_lot_of_reads_leaves_before_the_turn_is_over(url, far):
+    keys = [f"k{number}" for number in range(40)]
+    far.set_many({key: key.upper() for key in keys})
+
+    async def main():
+        assert await far.aget("k0") == "K0"
+        before = reads(url)
+
+        async def stands_still():
+            limit = time.monotonic() + 20
+            while (asked := reads(url) - before) == 0 and time.monotonic() < limit:
+                time.sleep(0.01)
+            return asked
+
+        return await asyncio.gather(*map(far.aget, keys), stands_still())
+
+    *found, asked = asyncio.run(main())
+    assert found == [key.upper() for key in keys]
+    assert asked >= 1
+
+
+def test_lots_that_are_answered_at_once_are_given_to_who_asked():
+    nowhere = Tier("redis://127.0.0.1:1/0?timeout=1s", timeout="1s")
+    with Cache([nowhere], namespace="turns") as cache:
+
+        async def main():
+            return await asyncio.gather(*(cache.aget(f"k{number}", number) for number in range(100)))
+
+        # Soon nobody is asked any more: the store is known not to answer.
+        for _ in range(5):
+            assert asyncio.run(main()) == list(range(100))
+        assert cache.tiers()[0].unasked
 
 
 @pytest.fixture

@@ -162,6 +162,10 @@ impl<S: Store, L: Layer> Store for Layered<S, L> {
         self.store.may_wait()
     }
 
+    fn lot(&self) -> Option<usize> {
+        self.store.lot()
+    }
+
     fn after_fork(&self) {
         self.store.after_fork();
     }

@@ -143,6 +143,8 @@ pub(crate) struct Bell {
     looks: AtomicU64,
     /// Reads of this turn, and those of earlier ones that are being asked, by number. Locked by attached threads only.
     gathered: Mutex<Vec<Gathered>>,
+    /// Those who go on once this turn is over, since they were answered in it.
+    answered: Mutex<Vec<Py<PyAny>>>,
     asked: Mutex<HashMap<u64, (Waker, Asked)>>,
 }
 
@@ -180,6 +182,7 @@ impl Bell {
             is_looking: AtomicBool::new(false),
             looks: AtomicU64::new(0),
             gathered: Mutex::default(),
+            answered: Mutex::default(),
             asked: Mutex::default(),
         })
     }
@@ -241,10 +244,8 @@ impl Bell {
         }
         bell.is_in_turn.store(false, Ordering::Relaxed);
         let gathered = std::mem::take(&mut *bell.gathered.lock());
-        let ask = |gathered: Gathered| bell.ask(py, bell.place(), gathered.into());
-        let ask_all = || gathered.into_iter().flat_map(ask).collect();
-        let (answered, _): (Vec<_>, _) = everwarm_runtime::in_turn(bell.reads(), ask_all);
-        everwarm_runtime::turn_over();
+        bell.ask_now(py, gathered);
+        let answered = std::mem::take(&mut *bell.answered.lock());
         // After that: on what was brought meanwhile may have been asked already.
         if let Some(reader) = &bell.reader {
             reader.begin(py, || Ok(slf.getattr(intern!(py, "come"))?.unbind()))?;
@@ -382,9 +383,23 @@ impl Bell {
         future: &Bound<'_, PyAny>,
     ) -> PyResult<Arc<Waiting>> {
         let future = future.clone().unbind();
-        let waiting = gather::add(&mut slf.get().gathered.lock(), sought, future);
+        let bell = slf.get();
+        let (waiting, full) = gather::add(&mut bell.gathered.lock(), sought, future);
         Self::turn_ends(slf, running)?;
+        if full.is_some() && bell.line.process == process() {
+            // The store works on them while other tasks have their steps.
+            bell.ask_now(slf.py(), full);
+        }
         Ok(waiting)
+    }
+
+    /// Asks for what was gathered, which leaves with all that was asked in this turn.
+    fn ask_now(&self, py: Python<'_>, gathered: impl IntoIterator<Item = Gathered>) {
+        let ask = |gathered: Gathered| self.ask(py, self.place(), gathered.into());
+        let ask_all = || gathered.into_iter().flat_map(ask).collect();
+        let (answered, _): (Vec<_>, _) = everwarm_runtime::in_turn(self.reads(), ask_all);
+        everwarm_runtime::turn_over();
+        self.answered.lock().extend(answered);
     }
 
     /// Has the loop look for answers when it comes by, instead of sleeping.

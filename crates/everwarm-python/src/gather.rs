@@ -1,7 +1,8 @@
 //! Reads that the tasks of one loop await in one of its turns: they are asked together, as one question.
 //!
 //! Each read leaves its place with the bell of its loop and waits for a future. When the turn is over, what lies there is asked of
-//! each stack in one go, however many tasks it is for: one trip, one wake-up, and one pass through the layers.
+//! each stack in one go, however many tasks it is for: one trip, one wake-up, and one pass through the layers. Where a store would rather
+//! answer in lots, one that is full leaves at once.
 
 use std::future::Future;
 use std::mem;
@@ -17,7 +18,7 @@ use pyo3::prelude::*;
 use crate::shared::brought::{self, Brought, One};
 use crate::shared::{self, Ours, Step};
 
-/// How many reads are asked together at most.
+/// How many reads are asked together at most, whatever the store.
 const MOST: usize = 512;
 
 /// What a read came to.
@@ -85,30 +86,43 @@ pub(crate) enum Sort {
 pub(crate) struct Gathered {
     stack: Arc<Stack>,
     sort: Sort,
+    /// How many are asked together.
+    lot: usize,
     places: Vec<Place>,
     waiting: Vec<Arc<Waiting>>,
 }
 
-/// Adds a read to those of its stack; it waits for `future`.
-pub(crate) fn add(all: &mut Vec<Gathered>, sought: Sought, future: Py<PyAny>) -> Arc<Waiting> {
-    let waiting = Waiting::new(future);
-    let Sought { stack, place, sort } = sought;
-    let fits = |some: &&mut Gathered| {
-        Arc::ptr_eq(&some.stack, &stack) && some.sort == sort && some.places.len() < MOST
-    };
-    match all.iter_mut().rev().find(fits) {
-        Some(some) => {
-            some.places.push(place);
-            some.waiting.push(Arc::clone(&waiting));
-        }
-        None => all.push(Gathered {
+impl Gathered {
+    fn new(stack: Arc<Stack>, sort: Sort) -> Self {
+        let lot = stack.last_store().lot();
+        Self {
             stack,
             sort,
-            places: vec![place],
-            waiting: vec![Arc::clone(&waiting)],
-        }),
+            lot: lot.map_or(MOST, |lot| lot.min(MOST)),
+            places: Vec::new(),
+            waiting: Vec::new(),
+        }
     }
-    waiting
+}
+
+/// Adds a read to those of its stack; it waits for `future`. Once they are as many as are asked together, they are handed out.
+pub(crate) fn add(
+    all: &mut Vec<Gathered>,
+    sought: Sought,
+    future: Py<PyAny>,
+) -> (Arc<Waiting>, Option<Gathered>) {
+    let waiting = Waiting::new(future);
+    let Sought { stack, place, sort } = sought;
+    let fits = |some: &Gathered| Arc::ptr_eq(&some.stack, &stack) && some.sort == sort;
+    let at = all.iter().position(fits).unwrap_or_else(|| {
+        all.push(Gathered::new(stack, sort));
+        all.len() - 1
+    });
+    let some = &mut all[at];
+    some.places.push(place);
+    some.waiting.push(Arc::clone(&waiting));
+    let is_full = some.places.len() >= some.lot;
+    (waiting, is_full.then(|| all.remove(at)))
 }
 
 /// What stores have of many entries, in their order.
@@ -131,6 +145,7 @@ impl From<Gathered> for Asked {
             sort,
             mut places,
             waiting,
+            ..
         } = gathered;
         let answer: Answer = match (places.pop(), places.len(), sort) {
             (Some(place), 0, Sort::Led) => alone(stack.find(place)),

@@ -34,6 +34,8 @@ use everwarm_network::chance::number;
 
 /// Bytes of a name.
 const LONGEST_NAME: usize = 1024;
+/// How many reads of one shard are one question: so many take the server about as long as their tasks take to ask.
+const LOT: usize = 32;
 /// By how much less may be said to be left of an entry than is, and how long it may outlive its end.
 const PRECISION: Duration = QUICK.saturating_add(Duration::from_millis(2));
 /// What Redis takes under one key.
@@ -271,6 +273,10 @@ impl Store for Redis {
             longest_ttl: Some(LONGEST),
             ttl_precision: PRECISION,
         }
+    }
+
+    fn lot(&self) -> Option<usize> {
+        Some(LOT * usize::from(self.layout.shards))
     }
 
     fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Found>> {

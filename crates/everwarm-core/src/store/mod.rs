@@ -169,6 +169,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         !self.info().embedded
     }
 
+    /// How many reads are one question where more are asked at once: they leave in several then, and the first is answered while the
+    /// others are made. None: all are one, as is well where each question has its price.
+    fn lot(&self) -> Option<usize> {
+        None
+    }
+
     /// Forgets, in the child of a fork, what belongs to the parent: connections, descriptors, locks.
     fn after_fork(&self) {}
 

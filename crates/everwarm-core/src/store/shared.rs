@@ -70,6 +70,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).may_wait()
     }
 
+    fn lot(&self) -> Option<usize> {
+        (**self).lot()
+    }
+
     fn after_fork(&self) {
         (**self).after_fork();
     }

@@ -314,6 +314,10 @@ impl Store for Awaited {
         self.there().map_or(by_kind, |store| store.may_wait())
     }
 
+    fn lot(&self) -> Option<usize> {
+        self.there()?.lot()
+    }
+
     fn after_fork(&self) {
         if let Some(store) = self.there() {
             store.after_fork();
